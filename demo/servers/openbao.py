@@ -1,0 +1,96 @@
+"""A real OpenBao as a server: Raft storage, TLS, not initialised."""
+
+from __future__ import annotations
+
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from .authority import Authority
+from .process import Process, free_port, require_tool
+
+# The performance multiplier's default of 5 gives slow machines time to elect a leader; a single node would
+# wait 8 s for nothing.
+CONFIGURATION = """\
+ui = false
+api_addr = "{address}"
+cluster_addr = "https://127.0.0.1:{cluster_port}"
+storage "raft" {{
+  path = "{data}/raft"
+  node_id = "one"
+  performance_multiplier = 1
+}}
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  cluster_address = "127.0.0.1:{cluster_port}"
+  tls_cert_file = "{pair.certificate}"
+  tls_key_file = "{pair.key}"
+  tls_min_version = "tls12"
+}}
+audit "file" "file" {{
+  options {{
+    file_path = "{data}/audit.log"
+  }}
+}}
+{push}"""
+PUSH = """\
+audit "http" "push" {{
+  options {{
+    uri = "{address}"
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBao:
+    address: str
+    ca_file: Path
+    process: Process
+
+    @classmethod
+    def start(cls, directory: Path, authority: Authority, audit_address: str | None = None) -> OpenBao:
+        """Start a server with its data below *directory*; it answers, and waits to be initialised.
+
+        *audit_address* (an http URL) receives the audit records besides the file `audit.log`. Both are
+        declared here because OpenBao takes audit devices from its configuration only; the file stays so that
+        the other's end never stops the server (https://openbao.org/docs/audit/).
+        """
+        data = directory / "openbao"
+        data.mkdir(parents=True, mode=0o700)
+        (data / "raft").mkdir()
+        pair = authority.issue("openbao")
+        port, cluster_port = free_port(), free_port()
+        address = f"https://127.0.0.1:{port}"
+        configuration = data / "server.hcl"
+        configuration.write_text(
+            CONFIGURATION.format(
+                address=address,
+                port=port,
+                cluster_port=cluster_port,
+                data=data,
+                pair=pair,
+                push="" if audit_address is None else PUSH.format(address=audit_address),
+            )
+        )
+        process = Process.start(
+            "OpenBao", [require_tool("bao"), "server", f"-config={configuration}"], data / "server.log"
+        )
+        server = cls(address, authority.ca_file, process)
+        process.wait_until(server._answers)
+        return server
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def _answers(self) -> bool:
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        try:
+            with urllib.request.urlopen(f"{self.address}/v1/sys/seal-status", timeout=5, context=context):  # noqa: S310 - our own https address
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False

@@ -1,0 +1,83 @@
+"""Real servers for the tests; one of each for a session, started when a test first asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hvac
+import pytest
+
+from demo.servers.authority import Authority
+from demo.servers.localaws import LocalAws
+from demo.servers.mariadb import MariaDB
+from demo.servers.openbao import OpenBao
+
+
+@pytest.fixture(scope="session")
+def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="session")
+def authority(run_directory: Path) -> Authority:
+    return Authority(run_directory / "authority")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """An initialised OpenBao and its root token."""
+
+    address: str
+    ca_file: Path
+    root_token: str
+    unseal_key: str
+    server: OpenBao
+
+    def root_client(self, namespace: str | None = None) -> hvac.Client:
+        return hvac.Client(
+            url=self.address, token=self.root_token, verify=str(self.ca_file), namespace=namespace, timeout=30
+        )
+
+
+@pytest.fixture(scope="session")
+def openbao(run_directory: Path, authority: Authority) -> Iterator[Unsealed]:
+    """A real OpenBao with Raft and TLS; give each test a mount of its own."""
+    server = OpenBao.start(run_directory, authority)
+    try:
+        client = hvac.Client(url=server.address, verify=str(server.ca_file), timeout=30)
+        keys = client.sys.initialize(secret_shares=1, secret_threshold=1)
+        client.sys.submit_unseal_key(keys["keys_base64"][0])
+        unsealed = Unsealed(
+            server.address, server.ca_file, keys["root_token"], keys["keys_base64"][0], server
+        )
+        server.process.wait_until(lambda: _is_active(unsealed.root_client()))
+        yield unsealed
+    finally:
+        server.stop()
+
+
+def _is_active(client: hvac.Client) -> bool:
+    # hvac answers with the body when the status is 200, else with the response.
+    return isinstance(client.sys.read_health_status(method="GET"), dict)
+
+
+@pytest.fixture(scope="session")
+def mariadb(run_directory: Path, authority: Authority) -> Iterator[MariaDB]:
+    """A real MariaDB that requires TLS; give each test schemas and users of its own."""
+    server = MariaDB.start(run_directory, authority)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def local_aws(run_directory: Path, mariadb: MariaDB) -> Iterator[LocalAws]:
+    """The local AWS with IAM enforced; give each test names of its own."""
+    server = LocalAws.start(run_directory, mariadb)
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,32 @@
+"""The servers that everything else stands on."""
+
+from __future__ import annotations
+
+import pymysql
+import pytest
+
+from demo.servers.mariadb import MariaDB
+
+
+def test_openbao_is_active_and_keeps_versions(openbao) -> None:
+    """It is unsealed, serves TLS that the run's authority signed, and counts versions."""
+    client = openbao.root_client()
+    client.sys.enable_secrets_engine("kv", path="servers", options={"version": "2"})
+    for number in (1, 2):
+        written = client.secrets.kv.v2.create_or_update_secret("one", {"k": "v"}, mount_point="servers")
+        assert number == written["data"]["version"]
+
+
+def test_mariadb_takes_a_login_over_verified_tls_and_refuses_plain_text(mariadb: MariaDB) -> None:
+    """A login with the authority and the name verified works; the same without TLS does not."""
+    with mariadb.admin() as admin, admin.cursor() as cursor:
+        cursor.execute("CREATE USER tls_probe IDENTIFIED BY 'probe' REQUIRE SSL")
+    login = {"host": mariadb.host, "port": mariadb.port, "user": "tls_probe", "password": "probe"}
+    verified = pymysql.connect(
+        **login, ssl_ca=str(mariadb.ca_file), ssl_verify_cert=True, ssl_verify_identity=True
+    )
+    with verified, verified.cursor() as cursor:
+        cursor.execute("SHOW STATUS LIKE 'Ssl_version'")
+        assert cursor.fetchone()[1] in ("TLSv1.2", "TLSv1.3")
+    with pytest.raises(pymysql.err.OperationalError):
+        pymysql.connect(**login, ssl_disabled=True)
