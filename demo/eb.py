@@ -1,0 +1,59 @@
+"""The real EB CLI, as a person would call it in the project's folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class EbFailed(Exception):
+    """The EB CLI ended with an error; the message holds its last lines and its log's path."""
+
+
+@dataclass(frozen=True, slots=True)
+class EbCli:
+    directory: Path
+    """The project folder it works in: that of `.elasticbeanstalk/config.yml`."""
+    home: Path
+    """Its home directory, so that it reads and writes no settings of the person who runs it."""
+    environment: Mapping[str, str]
+    log: Path
+
+    def run(self, *arguments: str, seconds: float = 300) -> str:
+        """Run `eb` with *arguments* and return what it printed.
+
+        :raises EbFailed: it ended with another status than 0, or not within *seconds*
+        """
+        command = [str(Path(sys.executable).parent / "eb"), *arguments]
+        self.home.mkdir(parents=True, exist_ok=True)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            **self.environment,
+        }
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise EbFailed(f"eb {arguments[0]} did not end within {seconds:g} s; log: {self.log}") from error
+        with self.log.open("a") as log:
+            log.write(f"$ eb {' '.join(arguments)}\n{done.stdout}\n")
+        # `eb deploy` has been seen to report a failed deployment with status 0; its last line tells.
+        if done.returncode or "ERROR" in done.stdout:
+            tail = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-12:])
+            raise EbFailed(f"eb {arguments[0]} ended with status {done.returncode}:\n{tail}\nlog: {self.log}")
+        return done.stdout

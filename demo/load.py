@@ -1,0 +1,93 @@
+"""Visitors: requests at a steady rate in the background, each outcome kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import requests
+
+THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request."""
+
+    at: float
+    """When it ended, on the monotonic clock."""
+    seconds: float
+    problem: str | None
+    """None when the answer was 2xx; else the status, or the class of the network error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Outcomes, counted."""
+
+    requests: int
+    failed: int
+    problems: dict[str, int] = field(default_factory=dict)
+    slowest: float = 0.0
+    """Seconds."""
+
+
+class Load:
+    """Sends `GET url` some *rate* times a second while its `with` block runs.
+
+    Requests keep their schedule: a slow answer delays only its own thread, and what was missed is caught up,
+    as visitors who don't know of each other would.
+    """
+
+    def __init__(self, url: str, ca_file: str, rate: float = 100.0) -> None:
+        self._url, self._ca_file, self._rate = url, ca_file, rate
+        self._outcomes: list[Outcome] = []
+        self._stopped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._visit, args=(number,), name=f"visitor-{number}")
+            for number in range(THREADS)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def tally(self) -> Tally:
+        """Count what has ended until now."""
+        outcomes = tuple(self._outcomes)
+        problems = Counter(outcome.problem for outcome in outcomes if outcome.problem is not None)
+        slowest = max((outcome.seconds for outcome in outcomes), default=0.0)
+        return Tally(len(outcomes), sum(problems.values()), dict(problems), slowest)
+
+    def _visit(self, number: int) -> None:
+        gap = THREADS / self._rate
+        due = time.monotonic() + number * gap / THREADS
+        with requests.Session() as session:
+            session.verify = self._ca_file
+            session.trust_env = False  # the machine's proxy and authority settings are not the visitors'
+            while not self._stopped.wait(max(0.0, due - time.monotonic())):
+                due += gap
+                self._outcomes.append(_request(session, self._url))
+
+
+def _request(session: requests.Session, url: str) -> Outcome:
+    start = time.monotonic()
+    try:
+        answer = session.get(url, timeout=30)
+        problem = None if answer.ok else f"HTTP {answer.status_code}"
+    except requests.RequestException as error:
+        problem = type(error).__name__
+    end = time.monotonic()
+    return Outcome(end, end - start, problem)
