@@ -1,0 +1,212 @@
+"""A proxy on loopback that counts, delays and breaks calls: bad days on purpose, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar, assert_never
+from urllib.parse import parse_qs, urlsplit
+
+from .authority import KeyPair
+
+HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as it reached the proxy."""
+
+    index: int
+    """Counted from 0 in the order of arrival."""
+    method: str
+    path: str
+    """With the query."""
+    operation: str
+    """AWS's name of the operation where the request tells one, else method and path."""
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Forward it, and answer what the server says, *delay* seconds later."""
+
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer with this; *after*: the server gets the request all the same."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/x-amz-json-1.1"
+    after: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Close the connection without an answer; *after*: the server gets the request all the same."""
+
+    after: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Answer with the first half of what the server says, then close the connection."""
+
+
+Behaviour = Pass | Answer | Drop | Cut
+Rule = Callable[[Call], Behaviour]
+FORWARD = Pass()
+
+
+class Proxy:
+    """Stands before one server; `rule` decides about each call and may be exchanged at any time."""
+
+    def __init__(self, upstream: str, ca_file: Path | None = None, pair: KeyPair | None = None) -> None:
+        """Stand before *upstream* (an http or https URL whose certificate *ca_file* vouches for).
+
+        With *pair* the proxy itself is reached over TLS.
+        """
+        self.rule: Rule = lambda _: FORWARD
+        self._upstream = urlsplit(upstream)
+        self._context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
+        self._lock = threading.Lock()
+        self._calls: list[Call] = []
+        handler = type("Handler", (_Handler,), {"proxy": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        if pair is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pair.certificate, pair.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        scheme = "http" if pair is None else "https"
+        self.address = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="proxy")
+        self._thread.start()
+
+    def calls(self) -> tuple[Call, ...]:
+        """Return what has arrived since the start, or since the last `forget`."""
+        with self._lock:
+            return tuple(self._calls)
+
+    def operations(self) -> list[str]:
+        return [call.operation for call in self.calls()]
+
+    def forget(self) -> None:
+        with self._lock:
+            self._calls.clear()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _arrived(self, method: str, path: str, operation: str, body: bytes) -> Call:
+        with self._lock:
+            call = Call(len(self._calls), method, path, operation, body)
+            self._calls.append(call)
+            return call
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = self._upstream.hostname or "127.0.0.1", self._upstream.port
+        if self._upstream.scheme == "https":
+            return http.client.HTTPSConnection(host, port, timeout=120, context=self._context)
+        return http.client.HTTPConnection(host, port, timeout=120)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection of a client, and one to the server that belongs to it."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    proxy: ClassVar[Proxy]
+    upstream: http.client.HTTPConnection | None = None
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True  # the client went away, which is its right
+
+    def finish(self) -> None:
+        if self.upstream is not None:
+            self.upstream.close()
+        super().finish()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the test asks for `calls`."""
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        call = self.proxy._arrived(self.command, self.path, self._operation(body), body)
+        behaviour = self.proxy.rule(call)
+        match behaviour:
+            case Pass(delay):
+                self._answer(*self._forward(body), delay=delay)
+            case Answer(status, content, content_type, after):
+                if after:
+                    self._forward(body)
+                self._answer(status, [("Content-Type", content_type)], content)
+            case Drop(after):
+                if after:
+                    self._forward(body)
+                self.close_connection = True
+            case Cut():
+                status, headers, content = self._forward(body)
+                self._answer(status, headers, content, shown=len(content) // 2)
+                self.close_connection = True
+            case _:
+                assert_never(behaviour)
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Serve every method alike: the base class looks for `do_GET`, `do_LIST` (Vault's own), ..."""
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def _operation(self, body: bytes) -> str:
+        if target := self.headers.get("X-Amz-Target"):
+            return target.rpartition(".")[2]
+        if b"Action=" in body[:2000]:
+            return parse_qs(body.decode(errors="replace")).get("Action", [self.command])[0]
+        return f"{self.command} {self.path}"
+
+    def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        if self.upstream is None:
+            self.upstream = self.proxy._connect()
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        try:
+            self.upstream.request(self.command, self.path, body, headers)
+            answer = self.upstream.getresponse()
+            content = answer.read()
+        except (http.client.HTTPException, OSError):
+            self.upstream.close()
+            self.upstream = None
+            return 502, [], b""
+        kept = [(n, v) for n, v in answer.getheaders() if n.lower() not in HOP_BY_HOP | {"content-length"}]
+        return answer.status, kept, content
+
+    def _answer(
+        self,
+        status: int,
+        headers: list[tuple[str, str]],
+        content: bytes,
+        delay: float = 0.0,
+        shown: int | None = None,
+    ) -> None:
+        if delay:
+            time.sleep(delay)
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content if shown is None else content[:shown])
+        self.wfile.flush()
