@@ -1,0 +1,105 @@
+"""What a change set would do, in types and in words. Pure: knows CloudFormation's answers, calls nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Action(StrEnum):
+    ADD = "Add"
+    MODIFY = "Modify"
+    REMOVE = "Remove"
+    IMPORT = "Import"
+    DYNAMIC = "Dynamic"
+    """CloudFormation can't tell yet."""
+
+
+class Replacement(StrEnum):
+    NO = "False"
+    CONDITIONAL = "Conditional"
+    YES = "True"
+
+
+HOLDS_DATA = frozenset(
+    {
+        "AWS::Backup::BackupVault",
+        "AWS::DynamoDB::Table",
+        "AWS::EC2::Volume",
+        "AWS::EFS::FileSystem",
+        "AWS::KMS::Key",
+        "AWS::KMS::ReplicaKey",
+        "AWS::Logs::LogGroup",
+        "AWS::RDS::DBCluster",
+        "AWS::RDS::DBInstance",
+        "AWS::S3::Bucket",
+        "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret",
+    }
+)
+"""Types whose replacement or removal loses something that no template brings back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource of a change set.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
+    """
+
+    action: Action
+    logical_id: str
+    type: str
+    physical_id: str = ""
+    replacement: Replacement = Replacement.NO
+    properties: tuple[str, ...] = ()
+    """What of it changes: `Properties.MultiAZ`, `Tags`, in alphabetical order."""
+    policy: str = ""
+    """What becomes of the old resource: Delete, Retain, Snapshot, ReplaceAnd…; empty when it stays."""
+
+    @property
+    def endangers_data(self) -> bool:
+        """Whether the resource holds data and is removed, or replaced by an empty one, or may be."""
+        if self.type not in HOLDS_DATA:
+            return False
+        return self.action is Action.REMOVE or (
+            self.action is Action.MODIFY and self.replacement is not Replacement.NO
+        )
+
+    def __str__(self) -> str:
+        words = {
+            (Action.ADD, Replacement.NO): "create",
+            (Action.REMOVE, Replacement.NO): "delete",
+            (Action.MODIFY, Replacement.NO): "update",
+            (Action.MODIFY, Replacement.CONDITIONAL): "update, perhaps replace",
+            (Action.MODIFY, Replacement.YES): "REPLACE",
+        }
+        verb = words.get((self.action, self.replacement), self.action.value.lower())
+        of = f": {', '.join(self.properties)}" if self.properties else ""
+        return f"{verb} {self.logical_id} ({self.type}){of}"
+
+
+def parse(changes: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
+    """Return the resource changes of DescribeChangeSet's `Changes`, in its order."""
+    return tuple(_change(item["ResourceChange"]) for item in changes if "ResourceChange" in item)
+
+
+def _change(raw: Mapping[str, Any]) -> Change:
+    return Change(
+        action=Action(raw["Action"]),
+        logical_id=raw["LogicalResourceId"],
+        type=raw["ResourceType"],
+        physical_id=raw.get("PhysicalResourceId") or "",
+        replacement=Replacement(raw.get("Replacement") or "False"),
+        properties=tuple(
+            sorted({_target(detail.get("Target", {})) for detail in raw.get("Details") or ()} - {""})
+        ),
+        policy=raw.get("PolicyAction") or "",
+    )
+
+
+def _target(target: Mapping[str, str]) -> str:
+    attribute, name = target.get("Attribute") or "", target.get("Name") or ""
+    return name if attribute == "Properties" and name else attribute

@@ -1,0 +1,382 @@
+"""One layer's stack: brought to its template by a change set, watched, repaired, deleted.
+
+Each function can be repeated after an interruption at any place: it looks at the stack's state first, waits
+for what is still under way, removes the change sets it left behind, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from . import changes
+from .aws import code
+from .changes import Change
+from .errors import BeanvaultError, Refused, TimedOut
+from .ui import StackEvent, Ui
+from .waiting import Clock, attempts
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+CHANGE_SET_PREFIX = "beanvault-"
+CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+INLINE_LIMIT = 51_200
+"""Bytes of a template that may be sent in the request (CloudFormation quotas); a longer one goes to S3."""
+
+CHANGE_SET_SECONDS = 300
+STACK_SECONDS = 2 * 60 * 60
+"""A Multi-AZ database takes about half an hour; CloudFormation gives up on a Beanstalk environment after
+one.
+"""
+
+DEAD = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
+"""States of a stack that never came to be, or half went; all that can be done is delete it."""
+GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource creation Initiated")
+
+
+class StackError(BeanvaultError):
+    """A stack couldn't be brought to where it should be; the message begins with the first failures."""
+
+    def __init__(self, message: str, remedy: str = "", causes: tuple[StackEvent, ...] = ()) -> None:
+        super().__init__(message, remedy)
+        self.causes = causes
+
+
+class Outcome(Enum):
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    PLANNED = "planned"
+    """Shown only."""
+    DELETED = "deleted"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template's text, or where it lies when it is too long to be sent."""
+
+    body: str = field(repr=False)
+    url: str | None = None
+
+    def argument(self) -> dict[str, str]:
+        return {"TemplateURL": self.url} if self.url else {"TemplateBody": self.body}
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What one stack should be."""
+
+    name: str
+    template: Template
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    protected: bool = False
+    """Whether CloudFormation refuses to delete it (termination protection)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    stack: str
+    outcome: Outcome
+    changes: tuple[Change, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stacks:
+    """CloudFormation, as far as layers need it."""
+
+    client: CloudFormationClient
+    ui: Ui
+    clock: Clock = field(default_factory=Clock)
+
+    def describe(self, name: str) -> Mapping[str, Any] | None:
+        """Return DescribeStacks' answer for a stack's name or id, or nothing when there is none."""
+        try:
+            found = self.client.describe_stacks(StackName=name)["Stacks"]
+        except ClientError as error:
+            if code(error) == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+        return found[0] if found else None
+
+    def outputs(self, name: str) -> Mapping[str, str]:
+        """Return a stack's outputs; nothing when there is no such stack."""
+        described = self.describe(name) or {}
+        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs") or ()}
+
+    def deploy(self, stack: Stack, *, plan_only: bool = False) -> Result:
+        """Create *stack*, or update it to its template, and wait until that is done.
+
+        :raises StackError: CloudFormation gave up; the error names the first failures
+        :raises Refused: it would lose data, or the stack has to be deleted first, and nobody agreed
+        :raises TimedOut: it takes longer than two hours; the same call goes on waiting
+        """
+        begin = self.clock.now()
+        status = self._ready(stack.name, plan_only=plan_only)
+        creating = status is None
+        made = self._change_set(stack, "CREATE" if creating else "UPDATE")
+        if made is None:
+            self._protect(stack)
+            return self._result(stack.name, Outcome.UNCHANGED, (), begin)
+        change_set, planned = made
+        self.ui.changes(stack.name, planned)
+        if plan_only:
+            self._discard(stack.name, change_set, also_stack=creating)
+            return self._result(stack.name, Outcome.PLANNED, planned, begin)
+        endangered = [change for change in planned if change.endangers_data]
+        if endangered and not self.ui.confirm(
+            f"{stack.name} would lose what these hold: " + "; ".join(map(str, endangered)) + ". Go on?"
+        ):
+            self._discard(stack.name, change_set, also_stack=creating)
+            raise Refused(
+                f"{stack.name} was not changed: it would lose what these hold: "
+                + "; ".join(map(str, endangered)),
+                "undo that change in the deployment file, or agree to it when asked (never implied by --yes)",
+            )
+        seen = self._newest_event(stack.name)
+        self.client.execute_change_set(ChangeSetName=change_set, StackName=stack.name)
+        self._follow(self._id(stack.name), seen, wanted=GOOD)
+        self._protect(stack)
+        return self._result(stack.name, Outcome.CREATED if creating else Outcome.UPDATED, planned, begin)
+
+    def delete(self, name: str) -> Result:
+        """Delete the stack *name* and wait; what its template retains stays.
+
+        :raises StackError: something couldn't be deleted; the error names it
+        """
+        begin = self.clock.now()
+        described = self._settled(name)
+        if described is None:
+            return Result(name, Outcome.ABSENT)
+        self._delete(described)
+        return Result(name, Outcome.DELETED, seconds=self.clock.now() - begin)
+
+    def retained(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Return type and physical id of what outlives the stack, by its deletion policies."""
+        if self.describe(name) is None:
+            return ()
+        body: Any = self.client.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+        resources = body.get("Resources", {}) if isinstance(body, Mapping) else {}
+        kept = {
+            key
+            for key, resource in resources.items()
+            if resource.get("DeletionPolicy") in ("Retain", "Snapshot")
+        }
+        pages = self.client.get_paginator("list_stack_resources").paginate(StackName=name)
+        return tuple(
+            (item["ResourceType"], item.get("PhysicalResourceId", ""))
+            for page in pages
+            for item in page["StackResourceSummaries"]
+            if item["LogicalResourceId"] in kept
+        )
+
+    # Before a change
+
+    def _ready(self, name: str, *, plan_only: bool) -> str | None:
+        """Bring the stack to a state that can be changed; return its status, or nothing to create it."""
+        described = self._settled(name)
+        if described is None:
+            return None
+        status: str = described["StackStatus"]
+        if status in DEAD:
+            if plan_only:
+                raise Refused(f"{name} is {status}: it has to be deleted before it can be planned")
+            if not self.ui.confirm(f"{name} is {status}: it has to be deleted and created again. Delete it?"):
+                raise Refused(
+                    f"{name} is {status} and was left as it is", "agree to its deletion, or delete it by hand"
+                )
+            self._delete(described)
+            return None
+        if status == "UPDATE_ROLLBACK_FAILED" and not plan_only:
+            self.ui.step(f"{name}: continuing the roll-back that failed")
+            seen = self._newest_event(name)
+            self.client.continue_update_rollback(StackName=name)
+            self._follow(described["StackId"], seen, wanted=frozenset({"UPDATE_ROLLBACK_COMPLETE"}))
+        self._discard_left_overs(name)
+        return None if status == "REVIEW_IN_PROGRESS" else status
+
+    def _settled(self, name: str) -> Mapping[str, Any] | None:
+        """Return the stack once nothing is under way; an earlier run may have been interrupted."""
+        described = self.describe(name)
+        if described is None or described["StackStatus"] == "REVIEW_IN_PROGRESS":
+            return described
+        if described["StackStatus"].endswith("_IN_PROGRESS"):
+            self.ui.step(f"{name} is {described['StackStatus']}: waiting for that to end")
+            status = self._watch(described["StackId"], self._newest_event(name))
+            return None if status == "DELETE_COMPLETE" else self.describe(name)
+        return described
+
+    def _discard_left_overs(self, name: str) -> None:
+        pages = self.client.get_paginator("list_change_sets").paginate(StackName=name)
+        for summary in [item for page in pages for item in page["Summaries"]]:
+            if summary["ChangeSetName"].startswith(CHANGE_SET_PREFIX) and summary.get(
+                "ExecutionStatus"
+            ) not in (
+                "EXECUTE_IN_PROGRESS",
+                "EXECUTE_COMPLETE",
+            ):
+                self.client.delete_change_set(StackName=name, ChangeSetName=summary["ChangeSetId"])
+
+    # The change set
+
+    def _change_set(self, stack: Stack, kind: str) -> tuple[str, tuple[Change, ...]] | None:
+        """Make a change set; return its ARN and what it would do, or nothing when that is nothing."""
+        arguments: dict[str, Any] = {
+            "StackName": stack.name,
+            "ChangeSetName": f"{CHANGE_SET_PREFIX}{secrets.token_hex(8)}",
+            "ChangeSetType": kind,
+            "Capabilities": CAPABILITIES,
+            "Parameters": [
+                {"ParameterKey": k, "ParameterValue": v} for k, v in sorted(stack.parameters.items())
+            ],
+            "Tags": [{"Key": k, "Value": v} for k, v in sorted(stack.tags.items())],
+        } | stack.template.argument()
+        arn = self.client.create_change_set(**arguments)["Id"]
+        for _ in attempts(self.clock, CHANGE_SET_SECONDS):
+            described = self.client.describe_change_set(ChangeSetName=arn, StackName=stack.name)
+            match described["Status"]:
+                case "CREATE_COMPLETE":
+                    return arn, changes.parse(self._all_changes(arn, stack.name))
+                case "FAILED":
+                    reason = described.get("StatusReason", "")
+                    self._discard(stack.name, arn, also_stack=kind == "CREATE")
+                    if any(words in reason for words in NO_CHANGES):
+                        return None
+                    raise StackError(f"{stack.name}: CloudFormation refused the change set: {reason}")
+        raise TimedOut(
+            f"{stack.name}: the change set isn't ready after {CHANGE_SET_SECONDS} s",
+            "run the same command again",
+        )
+
+    def _all_changes(self, arn: str, name: str) -> Iterator[Mapping[str, Any]]:
+        token: dict[str, str] = {}
+        while True:
+            page = self.client.describe_change_set(ChangeSetName=arn, StackName=name, **token)  # type: ignore[arg-type]  # one optional string
+            yield from page.get("Changes") or ()
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
+
+    def _discard(self, name: str, change_set: str, *, also_stack: bool) -> None:
+        """Remove a change set that won't be executed, and the empty stack that a first one brings with it."""
+        self.client.delete_change_set(StackName=name, ChangeSetName=change_set)
+        if also_stack:
+            self.client.delete_stack(StackName=name)
+
+    # While it runs
+
+    def _delete(self, described: Mapping[str, Any]) -> None:
+        name, stack_id = described["StackName"], described["StackId"]
+        if described.get("EnableTerminationProtection"):
+            if not self.ui.confirm(f"{name} is protected from termination. Delete it all the same?"):
+                raise Refused(f"{name} is protected from termination and was left as it is")
+            self.client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
+        seen = self._newest_event(name)
+        self.client.delete_stack(StackName=stack_id)
+        self._follow(stack_id, seen, wanted=frozenset({"DELETE_COMPLETE"}))
+
+    def _follow(self, stack_id: str, seen: str | None, *, wanted: frozenset[str]) -> None:
+        """Report events until the stack is in a state of *wanted*.
+
+        :raises StackError: it came to rest in another one
+        """
+        told: list[StackEvent] = []
+        status = self._watch(stack_id, seen, told)
+        if status in wanted:
+            return
+        causes = first_failures(told)
+        because = "; ".join(f"{cause.logical_id} ({cause.type}): {cause.reason}" for cause in causes)
+        raise StackError(
+            f"{_name(stack_id)} ended as {status}: {because or 'CloudFormation gave no reason'}",
+            "mend the cause and run the same command again; it repairs what it left",
+            causes,
+        )
+
+    def _watch(self, stack_id: str, seen: str | None, told: list[StackEvent] | None = None) -> str:
+        """Report events after *seen* until the stack is at rest; return its status then."""
+        # Right after a change was asked for, the old status may still be answered: an event has to come
+        # first.
+        moved = told is None
+        for _ in attempts(self.clock, STACK_SECONDS):
+            described = self.describe(stack_id)
+            status = "DELETE_COMPLETE" if described is None else described["StackStatus"]
+            for event in self._events_after(stack_id, seen):
+                self.ui.event(_name(stack_id), event)
+                seen, moved = event.id, True
+                if told is not None:
+                    told.append(event)
+            if described is None or (moved and not status.endswith("_IN_PROGRESS")):
+                return str(status)
+        raise TimedOut(
+            f"{stack_id} is still under way after {STACK_SECONDS // 60} min",
+            "run the same command again: it goes on waiting",
+        )
+
+    def _events_after(self, stack: str, seen: str | None) -> Sequence[StackEvent]:
+        """Return the events newer than *seen*, oldest first."""
+        found: list[StackEvent] = []
+        try:
+            for page in self.client.get_paginator("describe_stack_events").paginate(StackName=stack):
+                for raw in page["StackEvents"]:
+                    if raw["EventId"] == seen:
+                        return found[::-1]
+                    found.append(_event(raw))
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+        return found[::-1]
+
+    def _newest_event(self, name: str) -> str | None:
+        events = self._events_after(name, None)
+        return events[-1].id if events else None
+
+    # Afterwards
+
+    def _protect(self, stack: Stack) -> None:
+        described = self.describe(stack.name) or {}
+        if stack.protected and not described.get("EnableTerminationProtection"):
+            self.client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
+
+    def _id(self, name: str) -> str:
+        described = self.describe(name)
+        return name if described is None else str(described["StackId"])
+
+    def _result(self, name: str, outcome: Outcome, planned: tuple[Change, ...], begin: float) -> Result:
+        return Result(name, outcome, planned, self.outputs(name), self.clock.now() - begin)
+
+
+def first_failures(events: Sequence[StackEvent]) -> tuple[StackEvent, ...]:
+    """Return the failures that others followed from; mere cancellations are none."""
+    failures = [
+        event for event in events if event.failed and not any(words in event.reason for words in CANCELLED)
+    ]
+    resources = [event for event in failures if event.type != "AWS::CloudFormation::Stack"]
+    return tuple(resources or failures)[:5]
+
+
+def _name(stack: str) -> str:
+    """Return the name in a stack's ARN; a name stays as it is."""
+    return stack.split("/")[1] if "/" in stack else stack
+
+
+def _event(raw: Mapping[str, Any]) -> StackEvent:
+    return StackEvent(
+        id=raw["EventId"],
+        time=raw["Timestamp"],
+        logical_id=raw.get("LogicalResourceId", ""),
+        type=raw.get("ResourceType", ""),
+        status=raw.get("ResourceStatus", ""),
+        reason=raw.get("ResourceStatusReason") or "",
+        physical_id=raw.get("PhysicalResourceId") or "",
+    )
