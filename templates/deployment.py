@@ -307,6 +307,13 @@ class Logs(Section):
     retention_days: RetentionDays = 365
 
 
+def partition_of(region: str) -> str:
+    """Return the ARN partition of a region."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
 class Deployment(Section):
     """Everything one deployment file describes."""
 
@@ -329,9 +336,7 @@ class Deployment(Section):
     @property
     def partition(self) -> str:
         """The ARN partition of the region."""
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        return partition_of(self.region)
 
     @property
     def url_suffix(self) -> str:
