@@ -129,9 +129,8 @@ def _mistake(entry: Any) -> Mistake:
             return Mistake(key, "is missing", "add it")
         case "union_tag_not_found" | "union_tag_invalid":
             choice = context["discriminator"].strip("'")
-            return Mistake(
-                f"{key}.{choice}", "is missing or unknown", f"choose one of {_choices(entry['loc'])}"
-            )
+            choices = ", ".join(f'"{tag}"' for tag in _variants(key))
+            return Mistake(f"{key}.{choice}", "is missing or unknown", f"choose one of {choices}")
         case "literal_error":
             return Mistake(key, f"{entry['input']!r} is none of the choices", f"give {context['expected']}")
         case "greater_than_equal":
