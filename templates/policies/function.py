@@ -1,0 +1,328 @@
+"""The replicator's permissions: it writes replicated secrets and can't read them."""
+
+from collections.abc import Sequence
+
+from awacs import awslambda, ec2, events, kms, logs, secretsmanager, sns, sqs, sts, xray
+from awacs.aws import (
+    Action,
+    Allow,
+    ArnEquals,
+    Bool,
+    Condition,
+    Deny,
+    ForAllValuesStringEquals,
+    ForAnyValueStringEquals,
+    Null,
+    Statement,
+    StringEquals,
+    StringLike,
+    StringNotEquals,
+)
+from troposphere import Sub
+
+from templates.policies import Arn
+from templates.policies.arns import HEALTH_TAG, OWNER_TAG, SOURCE_TAG
+
+_SECRETS_MANAGER = Sub("secretsmanager.${AWS::Region}.amazonaws.com")
+_RESOURCE_OWNER = f"secretsmanager:ResourceTag/{OWNER_TAG}"
+_REQUEST_OWNER = f"aws:RequestTag/{OWNER_TAG}"
+
+_CHANGES_TO_SECRETS = [
+    secretsmanager.CancelRotateSecret,
+    secretsmanager.CreateSecret,
+    secretsmanager.DeleteSecret,
+    secretsmanager.PutSecretValue,
+    secretsmanager.RemoveRegionsFromReplication,
+    secretsmanager.ReplicateSecretToRegions,
+    secretsmanager.RestoreSecret,
+    secretsmanager.RotateSecret,
+    secretsmanager.StopReplicationToReplica,
+    secretsmanager.TagResource,
+    secretsmanager.UntagResource,
+    secretsmanager.UpdateSecret,
+    secretsmanager.UpdateSecretVersionStage,
+]
+
+# What Lambda does with the function's role to connect it to the VPC. None of it takes a resource.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+_NETWORK_INTERFACES = [
+    ec2.AssignPrivateIpAddresses,
+    ec2.CreateNetworkInterface,
+    ec2.DeleteNetworkInterface,
+    ec2.DescribeNetworkInterfaces,
+    ec2.DescribeSubnets,
+    ec2.UnassignPrivateIpAddresses,
+]
+
+
+def list_secrets() -> Statement:
+    """See names, tags and version ids of secrets; the action knows no resources."""
+    return Statement(Sid="ListSecrets", Effect=Allow, Action=[secretsmanager.ListSecrets], Resource=["*"])
+
+
+def describe_secrets(below: Arn) -> Statement:
+    """See everything about replicated secrets but their values."""
+    return Statement(
+        Sid="DescribeReplicatedSecrets",
+        Effect=Allow,
+        Action=[secretsmanager.DescribeSecret],
+        Resource=[below],
+    )
+
+
+def create_owned_secrets(below: Arn, owner: str) -> Statement:
+    """Create secrets, but only with our name on them."""
+    return Statement(
+        Sid="CreateSecretsThatSayWhoseTheyAre",
+        Effect=Allow,
+        Action=[secretsmanager.CreateSecret],
+        Resource=[below],
+        Condition=Condition([StringEquals({_REQUEST_OWNER: owner})]),
+    )
+
+
+def tag_unowned_secrets(below: Arn, owner: str) -> Statement:
+    """Put our name on what has none: creating with tags needs it, and so does adopting.
+
+    At creation there is no resource yet whose tags could be asked for.
+    """
+    return Statement(
+        Sid="TagWhatIsNobodysYet",
+        Effect=Allow,
+        Action=[secretsmanager.TagResource],
+        Resource=[below],
+        Condition=Condition([StringEquals({_REQUEST_OWNER: owner}), Null({_RESOURCE_OWNER: "true"})]),
+    )
+
+
+def change_owned_secrets(below: Arn, owner: str) -> Statement:
+    """Change, delete and restore what carries our name."""
+    return Statement(
+        Sid="ChangeOwnedSecrets",
+        Effect=Allow,
+        Action=[
+            secretsmanager.DeleteSecret,
+            secretsmanager.PutSecretValue,
+            secretsmanager.RestoreSecret,
+            secretsmanager.TagResource,
+            secretsmanager.UntagResource,
+            secretsmanager.UpdateSecret,
+            secretsmanager.UpdateSecretVersionStage,
+        ],
+        Resource=[below],
+        Condition=Condition([StringEquals({_RESOURCE_OWNER: owner})]),
+    )
+
+
+def replicate_owned_secrets(below: Arn, owner: str) -> Statement:
+    """Keep copies of owned secrets in other regions."""
+    return Statement(
+        Sid="CopyOwnedSecretsToOtherRegions",
+        Effect=Allow,
+        Action=[secretsmanager.RemoveRegionsFromReplication, secretsmanager.ReplicateSecretToRegions],
+        Resource=[below],
+        Condition=Condition([StringEquals({_RESOURCE_OWNER: owner})]),
+    )
+
+
+def use_connection_secret(connection: Arn) -> Statement:
+    """Read how to log in to Vault, and store an unwrapped secret id in place of its wrapping token."""
+    return Statement(
+        Sid="UseTheConnectionSecret",
+        Effect=Allow,
+        Action=[secretsmanager.DescribeSecret, secretsmanager.GetSecretValue, secretsmanager.PutSecretValue],
+        Resource=[connection],
+    )
+
+
+def remember_health(connection: Arn) -> Statement:
+    """Keep the last state of health as a tag of the connection secret, and no other tag."""
+    return Statement(
+        Sid="RememberTheStateOfHealth",
+        Effect=Allow,
+        Action=[secretsmanager.TagResource],
+        Resource=[connection],
+        Condition=Condition(
+            [ForAllValuesStringEquals({"aws:TagKeys": [HEALTH_TAG]}), Null({"aws:TagKeys": "false"})]
+        ),
+    )
+
+
+def encrypt_secrets(key: Arn, below: Arn) -> Statement:
+    """Let Secrets Manager encrypt with this key, for these secrets.
+
+    Storing a value takes Decrypt as well as GenerateDataKey:
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+    """
+    return Statement(
+        Sid="EncryptReplicatedSecrets",
+        Effect=Allow,
+        Action=[kms.Decrypt, kms.GenerateDataKey],
+        Resource=[key],
+        Condition=Condition(
+            [
+                StringEquals({"kms:ViaService": _SECRETS_MANAGER}),
+                StringLike({"kms:EncryptionContext:SecretARN": below}),
+            ]
+        ),
+    )
+
+
+def use_function_key(key: Arn) -> Statement:
+    """Decrypt the function's environment and the connection secret, and encrypt what failed."""
+    return Statement(
+        Sid="UseTheFunctionsKey", Effect=Allow, Action=[kms.Decrypt, kms.GenerateDataKey], Resource=[key]
+    )
+
+
+def get_identity_token(audience: str) -> Statement:
+    """Ask AWS for a JWT that says who the function is, for Vault only."""
+    return Statement(
+        Sid="IdentifyItselfToVault",
+        Effect=Allow,
+        Action=[sts.GetWebIdentityToken],
+        Resource=["*"],
+        Condition=Condition(
+            [
+                ForAllValuesStringEquals({"sts:IdentityTokenAudience": [audience]}),
+                Null({"sts:IdentityTokenAudience": "false"}),
+            ]
+        ),
+    )
+
+
+def publish(topic: Arn) -> Statement:
+    """Say when the state of health changes."""
+    return Statement(Sid="TellPeople", Effect=Allow, Action=[sns.Publish], Resource=[topic])
+
+
+def encrypt_notifications(key: Arn) -> Statement:
+    """Encrypt messages to the topic, and nothing else, with the topic's key."""
+    return Statement(
+        Sid="EncryptNotifications",
+        Effect=Allow,
+        Action=[kms.Decrypt, kms.GenerateDataKey],
+        Resource=[key],
+        Condition=Condition([StringEquals({"kms:ViaService": Sub("sns.${AWS::Region}.amazonaws.com")})]),
+    )
+
+
+def put_events(sid: str, bus: Arn, source: str, detail_type: str) -> Statement:
+    """Put one kind of event on one bus."""
+    return Statement(
+        Sid=sid,
+        Effect=Allow,
+        Action=[events.PutEvents],
+        Resource=[bus],
+        Condition=Condition([StringEquals({"events:source": source, "events:detail-type": detail_type})]),
+    )
+
+
+def write_logs(group: Arn) -> Statement:
+    """Write to a log group that exists."""
+    return Statement(
+        Sid="WriteLogs", Effect=Allow, Action=[logs.CreateLogStream, logs.PutLogEvents], Resource=[group]
+    )
+
+
+def send_failures(queue: Arn) -> Statement:
+    """Leave events that failed in the dead-letter queue."""
+    return Statement(Sid="KeepWhatFailed", Effect=Allow, Action=[sqs.SendMessage], Resource=[queue])
+
+
+def trace() -> Statement:
+    """Send traces to X-Ray; the actions know no resources."""
+    return Statement(
+        Sid="Trace", Effect=Allow, Action=[xray.PutTelemetryRecords, xray.PutTraceSegments], Resource=["*"]
+    )
+
+
+def connect_to_network() -> Statement:
+    """Let Lambda make and remove the function's network interfaces."""
+    return Statement(Sid="ConnectToTheNetwork", Effect=Allow, Action=_NETWORK_INTERFACES, Resource=["*"])
+
+
+def never_touch_network_itself(function: Arn) -> Statement:
+    """Keep from the function's code what Lambda needs with the same role.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
+    """
+    return Statement(
+        Sid="NeverTouchTheNetworkItself",
+        Effect=Deny,
+        Action=_NETWORK_INTERFACES,
+        Resource=["*"],
+        Condition=Condition([ArnEquals({"lambda:SourceFunctionArn": function})]),
+    )
+
+
+def never_read_secrets_but(connection: Arn) -> Statement:
+    """Never read a value, but for the connection secret: the writer can't read."""
+    return Statement(
+        Sid="NeverReadSecrets",
+        Effect=Deny,
+        Action=[secretsmanager.BatchGetSecretValue, secretsmanager.GetSecretValue],
+        NotResource=[connection],
+    )
+
+
+def never_write_secrets_but(resources: Sequence[Arn]) -> Statement:
+    """Never change a secret outside the prefix."""
+    return Statement(
+        Sid="NeverWriteElsewhere", Effect=Deny, Action=_CHANGES_TO_SECRETS, NotResource=list(resources)
+    )
+
+
+def never_disown(owner: str) -> Statement:
+    """Never give a secret to somebody else."""
+    return Statement(
+        Sid="NeverGiveAway",
+        Effect=Deny,
+        Action=[secretsmanager.TagResource],
+        Resource=["*"],
+        Condition=Condition([StringNotEquals({_REQUEST_OWNER: owner}), Null({_REQUEST_OWNER: "false"})]),
+    )
+
+
+def never_remove_ownership() -> Statement:
+    """Never take off the tags that say whose a secret is and where it comes from."""
+    return Statement(
+        Sid="NeverRemoveOwnership",
+        Effect=Deny,
+        Action=[secretsmanager.UntagResource],
+        Resource=["*"],
+        Condition=Condition([ForAnyValueStringEquals({"aws:TagKeys": [OWNER_TAG, SOURCE_TAG]})]),
+    )
+
+
+def never_delete_at_once() -> Statement:
+    """Never delete a secret without its recovery window."""
+    return Statement(
+        Sid="NeverDeleteAtOnce",
+        Effect=Deny,
+        Action=[secretsmanager.DeleteSecret],
+        Resource=["*"],
+        Condition=Condition([Bool({"secretsmanager:ForceDeleteWithoutRecovery": "true"})]),
+    )
+
+
+def never_change_permissions() -> Statement:
+    """Never change who may do what: roles, keys, resource policies, functions."""
+    return Statement(
+        Sid="NeverChangePermissions",
+        Effect=Deny,
+        Action=[
+            Action("iam", "*"),
+            Action("organizations", "*"),
+            kms.CreateGrant,
+            kms.DisableKey,
+            kms.PutKeyPolicy,
+            kms.ScheduleKeyDeletion,
+            awslambda.AddPermission,
+            awslambda.Action("UpdateFunction*"),
+            secretsmanager.DeleteResourcePolicy,
+            secretsmanager.PutResourcePolicy,
+            sts.AssumeRole,
+        ],
+        Resource=["*"],
+    )
