@@ -1,0 +1,78 @@
+"""What the function may do in Vault, as policy text. Pure.
+
+https://developer.hashicorp.com/vault/docs/concepts/policies, https://openbao.org/docs/concepts/policies/
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    KV2 = "kv2"
+    KV1 = "kv1"
+    DATABASE = "database"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    path: str
+    kind: Kind = Kind.KV2
+
+
+def configured(mounts: Iterable[str]) -> tuple[Mount, ...]:
+    """Return the mounts of a deployment file's `replicator.mounts`: `NAME`, `kv:NAME`, `database:NAME`."""
+    return tuple(
+        Mount(path, Kind.DATABASE if kind == "database" else Kind.KV2)
+        for kind, _, path in (text.rpartition(":") for text in mounts)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    path: str
+    capabilities: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f'path "{self.path}" {{ capabilities = {json.dumps(self.capabilities)} }}'
+
+
+OWN_TOKEN = (
+    Rule("auth/token/lookup-self", ("read",)),
+    Rule("auth/token/renew-self", ("update",)),
+    Rule("auth/token/revoke-self", ("update",)),
+)
+"""The login leaves the default policy out, which would otherwise allow these and a good deal more."""
+
+
+def read_only(mount: Mount) -> tuple[Rule, ...]:
+    """Return what reads everything below one mount, and nothing else."""
+    match mount.kind:
+        case Kind.KV2:
+            return (
+                Rule(f"{mount.path}/config", ("read",)),
+                Rule(f"{mount.path}/data/*", ("read",)),
+                Rule(f"{mount.path}/metadata/*", ("read", "list")),
+                Rule(
+                    f"{mount.path}/detailed-metadata/*", ("list",)
+                ),  # OpenBao's; elsewhere it matches nothing
+            )
+        case Kind.KV1:
+            return (Rule(f"{mount.path}/*", ("read", "list")),)
+        case Kind.DATABASE:
+            return (
+                Rule(f"{mount.path}/static-roles", ("list",)),
+                Rule(f"{mount.path}/static-roles/*", ("read", "list")),
+                Rule(f"{mount.path}/static-creds/*", ("read",)),
+            )
+
+
+def text(mounts: Sequence[Mount]) -> str:
+    """Return the policy of a login that replicates *mounts*."""
+    lines = ["# Written by beanvault: what the replicator may read, and its own token."]
+    for mount in mounts:
+        lines += ["", f"# {mount.path}/ ({mount.kind.value})", *map(str, read_only(mount))]
+    return "\n".join([*lines, "", *map(str, OWN_TOKEN), ""])

@@ -1,0 +1,257 @@
+"""A Vault server: how it is reached, how it is initialised and unsealed, and its refusals in words."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hvac
+import requests
+from hvac import exceptions as hvac_errors
+
+from ..errors import BeanvaultError, ConfigurationError, Denied, TimedOut, Unreachable
+from ..waiting import Clock, attempts
+
+TIMEOUT = 30
+ACTIVE_SECONDS = 60
+INITIALISE_SECONDS = 120
+"""Raft makes its storage within the request: seconds, on a slow disk many."""
+
+
+class VaultError(BeanvaultError):
+    """Vault refused a request for a reason of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a Vault is."""
+
+    address: str
+    ca_file: Path | None = None
+    """PEM of the authority that vouches for it; none means the system's."""
+    namespace: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.address.startswith("https://"):
+            raise ConfigurationError(
+                f"{self.address} is not an https address: tokens and secrets would travel in clear",
+                "give Vault's https:// address, and --ca-file for an authority of your own",
+            )
+
+    def client(self, token: str | None = None, timeout: float = TIMEOUT) -> hvac.Client:
+        """Return a client with exactly this token, whatever the environment holds."""
+        verify: bool | str = True if self.ca_file is None else str(self.ca_file)
+        client = hvac.Client(url=self.address, verify=verify, namespace=self.namespace, timeout=timeout)
+        client.token = token  # the constructor would fall back to VAULT_TOKEN and ~/.vault-token
+        return client
+
+    @property
+    def ca_bundle(self) -> str | None:
+        """The authority's PEM text."""
+        return None if self.ca_file is None else self.ca_file.read_text()
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn hvac's and the network's errors into ours; *doing* completes "Vault refused …"."""
+    try:
+        yield
+    except hvac_errors.Forbidden as error:
+        raise Denied(
+            f"Vault refused {doing}: permission denied", "use a token whose policy allows it"
+        ) from error
+    except hvac_errors.VaultDown as error:
+        raise Unreachable(
+            f"Vault is sealed or not initialised: {doing}", "unseal it: `beanvault vault init`"
+        ) from error
+    except (hvac_errors.RateLimitExceeded, hvac_errors.BadGateway, hvac_errors.InternalServerError) as error:
+        raise Unreachable(
+            f"Vault couldn't answer: {doing} ({type(error).__name__})", "try again; see its log"
+        ) from error
+    except hvac_errors.VaultError as error:
+        # Vault's own words name paths and options, never a secret's value.
+        raise VaultError(
+            f"Vault refused {doing}: {'; '.join(error.errors or []) or type(error).__name__}"
+        ) from error
+    except requests.exceptions.SSLError as error:
+        raise Unreachable(
+            f"Vault's certificate isn't trusted: {doing}", "name the authority that signed it with --ca-file"
+        ) from error
+    except requests.exceptions.RequestException as error:
+        raise Unreachable(
+            f"Vault didn't answer: {doing} ({type(error).__name__})", "check its address and the way to it"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What initialising a Vault gives, once and never again."""
+
+    root_token: str = field(repr=False)
+    keys: tuple[str, ...] = field(repr=False)
+    """Base64; the unseal keys, or the recovery keys where another seal (AWS KMS) unseals. PGP-encrypted if
+    asked.
+    """
+    recovery: bool = False
+    encrypted: bool = False
+
+    def as_json(self) -> str:
+        """Return them for a file of their own; nothing else may take this."""
+        return json.dumps(
+            {
+                "root_token": self.root_token,
+                "recovery_keys" if self.recovery else "unseal_keys": list(self.keys),
+                "pgp_encrypted": self.encrypted,
+            },
+            indent=2,
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Keys:
+        """Return the keys in a file written before.
+
+        :raises ConfigurationError: it isn't such a file
+        """
+        try:
+            raw = json.loads(path.read_text())
+            recovery = "recovery_keys" in raw
+            keys = tuple(raw["recovery_keys" if recovery else "unseal_keys"])
+            return cls(raw["root_token"], keys, recovery, raw["pgp_encrypted"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(
+                f"{path} holds no Vault keys ({type(error).__name__})", "name the file `vault init` wrote"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A file of mode 600 that is there before there is anything to put into it.
+
+    Vault tells its keys once. A directory that can't be written must therefore be found out before, not
+    after.
+    """
+
+    path: Path
+
+    @classmethod
+    def reserve(cls, path: Path) -> KeyFile:
+        """Make the empty file.
+
+        :raises ConfigurationError: it exists, or can't be written
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            raise ConfigurationError(
+                f"{path} exists; it may hold the only keys of a Vault", "name another file"
+            ) from None
+        except OSError as error:
+            raise ConfigurationError(
+                f"{path} can't be written: {error.strerror}", "name another file"
+            ) from error
+        return cls(path)
+
+    def keep(self, keys: Keys) -> None:
+        """Write *keys*, and return when they are on the disk."""
+        with self.path.open("w") as file:
+            file.write(keys.as_json())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def release(self) -> None:
+        """Remove the file if nothing was written to it."""
+        if self.path.exists() and not self.path.stat().st_size:
+            self.path.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How the key is shared out among people."""
+
+    count: int = 5
+    threshold: int = 3
+    pgp_keys: tuple[str, ...] = ()
+    """One base64 public key a share: each share is then encrypted for its holder."""
+    root_pgp_key: str | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not 1 <= self.threshold <= self.count <= 255:
+            problems.append(
+                f"{self.threshold} of {self.count} shares can't unseal: 1 ≤ threshold ≤ shares ≤ 255"
+            )
+        if self.threshold == 1 < self.count:
+            problems.append("several shares with threshold 1 are one key in many hands: Vault refuses that")
+        if self.pgp_keys and len(self.pgp_keys) != self.count:
+            problems.append(f"{len(self.pgp_keys)} PGP keys were given for {self.count} shares")
+        if problems:
+            raise ConfigurationError("; ".join(problems))
+
+
+def status(server: Server) -> Mapping[str, Any]:
+    """Return sys/seal-status: `initialized`, `sealed`, `type` (`shamir`, `awskms`, …), `version`."""
+    with explained(f"the seal status of {server.address}"):
+        answer: Mapping[str, Any] = server.client().sys.read_seal_status()
+        return answer
+
+
+def initialise(server: Server, shares: Shares) -> Keys:
+    """Initialise an empty Vault and return its keys; the caller keeps them before anything else.
+
+    :raises VaultError: it is initialised already, or refuses the PGP keys
+    """
+    recovery = status(server)["type"] != "shamir"
+    body: dict[str, Any] = {
+        "recovery_shares" if recovery else "secret_shares": shares.count,
+        "recovery_threshold" if recovery else "secret_threshold": shares.threshold,
+    }
+    if shares.pgp_keys:
+        body["recovery_pgp_keys" if recovery else "pgp_keys"] = list(shares.pgp_keys)
+    if shares.root_pgp_key:
+        body["root_token_pgp_key"] = shares.root_pgp_key
+    with explained("to be initialised"):
+        # Not hvac's own method: it always sends secret_shares, which a server with another seal refuses.
+        answer = server.client(timeout=INITIALISE_SECONDS).adapter.put("/v1/sys/init", json=body)
+    keys = answer["recovery_keys_base64" if recovery else "keys_base64"]
+    return Keys(answer["root_token"], tuple(keys), recovery, bool(shares.pgp_keys))
+
+
+def unseal(server: Server, keys: Sequence[str]) -> None:
+    """Give unseal keys until the server is open, and wait until it is active.
+
+    :raises VaultError: the keys are too few, or not its own
+    """
+    state = status(server)
+    for key in keys if state["sealed"] else ():
+        with explained("an unseal key"):
+            state = server.client().sys.submit_unseal_key(key)
+        if not state["sealed"]:
+            break
+    if state["sealed"] and state["type"] == "shamir":
+        raise VaultError(
+            f"{server.address} is still sealed: {state['progress']} of {state['t']} keys were given",
+            "give the missing unseal keys: --keys-file, or when asked",
+        )
+    wait_until_active(server, Clock())
+
+
+def wait_until_active(server: Server, clock: Clock) -> None:
+    """Return when the server leads its cluster or knows who does, which takes seconds after unsealing.
+
+    :raises TimedOut: it doesn't
+    """
+    for _ in attempts(clock, ACTIVE_SECONDS, longest=1):
+        with explained("its leader"):
+            leader = server.client().sys.read_leader_status()
+            if not leader["ha_enabled"] or leader["leader_address"]:
+                health = server.client().sys.read_health_status(method="GET")
+                # A body comes with 200 only; a standby (429, 473) forwards what it can't do itself.
+                if isinstance(health, dict) or (not leader["is_self"] and health.status_code in (429, 473)):
+                    return
+    raise TimedOut(f"{server.address} isn't active {ACTIVE_SECONDS} s after unsealing", "see its log")
