@@ -1,0 +1,194 @@
+"""All layers of a deployment, in order: rendered, fed with what is known only now, deployed; and undone."""
+undone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import troposphere
+
+from templates import LAYERS
+from templates.deployment import Deployment
+from templates.shared import TEMPLATE_LIMIT, render
+
+from . import certificates, package
+from .artifacts import Store
+from .aws import Aws
+from .errors import BeanvaultError, ConfigurationError, Refused
+from .stacks import Result, Stack, Stacks, Template
+from .ui import Ui
+
+PROTECTED = frozenset({"keys", "storage", "data"})
+"""Layers whose stacks CloudFormation itself refuses to delete in production: they hold what can't be made
+again.
+"""
+
+BUCKET_LAYER = "storage"
+"""The layer after which there is a bucket to upload to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A deployment, and what it takes to deploy it."""
+
+    deployment: Deployment
+    aws: Aws
+    ui: Ui
+    root: Path
+    """The project: from where the functions' zips are made."""
+
+    @property
+    def build(self) -> Path:
+        return self.root / "build"
+
+
+def _object_key(name: str) -> Callable[[Work], str]:
+    def upload(work: Work) -> str:
+        made = package.build(work.root, name, work.build)
+        work.ui.step(f"{name}: {made.size:,} bytes, sha256 {made.sha256}")
+        return Store.of(work.aws, work.deployment.name).put(name, ".zip", made.path.read_bytes()).key
+
+    return upload
+
+
+def _bucket(work: Work) -> str:
+    return Store.of(work.aws, work.deployment.name).bucket
+
+
+def _certificate(work: Work) -> str:
+    host = getattr(work.deployment.domain, "name", None) or f"{work.deployment.name}.beanvault.internal"
+    return certificates.self_signed(work.aws, work.deployment.name, host, dt.datetime.now(dt.UTC))
+
+
+PARAMETERS: Mapping[str, Callable[[Work], str]] = MappingProxyType(
+    {
+        "FunctionBucket": _bucket,
+        "FunctionKey": _object_key("replicator"),
+        "BootstrapBucket": _bucket,
+        "BootstrapKey": _object_key("bootstrap"),
+        "CertificateArn": _certificate,
+    }
+)
+"""What templates leave open because it is known only while deploying; each is worked out when a layer
+asks.
+"""
+
+
+def select(layers: Sequence[str]) -> tuple[str, ...]:
+    """Return *layers*, or all when none is named, in the order of deployment.
+
+    :raises ConfigurationError: there is no such layer
+    """
+    unknown = [layer for layer in layers if layer not in LAYERS]
+    if unknown:
+        raise ConfigurationError(
+            f"there is no layer {', '.join(unknown)}", f"the layers are {', '.join(LAYERS)}"
+        )
+    return tuple(layer for layer in LAYERS if not layers or layer in layers)
+
+
+def deploy(work: Work, layers: Sequence[str] = (), *, plan_only: bool = False) -> tuple[Result, ...]:
+    """Bring the stacks of *layers* (all, when none is named) to their templates, in order.
+
+    Repeating it after an interruption goes on where that stopped.
+
+    :raises StackError, Refused, TimedOut: at the first stack that can't be brought there
+    :raises ConfigurationError: the session's region isn't the deployment's, or there is no such layer
+    """
+    _same_region(work)
+    stacks = Stacks(work.aws.client("cloudformation"), work.ui)
+    results: list[Result] = []
+    for layer in select(layers):
+        template = LAYERS[layer](work.deployment)
+        if not template.resources:
+            continue  # an optional layer this deployment leaves out
+        if plan_only and _missing_imports(template, work.aws.exports()):
+            work.ui.step(f"{layer}: can be planned once the layers before it are there")
+            continue
+        results.append(stacks.deploy(_stack(work, layer, template, plan_only=plan_only), plan_only=plan_only))
+    return tuple(results)
+
+
+def _stack(work: Work, layer: str, template: troposphere.Template, *, plan_only: bool) -> Stack:
+    open_parameters = [name for name in template.parameters if name not in PARAMETERS]
+    if open_parameters:
+        raise BeanvaultError(f"nobody fills the parameters {', '.join(open_parameters)} of the layer {layer}")
+    deployment = work.deployment
+    work.ui.step(f"{deployment.stack_name(layer)}: {'planning' if plan_only else 'deploying'}")
+    body = render(template)
+    url = None
+    if len(body.encode()) > TEMPLATE_LIMIT:
+        if list(LAYERS).index(layer) <= list(LAYERS).index(BUCKET_LAYER):
+            raise BeanvaultError(
+                f"the template of {layer} is larger than {TEMPLATE_LIMIT} bytes, and there is no bucket yet",
+                "name fewer endpoints or ranges in the deployment file",
+            )
+        store = Store.of(work.aws, deployment.name)
+        url = store.put(f"templates/{layer}", ".template", body.encode()).url(work.aws)
+    return Stack(
+        deployment.stack_name(layer),
+        Template(body, url),
+        {name: PARAMETERS[name](work) for name in template.parameters},
+        {**deployment.tags, "beanvault:deployment": deployment.name, "beanvault:layer": layer},
+        protected=deployment.production and layer in PROTECTED,
+    )
+
+
+def _missing_imports(template: troposphere.Template, exports: Mapping[str, str]) -> set[str]:
+    """Return the names a template imports that nobody exports yet."""
+
+    def imports(value: object) -> set[str]:
+        if isinstance(value, Mapping):
+            name = value.get("Fn::ImportValue")
+            found = {name} if isinstance(name, str) else set()
+            return found.union(*(imports(inner) for inner in value.values()))
+        return set().union(*map(imports, value)) if isinstance(value, list) else set()
+
+    return imports(template.to_dict()) - exports.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A stack that `destroy` would delete, and what of it stays."""
+
+    stack: str
+    retained: tuple[tuple[str, str], ...]
+    """Type and physical id."""
+
+
+def doomed(work: Work) -> tuple[Doomed, ...]:
+    """Return what `destroy` would delete, in that order."""
+    stacks = Stacks(work.aws.client("cloudformation"), work.ui)
+    names = [work.deployment.stack_name(layer) for layer in reversed(LAYERS)]
+    return tuple(Doomed(name, stacks.retained(name)) for name in names if stacks.describe(name) is not None)
+
+
+def destroy(work: Work) -> tuple[Result, ...]:
+    """Delete all stacks in reverse order, and the self-signed certificate; what templates retain stays.
+
+    :raises Refused: a protected stack wasn't agreed to
+    :raises StackError: something couldn't be deleted
+    """
+    _same_region(work)
+    stacks = Stacks(work.aws.client("cloudformation"), work.ui)
+    results = []
+    for layer in reversed(LAYERS):
+        name = work.deployment.stack_name(layer)
+        if stacks.describe(name) is not None:
+            work.ui.step(f"{name}: deleting")
+            results.append(stacks.delete(name))
+    certificates.delete(work.aws, work.deployment.name)
+    return tuple(results)
+
+
+def _same_region(work: Work) -> None:
+    if work.aws.region != work.deployment.region:
+        raise Refused(
+            f"{work.deployment.name} belongs to {work.deployment.region}, and the session is in {work.aws.region}",
+            f"pass --region {work.deployment.region}, or another deployment file",
+        )
