@@ -1,0 +1,114 @@
+"""What moto's backends know about a resource: its ARN, its tags, its policy, the state of its key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moto.awslambda.models import lambda_backends
+from moto.core.resource_tagging import iter_taggable_backends
+from moto.events.models import events_backends
+from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
+from moto.s3.models import s3_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+
+from .policy import Document, parse
+
+
+def find_secret(account: str, region: str, secret_id: str) -> Any | None:
+    return secretsmanager_backends[account][region].secrets.get(secret_id)
+
+
+def secret_arn(account: str, region: str, secret_id: str) -> str:
+    """Return the ARN of a secret called by name or ARN; for one that isn't there, the ARN it could have."""
+    secret = find_secret(account, region, secret_id)
+    if secret:
+        return str(secret.arn)
+    known = secret_id.startswith("arn:")
+    return secret_id if known else f"arn:aws:secretsmanager:{region}:{account}:secret:{secret_id}-??????"
+
+
+def find_key(account: str, region: str, key_id: str) -> Any | None:
+    """Return a KMS key called by id, ARN, alias or alias ARN."""
+    backend = kms_backends[account][region]
+    if "alias/" in key_id:
+        key_id = backend.get_key_id_from_alias(backend.get_alias_name(key_id)) or ""
+    return backend.keys.get(backend.get_key_id(key_id))
+
+
+def key_arn(account: str, region: str, key_id: str) -> str:
+    key = find_key(account, region, key_id)
+    if key:
+        return str(key.arn)
+    return key_id if key_id.startswith("arn:") else f"arn:aws:kms:{region}:{account}:key/{key_id}"
+
+
+def tags_of(source: Any) -> dict[str, str]:
+    """Return tags as a mapping, given an ARN or any of the shapes in which the services take tags."""
+    if isinstance(source, str):
+        return _resource_tags(source) if source.count(":") >= 5 else {}
+    if isinstance(source, dict):
+        return {str(key): str(value) for key, value in source.items()}
+    return {
+        str(tag.get("Key", tag.get("TagKey"))): str(tag.get("Value", tag.get("TagValue", "")))
+        for tag in source or ()
+    }
+
+
+def _resource_tags(arn: str) -> dict[str, str]:
+    _, _, service, region, account, _ = arn.split(":", 5)
+    if service == "secretsmanager":  # the general way below would go through all secrets on each call
+        secret = find_secret(account, region, arn)
+        return tags_of(secret.tags) if secret else {}
+    if not account:
+        return {}
+    for backend in iter_taggable_backends(account, region):
+        if backend.owns_arn(arn):
+            return next((one.tags for one in backend.iter_tagged_resources() if one.arn == arn), {})
+    return {}
+
+
+def resource_policy(arn: str) -> Document | None:
+    """Return the policy attached to the resource itself, if it can carry one and does."""
+    if arn.count(":") < 5:
+        return None
+    _, partition, service, region, account, rest = arn.split(":", 5)
+    if service == "s3":
+        for holder in s3_backends.values():
+            bucket = holder[partition].buckets.get(rest.partition("/")[0]) if partition in holder else None
+            if bucket:
+                return parse(_text(bucket.policy)) if bucket.policy else None
+        return None
+    name = rest.rpartition("/")[2].rpartition(":")[2]
+    text: Any = None
+    if service == "secretsmanager":
+        text = getattr(find_secret(account, region, arn), "policy", None)
+    elif service == "kms":
+        text = getattr(find_key(account, region, arn), "policy", None)
+    elif service == "sns":
+        text = getattr(sns_backends[account][region].topics.get(arn), "policy", None)
+    elif service == "sqs":
+        text = getattr(sqs_backends[account][region].queues.get(name), "policy", None)
+    elif service == "events" and rest.startswith("event-bus/"):
+        text = getattr(events_backends[account][region].event_buses.get(name), "policy", None)
+    elif service == "iam" and rest.startswith("role/"):
+        roles = iam_backends[account][partition].get_roles()
+        text = next((role.assume_role_policy_document for role in roles if role.arn == arn), None)
+    elif service == "lambda":
+        text = _function_policy(account, region, arn)
+    return parse(_text(text)) if text else None
+
+
+def _function_policy(account: str, region: str, arn: str) -> str | None:
+    functions = lambda_backends[account][region]._lambdas
+    function = functions.get_arn(arn)
+    if function is None or not function.policy.statements:
+        return None
+    return json.dumps({"Version": "2012-10-17", "Statement": function.policy.statements})
+
+
+def _text(policy: str | bytes) -> str:
+    return policy.decode() if isinstance(policy, bytes) else policy

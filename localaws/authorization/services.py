@@ -1,0 +1,54 @@
+"""What AWS's own services do: assume a role that trusts them, call a resource that lets them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..inproc import client
+from .enforcement import decide
+from .identity import Caller
+from .policy import Decision, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Temporary credentials of a role."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    token: str = field(repr=False)
+    expires: datetime
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which AWS's clients take these credentials."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            "AWS_SESSION_TOKEN": self.token,
+        }
+
+
+class NotTrustedError(Exception):
+    """The role's trust policy does not let the service assume it."""
+
+
+def assume_role(role_arn: str, service: str, session_name: str, region: str, source_arn: str = "") -> Session:
+    """Return credentials for one hour, as *service* (`lambda.amazonaws.com`) gets them for the role.
+
+    Raises NotTrustedError.
+    """
+    if not may_call(service, "sts:AssumeRole", role_arn, source_arn):
+        raise NotTrustedError(f"{service} may not assume {role_arn}: its trust policy does not allow it")
+    sts = client("sts", region, role_arn.split(":")[4])
+    made = sts.assume_role(RoleArn=role_arn, RoleSessionName=session_name)["Credentials"]
+    return Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"])
+
+
+def may_call(service: str, action: str, resource: str, source_arn: str = "") -> bool:
+    """Does the policy of *resource* itself let *service* do *action*, on behalf of *source_arn*?"""
+    context = {"aws:SecureTransport": "true", "aws:PrincipalIsAWSService": "true"}
+    if source_arn:
+        context |= {"aws:SourceArn": source_arn, "aws:SourceAccount": source_arn.split(":")[4]}
+    caller = Caller(service, "")
+    return decide(caller, Request(action, resource, service, context)) is Decision.ALLOWED
