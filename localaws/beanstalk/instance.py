@@ -1,0 +1,327 @@
+"""One instance: a directory in place of a machine, on which a bundle is deployed as on Amazon Linux 2023.
+
+The steps are those of the platform, in its order
+(https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/platforms-linux-extend.html). Every deployment is
+*immutable*: it launches a new instance beside the old one, so `.platform/confighooks` never have to run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import threading
+import time
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import proxy
+from .bundle import (
+    PROPERTIES,
+    DeploymentError,
+    Extension,
+    Options,
+    extensions,
+    find_python,
+    procfile,
+    unpack,
+    virtual_environment,
+)
+from .metadata import Identity, MetadataService
+from .processes import Process, free_port, tail, wait_listening
+
+PROCESS = "aws:elasticbeanstalk:environment:process:default"
+LAUNCH = "aws:autoscaling:launchconfiguration"
+COMMAND_TIMEOUT = 300.0
+HEALTHY_WITHIN = 60.0
+LOGS = (
+    "var/log/eb-engine.log",
+    "var/log/web.stdout.log",
+    "var/log/nginx/access.log",
+    "var/log/nginx/error.log",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What an instance is launched with."""
+
+    root: Path
+    identity: Identity
+    bundle: bytes
+    defaults: Options
+    settings: Options
+    """Set on the environment: they win over the bundle's `.ebextensions`, and those over *defaults*."""
+    python: str
+    """The platform branch's version of Python, 3.14 for instance."""
+    fallback_python: str
+    """The interpreter for a machine that has no such version."""
+    cache: Path
+    """Where virtual environments are kept."""
+    endpoint: str
+    ports: Mapping[int, int]
+    """The instance's ports 80 and 443, and the loopback ports that stand for them."""
+    say: Callable[[str], None] = field(repr=False)
+    aborted: threading.Event = field(repr=False)
+
+
+class Instance:
+    def __init__(self, launch: Launch) -> None:
+        self._launch, self.root = launch, launch.root
+        self.id = launch.identity.instance_id
+        self.extension_options: Options = {}
+        self.options: Options = {**launch.defaults, **launch.settings}
+        self._ports = dict(launch.ports)
+        self._app_port = free_port()
+        self._processes: dict[str, Process] = {}
+        self._proxy: Process | None = None
+        self._metadata: MetadataService | None = None
+        self._log = self.root / LOGS[0]
+
+    @property
+    def secure(self) -> bool:
+        """Whether the load balancer speaks HTTPS to it."""
+        return self.options.get((PROCESS, "Protocol"), "HTTP").upper() == "HTTPS"
+
+    @property
+    def causes(self) -> list[str]:
+        """Why it is not well, as enhanced health would say; empty when it is."""
+        causes = [
+            f"Process {name} exited with status {process.exit_status}."
+            for name, process in self._processes.items()
+            if process.exit_status is not None
+        ]
+        if self._proxy is None or self._proxy.exit_status is not None:
+            causes.append("The proxy server (nginx) is not running.")
+        return causes
+
+    def deploy(self) -> None:
+        """Bring the bundle up and wait until the health check passes; raise DeploymentError."""
+        staging, current = self.root / "var/app/staging", self.root / "var/app/current"
+        for folder in ("var/log/nginx", "var/pids", "run", "var/run", "home/webapp", "tmp", "etc/pki/tls"):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        unpack(self._launch.bundle, staging)
+        self._rewrite(staging)
+        found = extensions(staging)
+        for extension in found:
+            self.extension_options = {**self.extension_options, **extension.options}
+        self.options = {**self._launch.defaults, **self.extension_options, **self._launch.settings}
+        self._metadata = MetadataService(
+            self._launch.identity,
+            token_required=self.options.get((LAUNCH, "DisableIMDSv1"), "true") == "true",
+        )
+        for extension in found:
+            self._write_files(extension)
+            self._commands(extension.commands, self.root, self._environment(properties=False))
+        self._hooks("prebuild", staging)
+        self._install(staging)
+        for extension in found:
+            self._commands(extension.container_commands, staging, self._environment())
+        configuration = proxy.write_configuration(
+            staging / ".platform/nginx", self.root, self._app_port, self._listening
+        )
+        self._hooks("predeploy", staging)
+        staging.rename(current)
+        self._start(current, configuration)
+        self._hooks("postdeploy", current)
+        self._wait_healthy()
+
+    def stop(self, *, grace: float = 30.0) -> None:
+        """Let requests finish for *grace* seconds, proxy first, then end all and remove the directory."""
+        if self._proxy:
+            self._proxy.stop(signal.SIGQUIT, grace)
+        for process in self._processes.values():
+            process.stop(signal.SIGTERM, grace)
+        if self._metadata:
+            self._metadata.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def logs(self, lines: int) -> str:
+        """The last lines of each log, in the shape `eb logs` prints."""
+        rule = "-" * 40
+        return "".join(f"{rule}\n/{name}\n{rule}\n{tail(self.root / name, lines)}\n\n" for name in LOGS)
+
+    # What follows are deploy's steps.
+
+    def _listening(self, port: int) -> int:
+        if port not in self._ports:
+            self._ports[port] = free_port()
+        return self._ports[port]
+
+    def _note(self, text: str) -> None:
+        with self._log.open("a") as log:
+            log.write(f"{time.strftime('%Y/%m/%d %H:%M:%S')} [INFO] {text}\n")
+
+    def _rewrite(self, staging: Path) -> None:
+        """Move the platform's paths below this instance (proxy.instance_paths); nginx files come later."""
+        hooks = [path for path in (staging / ".platform").rglob("*") if "nginx" not in path.parts]
+        for path in [*hooks, *(staging / ".ebextensions").glob("*.config"), staging / "Procfile"]:
+            if path.is_file():
+                with contextlib.suppress(UnicodeDecodeError):
+                    path.write_text(proxy.instance_paths(path.read_text(), self.root))
+        if (staging / "Procfile").is_file():
+            text = (staging / "Procfile").read_text()
+            (staging / "Procfile").write_text(proxy.app_port(text, self._app_port))
+
+    def _environment(self, *, properties: bool = True) -> dict[str, str]:
+        """All that processes here see; nothing of the server's own environment but PATH and LANG.
+
+        The app is to listen on a free port instead of 8000. Besides the Procfile's words, which are changed,
+        PORT and GUNICORN_CMD_ARGS say so: the latter wins over a gunicorn configuration file.
+        """
+        assert self._metadata is not None  # noqa: S101 - deploy starts it first
+        own = {name: value for (space, name), value in self.options.items() if space == PROPERTIES}
+        given = (
+            {name: proxy.instance_paths(value, self.root) for name, value in own.items()}
+            if properties
+            else {}
+        )
+        region = self._launch.identity.region
+        bind = f"--bind=127.0.0.1:{self._app_port}"
+        return {
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ENDPOINT_URL": self._launch.endpoint,
+            **given,
+            "HOME": str(self.root / "home/webapp"),
+            "TMPDIR": str(self.root / "tmp"),
+            "PATH": f"{self.root}/var/app/venv/staging-LQM1lest/bin:{os.environ.get('PATH', os.defpath)}",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._metadata.endpoint,
+            "PORT": str(self._app_port),
+            "GUNICORN_CMD_ARGS": f"{given.get('GUNICORN_CMD_ARGS', '')} {bind}".strip(),
+        }
+
+    def _run(self, what: str, argv: list[str], cwd: Path, env: Mapping[str, str]) -> int:
+        if self._launch.aborted.is_set():
+            raise DeploymentError("The deployment was aborted.")
+        self._note(f"Running {what}")
+        try:
+            process = Process(argv, cwd=cwd, env=env, log=self._log)
+        except OSError as error:
+            raise DeploymentError(f"{what} could not be started: {error}") from None
+        try:
+            return process.wait(COMMAND_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.stop(grace=5)
+            raise DeploymentError(f"{what} did not end within {COMMAND_TIMEOUT:.0f} s.") from None
+
+    def _failed(self, what: str, log: Path | None = None) -> DeploymentError:
+        return DeploymentError(f"{what}\n{tail(log or self._log, 12)}")
+
+    def _hooks(self, kind: str, cwd: Path) -> None:
+        for hook in sorted((cwd / ".platform/hooks" / kind).glob("*")):
+            if hook.is_file():
+                hook.chmod(0o755)  # as the platform does since 2022
+                what = f"hook .platform/hooks/{kind}/{hook.name}"
+                if status := self._run(what, [str(hook)], cwd, self._environment()):
+                    raise self._failed(f"The {what} ended with status {status}.")
+
+    def _write_files(self, extension: Extension) -> None:
+        for name, entry in extension.files.items():
+            if "source" in entry:
+                raise DeploymentError(
+                    f".ebextensions/{extension.name}: {name} has a source; write its content."
+                )
+            target = Path(name) if Path(name).is_relative_to(self.root) else self.root / name.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            content = str(entry.get("content", ""))
+            encoded = entry.get("encoding") == "base64"
+            target.write_bytes(b64decode(content) if encoded else content.encode())
+            target.chmod(int(str(entry.get("mode", "000644"))[-3:], 8))
+
+    def _commands(self, commands: Mapping[str, Mapping[str, Any]], cwd: Path, env: dict[str, str]) -> None:
+        """Run `commands` or `container_commands` by name; this instance is always the leader."""
+        for name, entry in sorted(commands.items()):
+            own = {**env, **{key: str(value) for key, value in (entry.get("env") or {}).items()}}
+            where = cwd / str(entry.get("cwd", ""))
+            if "test" in entry and self._run(
+                f"test of {name}", ["/bin/sh", "-c", str(entry["test"])], where, own
+            ):
+                self._note(f"{name} is not to run: its test failed")
+                continue
+            line = entry["command"]
+            argv = [str(word) for word in line] if isinstance(line, list) else ["/bin/sh", "-c", str(line)]
+            if (status := self._run(f"command {name}", argv, where, own)) and not entry.get("ignoreErrors"):
+                raise self._failed(f"The command {name} ended with status {status}.")
+
+    def _install(self, staging: Path) -> None:
+        python = find_python(self._launch.python)
+        if python is None:
+            python = self._launch.fallback_python
+            self._launch.say(
+                f"Python {self._launch.python} is not on this machine; {python} runs the application."
+            )
+        self._note("Installing dependencies")
+        made = virtual_environment(staging / "requirements.txt", python, self._launch.cache, self._log)
+        link = self.root / "var/app/venv/staging-LQM1lest"
+        link.parent.mkdir(parents=True)
+        link.symlink_to(made)
+
+    def _start(self, current: Path, configuration: Path) -> None:
+        for name, line in procfile(current, self.options).items():
+            simple = not re.search(
+                r"[;&|]|^(cd|export) ", line
+            )  # then no shell stays in front of the process
+            argv = ["/bin/sh", "-c", f"exec env {line}" if simple else line]
+            log = self.root / f"var/log/{name}.stdout.log"
+            self._processes[name] = Process(argv, cwd=current, env=self._environment(), log=log)
+        test = proxy.command(configuration, self.root, "-t")
+        if self._run("nginx -t", test, self.root, self._environment(properties=False)):
+            raise self._failed("The proxy server's configuration is refused by nginx -t.")
+        log = self.root / "var/log/nginx/error.log"
+        argv = proxy.command(configuration, self.root)
+        self._proxy = Process(argv, cwd=self.root, env=self._environment(properties=False), log=log)
+        if not wait_listening(self._ports[443 if self.secure else 80], self._proxy):
+            raise self._failed("The proxy server (nginx) does not listen.", log)
+
+    def _wait_healthy(self) -> None:
+        web, path = self._processes["web"], self.options.get((PROCESS, "HealthCheckPath")) or "/"
+        wanted = self.options.get((PROCESS, "MatcherHTTPCode")) or "200"
+        last, until = "no answer", time.monotonic() + HEALTHY_WITHIN
+        while time.monotonic() < until and not self._launch.aborted.is_set():
+            if web.exit_status is not None:
+                last = f"the web process exited with status {web.exit_status}"
+                break
+            try:
+                status = self._ask(path)
+            except OSError as error:
+                last = str(error)
+            else:
+                if matches(status, wanted):
+                    return
+                last = f"{path} answered {status} instead of {wanted}"
+            time.sleep(0.1)
+        if self._launch.aborted.is_set():
+            raise DeploymentError("The deployment was aborted.")
+        raise self._failed(f"The health check failed: {last}.", self.root / LOGS[1])
+
+    def _ask(self, path: str) -> int:
+        """One health check as a load balancer makes it, which accepts any certificate of its targets."""
+        connection: http.client.HTTPConnection
+        if self.secure:
+            anyone = ssl.create_default_context()
+            anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection("127.0.0.1", self._ports[443], timeout=5, context=anyone)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self._ports[80], timeout=5)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", path, headers={"User-Agent": "ELB-HealthChecker/2.0"})
+                return connection.getresponse().status
+            except http.client.HTTPException as error:
+                raise OSError(repr(error)) from None
+
+
+def matches(status: int, wanted: str) -> bool:
+    """Whether *status* is in a MatcherHTTPCode such as `200`, `200,302` or `200-299`."""
+    bounds = [part.strip().split("-") for part in wanted.split(",")]
+    return any(int(bound[0]) <= status <= int(bound[-1]) for bound in bounds)

@@ -1,0 +1,114 @@
+"""What an environment makes of, and reads from, moto's Elastic Load Balancing and certificates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.acm.models import AWS_ROOT_CA, acm_backends
+
+from ..inproc import client
+from .balancer import Front, Tls
+from .bundle import Options
+from .instance import PROCESS
+from .state import ENVIRONMENT, SHARED, Environment
+
+_RESPONSE = "routing.http.response."
+
+
+def shared_load_balancer(options: Options) -> str | None:
+    """The ARN of the shared load balancer, if the environment is to use one."""
+    return options.get(SHARED) if options.get((ENVIRONMENT, "LoadBalancerIsShared")) == "true" else None
+
+
+def _hosts(options: Options) -> list[str]:
+    """Host names of the listener's rules that name some."""
+    rules = options.get(("aws:elbv2:listener:443", "Rules"), "").split(",")
+    named = [options.get((f"aws:elbv2:listenerrule:{rule.strip()}", "HostHeaders"), "") for rule in rules]
+    return [host.strip() for hosts in named for host in hosts.split(",") if host.strip()]
+
+
+def _tls(arn: str, policy: str, account: str) -> Tls:
+    """Certificate and key as ACM holds them; no API of ACM hands out the key of an imported certificate."""
+    bundle = acm_backends[account][arn.split(":")[3]].get_certificate(arn)
+    chain = bundle.chain.replace(AWS_ROOT_CA, b"")
+    return Tls(certificate=bundle.cert.strip() + b"\n" + chain.strip() + b"\n", key=bundle.key, policy=policy)
+
+
+def front(environment: Environment, options: Options, *, secure_targets: bool) -> Front:
+    """Return the load balancer's side of an environment, from its options and the listener it shares."""
+    number = 443 if secure_targets else 80
+    slots = (environment.slots[0][number], environment.slots[1][number])
+    load_balancer = shared_load_balancer(options)
+    if load_balancer is None:
+        own = "aws:elbv2:listener:443"
+        certificate = options.get((own, "SSLCertificateArns"))
+        tls = (
+            _tls(certificate, options.get((own, "SSLPolicy"), ""), environment.account)
+            if certificate
+            else None
+        )
+        return Front(environment.id, environment.port, slots, secure_targets, tls)
+    elb = client("elbv2", environment.region, environment.account)
+    listeners = {
+        each["Port"]: each for each in elb.describe_listeners(LoadBalancerArn=load_balancer)["Listeners"]
+    }
+    listener = listeners.get(443) or listeners[80]
+    tls = None
+    if 443 in listeners:
+        certificate = listener["Certificates"][0]["CertificateArn"]
+        tls = _tls(certificate, listener.get("SslPolicy") or "", environment.account)
+    attributes = elb.describe_listener_attributes(ListenerArn=listener["ListenerArn"])["Attributes"]
+    default = listener["DefaultActions"][0]
+    plain = listeners.get(80, {}).get("DefaultActions", [{}])[0]
+    return Front(
+        environment.id,
+        environment.port,
+        slots,
+        secure_targets,
+        tls,
+        hosts=("localhost", "127.0.0.1", *_hosts(options)),
+        otherwise=default.get("FixedResponseConfig", {}).get("StatusCode", "503"),
+        redirect_http=plain.get("Type") == "redirect",
+        headers={
+            each["Key"].removeprefix(_RESPONSE).removesuffix(".header_value").replace("_", "-"): each["Value"]
+            for each in attributes
+            if each["Key"].startswith(_RESPONSE) and each["Key"].endswith(".header_value") and each["Value"]
+        },
+    )
+
+
+def attach(environment: Environment, options: Options) -> None:
+    """Make the target group and the listener rule that Beanstalk makes on a shared load balancer, once."""
+    load_balancer = shared_load_balancer(options)
+    if load_balancer is None or environment.rule:
+        return
+    elb = client("elbv2", environment.region, environment.account)
+    vpc = elb.describe_load_balancers(LoadBalancerArns=[load_balancer])["LoadBalancers"][0]["VpcId"]
+    listeners: list[dict[str, Any]] = elb.describe_listeners(LoadBalancerArn=load_balancer)["Listeners"]
+    listener = max(listeners, key=lambda each: each["Port"] == 443)["ListenerArn"]
+    group = elb.create_target_group(
+        Name=f"awseb-{environment.id}",
+        Protocol=options[PROCESS, "Protocol"],
+        Port=int(options[PROCESS, "Port"]),
+        VpcId=vpc,
+        HealthCheckPath=options[PROCESS, "HealthCheckPath"],
+        Matcher={"HttpCode": options[PROCESS, "MatcherHTTPCode"]},
+    )
+    environment.target_group = group["TargetGroups"][0]["TargetGroupArn"]
+    taken = {rule["Priority"] for rule in elb.describe_rules(ListenerArn=listener)["Rules"]}
+    made = elb.create_rule(
+        ListenerArn=listener,
+        Priority=next(number for number in range(1, 50000) if str(number) not in taken),
+        Conditions=[{"Field": "host-header", "Values": [environment.cname, *_hosts(options)]}],
+        Actions=[{"Type": "forward", "TargetGroupArn": environment.target_group}],
+    )
+    environment.rule = made["Rules"][0]["RuleArn"]
+
+
+def detach(environment: Environment) -> None:
+    elb = client("elbv2", environment.region, environment.account)
+    if environment.rule:
+        elb.delete_rule(RuleArn=environment.rule)
+    if environment.target_group:
+        elb.delete_target_group(TargetGroupArn=environment.target_group)
+    environment.rule = environment.target_group = None

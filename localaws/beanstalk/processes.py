@@ -1,0 +1,157 @@
+"""Processes and ports of what the environments run.
+
+Nothing started here outlives the server, not even after kill -9: a *leash*, a tiny process of its own
+session, reads a pipe, and ends every registered process group when the writing end goes away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_LEASH = """
+import contextlib, os, signal, sys, time
+groups = set()
+for line in sys.stdin:
+    (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+def send(number):
+    for group in list(groups):
+        try:
+            os.killpg(group, number)
+        except ProcessLookupError:
+            groups.discard(group)
+send(signal.SIGTERM)
+until = time.monotonic() + 5
+while groups and time.monotonic() < until:
+    time.sleep(0.05)
+    send(0)
+send(signal.SIGKILL)
+"""
+
+
+class _Leash:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._popen: subprocess.Popen[bytes] | None = None
+        self.closed = False
+
+    def _tell(self, word: str) -> None:
+        if self._popen is None:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-c", _LEASH], stdin=subprocess.PIPE, start_new_session=True
+            )
+        assert self._popen.stdin is not None  # noqa: S101 - it was made with a pipe
+        self._popen.stdin.write(word.encode() + b"\n")
+        self._popen.stdin.flush()
+
+    def start(self, argv: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
+        with self._lock:  # a process is registered before anybody can close the leash
+            if self.closed:
+                raise OSError("the local AWS is stopping: no process is started any more")
+            popen = subprocess.Popen(argv, start_new_session=True, **options)  # type: ignore[call-overload]
+            self._tell(f"+{popen.pid}")
+        return popen  # type: ignore[no-any-return]
+
+    def forget(self, pid: int) -> None:
+        with self._lock:
+            if not self.closed:
+                self._tell(f"-{pid}")
+
+    def close(self) -> None:
+        with self._lock:
+            self.closed = True
+            popen, self._popen = self._popen, None
+        if popen:
+            popen.communicate()
+
+    def open(self) -> None:
+        self.closed = False
+
+
+_leash = _Leash()
+open_all = _leash.open
+end_all = _leash.close
+"""SIGTERM to all that was started, SIGKILL five seconds later, and nothing new starts until `open_all`."""
+
+
+class Process:
+    """A command with its own process group, its output appended to *log*."""
+
+    def __init__(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> None:
+        with log.open("ab") as output:
+            self._popen = _leash.start(
+                argv, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        self.pid = self._popen.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._popen.poll()
+
+    def wait(self, seconds: float) -> int:
+        """Return the exit status; raise subprocess.TimeoutExpired."""
+        status = self._popen.wait(seconds)
+        if not self._signal(0):
+            _leash.forget(self.pid)
+        return status
+
+    def stop(self, number: int = signal.SIGTERM, grace: float = 30.0) -> None:
+        """Signal the whole group as systemd does, and kill what is left of it after *grace* seconds."""
+        self._signal(number)
+        until = time.monotonic() + grace
+        while self._popen.poll() is None or self._signal(0):
+            if time.monotonic() > until:
+                self._signal(signal.SIGKILL)
+                break
+            time.sleep(0.02)
+        self._popen.wait()
+        _leash.forget(self.pid)
+
+    def _signal(self, number: int) -> bool:
+        """Whether there was still a process of the group to receive it."""
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+_given: set[int] = set()
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on, below the range from which outgoing connections get theirs.
+
+    A port of that range could be taken by a connection between two deployments.
+    """
+    while True:
+        port = random.randint(18000, 32000)  # noqa: S311 - any free one will do
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
+
+
+def wait_listening(port: int, process: Process, seconds: float = 10.0) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and process.exit_status is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def tail(log: Path, lines: int) -> str:
+    """The last *lines* of a log, or nothing when there is no such file."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.is_file() else ""

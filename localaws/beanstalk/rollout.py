@@ -1,0 +1,196 @@
+"""Workflows: what Beanstalk does in the background after an operation has answered."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..inproc import client
+from ..settings import Settings
+from . import listeners
+from .balancer import BalancerError, LoadBalancers
+from .bundle import DeploymentError, sample_application
+from .instance import LAUNCH, Instance, Launch
+from .metadata import Identity
+from .platforms import python_version
+from .processes import end_all, open_all
+from .state import DEFAULTS, Beanstalk, Environment, now
+
+DEREGISTRATION_DELAY = 1.0
+"""Seconds from the switch to a new instance to the end of the old one (a target group's default is 300)."""
+
+Say = Callable[[str, str], None]
+
+
+class Rollouts:
+    """Runs the environments of one server: their instances and the load balancers before them."""
+
+    def __init__(self, settings: Settings) -> None:
+        open_all()
+        self.settings = settings
+        self._home = settings.home / "beanstalk"
+        self._cache = Path(os.environ.get("LOCALAWS_CACHE") or settings.home) / "venvs"
+        self._balancers = LoadBalancers(self._home / "load-balancers")
+
+    def close(self) -> None:
+        end_all()
+
+    def launch(self, backend: Beanstalk, environment: Environment, request: str) -> None:
+        def work(say: Say) -> None:
+            say("createEnvironment is starting.", "INFO")
+            if self._deploy(environment, say):
+                say(f"Application available at {environment.cname}.", "INFO")
+                say(f"Successfully launched environment: {environment.name}", "INFO")
+            else:
+                say("Create environment operation is complete, but with errors.", "ERROR")
+            environment.status = "Ready"
+
+        self._spawn(work, backend, environment, request)
+
+    def update(
+        self, backend: Beanstalk, environment: Environment, request: str, undo: Callable[[], None], what: str
+    ) -> None:
+        """Deploy the environment as it is described now; *undo* puts the description back if that fails."""
+
+        def work(say: Say) -> None:
+            say("Environment update is starting.", "INFO")
+            say(f"Deploying new {what} to instance(s).", "INFO")
+            if self._deploy(environment, say):
+                say(f"New {what} was deployed to running EC2 instances.", "INFO")
+                say("Environment update completed successfully.", "INFO")
+            else:
+                undo()
+                say("The deployment failed; the previous instance keeps serving.", "WARN")
+                failed = "application" if what == "application version" else "configuration"
+                say(f"Failed to deploy {failed}.", "ERROR")
+            environment.status = "Ready"
+
+        environment.status = "Updating"
+        self._spawn(work, backend, environment, request)
+
+    def terminate(self, backend: Beanstalk, environment: Environment, request: str) -> threading.Thread:
+        def work(say: Say) -> None:
+            say("terminateEnvironment is starting.", "INFO")
+            self._balancers.remove(environment.id)
+            if environment.instance:
+                environment.instance.stop(grace=5)
+                environment.instance = None
+            listeners.detach(environment)
+            environment.status, environment.terminated = "Terminated", now()
+            say("terminateEnvironment completed successfully.", "INFO")
+
+        environment.status = "Terminating"
+        environment.aborted.set()
+        return self._spawn(work, backend, environment, request)
+
+    def swap(self, one: Environment, other: Environment) -> None:
+        one.port, other.port = other.port, one.port
+        fronts = [
+            listeners.front(each, each.options, secure_targets=each.instance.secure)
+            for each in (one, other)
+            if each.instance
+        ]
+        self._balancers.put(*fronts)
+
+    def _spawn(
+        self, work: Callable[[Say], None], backend: Beanstalk, environment: Environment, request: str
+    ) -> threading.Thread:
+        def say(message: str, severity: str) -> None:
+            backend.say(
+                message,
+                request,
+                application=environment.application.name,
+                environment=environment,
+                severity=severity,
+            )
+
+        def run() -> None:
+            with environment.working:
+                work(say)
+                environment.updated = now()
+
+        thread = threading.Thread(target=run, name=f"beanstalk-{environment.name}", daemon=True)
+        thread.start()
+        return thread
+
+    def _deploy(self, environment: Environment, say: Say) -> bool:
+        """Launch a new instance, switch to it, end the old one; on failure the old one stays as it is."""
+        environment.aborted.clear()
+        old, slot = environment.instance, 0
+        if old:
+            slot = 1 - self._balancers.slot(environment.id)
+        instance = None
+        try:
+            instance = Instance(self._plan(environment, slot, lambda text: say(text, "INFO")))
+            instance.deploy()
+            front = listeners.front(environment, instance.options, secure_targets=instance.secure)
+            listeners.attach(environment, instance.options)
+            self._balancers.point(environment.id, slot)
+            self._balancers.put(front)
+        except (DeploymentError, BalancerError, BotoCoreError, ClientError, OSError) as error:
+            if instance:
+                if old:
+                    self._balancers.point(environment.id, 1 - slot)
+                instance.stop(grace=2)
+            say(f"Instance deployment failed. {error}", "ERROR")
+            return False
+        environment.instance = instance
+        environment.deployment, environment.deployed = environment.deployment + 1, now()
+        say("Instance deployment completed successfully.", "INFO")
+        if old:
+            time.sleep(DEREGISTRATION_DELAY)
+            old.stop()
+        return True
+
+    def _plan(self, environment: Environment, slot: int, say: Callable[[str], None]) -> Launch:
+        identifier = f"i-{secrets.token_hex(8)}0"
+        return Launch(
+            root=self._home / environment.id / identifier,
+            identity=self._identity(environment, identifier),
+            bundle=self._bundle(environment),
+            defaults=DEFAULTS,
+            settings=dict(environment.settings),
+            python=python_version(environment.stack),
+            fallback_python=sys.executable,
+            cache=self._cache,
+            endpoint=self.settings.endpoint,
+            ports=environment.slots[slot],
+            say=say,
+            aborted=environment.aborted,
+        )
+
+    @staticmethod
+    def _bundle(environment: Environment) -> bytes:
+        if environment.version is None:
+            return sample_application()
+        source = environment.application.versions[environment.version]["SourceBundle"]
+        s3 = client("s3", environment.region, environment.account)
+        body: bytes = s3.get_object(Bucket=source["S3Bucket"], Key=source["S3Key"])["Body"].read()
+        return body
+
+    @staticmethod
+    def _identity(environment: Environment, identifier: str) -> Identity:
+        """The instance's identity, with the role of the instance profile that the environment names."""
+        role = None
+        if profile := environment.options.get((LAUNCH, "IamInstanceProfile")):
+            iam = client("iam", environment.region, environment.account)
+            held = iam.get_instance_profile(InstanceProfileName=profile.rpartition("/")[2])
+            role = held["InstanceProfile"]["Roles"][0]
+
+        def assume() -> dict[str, object]:
+            sts = client("sts", environment.region, environment.account)
+            assert role is not None  # noqa: S101 - without a role nobody is told of credentials
+            answer = sts.assume_role(RoleArn=role["Arn"], RoleSessionName=identifier)
+            credentials: dict[str, object] = answer["Credentials"]
+            return credentials
+
+        return Identity(
+            identifier, environment.region, environment.account, role["RoleName"] if role else None, assume
+        )
