@@ -1,0 +1,1 @@
+"""Code of inline functions; the layers put these files' text into their templates."""

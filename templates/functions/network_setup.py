@@ -1,0 +1,51 @@
+"""What CloudFormation can't say about a VPC: closes its default security group, and finds S3's prefix list.
+
+Runs inline in Lambda as a custom resource; properties: `VpcId`, `DefaultSecurityGroup`. Running it again
+changes nothing. Deletion leaves the group closed: it goes with its VPC.
+"""
+
+import json
+import os
+import urllib.request
+from typing import Any
+
+import boto3
+
+
+def close(ec2: Any, group_id: str) -> None:
+    """Remove all rules of the group."""
+    group = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    if group["IpPermissions"]:
+        ec2.revoke_security_group_ingress(GroupId=group_id, IpPermissions=group["IpPermissions"])
+    if group["IpPermissionsEgress"]:
+        ec2.revoke_security_group_egress(GroupId=group_id, IpPermissions=group["IpPermissionsEgress"])
+
+
+def s3_prefix_list(ec2: Any) -> str:
+    """Return the id of the list of S3's addresses in this region."""
+    name = f"com.amazonaws.{os.environ['AWS_REGION']}.s3"
+    lists = ec2.describe_managed_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": [name]}])
+    return str(lists["PrefixLists"][0]["PrefixListId"])
+
+
+def answer(event: dict[str, Any], status: str, reason: str, data: dict[str, str]) -> None:
+    """Tell CloudFormation how it went."""
+    body = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    group_id = event["ResourceProperties"]["DefaultSecurityGroup"]
+    body.update(Status=status, Reason=reason, PhysicalResourceId=f"{group_id}-closed", Data=data)
+    request = urllib.request.Request(event["ResponseURL"], json.dumps(body).encode(), method="PUT")  # noqa: S310 — CloudFormation's own address
+    urllib.request.urlopen(request, timeout=20).close()  # noqa: S310
+
+
+def handler(event: dict[str, Any], _context: object) -> None:
+    """Answer CloudFormation, whatever happens: without an answer it waits for an hour."""
+    try:
+        data: dict[str, str] = {}
+        if event["RequestType"] != "Delete":
+            ec2 = boto3.client("ec2")
+            close(ec2, event["ResourceProperties"]["DefaultSecurityGroup"])
+            data["S3PrefixList"] = s3_prefix_list(ec2)
+    except Exception as error:
+        answer(event, "FAILED", f"the VPC was not set up: {type(error).__name__}: {error}", {})
+        raise
+    answer(event, "SUCCESS", "closed", data)

@@ -1,0 +1,189 @@
+"""Who may open a connection to whom: every security group of a deployment, and every rule between two.
+
+All groups live in the network layer. Rules name groups on both sides, and with the groups spread over layers
+the stacks would need each other in a circle. A layer gets its group by import and brings no rules of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from troposphere import AWSHelperFn, Template, ec2
+
+from templates.deployment import Deployment, VaultHost
+from templates.fields import Range
+from templates.shared import LayerOutput, suppress, tags
+
+LAYER = "network"
+HTTPS = 443
+PROXY_PORT = 3306
+"""RDS Proxy listens here for MySQL, whatever the database's own port.
+
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-connecting.html
+"""
+FUNCTION_ENDPOINTS = frozenset({"events", "secretsmanager", "sns", "sts"})
+"""What the replicator calls in AWS; with endpoints for all of these it needs no way to the internet."""
+BOOTSTRAP_ENDPOINTS = frozenset({"secretsmanager"})
+
+LOAD_BALANCER_SECURITY_GROUP = LayerOutput(LAYER, "LoadBalancerSecurityGroup")
+INSTANCE_SECURITY_GROUP = LayerOutput(LAYER, "InstanceSecurityGroup")
+FUNCTION_SECURITY_GROUP = LayerOutput(LAYER, "FunctionSecurityGroup")
+DATABASE_SECURITY_GROUP = LayerOutput(LAYER, "DatabaseSecurityGroup")
+BOOTSTRAP_SECURITY_GROUP = LayerOutput(LAYER, "BootstrapSecurityGroup")
+PROXY_SECURITY_GROUP = LayerOutput(LAYER, "ProxySecurityGroup")
+VAULT_SECURITY_GROUP = LayerOutput(LAYER, "VaultSecurityGroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Adds groups and rules to the network's template."""
+
+    template: Template
+    deployment: Deployment
+    vpc: ec2.VPC
+
+    def add(self, title: str, description: str, output: LayerOutput | None = None) -> ec2.SecurityGroup:
+        """Add a group that admits nothing and reaches nothing yet, and export it."""
+        group = self.template.add_resource(
+            ec2.SecurityGroup(
+                title,
+                GroupDescription=description,
+                VpcId=self.vpc.ref(),
+                # EC2 gives a group without egress rules one to everywhere; this takes its place.
+                SecurityGroupEgress=[
+                    {"CidrIp": "127.0.0.1/32", "IpProtocol": "-1", "Description": "nothing by default"}
+                ],
+                Tags=tags(self.deployment, LAYER, title.removesuffix("SecurityGroup").lower()),
+            )
+        )
+        if output:
+            self.template.add_output(output.output(self.deployment, group.get_att("GroupId"), description))
+        return group
+
+    def connect(self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, why: str) -> None:
+        """Let *source* open TCP connections to *port* of *target*: a rule on either side."""
+        title = f"{_short(source)}To{_short(target)}"
+        common = {"Description": why, "IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+        self.template.add_resource(
+            ec2.SecurityGroupEgress(
+                f"{title}Out",
+                GroupId=source.get_att("GroupId"),
+                DestinationSecurityGroupId=target.get_att("GroupId"),
+                **common,
+            )
+        )
+        self.template.add_resource(
+            ec2.SecurityGroupIngress(
+                f"{title}In",
+                GroupId=target.get_att("GroupId"),
+                SourceSecurityGroupId=source.get_att("GroupId"),
+                **common,
+            )
+        )
+
+    def reach(
+        self, source: ec2.SecurityGroup, name: str, ranges: Sequence[Range], port: int, why: str
+    ) -> None:
+        """Let *source* open TCP connections to *port* at addresses outside of the VPC."""
+        for index, cidr in enumerate(ranges, start=1):
+            self.template.add_resource(
+                ec2.SecurityGroupEgress(
+                    f"{_short(source)}To{name}{index if len(ranges) > 1 else ''}",
+                    GroupId=source.get_att("GroupId"),
+                    Description=why,
+                    IpProtocol="tcp",
+                    FromPort=port,
+                    ToPort=port,
+                    CidrIp=str(cidr),
+                )
+            )
+
+    def reach_s3(self, source: ec2.SecurityGroup, prefix_list: AWSHelperFn, why: str) -> None:
+        """Let *source* reach S3 through its gateway endpoint."""
+        self.template.add_resource(
+            ec2.SecurityGroupEgress(
+                f"{_short(source)}ToS3",
+                GroupId=source.get_att("GroupId"),
+                Description=why,
+                IpProtocol="tcp",
+                FromPort=HTTPS,
+                ToPort=HTTPS,
+                DestinationPrefixListId=prefix_list,
+            )
+        )
+
+    def admit(self, target: ec2.SecurityGroup, ranges: Sequence[Range], port: int, why: str) -> None:
+        """Let addresses outside of the VPC open TCP connections to *port* of *target*."""
+        for index, cidr in enumerate(ranges, start=1):
+            rule = self.template.add_resource(
+                ec2.SecurityGroupIngress(
+                    f"InternetTo{_short(target)}{index if len(ranges) > 1 else ''}",
+                    GroupId=target.get_att("GroupId"),
+                    Description=why,
+                    IpProtocol="tcp",
+                    FromPort=port,
+                    ToPort=port,
+                    CidrIp=str(cidr),
+                )
+            )
+            if cidr.prefixlen == 0:
+                suppress(
+                    rule,
+                    "AwsSolutions-EC23",
+                    "The public page: the load balancer's HTTPS port, and no other.",
+                )
+
+
+_INTERNET = (Range("0.0.0.0/0"),)
+
+
+def add_security_groups(groups: Groups, s3_prefix_list: AWSHelperFn) -> ec2.SecurityGroup:
+    """Add all groups and rules; return the group of the interface endpoints."""
+    deployment = groups.deployment
+    database_port = deployment.database.port
+    endpoint_names = frozenset(deployment.network.endpoints)
+
+    balancer = groups.add(
+        "LoadBalancerSecurityGroup", "The HTTPS load balancer", LOAD_BALANCER_SECURITY_GROUP
+    )
+    instance = groups.add("InstanceSecurityGroup", "Instances of the application", INSTANCE_SECURITY_GROUP)
+    function = groups.add("FunctionSecurityGroup", "The replicator", FUNCTION_SECURITY_GROUP)
+    bootstrap = groups.add(
+        "BootstrapSecurityGroup", "The function that sets the database up", BOOTSTRAP_SECURITY_GROUP
+    )
+    database = groups.add("DatabaseSecurityGroup", "The database", DATABASE_SECURITY_GROUP)
+    endpoint = groups.add("EndpointSecurityGroup", "Interface endpoints of AWS services")
+
+    groups.admit(balancer, deployment.edge.allow_from, HTTPS, "visitors over HTTPS")
+    groups.connect(balancer, instance, HTTPS, "requests over TLS")
+    if deployment.database.mode == "proxy":
+        proxy = groups.add("ProxySecurityGroup", "The database proxy", PROXY_SECURITY_GROUP)
+        groups.connect(instance, proxy, PROXY_PORT, "queries of the application")
+        groups.connect(proxy, database, database_port, "pooled connections")
+    else:
+        groups.connect(instance, database, database_port, "queries of the application")
+    groups.connect(bootstrap, database, database_port, "schema and users")
+    groups.reach_s3(bootstrap, s3_prefix_list, "the answer to CloudFormation")
+
+    callers = [
+        (instance, frozenset[str](), "Beanstalk, packages, AWS through NAT"),
+        (function, FUNCTION_ENDPOINTS, "AWS through NAT"),
+        (bootstrap, BOOTSTRAP_ENDPOINTS, "AWS through NAT"),
+    ]
+    if isinstance(deployment.vault, VaultHost):
+        vault = groups.add("VaultSecurityGroup", "The Vault host", VAULT_SECURITY_GROUP)
+        groups.connect(function, vault, deployment.vault.port, "logins and reads")
+        callers.append((vault, frozenset[str](), "packages, AWS through NAT"))
+    else:
+        groups.reach(function, "Vault", deployment.vault.cidrs, deployment.vault.port, "Vault")
+
+    for caller, needed, why in callers:
+        if endpoint_names:
+            groups.connect(caller, endpoint, HTTPS, "AWS through endpoints")
+        # An empty set means: it needs more of the internet than endpoints can give.
+        if not needed or not needed <= endpoint_names:
+            groups.reach(caller, "Internet", _INTERNET, HTTPS, why)
+    return endpoint
+
+
+def _short(group: ec2.SecurityGroup) -> str:
+    return str(group.title).removesuffix("SecurityGroup")
