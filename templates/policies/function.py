@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from awacs import awslambda, ec2, events, kms, logs, secretsmanager, sns, sqs, sts, xray
+from awacs import awslambda, ec2, kms, secretsmanager, sns, sqs, sts, xray
 from awacs.aws import (
     Action,
     Allow,
@@ -169,7 +169,7 @@ def encrypt_secrets(key: Arn, below: Arn) -> Statement:
 
 
 def use_function_key(key: Arn) -> Statement:
-    """Decrypt the function's environment and the connection secret, and encrypt what failed."""
+    """Decrypt the function's environment; read and write the connection secret; encrypt dead letters."""
     return Statement(
         Sid="UseTheFunctionsKey", Effect=Allow, Action=[kms.Decrypt, kms.GenerateDataKey], Resource=[key]
     )
@@ -194,35 +194,6 @@ def get_identity_token(audience: str) -> Statement:
 def publish(topic: Arn) -> Statement:
     """Say when the state of health changes."""
     return Statement(Sid="TellPeople", Effect=Allow, Action=[sns.Publish], Resource=[topic])
-
-
-def encrypt_notifications(key: Arn) -> Statement:
-    """Encrypt messages to the topic, and nothing else, with the topic's key."""
-    return Statement(
-        Sid="EncryptNotifications",
-        Effect=Allow,
-        Action=[kms.Decrypt, kms.GenerateDataKey],
-        Resource=[key],
-        Condition=Condition([StringEquals({"kms:ViaService": Sub("sns.${AWS::Region}.amazonaws.com")})]),
-    )
-
-
-def put_events(sid: str, bus: Arn, source: str, detail_type: str) -> Statement:
-    """Put one kind of event on one bus."""
-    return Statement(
-        Sid=sid,
-        Effect=Allow,
-        Action=[events.PutEvents],
-        Resource=[bus],
-        Condition=Condition([StringEquals({"events:source": source, "events:detail-type": detail_type})]),
-    )
-
-
-def write_logs(group: Arn) -> Statement:
-    """Write to a log group that exists."""
-    return Statement(
-        Sid="WriteLogs", Effect=Allow, Action=[logs.CreateLogStream, logs.PutLogEvents], Resource=[group]
-    )
 
 
 def send_failures(queue: Arn) -> Statement:

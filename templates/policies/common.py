@@ -1,0 +1,36 @@
+"""Permissions that more than one role has."""
+
+from awacs import events, kms, logs
+from awacs.aws import Allow, Condition, Statement, StringEquals
+from troposphere import Sub
+
+from templates.policies import Arn
+
+
+def encrypt_alerts(key: Arn) -> Statement:
+    """Encrypt messages to the topic, and nothing else, with the topic's key."""
+    return Statement(
+        Sid="EncryptAlerts",
+        Effect=Allow,
+        Action=[kms.Decrypt, kms.GenerateDataKey],
+        Resource=[key],
+        Condition=Condition([StringEquals({"kms:ViaService": Sub("sns.${AWS::Region}.amazonaws.com")})]),
+    )
+
+
+def put_events(sid: str, bus: Arn, source: str, detail_type: str) -> Statement:
+    """Put one kind of event on one bus."""
+    return Statement(
+        Sid=sid,
+        Effect=Allow,
+        Action=[events.PutEvents],
+        Resource=[bus],
+        Condition=Condition([StringEquals({"events:source": source, "events:detail-type": detail_type})]),
+    )
+
+
+def write_logs(group: Arn) -> Statement:
+    """Write to a log group that exists."""
+    return Statement(
+        Sid="WriteLogs", Effect=Allow, Action=[logs.CreateLogStream, logs.PutLogEvents], Resource=[group]
+    )

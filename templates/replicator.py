@@ -1,0 +1,331 @@
+"""The replicator layer: the function that moves Secrets Manager towards Vault, and what starts it."""
+
+from typing import ClassVar
+
+from troposphere import GetAtt, Parameter, Ref, Template
+from troposphere.awslambda import (
+    Code,
+    DeadLetterConfig,
+    Environment,
+    EventInvokeConfig,
+    Function,
+    LoggingConfig,
+    Permission,
+    TracingConfig,
+    VPCConfig,
+)
+from troposphere.events import DeadLetterConfig as RuleDeadLetterConfig
+from troposphere.events import EventBus, EventBusPolicy, RetryPolicy, Rule, Target
+from troposphere.iam import Role
+from troposphere.logs import LogGroup
+from troposphere.secretsmanager import ResourcePolicy, Secret
+from troposphere.sqs import Queue, QueuePolicy
+
+from templates import keys, network, security_groups
+from templates.current import FUNCTION_RUNTIME
+from templates.deployment import Deployment
+from templates.policies import add_role, arns, common, document, function, resource
+from templates.shared import LayerOutput, new_template, tags
+
+LAYER = "replicator"
+FUNCTION_ARN = LayerOutput(LAYER, "FunctionArn")
+BUS_ARN = LayerOutput(LAYER, "BusArn")
+CONNECTION_SECRET_ARN = LayerOutput(LAYER, "ConnectionSecretArn")
+DEAD_LETTER_QUEUE_NAME = LayerOutput(LAYER, "DeadLetterQueueName")
+
+ASKING = ("beanvault", "Replication Requested")
+TELLING = ("beanvault.replicator", "Secret Replicated")
+"""Source and detail type of the two kinds of events on the bus."""
+
+_TWO_WEEKS = 14 * 24 * 3600
+
+
+class _StructuredLogging(LoggingConfig):  # type: ignore[misc]  # troposphere ships no types
+    """Troposphere 4.11 took `LogFormat` for a property of another resource's logging only."""
+
+    props: ClassVar = {**LoggingConfig.props, "LogFormat": (str, True)}
+
+
+def schedule_name(deployment: Deployment) -> str:
+    """Return the name of the rule that starts the function regularly."""
+    return f"{deployment.name}-replicator-schedule"
+
+
+def request_rule_name(deployment: Deployment) -> str:
+    """Return the name of the rule that starts the function when somebody asks."""
+    return f"{deployment.name}-replication-requested"
+
+
+def dead_letter_queue_name(deployment: Deployment) -> str:
+    """Return the name of the queue that keeps what failed."""
+    return f"{deployment.name}-replicator-failed"
+
+
+def build(deployment: Deployment) -> Template:
+    """Return the template of the replicator layer."""
+    template = new_template(deployment, LAYER, "the function that replicates Vault to Secrets Manager")
+    for name, what in (("FunctionBucket", "The bucket"), ("FunctionKey", "The object key")):
+        template.add_parameter(Parameter(name, Type="String", Description=f"{what} of the function's zip"))
+
+    connection = _add_connection_secret(template, deployment)
+    queue = _add_dead_letters(template, deployment)
+    bus = _add_bus(template, deployment)
+    replicator = _add_function(template, deployment, connection=connection, queue=queue, bus=bus)
+    _add_triggers(template, deployment, replicator, bus=bus, queue=queue)
+
+    template.add_output(
+        [
+            FUNCTION_ARN.output(deployment, GetAtt(replicator, "Arn"), "The replicator function"),
+            BUS_ARN.output(deployment, GetAtt(bus, "Arn"), "The bus on which replication is asked for"),
+            CONNECTION_SECRET_ARN.output(
+                deployment, Ref(connection), "Where Vault is; written by beanvault connect"
+            ),
+            DEAD_LETTER_QUEUE_NAME.output(
+                deployment, GetAtt(queue, "QueueName"), "What the function failed on"
+            ),
+        ]
+    )
+    return template
+
+
+def _add_connection_secret(template: Template, deployment: Deployment) -> Secret:
+    """Add the secret without a value: credentials never pass through a template or a parameter."""
+    secret = template.add_resource(
+        Secret(
+            "ConnectionSecret",
+            Name=deployment.connection_secret,
+            Description="Where Vault is and how the replicator logs in; written by `beanvault connect`",
+            KmsKeyId=keys.FUNCTION_KEY_ARN.imported(deployment),
+            Tags=tags(deployment, LAYER),
+            **deployment.retention,
+        )
+    )
+    template.add_resource(
+        ResourcePolicy(
+            "ConnectionSecretPolicy",
+            SecretId=Ref(secret),
+            BlockPublicPolicy=True,
+            ResourcePolicy=document(
+                [
+                    resource.only_this_account(resource.ANY_SECRET_ACTION, "*"),
+                    resource.only_over_tls(resource.ANY_SECRET_ACTION, "*"),
+                ]
+            ),
+        )
+    )
+    return secret
+
+
+def _add_dead_letters(template: Template, deployment: Deployment) -> Queue:
+    queue = template.add_resource(
+        Queue(
+            "DeadLetterQueue",
+            QueueName=dead_letter_queue_name(deployment),
+            KmsMasterKeyId=keys.FUNCTION_KEY_ARN.imported(deployment),
+            MessageRetentionPeriod=_TWO_WEEKS,
+            Tags=tags(deployment, LAYER),
+        )
+    )
+    rules = [
+        arns.rule(schedule_name(deployment)),
+        arns.rule(request_rule_name(deployment), bus=deployment.bus_name),
+    ]
+    template.add_resource(
+        QueuePolicy(
+            "DeadLetterQueuePolicy",
+            Queues=[Ref(queue)],
+            PolicyDocument=document(
+                [
+                    resource.dead_letters_of(rules, GetAtt(queue, "Arn")),
+                    resource.only_over_tls(resource.ANY_QUEUE_ACTION, GetAtt(queue, "Arn")),
+                ]
+            ),
+        )
+    )
+    return queue
+
+
+def _add_bus(template: Template, deployment: Deployment) -> EventBus:
+    bus = template.add_resource(
+        EventBus(
+            "Bus",
+            Name=deployment.bus_name,
+            Description="Asks for replication, and tells what was replicated; never a value",
+            Tags=tags(deployment, LAYER),
+        )
+    )
+    statement = resource.only_this_account(resource.PUT_EVENTS, GetAtt(bus, "Arn"))
+    template.add_resource(
+        EventBusPolicy(
+            "BusPolicy",
+            EventBusName=Ref(bus),
+            StatementId=statement.properties["Sid"],
+            Statement=statement.JSONrepr(),
+        )
+    )
+    return bus
+
+
+def _role(
+    template: Template, deployment: Deployment, *, connection: Secret, queue: Queue, bus: EventBus
+) -> Role:
+    below = arns.secrets_below(deployment.prefix)
+    key = keys.FUNCTION_KEY_ARN.imported(deployment)
+    topic = keys.TOPIC_ARN.imported(deployment)
+    may = [
+        function.list_secrets(),
+        function.describe_secrets(below),
+        function.create_owned_secrets(below, deployment.name),
+        function.tag_unowned_secrets(below, deployment.name),
+        function.change_owned_secrets(below, deployment.name),
+        function.encrypt_secrets(keys.SECRETS_KEY_ARN.imported(deployment), below),
+        function.use_connection_secret(Ref(connection)),
+        function.remember_health(Ref(connection)),
+        function.use_function_key(key),
+        function.publish(topic),
+        common.encrypt_alerts(keys.DATA_KEY_ARN.imported(deployment)),
+        common.put_events("AskForContinuation", GetAtt(bus, "Arn"), *ASKING),
+        common.put_events("TellWhatChanged", GetAtt(bus, "Arn"), *TELLING),
+        function.send_failures(GetAtt(queue, "Arn")),
+        common.write_logs(arns.log_group(_log_group_name(deployment))),
+        function.trace(),
+        function.connect_to_network(),
+    ]
+    if deployment.replicator.replica_regions:
+        may.append(function.replicate_owned_secrets(below, deployment.name))
+    never = [
+        function.never_read_secrets_but(Ref(connection)),
+        function.never_write_secrets_but([below, Ref(connection)]),
+        function.never_disown(deployment.name),
+        function.never_remove_ownership(),
+        function.never_delete_at_once(),
+        function.never_change_permissions(),
+        function.never_touch_network_itself(arns.function(deployment.function_name)),
+    ]
+    return add_role(
+        template,
+        "FunctionRole",
+        trust=resource.assumed_by("lambda.amazonaws.com"),
+        may=may,
+        never=never,
+        description="replicates Vault to Secrets Manager; writes secrets and can't read them",
+        tags=tags(deployment, LAYER),
+    )
+
+
+def _log_group_name(deployment: Deployment) -> str:
+    return f"/aws/lambda/{deployment.function_name}"
+
+
+def _environment(deployment: Deployment, connection: Secret) -> dict[str, object]:
+    settings = deployment.replicator
+    return {
+        "BEANVAULT_CONNECTION_SECRET": Ref(connection),
+        "BEANVAULT_MOUNT": ",".join(settings.mounts),
+        "BEANVAULT_PREFIX": deployment.prefix,
+        "BEANVAULT_OWNER": deployment.name,
+        "BEANVAULT_KMS_KEY_ID": keys.SECRETS_KEY_ARN.imported(deployment),
+        "BEANVAULT_DELETION": settings.deletion,
+        "BEANVAULT_MAX_DELETE_SHARE": str(settings.max_delete_share),
+        "BEANVAULT_ADOPT": ",".join(settings.adopt),
+        "BEANVAULT_REPLICA_REGIONS": ",".join(settings.replica_regions),
+        "BEANVAULT_TOPIC_ARN": keys.TOPIC_ARN.imported(deployment),
+        "BEANVAULT_BUS_NAME": deployment.bus_name,
+    }
+
+
+def _add_function(
+    template: Template, deployment: Deployment, *, connection: Secret, queue: Queue, bus: EventBus
+) -> Function:
+    log_group = template.add_resource(
+        LogGroup(
+            "FunctionLogs",
+            LogGroupName=_log_group_name(deployment),
+            KmsKeyId=keys.DATA_KEY_ARN.imported(deployment),
+            RetentionInDays=deployment.logs.retention_days,
+            Tags=tags(deployment, LAYER),
+            **deployment.retention,
+        )
+    )
+    role = _role(template, deployment, connection=connection, queue=queue, bus=bus)
+    replicator = template.add_resource(
+        Function(
+            "Function",
+            FunctionName=deployment.function_name,
+            Description="Replicates Vault to Secrets Manager: gather, plan, apply",
+            Runtime=FUNCTION_RUNTIME.use,
+            Handler="replicator.handler.handler",
+            Code=Code(S3Bucket=Ref("FunctionBucket"), S3Key=Ref("FunctionKey")),
+            Role=GetAtt(role, "Arn"),
+            MemorySize=deployment.replicator.memory_mb,
+            Timeout=deployment.replicator.timeout_seconds,
+            # Two runs at once would plan against each other's half-done work.
+            ReservedConcurrentExecutions=1,
+            Environment=Environment(Variables=_environment(deployment, connection)),
+            KmsKeyArn=keys.FUNCTION_KEY_ARN.imported(deployment),
+            VpcConfig=VPCConfig(
+                SubnetIds=network.APP_SUBNETS.imported_list(deployment),
+                SecurityGroupIds=[security_groups.FUNCTION_SECURITY_GROUP.imported(deployment)],
+            ),
+            TracingConfig=TracingConfig(Mode="Active"),
+            DeadLetterConfig=DeadLetterConfig(TargetArn=GetAtt(queue, "Arn")),
+            LoggingConfig=_StructuredLogging(
+                LogFormat="JSON", LogGroup=Ref(log_group), ApplicationLogLevel="INFO", SystemLogLevel="INFO"
+            ),
+            Tags=tags(deployment, LAYER),
+        )
+    )
+    template.add_resource(
+        EventInvokeConfig(
+            "FunctionInvocations",
+            FunctionName=Ref(replicator),
+            Qualifier="$LATEST",
+            # What could not start within an hour is stale: the schedule has asked again by then.
+            MaximumEventAgeInSeconds=3600,
+            MaximumRetryAttempts=2,
+        )
+    )
+    return replicator
+
+
+def _add_triggers(
+    template: Template, deployment: Deployment, replicator: Function, *, bus: EventBus, queue: Queue
+) -> None:
+    target = Target(
+        Id="replicator",
+        Arn=GetAtt(replicator, "Arn"),
+        DeadLetterConfig=RuleDeadLetterConfig(Arn=GetAtt(queue, "Arn")),
+        RetryPolicy=RetryPolicy(MaximumEventAgeInSeconds=3600, MaximumRetryAttempts=20),
+    )
+    source, detail_type = ASKING
+    rules = [
+        Rule(
+            "Schedule",
+            Name=schedule_name(deployment),
+            Description="Replicates regularly, whether or not anybody asked",
+            ScheduleExpression=deployment.replicator.schedule,
+            State="ENABLED",
+            Targets=[target],
+        ),
+        Rule(
+            "ReplicationRequested",
+            Name=request_rule_name(deployment),
+            Description="Replicates within seconds when Vault's side or the app asks",
+            EventBusName=Ref(bus),
+            EventPattern={"source": [source], "detail-type": [detail_type]},
+            State="ENABLED",
+            Targets=[target],
+        ),
+    ]
+    for rule in rules:
+        template.add_resource(rule)
+        template.add_resource(
+            Permission(
+                f"{rule.title}Permission",
+                Action="lambda:InvokeFunction",
+                FunctionName=Ref(replicator),
+                Principal="events.amazonaws.com",
+                SourceArn=GetAtt(rule, "Arn"),
+                SourceAccount=Ref("AWS::AccountId"),
+            )
+        )
