@@ -1,6 +1,4 @@
 """All layers of a deployment, in order: rendered, fed with what is known only now, deployed; and undone."""
-undone.
-"""
 
 from __future__ import annotations
 
@@ -189,6 +187,6 @@ def destroy(work: Work) -> tuple[Result, ...]:
 def _same_region(work: Work) -> None:
     if work.aws.region != work.deployment.region:
         raise Refused(
-            f"{work.deployment.name} belongs to {work.deployment.region}, and the session is in {work.aws.region}",
+            f"{work.deployment.name} is in {work.deployment.region}, the session in {work.aws.region}",
             f"pass --region {work.deployment.region}, or another deployment file",
         )

@@ -1,0 +1,128 @@
+"""Vault's own rotation: static roles of its database engine, of which never two change at once.
+
+A static role has one password, so between the rotation and its replication new logins fail unless the app
+asks for a refresh and waits. With two roles, one a user, only the one that has been at rest for the overlap
+is rotated: an app that may use either always has a valid one. Their `rotation_period`s must therefore not
+share a phase.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import hvac
+
+from replicator.model import Revision
+
+from ..vault.server import VaultError, explained
+from .credential import Credential
+from .rotated import Rotated, Tools, TooSoon
+
+
+@dataclass(frozen=True, slots=True)
+class StaticRole:
+    """One static role as Vault describes it, without its password."""
+
+    name: str
+    username: str
+    revision: Revision
+    rotated: dt.datetime
+    period: float
+    """Seconds between Vault's own rotations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A mount of the database engine, and what the replicator adds to its credentials."""
+
+    client: hvac.Client
+    mount: str
+    adds: tuple[tuple[str, str], ...] = ()
+
+    def role(self, name: str) -> StaticRole:
+        data = self._read(f"static-roles/{name}")
+        if not data.get("last_vault_rotation"):
+            raise VaultError(
+                f"{self.mount}/{name} was never rotated by Vault", "rotate it once: `vault write -f …`"
+            )
+        # Its shape is part of the revision's identity, just as in the replicator's own source.
+        stamp = str(data["last_vault_rotation"])
+        revision = Revision(f"{self.mount}/{name}", 0, stamp, shape=urlencode(self.adds))
+        return StaticRole(
+            name, data["username"], revision, moment(stamp), float(data["rotation_period"] or 0)
+        )
+
+    def rotate(self, name: str) -> None:
+        with explained(f"the rotation of {self.mount}/{name}"):
+            self.client.write_data(f"{self.mount}/rotate-role/{name}", data={})
+
+    def credential(self, name: str) -> Credential:
+        data = self._read(f"static-creds/{name}")
+        return Credential(data["username"], data["password"])
+
+    def _read(self, path: str) -> dict[str, Any]:
+        with explained(f"a read of {self.mount}/{path}"):
+            answer = self.client.read(f"{self.mount}/{path}")
+        if answer is None:
+            raise VaultError(f"there is no {self.mount}/{path}", "make the static role first")
+        data: dict[str, Any] = answer["data"]
+        return data
+
+
+def rotate(tools: Tools, engine: Engine, roles: Sequence[str], now: dt.datetime | None = None) -> Rotated:
+    """Rotate that of *roles* which Vault rotated longest ago.
+
+    :raises TooSoon: another of them was rotated within the overlap, so that an app may not know its password
+        yet
+    :raises BeanvaultError: another named one
+    """
+    now = now or dt.datetime.now(dt.UTC)
+    known = sorted((engine.role(name) for name in roles), key=lambda role: role.rotated)
+    for role in known:
+        if not tools.replication.is_current(role.revision):
+            tools.ui.step(f"{role.revision.source} isn't replicated yet: finishing that first")
+            return _finished(tools, engine, role.name, resumed=True)
+    oldest, others = known[0], known[1:]
+    for other in others:
+        age = (now - other.rotated).total_seconds()
+        if age < tools.overlap:
+            raise TooSoon(
+                f"{other.revision.source} was rotated {age:.0f} s ago, within the overlap of {tools.overlap:.0f} s",
+                "rotate them apart: give the two roles rotation periods of another phase, or try again later",
+            )
+    engine.rotate(oldest.name)
+    return _finished(tools, engine, oldest.name, resumed=False)
+
+
+def share_a_phase(roles: Sequence[StaticRole], overlap: float) -> bool:
+    """Return whether Vault will one day rotate two of *roles* within *overlap* seconds of each other."""
+    for index, one in enumerate(roles):
+        for other in roles[index + 1 :]:
+            # Two regular series come as close as their distance within the greatest common divisor of their
+            # periods.
+            common = math.gcd(int(one.period), int(other.period))
+            if not common:
+                continue  # one of them has no period: Vault doesn't rotate it by itself
+            distance = abs((one.rotated - other.rotated).total_seconds()) % common
+            if min(distance, common - distance) < overlap:
+                return True
+    return False
+
+
+def _finished(tools: Tools, engine: Engine, name: str, *, resumed: bool) -> Rotated:
+    tools.prove(engine.credential(name))
+    role = engine.role(name)
+    seconds = tools.replication.bring(role.revision)
+    version_id = tools.replication.wanted(role.revision).version_id
+    return Rotated(role.revision.source, role.username, role.revision.label, version_id, seconds, resumed)
+
+
+def moment(stamp: str) -> dt.datetime:
+    """Return Vault's time, which has up to nine decimals."""
+    whole, _, fraction = stamp.removesuffix("Z").partition(".")
+    return dt.datetime.fromisoformat(f"{whole}.{(fraction or '0')[:6].ljust(6, '0')}+00:00")
