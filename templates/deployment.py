@@ -22,7 +22,6 @@ from templates.fields import (
     InstanceType,
     InterfaceEndpoint,
     KeyAlias,
-    KeyArn,
     Mount,
     Name,
     Platform,
@@ -290,15 +289,6 @@ class Storage(Section):
 
     beanstalk_bucket: Literal["create", "existing"] = "create"
     """`existing`: an environment or another deployment made the bucket; it is hardened in place."""
-    beanstalk_key_arn: KeyArn | None = None
-    """The key an existing bucket encrypts with; none means AWS's own key for S3."""
-
-    @field_validator("beanstalk_key_arn")
-    @classmethod
-    def _only_for_existing(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value and info.data.get("beanstalk_bucket") == "create":
-            raise mistake("a created bucket uses the deployment's own key", 'remove it, or set "existing"')
-        return value
 
 
 class Logs(Section):

@@ -73,13 +73,6 @@ CertificateArn = Annotated[
         'give an ACM certificate\'s ARN, "arn:aws:acm:REGION:ACCOUNT:certificate/ID"',
     ),
 ]
-KeyArn = Annotated[
-    str,
-    matching(
-        r"arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+",
-        "give a KMS key's ARN (not an alias)",
-    ),
-]
 KeyAlias = Annotated[str, matching(r"alias/(?!aws/)[A-Za-z0-9/_-]+", 'give an alias of your own: "alias/…"')]
 EmailAddress = Annotated[
     str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", 'give an address such as "ops@example.com"')

@@ -30,12 +30,8 @@ APP_SUBNETS = LayerOutput(LAYER, "AppSubnets")
 """For instances and functions: they reach out through NAT."""
 DATABASE_SUBNETS = LayerOutput(LAYER, "DatabaseSubnets")
 """For the database: no default route."""
-
-
-def nat_gateways(deployment: Deployment) -> tuple[LayerOutput, ...]:
-    """Return the outputs with the NAT gateways' ids: one, or one per availability zone."""
-    count = deployment.network.availability_zones if deployment.network.nat == "per-az" else 1
-    return tuple(LayerOutput(LAYER, f"NatGateway{index}") for index in range(count))
+NAT_GATEWAYS = LayerOutput(LAYER, "NatGateways")
+"""Ids joined by commas: one, or one per availability zone."""
 
 
 def build(deployment: Deployment) -> Template:
@@ -87,7 +83,7 @@ def _add_subnets(
     ]
     nats = [
         _add_nat(template, deployment, public[index], attachment, index)
-        for index, _ in enumerate(nat_gateways(deployment))
+        for index in range(len(public) if deployment.network.nat == "per-az" else 1)
     ]
     app: list[ec2.Subnet] = []
     app_tables: list[ec2.RouteTable] = []
@@ -112,11 +108,10 @@ def _add_subnets(
         (PUBLIC_SUBNETS, public, "Subnets of the load balancer"),
         (APP_SUBNETS, app, "Subnets of instances and functions"),
         (DATABASE_SUBNETS, database, "Subnets of the database"),
+        (NAT_GATEWAYS, nats, "NAT gateways"),
     ):
         ids = Join(",", [resource.ref() for resource in resources])
         template.add_output(output.output(deployment, ids, description))
-    for output, nat in zip(nat_gateways(deployment), nats, strict=True):
-        template.add_output(output.output(deployment, nat.ref(), "A NAT gateway"))
     return app_tables, database_table
 
 
