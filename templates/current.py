@@ -41,7 +41,7 @@ SSL_POLICY = Current(
 
 FUNCTION_RUNTIME = Current(
     use="python3.14",
-    acceptable=frozenset({"python3.13", "python3.14"}),
+    acceptable=frozenset({"python3.13", "python3.14", "python3.15"}),
     source="https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html",
     checked=_CHECKED,
 )
