@@ -5,9 +5,20 @@ from __future__ import annotations
 from ..settings import Settings
 from . import enforcement
 from .policy import Decision, PolicyError, Request, evaluate, parse
-from .services import assume_role, may_call
+from .services import NotTrustedError, Session, assume_role, may_call
 
-__all__ = ["Decision", "PolicyError", "Request", "assume_role", "evaluate", "install", "may_call", "parse"]
+__all__ = [
+    "Decision",
+    "NotTrustedError",
+    "PolicyError",
+    "Request",
+    "Session",
+    "assume_role",
+    "evaluate",
+    "install",
+    "may_call",
+    "parse",
+]
 
 
 def install(_settings: Settings) -> None:

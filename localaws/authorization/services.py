@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
 
 from ..inproc import client
 from .enforcement import decide
@@ -20,6 +25,10 @@ class Session:
     token: str = field(repr=False)
     expires: datetime
 
+    def client(self, service: str, region: str, endpoint: str) -> Any:
+        """Return a client that calls *service* with these credentials, over HTTP like anybody else."""
+        return _client(self, service, region, endpoint)
+
     def environment(self) -> dict[str, str]:
         """Return the variables by which AWS's clients take these credentials."""
         return {
@@ -27,6 +36,18 @@ class Session:
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
             "AWS_SESSION_TOKEN": self.token,
         }
+
+
+@lru_cache(maxsize=64)
+def _client(session: Session, service: str, region: str, endpoint: str) -> Any:
+    maker: Any = boto3.session.Session(
+        session.access_key_id, session.secret_access_key, session.token, region_name=region
+    )
+    return maker.client(
+        service,
+        endpoint_url=endpoint,
+        config=Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 0}),
+    )
 
 
 class NotTrustedError(Exception):
@@ -41,7 +62,7 @@ def assume_role(role_arn: str, service: str, session_name: str, region: str, sou
     if not may_call(service, "sts:AssumeRole", role_arn, source_arn):
         raise NotTrustedError(f"{service} may not assume {role_arn}: its trust policy does not allow it")
     sts = client("sts", region, role_arn.split(":")[4])
-    made = sts.assume_role(RoleArn=role_arn, RoleSessionName=session_name)["Credentials"]
+    made = sts.assume_role(RoleArn=role_arn, RoleSessionName=f"{session_name:-<2.64}")["Credentials"]
     return Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"])
 
 

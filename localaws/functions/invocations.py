@@ -1,0 +1,257 @@
+"""Invoking functions: warm sandboxes, concurrency, retries, and where a lost event goes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from ..authorization import NotTrustedError, Session, assume_role
+from .logs import deliver
+from .runtime_api import Event
+from .sandbox import Configuration, Report, Sandbox
+
+UNRESERVED_CONCURRENCY = 10
+"""The quota of a new account, taken for each function that reserves nothing."""
+
+RETRY_SECONDS = (1, 2)
+"""Lambda waits one and two minutes."""
+
+
+class ThrottledError(Exception):
+    """All that the function may run at the same time is running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function as it is configured at the moment of an invocation."""
+
+    configuration: Configuration
+    code: bytes = field(repr=False)
+    reserved: int | None
+    """Reserved concurrent executions."""
+    retries: int = 2
+    maximum_age: int = 21600
+    """Seconds an asynchronous event may wait."""
+    dead_letters: str | None = None
+    """ARN of a queue or topic."""
+    on_failure: str | None = None
+    on_success: str | None = None
+
+
+LookUp = Callable[[], Function | None]
+"""Finds a function as it is configured now; None when it is gone."""
+
+
+@dataclass(slots=True)
+class _Pool:
+    idle: list[Sandbox] = field(default_factory=list)
+    running: int = 0
+
+
+class Invoker:
+    """Runs functions for one server; `close` ends every process it started."""
+
+    def __init__(self, home: Path, endpoint: str) -> None:
+        self._home = home / "functions"
+        self._home.mkdir(parents=True, exist_ok=True)
+        self._endpoint = endpoint
+        self._pools: defaultdict[str, _Pool] = defaultdict(_Pool)
+        self._alive: set[Sandbox] = set()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+
+    def invoke(self, function: Function, event: Event) -> Report:
+        """Run *event* now. Raises ThrottledError, and NotTrustedError for a role that Lambda can't assume."""
+        with self._slot(function) as pool:
+            sandbox = self._warm(pool, function.configuration) or self._start(function)
+            try:
+                report = sandbox.invoke(event)
+                deliver(sandbox, report.log, self._home, self._endpoint)
+            finally:
+                self._give_back(pool, sandbox)
+        return report
+
+    def invoke_later(self, look_up: LookUp, event: Event) -> None:
+        """Run *event* in the background, with the retries that the function asks for."""
+        threading.Thread(target=self._persist, args=(look_up, event), daemon=True).start()
+
+    def forget(self, arn: str) -> None:
+        """End the idle processes of a deleted function."""
+        with self._lock:
+            pool = self._pools.pop(arn, _Pool())
+            idle, pool.idle = pool.idle, []
+        self._end(idle)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed.set()
+            alive = list(self._alive)
+        self._end(alive)
+
+    @contextlib.contextmanager
+    def _slot(self, function: Function) -> Iterator[_Pool]:
+        limit = UNRESERVED_CONCURRENCY if function.reserved is None else function.reserved
+        with self._lock:
+            pool = self._pools[function.configuration.arn]
+            if pool.running >= limit or self._closed.is_set():
+                raise ThrottledError(function.configuration.name)
+            pool.running += 1
+        try:
+            yield pool
+        finally:
+            with self._lock:
+                pool.running -= 1
+
+    def _warm(self, pool: _Pool, configuration: Configuration) -> Sandbox | None:
+        with self._lock:
+            idle, pool.idle = pool.idle, []
+            usable = [one for one in idle if one.configuration == configuration and one.alive]
+            pool.idle = usable[1:]
+        self._end([one for one in idle if one not in usable])
+        return usable[0] if usable else None
+
+    def _start(self, function: Function) -> Sandbox:
+        session = self._session(function)
+        sandbox = Sandbox(function.configuration, function.code, session, self._home, self._endpoint)
+        with self._lock:
+            self._alive.add(sandbox)
+        return sandbox
+
+    def _give_back(self, pool: _Pool, sandbox: Sandbox) -> None:
+        arn = sandbox.configuration.arn
+        with self._lock:
+            keep = sandbox.alive and not self._closed.is_set() and self._pools.get(arn) is pool
+            if keep:
+                pool.idle.append(sandbox)
+        if not keep:
+            self._end([sandbox])
+
+    def _end(self, sandboxes: list[Sandbox]) -> None:
+        for sandbox in sandboxes:
+            sandbox.close()
+        with self._lock:
+            self._alive.difference_update(sandboxes)
+
+    def _session(self, function: Function) -> Session:
+        made = function.configuration
+        return assume_role(made.role, "lambda.amazonaws.com", made.name, made.region, made.arn)
+
+    # --- asynchronous ---------------------------------------------------------------------------------------
+
+    def _persist(self, look_up: LookUp, event: Event) -> None:
+        received, attempts = time.monotonic(), 0
+        while not self._closed.is_set():
+            function = look_up()
+            if function is None:
+                return
+            try:
+                report = self.invoke(function, event)
+            except ThrottledError:
+                if time.monotonic() - received > function.maximum_age:
+                    self._lost(function, event, None, attempts, "EventAgeExceeded")
+                    return
+                self._closed.wait(0.2)
+                continue
+            except NotTrustedError as error:
+                self._note(function, f"(not invoked: {error})")
+                return
+            attempts += 1
+            if not report.outcome.failed:
+                self._send(
+                    function, function.on_success, _record(function, event, report, attempts, "Success")
+                )
+                return
+            if attempts > function.retries:
+                self._lost(function, event, report, attempts, "RetriesExhausted")
+                return
+            self._closed.wait(RETRY_SECONDS[attempts - 1])
+
+    def _lost(
+        self, function: Function, event: Event, report: Report | None, attempts: int, condition: str
+    ) -> None:
+        self._send(function, function.on_failure, _record(function, event, report, attempts, condition))
+        error = json.loads(report.outcome.payload).get("errorMessage", "") if report else condition
+        attributes = {"RequestID": event.request_id, "ErrorCode": "200", "ErrorMessage": error[:1024]}
+        self._send(function, function.dead_letters, event.payload.decode(), attributes)
+
+    def _send(
+        self, function: Function, target: str | None, body: str, attributes: dict[str, str] | None = None
+    ) -> None:
+        """Send with the function's own role, which needs the right to."""
+        if not target:
+            return
+        region = function.configuration.region
+        try:
+            _put(self._session(function), region, self._endpoint, target, body, attributes or {})
+        except (ClientError, NotTrustedError) as error:
+            self._note(function, f"(not delivered to {target}: {error})")
+
+    def _note(self, function: Function, line: str) -> None:
+        with (self._home / f"{function.configuration.name}.log").open("a") as file:
+            file.write(line + "\n")
+
+
+def _put(
+    session: Session, region: str, endpoint: str, target: str, body: str, attributes: dict[str, str]
+) -> None:
+    typed = {
+        name: {"DataType": "Number" if name == "ErrorCode" else "String", "StringValue": value}
+        for name, value in attributes.items()
+    }
+    service, name = target.split(":")[2], target.rpartition(":")[2]
+    client = session.client(service, region, endpoint)
+    match service:
+        case "sqs":
+            url = f"{endpoint}/{target.split(':')[4]}/{name}"
+            client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=typed)
+        case "sns":
+            client.publish(TopicArn=target, Message=body, MessageAttributes=typed)
+        case "lambda":
+            client.invoke(FunctionName=target, InvocationType="Event", Payload=body)
+        case "events":
+            record = json.loads(body)
+            success = record["requestContext"]["condition"] == "Success"
+            entry = {
+                "Source": "lambda",
+                "DetailType": f"Lambda Function Invocation Result - {'Success' if success else 'Failure'}",
+                "Detail": body,
+                "EventBusName": target,
+                "Resources": [record["requestContext"]["functionArn"]],
+            }
+            client.put_events(Entries=[entry])
+
+
+def _record(function: Function, event: Event, report: Report | None, attempts: int, condition: str) -> str:
+    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
+    failed = {"functionError": "Unhandled"} if report and report.outcome.failed else {}
+    answered = {
+        "responseContext": {
+            "statusCode": 200,
+            "executedVersion": function.configuration.version,
+            **failed,
+        },
+        "responsePayload": json.loads(report.outcome.payload) if report and report.outcome.payload else None,
+    }
+    return json.dumps(
+        {
+            "version": "1.0",
+            "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}",
+            "requestContext": {
+                "requestId": event.request_id,
+                "functionArn": f"{function.configuration.arn}:{function.configuration.version}",
+                "condition": condition,
+                "approximateInvokeCount": attempts,
+            },
+            "requestPayload": json.loads(event.payload),
+            **(answered if report else {}),
+        }
+    )
