@@ -1,0 +1,21 @@
+"""gunicorn's settings; the address is in the Procfile.
+
+Threads wait for the database, not for the processor. Of the 32 of a process at most 16 may wait for a
+credential (`BEANVAULT_DATABASE_WAITING`), so that there is always one for the health check.
+"""
+
+import os
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 32
+# A stop lets requests finish: the longest waits 15 s for a credential and 10 s for an answer.
+graceful_timeout = 30
+timeout = 60
+# nginx opens a connection for each request. Kept connections would be closed now and then just as nginx uses
+# them again, and it may not repeat a POST.
+keepalive = 0
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - the workers' heartbeat; on disk it would wait for the disk
+# The app writes one line for each request itself.
+accesslog = None
+errorlog = "-"

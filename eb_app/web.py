@@ -1,0 +1,224 @@
+"""The page, the API, and the health checks."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden, HTTPException, UnsupportedMediaType
+
+from . import entries, protection, status
+from .credentials import Credentials
+from .database import Database, DatabaseError
+from .instance import Instance
+
+LOG = logging.getLogger(__name__)
+
+LARGEST_REQUEST = 16 * 1024
+"""Bytes. An entry has at most 280 characters, 12 bytes each when escaped."""
+
+page = Blueprint("page", __name__)
+api = Blueprint("api", __name__, url_prefix="/api")
+checks = Blueprint("checks", __name__)
+
+
+def create_app(database: Database, credentials: Credentials, *, mode: str, instance: Instance) -> Flask:
+    """Return the WSGI application over *database*."""
+    app = Flask(__name__)
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, MAX_FORM_PARTS=10)
+    app.extensions["beanvault"] = (database, credentials, mode, instance)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for blueprint in (page, api, checks):
+        app.register_blueprint(blueprint)
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_error_handler(entries.InvalidEntry, lambda error: _refuse(400, str(error)))
+    app.register_error_handler(entries.Conflict, lambda error: _refuse(409, str(error)))
+    app.register_error_handler(DatabaseError, _unavailable)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+@page.get("/")
+def show() -> ResponseReturnValue:
+    """The page: entries, the form, and how the request went."""
+    return _page()
+
+
+@page.post("/entries")
+def add_from_form() -> ResponseReturnValue:
+    """Add an entry; the browser then loads the page, so that reloading it adds nothing."""
+    try:
+        key = entries.parse_request_key(request.form.get("request_key"))
+        text = entries.parse_text(request.form.get("text"))
+    except entries.InvalidEntry as error:
+        return _page(problem=str(error), text=request.form.get("text", "")[: 2 * entries.LONGEST]), 400
+    _database().run(lambda connection: entries.add(connection, key, text))
+    return redirect(url_for("page.show"), 303)
+
+
+@page.post("/entries/<int:entry>/delete")
+def delete_from_form(entry: int) -> ResponseReturnValue:
+    """Delete an entry; forms know no DELETE."""
+    _database().run(lambda connection: entries.remove(connection, entry))
+    return redirect(url_for("page.show"), 303)
+
+
+@api.get("/entries")
+def list_entries() -> ResponseReturnValue:
+    """A page of entries, the newest first; `?before=<id>` continues."""
+    found = _database().run(lambda connection: entries.latest(connection, _before()))
+    return jsonify({"entries": [_json(entry) for entry in found]})
+
+
+@api.post("/entries")
+def add_entry() -> ResponseReturnValue:
+    """Add an entry, `{"text": …}`; a repeated `Idempotency-Key` (a UUID) adds none."""
+    document = request.get_json()
+    text = entries.parse_text(document.get("text") if isinstance(document, dict) else None)
+    key = entries.parse_request_key(request.headers.get("Idempotency-Key", str(uuid.uuid4())))
+    entry = _database().run(lambda connection: entries.add(connection, key, text))
+    return jsonify(_json(entry)), 201
+
+
+@api.delete("/entries/<int:entry>")
+def delete_entry(entry: int) -> ResponseReturnValue:
+    """Delete an entry; 204 also when it is gone already, so that a repeated request is no error."""
+    _database().run(lambda connection: entries.remove(connection, entry))
+    return "", 204
+
+
+@api.get("/status")
+def show_status() -> ResponseReturnValue:
+    """How this request went, and how the last rotation."""
+    return jsonify(_database().run(_status))
+
+
+@checks.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """The process answers. The load balancer asks this: a lost database is no reason to replace instances."""
+    return Response("ok\n", mimetype="text/plain")
+
+
+@checks.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    """Whether the database can be used now, and the state of the credential."""
+    database, credentials, _, _ = current_app.extensions["beanvault"]
+    try:
+        database.probe()
+        problem = None
+    except DatabaseError as error:
+        problem = type(error).__name__
+    health = credentials.health()
+    answer = {
+        "ready": problem is None,
+        "database": problem or "ok",
+        "credential": {
+            "state": health.state,
+            "reason": health.reason,
+            "since": health.since and health.since.isoformat(timespec="seconds"),
+        },
+    }
+    return jsonify(answer), 200 if problem is None else 503
+
+
+def _database() -> Database:
+    database: Database = current_app.extensions["beanvault"][0]
+    return database
+
+
+def _status(connection: Any) -> dict[str, Any]:
+    _, credentials, mode, instance = current_app.extensions["beanvault"]
+    return status.describe(request, instance, mode, credentials, connection)
+
+
+def _page(problem: str | None = None, text: str = "") -> str:
+    before = _before()
+    found, told = _database().run(
+        lambda connection: (entries.latest(connection, before), _status(connection))
+    )
+    return render_template(
+        "page.html",
+        entries=found,
+        more=found[-1].id if len(found) == entries.PAGE else None,
+        status=told,
+        problem=problem,
+        text=text,
+        longest=entries.LONGEST,
+        request_key=uuid.uuid4(),
+        now=datetime.now(UTC),
+    )
+
+
+def _before() -> int | None:
+    # MariaDB's BIGINT; what is larger or no number is as good as nothing.
+    before = request.args.get("before", type=int)
+    return before if before is not None and 0 < before < 2**63 else None
+
+
+def _json(entry: entries.Entry) -> dict[str, object]:
+    return {"id": entry.id, "text": entry.text, "created_at": entry.created_at.isoformat()}
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+    if protection.is_forged(request):
+        raise Forbidden("This request came from another site.")
+    if request.method == "POST" and request.blueprint == "api" and not request.is_json:
+        raise UnsupportedMediaType("Send application/json.")
+
+
+def _end(response: Response) -> Response:
+    if request.blueprint != "checks" or response.status_code != 200:
+        rule = request.url_rule
+        told = {
+            "method": request.method,
+            # The rule, not the path: a path holds what the visitor chose to send.
+            "route": rule.rule if rule else "",
+            "status": response.status_code,
+            "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
+        }
+        LOG.info("request", extra=told)
+    if request.endpoint == "static" and response.status_code == 200:
+        response.headers["Cache-Control"] = "public, max-age=3600"
+    return protection.add_headers(response)
+
+
+def _refuse(code: int, message: str, **headers: str) -> ResponseReturnValue:
+    if request.path.startswith("/api/"):
+        return jsonify({"error": message}), code, headers
+    return render_template("problem.html", code=code, message=message), code, headers
+
+
+def _unavailable(error: DatabaseError) -> ResponseReturnValue:
+    LOG.error("database", extra={"error": type(error).__name__, "told": str(error)})
+    message = "The database can't be reached at the moment. Nothing was lost; please try again."
+    return _refuse(503, message, **{"Retry-After": "1"})
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error.get_response()
+    return _refuse(error.code, error.description or error.name)
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    LOG.error("unexpected", exc_info=error)
+    return _refuse(500, "Something went wrong here. It was noted.")
