@@ -134,16 +134,7 @@ class Stacks:
         if plan_only:
             self._discard(stack.name, change_set, also_stack=creating)
             return self._result(stack.name, Outcome.PLANNED, planned, begin)
-        endangered = [change for change in planned if change.endangers_data]
-        if endangered and not self.ui.confirm(
-            f"{stack.name} would lose what these hold: " + "; ".join(map(str, endangered)) + ". Go on?"
-        ):
-            self._discard(stack.name, change_set, also_stack=creating)
-            raise Refused(
-                f"{stack.name} was not changed: it would lose what these hold: "
-                + "; ".join(map(str, endangered)),
-                "undo that change in the deployment file, or agree to it when asked (never implied by --yes)",
-            )
+        self._agreed(stack.name, change_set, planned, creating=creating)
         seen = self._newest_event(stack.name)
         self.client.execute_change_set(ChangeSetName=change_set, StackName=stack.name)
         self._follow(self._id(stack.name), seen, wanted=GOOD)
@@ -192,7 +183,8 @@ class Stacks:
         if status in DEAD:
             if plan_only:
                 raise Refused(f"{name} is {status}: it has to be deleted before it can be planned")
-            if not self.ui.confirm(f"{name} is {status}: it has to be deleted and created again. Delete it?"):
+            question = f"{name} is {status}: it has to be deleted and created again. Delete it?"
+            if not self.ui.confirm(question, loses=status == "DELETE_FAILED"):
                 raise Refused(
                     f"{name} is {status} and was left as it is", "agree to its deletion, or delete it by hand"
                 )
@@ -229,6 +221,27 @@ class Stacks:
                 self.client.delete_change_set(StackName=name, ChangeSetName=summary["ChangeSetId"])
 
     # The change set
+
+    def _agreed(self, name: str, change_set: str, planned: tuple[Change, ...], *, creating: bool) -> None:
+        """Ask whether to go on; what would lose data is asked for as such.
+
+        :raises Refused: no; the change set is gone
+        """
+        endangered = "; ".join(str(change) for change in planned if change.endangers_data)
+        question = (
+            f"{name} would lose what these hold: {endangered}. Go on?"
+            if endangered
+            else f"Make these {len(planned)} changes to {name}?"
+        )
+        if self.ui.confirm(question, loses=bool(endangered)):
+            return
+        self._discard(name, change_set, also_stack=creating)
+        if endangered:
+            raise Refused(
+                f"{name} was not changed: it would lose what these hold: {endangered}",
+                "undo that in the deployment file, or agree when asked (--yes alone doesn't)",
+            )
+        raise Refused(f"{name} was not changed: nobody agreed", "agree when asked, or pass --yes")
 
     def _change_set(self, stack: Stack, kind: str) -> tuple[str, tuple[Change, ...]] | None:
         """Make a change set; return its ARN and what it would do, or nothing when that is nothing."""
@@ -279,7 +292,7 @@ class Stacks:
     def _delete(self, described: Mapping[str, Any]) -> None:
         name, stack_id = described["StackName"], described["StackId"]
         if described.get("EnableTerminationProtection"):
-            if not self.ui.confirm(f"{name} is protected from termination. Delete it all the same?"):
+            if not self.ui.confirm(f"{name} is protected. Delete it all the same?", loses=True):
                 raise Refused(f"{name} is protected from termination and was left as it is")
             self.client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
         seen = self._newest_event(name)

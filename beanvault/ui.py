@@ -38,15 +38,18 @@ class Ui(Protocol):
     def event(self, stack: str, event: StackEvent) -> None:
         """CloudFormation reports on *stack*."""
 
-    def confirm(self, question: str) -> bool:
-        """Return whether the operator agrees; *question* says what would be lost."""
+    def confirm(self, question: str, *, loses: bool = False) -> bool:
+        """Return whether the operator agrees; *loses* says that something would be gone that can't be
+        remade.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """Says nothing, and agrees to nothing unless told so."""
+    """Says nothing; agrees as it was told beforehand."""
 
     agrees: bool = False
+    accepts_loss: bool = False
 
     def step(self, text: str) -> None:
         """Do nothing."""
@@ -57,5 +60,5 @@ class Silent:
     def event(self, stack: str, event: StackEvent) -> None:
         """Do nothing."""
 
-    def confirm(self, question: str) -> bool:  # noqa: ARG002 - the protocol's parameter
-        return self.agrees
+    def confirm(self, question: str, *, loses: bool = False) -> bool:  # noqa: ARG002 - the protocol's parameter
+        return self.accepts_loss if loses else self.agrees

@@ -92,7 +92,7 @@ def rotate(tools: Tools, engine: Engine, roles: Sequence[str], now: dt.datetime 
         age = (now - other.rotated).total_seconds()
         if age < tools.overlap:
             raise TooSoon(
-                f"{other.revision.source} was rotated {age:.0f} s ago, within the overlap of {tools.overlap:.0f} s",
+                f"{other.revision.source} was rotated {age:.0f} s ago; the overlap is {tools.overlap:.0f} s",
                 "rotate them apart: give the two roles rotation periods of another phase, or try again later",
             )
     engine.rotate(oldest.name)
@@ -103,11 +103,10 @@ def share_a_phase(roles: Sequence[StaticRole], overlap: float) -> bool:
     """Return whether Vault will one day rotate two of *roles* within *overlap* seconds of each other."""
     for index, one in enumerate(roles):
         for other in roles[index + 1 :]:
-            # Two regular series come as close as their distance within the greatest common divisor of their
-            # periods.
+            if not one.period or not other.period:
+                continue  # Vault doesn't rotate one of them by itself
+            # Two regular series come as close as their distance within the common divisor of their periods.
             common = math.gcd(int(one.period), int(other.period))
-            if not common:
-                continue  # one of them has no period: Vault doesn't rotate it by itself
             distance = abs((one.rotated - other.rotated).total_seconds()) % common
             if min(distance, common - distance) < overlap:
                 return True

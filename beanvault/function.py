@@ -1,0 +1,48 @@
+"""The replicator function, invoked by the operator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .aws import Aws
+from .errors import BeanvaultError
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+READ_SECONDS = 910
+"""Longer than the longest run; a client that gave up earlier would send the request again."""
+
+
+class FunctionFailed(BeanvaultError):
+    """The function ran and failed; the message is its own, which names secrets and never holds a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    aws: Aws
+    name: str
+
+    def invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run the function with *event*, wait, and return what it answers.
+
+        :raises FunctionFailed: it raised, or didn't come to an end
+        """
+        client: LambdaClient = self.aws.client(
+            "lambda", read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}
+        )
+        answer = client.invoke(
+            FunctionName=self.name, InvocationType="RequestResponse", Payload=json.dumps(event).encode()
+        )
+        payload = json.loads(answer["Payload"].read() or b"null") or {}
+        if answer.get("FunctionError"):
+            kind = payload.get("errorType", "an error")
+            raise FunctionFailed(
+                f"{self.name} failed with {kind}: {payload.get('errorMessage', 'no message')}",
+                f"see its log: aws logs tail /aws/lambda/{self.name}",
+            )
+        result: Mapping[str, Any] = payload
+        return result

@@ -1,0 +1,210 @@
+"""Push: Vault's audit records in, `Replication Requested` events out.
+
+Vault sends a record of each request to an http or socket audit device before it answers the client. Those
+that wrote below a replicated mount become events that name the paths; a burst becomes one event. A record
+that gets lost costs only the time until the next schedule. So nothing here may ever hold Vault up: a record
+is acknowledged as soon as it is in memory, and what is more than fits there becomes one request for
+everything.
+
+https://developer.hashicorp.com/vault/docs/audit, https://openbao.org/docs/audit/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from .waiting import Clock
+
+logger = logging.getLogger(__name__)
+
+WRITES = frozenset({"create", "update", "patch", "delete"})
+KV2_PARTS = frozenset({"data", "metadata", "delete", "undelete", "destroy"})
+MAX_RECORD = 1 << 20
+"""Bytes; a record of a large listing is longer, and a listing is not a write."""
+MAX_PATHS = 100
+"""More than this in one burst, and everything is asked for; an event holds 256 KB."""
+
+Publish = Callable[[list[str]], None]
+"""Asks for the replication of sources; an empty list means all."""
+
+
+def written(record: Mapping[str, Any], mounts: Iterable[str]) -> str | None:
+    """Return the source, `<mount>/<path>`, that an audit record says was written; nothing for any other
+    record.
+
+    Only successful responses count: a request's record comes before Vault has decided.
+    """
+    request = record.get("request")
+    if record.get("type") != "response" or record.get("error") or not isinstance(request, Mapping):
+        return None
+    if request.get("operation") not in WRITES:
+        return None
+    path = str(request.get("path", ""))
+    mount = next(
+        (name for name in sorted(mounts, key=len, reverse=True) if path.startswith(f"{name}/")), None
+    )
+    if mount is None:
+        return None
+    below = path.removeprefix(f"{mount}/")
+    part, _, rest = below.partition("/")
+    kind = str(request.get("mount_type", ""))
+    if kind == "database":
+        return f"{mount}/{rest}" if part in ("rotate-role", "static-roles") and rest else None
+    options = request.get("mount_options") or {}
+    version_2 = options.get("version") == "2" if options else part in KV2_PARTS
+    if version_2:
+        return f"{mount}/{rest}" if part in KV2_PARTS and rest else None
+    return f"{mount}/{below}"
+
+
+@dataclass(slots=True)
+class Burst:
+    """Collects paths until it has been quiet for a while, or a burst has lasted long enough."""
+
+    publish: Publish
+    quiet: float = 0.3
+    """Seconds without a write after which the paths are published."""
+    longest: float = 2.0
+    """Seconds after the first write after which they are, however busy it is."""
+    clock: Clock = field(default_factory=Clock)
+    _paths: dict[str, None] = field(default_factory=dict)
+    _first: float = 0.0
+    _last: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _some: threading.Event = field(default_factory=threading.Event)
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def add(self, source: str) -> None:
+        with self._lock:
+            now = self.clock.now()
+            if not self._paths:
+                self._first = now
+            self._last = now
+            self._paths[source] = None
+        self._some.set()
+
+    def due(self) -> float | None:
+        """Return in how many seconds the paths are to be published (0: now); nothing when there are none."""
+        with self._lock:
+            if not self._paths:
+                return None
+            return max(0.0, min(self._last + self.quiet, self._first + self.longest) - self.clock.now())
+
+    def take(self) -> list[str]:
+        """Return the paths collected and begin anew; an empty list, which means all, for too many."""
+        with self._lock:
+            paths = list(self._paths)
+            self._paths.clear()
+            self._some.clear()
+        return paths if len(paths) <= MAX_PATHS else []
+
+    def run(self) -> None:
+        """Publish bursts until `end`; a failure to publish is logged, and the schedule makes up for it."""
+        while not self._ended.is_set():
+            due = self.due()
+            if due is None:
+                self._some.wait(1)
+            elif due > 0:
+                self._ended.wait(due)
+            else:
+                self._flush()
+        if self.due() is not None:
+            self._flush()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._some.set()
+
+    def _flush(self) -> None:
+        paths = self.take()
+        try:
+            self.publish(paths)
+            logger.info("asked for %s", ", ".join(paths) or "everything")
+        except Exception:  # the listener must outlive whatever AWS, or the network, does
+            logger.exception("couldn't ask for %s; the next schedule replicates it", ", ".join(paths))
+
+
+@dataclass(slots=True)
+class Intake:
+    """Takes records, from whichever device, and tells the burst what was written."""
+
+    mounts: tuple[str, ...]
+    burst: Burst
+
+    def lines(self, text: bytes) -> None:
+        """Take JSON objects, one a line; what isn't one is skipped."""
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError):
+                record = json.loads(line)
+                if isinstance(record, Mapping) and (source := written(record, self.mounts)):
+                    self.burst.add(source)
+
+
+def http_server(
+    address: tuple[str, int], intake: Intake, context: ssl.SSLContext | None
+) -> ThreadingHTTPServer:
+    """Return a server for an http audit device (OpenBao); any path, POST or PUT."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10
+
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            if length > MAX_RECORD:
+                self.close_connection = True
+            else:
+                intake.lines(self.rfile.read(length))
+            self.send_response(204)  # also for what is too long: Vault must not wait, or fail, because of us
+            self.end_headers()
+
+        do_PUT = do_POST  # noqa: N815 - http.server's name
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing: a line a record would be a second audit log."""
+
+    server = ThreadingHTTPServer(address, Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    return server
+
+
+def socket_server(address: tuple[str, int], intake: Intake) -> socketserver.ThreadingTCPServer:
+    """Return a server for a socket audit device (TCP; HashiCorp Vault and OpenBao): JSON objects, one a
+    line.
+    """
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while line := self.rfile.readline(MAX_RECORD):
+                intake.lines(line)
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+    return Server(address, Handler)
+
+
+def serve(server: socketserver.BaseServer, burst: Burst, stop: threading.Event) -> None:
+    """Serve until *stop*, and publish what is left."""
+    threads = [
+        threading.Thread(target=server.serve_forever, name="intake", daemon=True),
+        threading.Thread(target=burst.run, name="burst", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    server.shutdown()
+    server.server_close()
+    burst.end()
+    for thread in threads:
+        thread.join(10)
