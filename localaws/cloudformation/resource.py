@@ -1,0 +1,410 @@
+"""Resource types as data, and the few rules that turn the data into API calls.
+
+A type names the operations of its service. What goes into a call is found by name: CloudFormation's properties
+and the API's parameters mostly share theirs (letter case aside), and what differs is declared. A property that
+no declared operation knows is an error, never silently dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from .. import inproc
+from .errors import ResourceFailed
+from .intrinsics import dereferenced
+
+_GONE = re.compile("NotFound|NoSuch|DoesNotExist|NonExistent|NotExist|ResourceNotFound")
+_SHOWN_VALUE = re.compile(r", value: .*?, type:", re.DOTALL)
+
+_TAG_OPERATIONS = {
+    "acm": ("add_tags_to_certificate", "remove_tags_from_certificate", "CertificateArn"),
+    "ec2": ("create_tags", "delete_tags", "Resources"),
+    "elbv2": ("add_tags", "remove_tags", "ResourceArns"),
+    "kms": ("tag_resource", "untag_resource", "KeyId"),
+    "lambda": ("tag_resource", "untag_resource", "Resource"),
+    "rds": ("add_tags_to_resource", "remove_tags_from_resource", "ResourceName"),
+    "secretsmanager": ("tag_resource", "untag_resource", "SecretId"),
+    "sqs": ("tag_queue", "untag_queue", "QueueUrl"),
+}
+"""How each service adds and removes tags, and the argument that says where; the rest do it by `ResourceArn`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stack's resources live."""
+
+    region: str
+    account: str
+    stack_name: str
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A property that has an API call of its own."""
+
+    call: str
+    arguments: Callable[[Any], Mapping[str, Any]]
+    undo: str = ""
+    """What takes the setting back when the property goes; without it the last value stays."""
+
+
+def sets(call: str, argument: str, undo: str = "", value: Callable[[Any], Any] = lambda v: v) -> Setting:
+    """Return a setting whose call takes the property as one argument."""
+    return Setting(call, lambda given: {argument: value(given)}, undo)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceType:
+    """One type of resource. Texts with braces are formats over `{id}`, `{name}`, `{region}`, `{account}` and every
+    member of the create call's answer; texts without are the name (or the dotted path) of such a member.
+    """
+
+    name: str
+    service: str
+    create: str | Callable[[Resource], None]
+    answer: str = ""
+    """Where in the answer the resource is described, e.g. `Listeners.0`."""
+    id: str = "{name}"
+    """What Ref returns."""
+    named: str = ""
+    """The property that holds the physical name; one is made up when it is absent."""
+    name_limit: int = 128
+    lower_case: bool = False
+    rename: Mapping[str, str] = field(default_factory=dict)
+    """Property → the API's parameter, where they differ by more than case."""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the create call that no property says."""
+    settings: Mapping[str, Setting | Callable[[Resource], None]] = field(default_factory=dict)
+    """Properties set by a call of their own; a function sees to presence and absence itself."""
+    ignored: frozenset[str] = frozenset()
+    """Properties that nothing here can honour and that change nothing a test would see."""
+    update: str | Callable[[Resource, Mapping[str, Any]], None] = ""
+    """Called when a property changed that is neither a setting nor the tags."""
+    whole: bool = False
+    """The update call takes all properties, not only the changed ones."""
+    mutable: frozenset[str] | None = frozenset()
+    """Properties that an update *function* handles (None: all); for an operation its parameters tell."""
+    replace: frozenset[str] = frozenset()
+    """Properties whose change replaces the resource although the update call knows them."""
+    delete: str | Callable[[Resource], None] = ""
+    delete_with: Mapping[str, Any] = field(default_factory=dict)
+    """The delete call's arguments where they aren't simply members of the same names."""
+    snapshot: Callable[[Resource], None] | None = None
+    deletion_policy: str = "Delete"
+    attributes: Mapping[str, str | Callable[[Resource], Any]] | None = field(default_factory=dict)
+    """What Fn::GetAtt knows; None means that only the resource itself can tell."""
+    tagged: str = ""
+    """What tag calls name the resource by; empty where tags don't exist."""
+    tag_kind: str = ""
+    """EC2's word for the resource in TagSpecifications."""
+    tags: str = "Tags"
+
+    def has_attribute(self, name: str) -> bool:
+        return self.attributes is None or name in self.attributes
+
+    def replaces(self, changed: set[str]) -> bool:
+        """Tell whether a change of these properties makes a new resource."""
+        known = changed if self.mutable is None else set(self.mutable)
+        if isinstance(self.update, str) and self.update:
+            parameters = {member.lower() for member in _shape(self.service, self.update).members}
+            known |= {name for name in changed if self.rename.get(name, name).lower() in parameters}
+        kept = (known | self.settings.keys() | self.ignored) - self.replace - {self.named}
+        if self.tagged:
+            kept.add(self.tags)
+        return bool(changed - kept)
+
+
+def same(*names: str) -> dict[str, str | Callable[[Resource], Any]]:
+    """Return attributes that are called as in the API's answer."""
+    return {name: name for name in names}
+
+
+def in_api_words(pairs: Mapping[str, Any] | list[Mapping[str, Any]] | None) -> dict[str, str]:
+    """Return tags, in whichever shape a template has them, as a plain mapping."""
+    if isinstance(pairs, Mapping):
+        return dict(pairs)
+    return {pair["Key"]: pair["Value"] for pair in pairs or []}
+
+
+@dataclass(slots=True, eq=False)
+class Resource:
+    """One resource of a stack: what was asked for, and what it became."""
+
+    type: ResourceType
+    type_name: str
+    logical_id: str
+    place: Place
+    properties: dict[str, Any] = field(repr=False)
+    """Resolved, but with dynamic references as they are in the template: values don't stay here."""
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """DeletionPolicy and UpdateReplacePolicy, where the template has them."""
+    name: str = ""
+    physical_id: str = ""
+    answer: dict[str, Any] = field(default_factory=dict, repr=False)
+    status: str = ""
+
+    def __post_init__(self) -> None:
+        given = self.properties.get(self.type.named)
+        self.name = (
+            str(given) if given else _made_up(self.place.stack_name, self.logical_id, self.type.name_limit)
+        )
+        if self.type.lower_case:
+            self.name = self.name.lower()
+
+    # what templates see
+
+    def attribute(self, name: str) -> Any:
+        if self.type.attributes is None:
+            return self.lookup(name)
+        source = self.type.attributes.get(name)
+        if source is None:
+            raise ResourceFailed(
+                f"resource {self.logical_id} does not support attribute type {name} in Fn::GetAtt"
+            )
+        return source(self) if callable(source) else self.say(source)
+
+    # what types use
+
+    def client(self, service: str = "") -> Any:
+        return inproc.client(service or self.type.service, self.place.region, self.place.account)
+
+    def call(self, operation: str, /, **arguments: Any) -> dict[str, Any]:
+        """Call an operation of the type's service with template values, converted to what its parameters want."""
+        service = self.type.service
+        present = {key: value for key, value in arguments.items() if value is not None}
+        fitted = _fit(_shape(service, operation), dereferenced(present, self.client))
+        answer: dict[str, Any] = getattr(self.client(), operation)(**fitted)
+        return answer
+
+    def lookup(self, path: str) -> Any:
+        """Return a member of the answer, else a property; a dotted path goes inside."""
+        found: Any = None
+        for part in path.split("."):
+            if part.isdigit() and isinstance(found, list):
+                found = found[int(part)]
+            elif found is None:
+                found = self._member(part)
+            else:
+                found = found[part]
+        return found
+
+    def _member(self, name: str) -> Any:
+        place = self.place
+        own = {"id": self.physical_id, "name": self.name, "region": place.region, "account": place.account}
+        if name in own:
+            return own[name]
+        renamed = {self.type.rename.get(key, key): value for key, value in self.properties.items()}
+        for members in (self.named_argument(), self.answer, renamed, self.properties):
+            for key, value in members.items():
+                if key.lower() == name.lower():
+                    return value
+        raise KeyError(name)
+
+    def say(self, text: str) -> Any:
+        if "{" not in text:
+            return self.lookup(text)
+        return re.sub(r"\{([^}]+)\}", lambda match: str(self.lookup(match[1])), text)
+
+    def changed(self, old: Mapping[str, Any], *names: str) -> bool:
+        return any(old.get(name) != self.properties.get(name) for name in names)
+
+    def pick(self, *names: str) -> dict[str, Any]:
+        """Return these properties, where given, under the API's names."""
+        return {self.type.rename.get(n, n): self.properties[n] for n in names if n in self.properties}
+
+    def plain(self) -> dict[str, Any]:
+        """Return the properties that belong in the create call, under the API's names."""
+        apart = self.type.settings.keys() | self.type.ignored | {self.type.tags, self.type.named}
+        return self.pick(*(name for name in self.properties if name not in apart))
+
+    def named_argument(self) -> dict[str, str]:
+        return {self.type.rename.get(self.type.named, self.type.named): self.name} if self.type.named else {}
+
+    def tag_arguments(self, operation: str) -> dict[str, Any]:
+        tags = in_api_words(self.properties.get(self.type.tags))
+        if not tags or not self.type.tagged:
+            return {}
+        members = _shape(self.type.service, operation).members
+        if self.type.tag_kind:
+            pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+            return {"TagSpecifications": [{"ResourceType": self.type.tag_kind, "Tags": pairs}]}
+        argument = next(
+            (m for m in members if m.lower() in ("tags", "taglist", self.type.tags.lower())), None
+        )
+        return {argument: tags} if argument else {}
+
+    def identified(self, operation: str, *, optional: bool = False) -> dict[str, Any]:
+        """Return the arguments of *operation* that the resource itself can say."""
+        shape = _shape(self.type.service, operation)
+        found = {}
+        for member in shape.members if optional else shape.required_members:
+            try:
+                found[member] = self.lookup(member)
+            except KeyError:
+                continue
+        return found
+
+    # its life
+
+    def create(self) -> None:
+        kind = self.type
+        if callable(kind.create):
+            kind.create(self)
+        else:
+            arguments = (
+                self.named_argument() | self.plain() | dict(kind.constants) | self.tag_arguments(kind.create)
+            )
+            self.adopt(self.call(kind.create, **arguments))
+        for name in kind.settings:
+            if name in self.properties:
+                self._set(name)
+
+    def adopt(self, answer: Mapping[str, Any]) -> None:
+        """Take over what the create call answered."""
+        described: Any = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+        for part in filter(None, self.type.answer.split(".")):
+            described = described[int(part)] if part.isdigit() else described[part]
+        self.answer = described
+        self.physical_id = str(self.say(self.type.id))
+
+    def update(self, properties: dict[str, Any]) -> None:
+        """Bring the resource from its properties to these, in place."""
+        kind, old = self.type, self.properties
+        self.properties = properties
+        changed = {name for name in old.keys() | properties.keys() if old.get(name) != properties.get(name)}
+        for name in (name for name in kind.settings if name in changed):
+            self._set(name)
+        if kind.tagged and kind.tags in changed - kind.settings.keys():
+            self._retag(in_api_words(old.get(kind.tags)), in_api_words(properties.get(kind.tags)))
+        rest = changed - kind.settings.keys() - kind.ignored - {kind.tags}
+        if rest and callable(kind.update):
+            kind.update(self, old)
+        elif rest and kind.update:
+            whole = kind.whole or kind.update == kind.create
+            arguments = self.plain() if whole else self.pick(*rest)
+            if kind.update != kind.create:
+                known = {member.lower() for member in _shape(kind.service, kind.update).members}
+                arguments = {key: value for key, value in arguments.items() if key.lower() in known}
+            self.call(kind.update, **self.named_argument() | self.identified(kind.update) | arguments)
+
+    def delete(self) -> None:
+        """Delete the resource; one that is gone already is no failure."""
+        try:
+            if callable(self.type.delete):
+                self.type.delete(self)
+            elif self.type.delete_with:
+                arguments = {key: self._said(value) for key, value in self.type.delete_with.items()}
+                self.call(self.type.delete, **arguments)
+            elif self.type.delete:
+                self.call(self.type.delete, **self.identified(self.type.delete, optional=True))
+        except ClientError as error:
+            if not _GONE.search(error.response["Error"]["Code"]):
+                raise
+
+    def _said(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._said(item) for item in value]
+        return self.say(value) if isinstance(value, str) else value
+
+    def _set(self, name: str) -> None:
+        setting = self.type.settings[name]
+        if not isinstance(setting, Setting):
+            setting(self)
+        elif name in self.properties:
+            arguments = setting.arguments(self.properties[name])
+            self.call(setting.call, **self.identified(setting.call) | arguments)
+        elif setting.undo:
+            self.call(setting.undo, **self.identified(setting.undo))
+
+    def _retag(self, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+        add, remove, argument = _TAG_OPERATIONS.get(
+            self.type.service, ("tag_resource", "untag_resource", "ResourceArn")
+        )
+        where = self.say(self.type.tagged)
+        if gone := sorted(old.keys() - new.keys()):
+            members = _shape(self.type.service, remove).members
+            keys = next(m for m in members if m.lower() in ("tagkeys", "tagkeylist", "tags"))
+            self.call(remove, **{argument: where, keys: gone})
+        if added := {key: value for key, value in new.items() if old.get(key) != value}:
+            self.call(add, **{argument: where, "Tags": added})
+
+
+def reason(error: Exception) -> str:
+    """Say what failed, without any value that was passed."""
+    if isinstance(error, ClientError):
+        said = error.response["Error"]
+        return f'Resource handler returned message: "{said["Message"]}" (Code: {said["Code"]}, {error.operation_name})'
+    if isinstance(error, ParamValidationError):
+        return "Properties validation failed: " + _SHOWN_VALUE.sub(", type:", str(error))
+    if isinstance(error, KeyError):
+        return f"Properties validation failed: required key {error} not found"
+    if isinstance(error, (ResourceFailed, BotoCoreError)):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _made_up(stack: str, logical_id: str, limit: int) -> str:
+    letters = string.ascii_uppercase + string.digits
+    suffix = "".join(secrets.choice(letters) for _ in range(12))
+    return f"{stack}-{logical_id}"[: limit - 13].rstrip("-") + f"-{suffix}"
+
+
+def _shape(service: str, operation: str) -> Any:
+    meta = inproc.client(service, "us-east-1").meta
+    return meta.service_model.operation_model(meta.method_to_api_mapping[operation]).input_shape
+
+
+def _fit(shape: Any, value: Any, where: str = "") -> Any:
+    """Convert a template's loose values ('5', 'true', documents) to what an API's shape wants."""
+    kind = shape.type_name
+    if kind == "structure" and isinstance(value, Mapping):
+        members = {member.lower(): member for member in shape.members}
+        if extra := sorted(key for key in value if key.lower() not in members):
+            raise ResourceFailed(
+                f"Properties validation failed: extraneous key [{where}{extra[0]}] is not permitted"
+            )
+        return {
+            members[key.lower()]: _fit(shape.members[members[key.lower()]], item, f"{where}{key}.")
+            for key, item in value.items()
+        }
+    if kind == "list":
+        return _fit_list(shape, value, where)
+    if kind == "map" and isinstance(value, Mapping):
+        return {str(key): _fit(shape.value, item, f"{where}{key}.") for key, item in value.items()}
+    return _fit_scalar(kind, value)
+
+
+def _fit_list(shape: Any, value: Any, where: str) -> list[Any]:
+    if isinstance(value, Mapping):  # tags: a mapping here, pairs under whatever names there
+        key, text = [m for m in shape.member.members if m.lower().endswith(("key", "value"))][:2]
+        return [{key: k, text: str(v)} for k, v in value.items()]
+    items = value if isinstance(value, list) else [value]
+    if shape.member.type_name == "structure" and items and all(isinstance(item, str) for item in items):
+        key = next(m for m in shape.member.members if m.lower().endswith("key"))
+        return [{key: item} for item in items]
+    return [_fit(shape.member, item, where) for item in items]
+
+
+def _fit_scalar(kind: str, value: Any) -> Any:
+    if isinstance(value, bool) and kind == "string":
+        return str(value).lower()
+    if kind == "boolean":
+        return value if isinstance(value, bool) else str(value).lower() == "true"
+    if kind == "string":
+        return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+    if kind in ("integer", "long"):
+        return int(value)
+    if kind in ("float", "double"):
+        return float(value)
+    if kind == "blob" and isinstance(value, str):
+        return value.encode()
+    return value

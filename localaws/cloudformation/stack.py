@@ -1,0 +1,142 @@
+"""The nouns of the engine: a stack, what it should become, its events, outputs and change sets."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from . import template
+from .changes import Change
+from .resource import Place, Resource
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a stack should be: a template with its parameters and tags."""
+
+    body: str = field(repr=False)
+    document: dict[str, Any] = field(repr=False)
+    parameters: dict[str, str] = field(repr=False)
+    tags: dict[str, str]
+
+    def shown_parameters(self) -> list[dict[str, str]]:
+        declared = self.document.get("Parameters") or {}
+        return [
+            {"ParameterKey": key, "ParameterValue": "****" if template.is_hidden(declared[key]) else value}
+            for key, value in self.parameters.items()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    key: str
+    value: str = field(repr=False)
+    description: str = ""
+    export: str = ""
+
+    def described(self) -> dict[str, str]:
+        found = {"OutputKey": self.key, "OutputValue": self.value}
+        found |= {"Description": self.description} if self.description else {}
+        return found | ({"ExportName": self.export} if self.export else {})
+
+
+@dataclass(slots=True, eq=False)
+class ChangeSet:
+    name: str
+    id: str
+    kind: str
+    """CREATE or UPDATE."""
+    wanted: Wanted
+    changes: tuple[Change, ...]
+    description: str = ""
+    status: str = "CREATE_COMPLETE"
+    status_reason: str = ""
+    execution_status: str = "AVAILABLE"
+    created: datetime = field(default_factory=now)
+
+
+@dataclass(slots=True, eq=False)
+class Stack:
+    place: Place
+    wanted: Wanted
+    status: str = ""
+    reason: str = ""
+    resources: dict[str, Resource] = field(default_factory=dict)
+    """What exists, by logical id."""
+    outputs: tuple[Output, ...] = ()
+    imports: frozenset[str] = frozenset()
+    """The exports of other stacks that this one uses."""
+    events: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    change_sets: dict[str, ChangeSet] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
+    role: str = ""
+    policy: str = ""
+    termination_protection: bool = False
+    disable_rollback: bool = False
+    created: datetime = field(default_factory=now)
+    updated: datetime | None = None
+    deleted: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return self.place.stack_name
+
+    @property
+    def id(self) -> str:
+        return self.place.stack_id
+
+    @property
+    def busy(self) -> bool:
+        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+
+    def turn(self, status: str, reason: str = "") -> None:
+        """Take on a status, and leave an event that says so."""
+        self.status, self.reason = status, reason
+        self._event(self.name, self.id, "AWS::CloudFormation::Stack", status, reason)
+
+    def note(self, resource: Resource, status: str, reason: str = "") -> None:
+        """Give a resource a status, and leave an event that says so."""
+        resource.status = status
+        self._event(resource.logical_id, resource.physical_id, resource.type_name, status, reason)
+
+    def _event(self, logical_id: str, physical_id: str, type_name: str, status: str, reason: str) -> None:
+        self.events.append(
+            {
+                "StackId": self.id,
+                "StackName": self.name,
+                "EventId": str(uuid.uuid4()),
+                "LogicalResourceId": logical_id,
+                "PhysicalResourceId": physical_id,
+                "ResourceType": type_name,
+                "ResourceStatus": status,
+                "ResourceStatusReason": reason or None,
+                "Timestamp": now(),
+            }
+        )
+
+    def described(self) -> dict[str, Any]:
+        """Return the stack as DescribeStacks shows it."""
+        return {
+            "StackId": self.id,
+            "StackName": self.name,
+            "Description": self.wanted.document.get("Description"),
+            "Parameters": self.wanted.shown_parameters(),
+            "CreationTime": self.created,
+            "LastUpdatedTime": self.updated,
+            "DeletionTime": self.deleted,
+            "StackStatus": self.status,
+            "StackStatusReason": self.reason or None,
+            "DisableRollback": self.disable_rollback,
+            "Capabilities": list(self.capabilities),
+            "Outputs": [output.described() for output in self.outputs],
+            "RoleARN": self.role or None,
+            "Tags": [{"Key": key, "Value": value} for key, value in self.wanted.tags.items()],
+            "EnableTerminationProtection": self.termination_protection,
+            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        }

@@ -1,0 +1,174 @@
+"""AWS::Lambda and AWS::AutoScaling types."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ..resource import Resource, ResourceType, same
+
+_lambda = partial(ResourceType, service="lambda")
+
+
+def _code(function: Resource) -> dict[str, Any]:
+    """Return the function's code; a source written into the template becomes a zip."""
+    code = dict(function.properties["Code"])
+    if "ZipFile" in code:
+        name = "index.py" if str(function.properties.get("Runtime", "")).startswith("python") else "index.js"
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(name, code["ZipFile"])
+        code["ZipFile"] = packed.getvalue()
+    return code
+
+
+def _create_function(function: Resource) -> None:
+    function.adopt(
+        function.call(
+            "create_function",
+            **function.named_argument()
+            | function.plain()
+            | function.tag_arguments("create_function")
+            | {"Code": _code(function)},
+        )
+    )
+
+
+def _update_function(function: Resource, old: Mapping[str, Any]) -> None:
+    if function.changed(old, "Code", "Architectures"):
+        function.call("update_function_code", FunctionName=function.name, **_code(function))
+    configuration = set(function.properties) - {"Code", "Architectures", "PackageType", "Tags"}
+    changed = [
+        name for name in configuration if function.changed(old, name) and name not in function.type.settings
+    ]
+    if changed:
+        arguments = function.pick(*changed)
+        arguments.pop("FunctionName", None)
+        function.call("update_function_configuration", FunctionName=function.name, **arguments)
+
+
+def _concurrency(function: Resource) -> None:
+    name = {"FunctionName": function.name}
+    if "ReservedConcurrentExecutions" in function.properties:
+        function.call("put_function_concurrency", **name, **function.pick("ReservedConcurrentExecutions"))
+    else:
+        function.call("delete_function_concurrency", **name)
+
+
+def _permit(permission: Resource) -> None:
+    permission.call("add_permission", StatementId=permission.name, **permission.properties)
+    permission.physical_id = permission.name
+
+
+def _invoke_config(config: Resource, _: Mapping[str, Any] | None = None) -> None:
+    config.call("put_function_event_invoke_config", **config.properties)
+    config.physical_id = f"{config.properties['FunctionName']}|{config.properties['Qualifier']}"
+
+
+def _group_tags(group: Resource) -> None:
+    where = {"ResourceId": group.name, "ResourceType": "auto-scaling-group"}
+    tags = [{"PropagateAtLaunch": True, **tag, **where} for tag in group.properties.get("Tags") or []]
+    group.call("create_or_update_tags", Tags=tags)
+
+
+def _create_group(group: Resource) -> None:
+    plain = group.plain()
+    if isinstance(plain.get("VPCZoneIdentifier"), list):
+        plain["VPCZoneIdentifier"] = ",".join(plain["VPCZoneIdentifier"])
+    group.call("create_auto_scaling_group", AutoScalingGroupName=group.name, **plain)
+    group.physical_id = group.name
+
+
+def _update_group(group: Resource, old: Mapping[str, Any]) -> None:
+    arguments = group.pick(*(name for name in group.type.mutable if group.changed(old, name)))
+    if isinstance(arguments.get("VPCZoneIdentifier"), list):
+        arguments["VPCZoneIdentifier"] = ",".join(arguments["VPCZoneIdentifier"])
+    group.call("update_auto_scaling_group", AutoScalingGroupName=group.name, **arguments)
+
+
+TYPES = (
+    _lambda(
+        name="AWS::Lambda::Function",
+        create=_create_function,
+        named="FunctionName",
+        name_limit=64,
+        settings={"ReservedConcurrentExecutions": _concurrency},
+        ignored=frozenset({"RuntimeManagementConfig", "RecursiveLoop"}),
+        update=_update_function,
+        mutable=frozenset(
+            {
+                "Architectures",
+                "Code",
+                "DeadLetterConfig",
+                "Description",
+                "Environment",
+                "EphemeralStorage",
+                "Handler",
+            }
+            | {
+                "KmsKeyArn",
+                "Layers",
+                "LoggingConfig",
+                "MemorySize",
+                "Role",
+                "Runtime",
+                "SnapStart",
+                "Timeout",
+            }
+            | {"TracingConfig", "VpcConfig", "ImageConfig", "FileSystemConfigs"}
+        ),
+        delete="delete_function",
+        delete_with={"FunctionName": "{name}"},
+        attributes={"Arn": "FunctionArn"},
+        tagged="FunctionArn",
+    ),
+    _lambda(
+        name="AWS::Lambda::Permission",
+        create=_permit,
+        delete="remove_permission",
+        delete_with={"FunctionName": "FunctionName", "StatementId": "{id}"},
+        attributes={"Id": "{id}"},
+    ),
+    _lambda(
+        name="AWS::Lambda::EventInvokeConfig",
+        create=_invoke_config,
+        update=_invoke_config,
+        mutable=frozenset({"DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"}),
+        delete="delete_function_event_invoke_config",
+    ),
+    _lambda(
+        name="AWS::Lambda::Version",
+        create="publish_version",
+        id="FunctionArn",
+        attributes=same("Version", "FunctionArn"),
+    ),
+    _lambda(
+        name="AWS::Lambda::Alias",
+        create="create_alias",
+        id="AliasArn",
+        named="Name",
+        update="update_alias",
+        replace=frozenset({"FunctionName"}),
+        delete="delete_alias",
+        attributes={"AliasArn": "AliasArn"},
+    ),
+    ResourceType(
+        name="AWS::AutoScaling::AutoScalingGroup",
+        service="autoscaling",
+        create=_create_group,
+        named="AutoScalingGroupName",
+        settings={"Tags": _group_tags},
+        ignored=frozenset({"MetricsCollection", "NotificationConfigurations"}),
+        update=_update_group,
+        mutable=frozenset(
+            {"AvailabilityZones", "Cooldown", "DesiredCapacity", "HealthCheckGracePeriod", "HealthCheckType"}
+            | {"LaunchTemplate", "MaxSize", "MinSize", "VPCZoneIdentifier", "TerminationPolicies"}
+        ),
+        delete="delete_auto_scaling_group",
+        delete_with={"AutoScalingGroupName": "{name}", "ForceDelete": True},
+        tagged="{name}",
+    ),
+)

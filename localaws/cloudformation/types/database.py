@@ -1,0 +1,248 @@
+"""AWS::RDS and AWS::SecretsManager types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ..resource import Resource, ResourceType, same
+
+_rds = partial(ResourceType, service="rds")
+_secrets = partial(ResourceType, service="secretsmanager")
+
+# Database instances
+
+
+def _managed_password(instance: Resource) -> dict[str, Any]:
+    wanted = instance.properties.get("ManageMasterUserPassword")
+    key = (instance.properties.get("MasterUserSecret") or {}).get("KmsKeyId")
+    return {"ManageMasterUserPassword": wanted, "MasterUserSecretKmsKeyId": key}
+
+
+def _create_instance(instance: Resource) -> None:
+    plain = instance.plain() | _managed_password(instance)
+    plain.pop("MasterUserSecret", None)
+    tags = instance.tag_arguments("create_db_instance")
+    instance.adopt(instance.call("create_db_instance", DBInstanceIdentifier=instance.name, **plain, **tags))
+
+
+def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
+    changed = {name for name in instance.properties if instance.changed(old, name)}
+    passwords = {"ManageMasterUserPassword", "MasterUserSecret"}
+    arguments = instance.pick(*changed - passwords - {"EnableCloudwatchLogsExports"})
+    if changed & passwords:  # only then: each mention makes another managed secret
+        arguments |= _managed_password(instance)
+    if "EnableCloudwatchLogsExports" in changed:
+        was, now = (set(p.get("EnableCloudwatchLogsExports") or []) for p in (old, instance.properties))
+        logs = {"EnableLogTypes": sorted(now - was), "DisableLogTypes": sorted(was - now)}
+        arguments["CloudwatchLogsExportConfiguration"] = logs
+    instance.call(
+        "modify_db_instance", DBInstanceIdentifier=instance.name, ApplyImmediately=True, **arguments
+    )
+
+
+def _snapshot(instance: Resource) -> None:
+    name = f"{instance.place.stack_name}-snapshot-{instance.name}"
+    instance.call("create_db_snapshot", DBInstanceIdentifier=instance.name, DBSnapshotIdentifier=name)
+
+
+def _described(path: str, instance: Resource) -> Any:
+    found: Any = instance.call("describe_db_instances", DBInstanceIdentifier=instance.name)["DBInstances"][0]
+    for part in path.split("."):
+        found = found[part]
+    return str(found)
+
+
+_MODIFIABLE = frozenset(
+    {"AllocatedStorage", "AutoMinorVersionUpgrade", "BackupRetentionPeriod", "CACertificateIdentifier"}
+    | {"CopyTagsToSnapshot", "DBInstanceClass", "DBParameterGroupName", "DeletionProtection"}
+    | {
+        "EnableCloudwatchLogsExports",
+        "EnableIAMDatabaseAuthentication",
+        "EnablePerformanceInsights",
+        "EngineVersion",
+    }
+    | {"Iops", "ManageMasterUserPassword", "MasterUserPassword", "MasterUserSecret", "MaxAllocatedStorage"}
+    | {"MonitoringInterval", "MonitoringRoleArn", "MultiAZ", "PerformanceInsightsKMSKeyId"}
+    | {"PerformanceInsightsRetentionPeriod", "PreferredBackupWindow", "PreferredMaintenanceWindow"}
+    | {"PubliclyAccessible", "StorageThroughput", "StorageType", "VPCSecurityGroups", "OptionGroupName"}
+    | {"DedicatedLogVolume", "DatabaseInsightsMode"}
+)
+
+
+def _parameters(group: Resource) -> None:
+    given = group.properties.get("Parameters") or {}
+    parameters = [
+        {"ParameterName": k, "ParameterValue": v, "ApplyMethod": "pending-reboot"} for k, v in given.items()
+    ]
+    if parameters:
+        group.call("modify_db_parameter_group", DBParameterGroupName=group.name, Parameters=parameters)
+
+
+# Proxies
+
+
+def _targets(group: Resource, verb: str) -> None:
+    databases = group.pick("DBInstanceIdentifiers", "DBClusterIdentifiers")
+    proxy = group.properties["DBProxyName"]
+    group.call(f"{verb}_db_proxy_targets", DBProxyName=proxy, TargetGroupName="default", **databases)
+
+
+def _create_targets(group: Resource) -> None:
+    proxy = group.properties["DBProxyName"]
+    if pool := group.properties.get("ConnectionPoolConfigurationInfo"):
+        arguments = {"DBProxyName": proxy, "TargetGroupName": "default", "ConnectionPoolConfig": pool}
+        group.call("modify_db_proxy_target_group", **arguments)
+    _targets(group, "register")
+    found = group.call("describe_db_proxy_target_groups", DBProxyName=proxy)["TargetGroups"][0]
+    group.physical_id = found["TargetGroupArn"]
+
+
+# Secrets
+
+
+def _secret_value(secret: Resource) -> dict[str, Any]:
+    if "GenerateSecretString" not in secret.properties:
+        return secret.pick("SecretString")
+    wanted = dict(secret.properties["GenerateSecretString"])
+    frame, key = wanted.pop("SecretStringTemplate", None), wanted.pop("GenerateStringKey", None)
+    password = secret.call("get_random_password", **wanted)["RandomPassword"]
+    return {"SecretString": json.dumps({**json.loads(frame), key: password}) if frame else password}
+
+
+def _create_secret(secret: Resource) -> None:
+    plain = secret.pick("Description", "KmsKeyId", "ReplicaRegions")
+    tags = secret.tag_arguments("create_secret")
+    secret.adopt(secret.call("create_secret", Name=secret.name, **plain, **tags, **_secret_value(secret)))
+
+
+def _update_secret(secret: Resource, old: Mapping[str, Any]) -> None:
+    value = _secret_value(secret) if secret.changed(old, "SecretString", "GenerateSecretString") else {}
+    secret.call(
+        "update_secret", SecretId=secret.physical_id, **secret.pick("Description", "KmsKeyId"), **value
+    )
+    was, now = ({r["Region"]: r for r in p.get("ReplicaRegions") or []} for p in (old, secret.properties))
+    if added := [now[region] for region in now if region not in was]:
+        secret.call("replicate_secret_to_regions", SecretId=secret.physical_id, AddReplicaRegions=added)
+    if gone := sorted(was.keys() - now.keys()):
+        secret.call("remove_regions_from_replication", SecretId=secret.physical_id, RemoveReplicaRegions=gone)
+
+
+def _delete_secret(secret: Resource) -> None:
+    if regions := [replica["Region"] for replica in secret.properties.get("ReplicaRegions") or []]:
+        secret.call(
+            "remove_regions_from_replication", SecretId=secret.physical_id, RemoveReplicaRegions=regions
+        )
+    secret.call("delete_secret", SecretId=secret.physical_id, ForceDeleteWithoutRecovery=True)
+
+
+def _keep(resource: Resource, _: Mapping[str, Any]) -> None:
+    """Accept a change for which moto has no operation."""
+
+
+TYPES = (
+    _rds(
+        name="AWS::RDS::DBInstance",
+        create=_create_instance,
+        answer="DBInstance",
+        named="DBInstanceIdentifier",
+        name_limit=63,
+        lower_case=True,
+        rename={"VPCSecurityGroups": "VpcSecurityGroupIds"},
+        ignored=frozenset({"DeleteAutomatedBackups", "AllowMajorVersionUpgrade", "ApplyImmediately"}),
+        update=_update_instance,
+        mutable=_MODIFIABLE,
+        delete="delete_db_instance",
+        delete_with={"DBInstanceIdentifier": "{name}", "SkipFinalSnapshot": True},
+        snapshot=_snapshot,
+        deletion_policy="Snapshot",
+        attributes={
+            path: partial(_described, path)
+            for path in ("Endpoint.Address", "Endpoint.Port", "Endpoint.HostedZoneId")
+            + ("MasterUserSecret.SecretArn", "DBInstanceArn", "DbiResourceId")
+        },
+        tagged="DBInstanceArn",
+    ),
+    _rds(
+        name="AWS::RDS::DBSubnetGroup",
+        create="create_db_subnet_group",
+        answer="DBSubnetGroup",
+        named="DBSubnetGroupName",
+        lower_case=True,
+        update="modify_db_subnet_group",
+        whole=True,
+        delete="delete_db_subnet_group",
+        attributes={"DBSubnetGroupArn": "DBSubnetGroupArn"},
+        tagged="DBSubnetGroupArn",
+    ),
+    _rds(
+        name="AWS::RDS::DBParameterGroup",
+        create="create_db_parameter_group",
+        answer="DBParameterGroup",
+        named="DBParameterGroupName",
+        lower_case=True,
+        rename={"Family": "DBParameterGroupFamily"},
+        settings={"Parameters": _parameters},
+        delete="delete_db_parameter_group",
+        attributes=same("DBParameterGroupName"),
+        tagged="DBParameterGroupArn",
+    ),
+    _rds(
+        name="AWS::RDS::EventSubscription",
+        create="create_event_subscription",
+        answer="EventSubscription",
+        named="SubscriptionName",
+        update=_keep,
+        mutable=frozenset({"Enabled", "EventCategories", "SnsTopicArn", "SourceIds", "SourceType"}),
+        delete="delete_event_subscription",
+    ),
+    _rds(
+        name="AWS::RDS::DBProxy",
+        create="create_db_proxy",
+        answer="DBProxy",
+        named="DBProxyName",
+        update=_keep,
+        mutable=frozenset(
+            {"Auth", "DebugLogging", "IdleClientTimeout", "RequireTLS", "RoleArn", "VpcSecurityGroupIds"}
+        ),
+        delete="delete_db_proxy",
+        attributes=same("DBProxyArn", "Endpoint", "VpcId"),
+        tagged="DBProxyArn",
+    ),
+    _rds(
+        name="AWS::RDS::DBProxyTargetGroup",
+        create=_create_targets,
+        update=lambda group, _: _create_targets(group),
+        mutable=frozenset(
+            {"ConnectionPoolConfigurationInfo", "DBInstanceIdentifiers", "DBClusterIdentifiers"}
+        ),
+        delete=partial(_targets, verb="deregister"),
+        attributes={"TargetGroupArn": "{id}"},
+    ),
+    _secrets(
+        name="AWS::SecretsManager::Secret",
+        create=_create_secret,
+        id="ARN",
+        named="Name",
+        name_limit=512,
+        update=_update_secret,
+        mutable=frozenset(
+            {"Description", "KmsKeyId", "SecretString", "GenerateSecretString", "ReplicaRegions"}
+        ),
+        delete=_delete_secret,
+        attributes={"Id": "{id}"},
+        tagged="{id}",
+    ),
+    _secrets(
+        name="AWS::SecretsManager::ResourcePolicy",
+        create="put_resource_policy",
+        id="SecretId",
+        update="put_resource_policy",
+        replace=frozenset({"SecretId"}),
+        delete="delete_resource_policy",
+        delete_with={"SecretId": "SecretId"},
+        attributes={"Id": "{id}"},
+    ),
+)

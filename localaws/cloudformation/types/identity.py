@@ -1,0 +1,252 @@
+"""AWS::IAM and AWS::KMS types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ..resource import Resource, ResourceType, same
+
+_iam = partial(ResourceType, service="iam")
+_kms = partial(ResourceType, service="kms")
+
+
+def _inline(role: Resource, old: Mapping[str, Any]) -> None:
+    now = {policy["PolicyName"]: policy["PolicyDocument"] for policy in role.properties.get("Policies") or []}
+    for policy in old.get("Policies") or []:
+        if policy["PolicyName"] not in now:
+            role.call("delete_role_policy", RoleName=role.name, PolicyName=policy["PolicyName"])
+    for name, document in now.items():
+        role.call("put_role_policy", RoleName=role.name, PolicyName=name, PolicyDocument=document)
+
+
+def _managed(role: Resource, old: Mapping[str, Any]) -> None:
+    was, now = (set(p.get("ManagedPolicyArns") or []) for p in (old, role.properties))
+    for arn in sorted(was - now):
+        role.call("detach_role_policy", RoleName=role.name, PolicyArn=arn)
+    for arn in sorted(now - was):
+        role.call("attach_role_policy", RoleName=role.name, PolicyArn=arn)
+
+
+def _create_role(role: Resource) -> None:
+    plain = role.pick("AssumeRolePolicyDocument", "Path", "Description", "MaxSessionDuration")
+    role.adopt(role.call("create_role", RoleName=role.name, **plain))
+    _inline(role, {})
+    _managed(role, {})
+
+
+def _update_role(role: Resource, old: Mapping[str, Any]) -> None:
+    if role.changed(old, "AssumeRolePolicyDocument"):
+        document = role.properties["AssumeRolePolicyDocument"]
+        role.call("update_assume_role_policy", RoleName=role.name, PolicyDocument=document)
+    if role.changed(old, "Description", "MaxSessionDuration"):
+        role.call("update_role", RoleName=role.name, **role.pick("Description", "MaxSessionDuration"))
+    _inline(role, old)
+    _managed(role, old)
+
+
+def _role_boundary(role: Resource) -> None:
+    if boundary := role.properties.get("PermissionsBoundary"):
+        role.call("put_role_permissions_boundary", RoleName=role.name, PermissionsBoundary=boundary)
+    else:
+        role.call("delete_role_permissions_boundary", RoleName=role.name)
+
+
+def _role_tags(role: Resource) -> None:
+    now = role.tag_arguments("create_role").get("Tags", {})
+    held = [tag["Key"] for tag in role.call("list_role_tags", RoleName=role.name)["Tags"]]
+    if gone := [key for key in held if key not in now]:
+        role.call("untag_role", RoleName=role.name, TagKeys=gone)
+    if now:
+        role.call("tag_role", RoleName=role.name, Tags=now)
+
+
+def _delete_role(role: Resource) -> None:
+    for name in role.call("list_role_policies", RoleName=role.name)["PolicyNames"]:
+        role.call("delete_role_policy", RoleName=role.name, PolicyName=name)
+    for policy in role.call("list_attached_role_policies", RoleName=role.name)["AttachedPolicies"]:
+        role.call("detach_role_policy", RoleName=role.name, PolicyArn=policy["PolicyArn"])
+    role.call("delete_role", RoleName=role.name)
+
+
+def _attach(policy: Resource, old: Mapping[str, Any]) -> None:
+    for name, kind in (("Roles", "role"), ("Users", "user"), ("Groups", "group")):
+        was, now = set(old.get(name) or []), set(policy.properties.get(name) or [])
+        for verb, holders in (("detach", was - now), ("attach", now - was)):
+            for holder in sorted(holders):
+                who = {f"{kind.title()}Name": holder}
+                policy.call(f"{verb}_{kind}_policy", PolicyArn=policy.physical_id, **who)
+
+
+def _create_managed(policy: Resource) -> None:
+    plain = policy.pick("PolicyDocument", "Path", "Description")
+    policy.adopt(policy.call("create_policy", PolicyName=policy.name, **plain))
+    _attach(policy, {})
+
+
+def _old_versions(policy: Resource) -> None:
+    for version in policy.call("list_policy_versions", PolicyArn=policy.physical_id)["Versions"]:
+        if not version["IsDefaultVersion"]:
+            policy.call("delete_policy_version", PolicyArn=policy.physical_id, VersionId=version["VersionId"])
+
+
+def _update_managed(policy: Resource, old: Mapping[str, Any]) -> None:
+    if policy.changed(old, "PolicyDocument"):
+        _old_versions(policy)
+        policy.call(
+            "create_policy_version",
+            PolicyArn=policy.physical_id,
+            PolicyDocument=policy.properties["PolicyDocument"],
+            SetAsDefault=True,
+        )
+    _attach(policy, old)
+
+
+def _delete_managed(policy: Resource) -> None:
+    old, policy.properties = policy.properties, {}
+    _attach(policy, old)
+    policy.properties = old
+    _old_versions(policy)
+    policy.call("delete_policy", PolicyArn=policy.physical_id)
+
+
+def _put_inline(policy: Resource, old: Mapping[str, Any]) -> None:
+    for name, kind in (("Roles", "role"), ("Users", "user"), ("Groups", "group")):
+        now = policy.properties.get(name) or []
+        for holder in set(old.get(name) or []) - set(now):
+            policy.call(f"delete_{kind}_policy", PolicyName=policy.name, **{f"{kind.title()}Name": holder})
+        for holder in now:
+            who = {f"{kind.title()}Name": holder}
+            document = policy.properties["PolicyDocument"]
+            policy.call(f"put_{kind}_policy", PolicyName=policy.name, PolicyDocument=document, **who)
+
+
+def _create_inline(policy: Resource) -> None:
+    policy.physical_id = policy.name
+    _put_inline(policy, {})
+
+
+def _delete_inline(policy: Resource) -> None:
+    old, policy.properties = policy.properties, {}
+    _put_inline(policy, old)
+    policy.properties = old
+
+
+def _put_in_profile(profile: Resource, old: Mapping[str, Any]) -> None:
+    for verb, roles in (
+        ("remove_role_from", old.get("Roles")),
+        ("add_role_to", profile.properties.get("Roles")),
+    ):
+        for role in roles or []:
+            profile.call(f"{verb}_instance_profile", InstanceProfileName=profile.name, RoleName=role)
+
+
+def _create_profile(profile: Resource) -> None:
+    name = {"InstanceProfileName": profile.name}
+    profile.adopt(profile.call("create_instance_profile", **name, **profile.pick("Path")))
+    _put_in_profile(profile, {})
+
+
+def _delete_profile(profile: Resource) -> None:
+    old, profile.properties = profile.properties, {}
+    _put_in_profile(profile, old)
+    profile.properties = old
+    profile.call("delete_instance_profile", InstanceProfileName=profile.name)
+
+
+def _rotation(key: Resource) -> None:
+    wanted = str(key.properties.get("EnableKeyRotation", "")).lower() == "true"
+    key.call("enable_key_rotation" if wanted else "disable_key_rotation", KeyId=key.physical_id)
+
+
+def _enabled(key: Resource) -> None:
+    wanted = str(key.properties.get("Enabled", "true")).lower() == "true"
+    key.call("enable_key" if wanted else "disable_key", KeyId=key.physical_id)
+
+
+def _update_key(key: Resource, old: Mapping[str, Any]) -> None:
+    if key.changed(old, "KeyPolicy"):
+        key.call(
+            "put_key_policy", KeyId=key.physical_id, PolicyName="default", Policy=key.properties["KeyPolicy"]
+        )
+    if key.changed(old, "Description"):
+        key.call(
+            "update_key_description", KeyId=key.physical_id, Description=key.properties.get("Description", "")
+        )
+
+
+def _delete_key(key: Resource) -> None:
+    window = key.properties.get("PendingWindowInDays", 30)
+    key.call("schedule_key_deletion", KeyId=key.physical_id, PendingWindowInDays=window)
+
+
+TYPES = (
+    _iam(
+        name="AWS::IAM::Role",
+        create=_create_role,
+        answer="Role",
+        named="RoleName",
+        name_limit=64,
+        settings={"Tags": _role_tags, "PermissionsBoundary": _role_boundary},
+        update=_update_role,
+        mutable=frozenset(
+            {"AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Policies", "ManagedPolicyArns"}
+        ),
+        delete=_delete_role,
+        attributes=same("Arn", "RoleId"),
+        tagged="{name}",
+    ),
+    _iam(
+        name="AWS::IAM::ManagedPolicy",
+        create=_create_managed,
+        answer="Policy",
+        id="Arn",
+        named="ManagedPolicyName",
+        update=_update_managed,
+        mutable=frozenset({"PolicyDocument", "Roles", "Users", "Groups"}),
+        delete=_delete_managed,
+        attributes={"PolicyArn": "Arn", "PolicyId": "PolicyId"},
+    ),
+    _iam(
+        name="AWS::IAM::Policy",
+        create=_create_inline,
+        named="PolicyName",
+        update=_put_inline,
+        mutable=frozenset({"PolicyDocument", "Roles", "Users", "Groups"}),
+        delete=_delete_inline,
+        attributes={"Id": "{id}"},
+    ),
+    _iam(
+        name="AWS::IAM::InstanceProfile",
+        create=_create_profile,
+        answer="InstanceProfile",
+        named="InstanceProfileName",
+        update=_put_in_profile,
+        mutable=frozenset({"Roles"}),
+        delete=_delete_profile,
+        attributes=same("Arn"),
+    ),
+    _kms(
+        name="AWS::KMS::Key",
+        create="create_key",
+        answer="KeyMetadata",
+        id="KeyId",
+        rename={"KeyPolicy": "Policy"},
+        settings={"EnableKeyRotation": _rotation, "Enabled": _enabled},
+        ignored=frozenset({"PendingWindowInDays", "RotationPeriodInDays"}),
+        update=_update_key,
+        mutable=frozenset({"KeyPolicy", "Description"}),
+        delete=_delete_key,
+        attributes=same("Arn", "KeyId"),
+        tagged="{id}",
+    ),
+    _kms(
+        name="AWS::KMS::Alias",
+        create="create_alias",
+        named="AliasName",
+        update="update_alias",
+        whole=True,
+        delete="delete_alias",
+    ),
+)

@@ -1,0 +1,258 @@
+"""AWS::Events, AWS::Scheduler, AWS::SNS and AWS::SQS types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ..resource import Resource, ResourceType
+
+_events = partial(ResourceType, service="events")
+_scheduler = partial(ResourceType, service="scheduler")
+_sns = partial(ResourceType, service="sns")
+_sqs = partial(ResourceType, service="sqs")
+
+
+def _text(value: Any) -> str:
+    """Return a value as SNS and SQS want their attributes: all of them text."""
+    return json.dumps(value) if isinstance(value, (dict, list, bool)) else str(value)
+
+
+def _put_rule(rule: Resource, old: Mapping[str, Any] | None = None) -> None:
+    bus = rule.pick("EventBusName")
+    plain = {key: value for key, value in rule.plain().items() if key != "Targets"}
+    rule.answer = rule.call("put_rule", Name=rule.name, **plain, **rule.tag_arguments("put_rule"))
+    default = not bus or bus["EventBusName"] == "default"
+    rule.physical_id = rule.name if default else f"{bus['EventBusName']}|{rule.name}"
+    targets = rule.properties.get("Targets") or []
+    gone = {target["Id"] for target in (old or {}).get("Targets") or []} - {
+        target["Id"] for target in targets
+    }
+    if gone:
+        rule.call("remove_targets", Rule=rule.name, Ids=sorted(gone), **bus)
+    if targets:
+        answer = rule.call("put_targets", Rule=rule.name, Targets=targets, **bus)
+        if failed := answer.get("FailedEntries"):
+            raise RuntimeError(f"{failed[0]['TargetId']}: {failed[0]['ErrorMessage']}")
+
+
+def _delete_rule(rule: Resource) -> None:
+    bus = rule.pick("EventBusName")
+    if ids := [target["Id"] for target in rule.properties.get("Targets") or []]:
+        rule.call("remove_targets", Rule=rule.name, Ids=ids, **bus)
+    rule.call("delete_rule", Name=rule.name, **bus)
+
+
+def _create_bus_policy(policy: Resource) -> None:
+    statement = policy.properties.get("Statement")
+    sid = policy.properties["StatementId"]
+    if isinstance(statement, Mapping):
+        document = {"Version": "2012-10-17", "Statement": [{"Sid": sid, **statement}]}
+        arguments: dict[str, Any] = {"Policy": document}
+    else:
+        arguments = {**policy.pick("Action", "Principal", "Condition"), "StatementId": sid}
+    policy.call("put_permission", **arguments, **policy.pick("EventBusName"))
+    policy.physical_id = sid
+
+
+def _bus_policy(bus: Resource) -> None:
+    bus.call("put_permission", EventBusName=bus.name, **bus.pick("Policy"))
+
+
+def _topic_attributes(topic: Resource, old: Mapping[str, Any] | None = None) -> None:
+    for name in topic.properties.keys() | (old or {}).keys():
+        if name not in _TOPIC_APART and topic.changed(old or {}, name):
+            value = _text(topic.properties.get(name, ""))
+            topic.call(
+                "set_topic_attributes", TopicArn=topic.physical_id, AttributeName=name, AttributeValue=value
+            )
+
+
+def _create_topic(topic: Resource) -> None:
+    first = {"FifoTopic": "true"} if topic.properties.get("FifoTopic") in (True, "true") else None
+    topic.adopt(
+        topic.call("create_topic", Name=topic.name, Attributes=first, **topic.tag_arguments("create_topic"))
+    )
+    _topic_attributes(topic)
+    for subscription in topic.properties.get("Subscription") or []:
+        topic.call("subscribe", TopicArn=topic.physical_id, **subscription)
+
+
+_TOPIC_APART = frozenset({"TopicName", "Tags", "FifoTopic", "Subscription"})
+
+
+def _policy_on(operation: str, holders: str, argument: str, policy: Resource, _: Any = None) -> None:
+    document = _text(policy.properties["PolicyDocument"])
+    for holder in policy.properties[holders]:
+        if operation == "set_topic_attributes":
+            arguments: dict[str, Any] = {"AttributeName": "Policy", "AttributeValue": document}
+        else:
+            arguments = {"Attributes": {"Policy": document}}
+        policy.call(operation, **{argument: holder}, **arguments)
+    policy.physical_id = policy.name
+
+
+def _remove_queue_policy(policy: Resource) -> None:
+    for queue in policy.properties["Queues"]:
+        policy.call("set_queue_attributes", QueueUrl=queue, Attributes={"Policy": ""})
+
+
+def _subscription_attributes(subscription: Resource) -> dict[str, str]:
+    apart = {"TopicArn", "Protocol", "Endpoint", "Region"}
+    return {name: _text(value) for name, value in subscription.properties.items() if name not in apart}
+
+
+def _subscribe(subscription: Resource) -> None:
+    answer = subscription.call(
+        "subscribe",
+        **subscription.pick("TopicArn", "Protocol", "Endpoint"),
+        Attributes=_subscription_attributes(subscription),
+        ReturnSubscriptionArn=True,
+    )
+    subscription.physical_id = answer["SubscriptionArn"]
+
+
+def _update_subscription(subscription: Resource, _: Mapping[str, Any]) -> None:
+    for name, value in _subscription_attributes(subscription).items():
+        arguments = {
+            "SubscriptionArn": subscription.physical_id,
+            "AttributeName": name,
+            "AttributeValue": value,
+        }
+        subscription.call("set_subscription_attributes", **arguments)
+
+
+def _queue_attributes(queue: Resource) -> dict[str, str]:
+    return {
+        name: _text(value) for name, value in queue.properties.items() if name not in ("QueueName", "Tags")
+    }
+
+
+def _create_queue(queue: Resource) -> None:
+    attributes, tags = _queue_attributes(queue), queue.tag_arguments("create_queue")
+    queue.adopt(queue.call("create_queue", QueueName=queue.name, Attributes=attributes, **tags))
+
+
+def _update_queue(queue: Resource, _: Mapping[str, Any]) -> None:
+    queue.call("set_queue_attributes", QueueUrl=queue.physical_id, Attributes=_queue_attributes(queue))
+
+
+TYPES = (
+    _events(
+        name="AWS::Events::EventBus",
+        create="create_event_bus",
+        named="Name",
+        settings={"Policy": _bus_policy},
+        delete="delete_event_bus",
+        attributes={"Arn": "EventBusArn", "Name": "{name}"},
+        tagged="EventBusArn",
+    ),
+    _events(
+        name="AWS::Events::EventBusPolicy",
+        create=_create_bus_policy,
+        update=lambda policy, _: _create_bus_policy(policy),
+        mutable=frozenset({"Statement", "Action", "Principal", "Condition"}),
+        delete="remove_permission",
+    ),
+    _events(
+        name="AWS::Events::Rule",
+        create=_put_rule,
+        named="Name",
+        update=_put_rule,
+        mutable=frozenset(
+            {"Description", "EventPattern", "RoleArn", "ScheduleExpression", "State", "Targets"}
+        ),
+        delete=_delete_rule,
+        attributes={"Arn": "RuleArn"},
+        tagged="RuleArn",
+    ),
+    _scheduler(
+        name="AWS::Scheduler::ScheduleGroup",
+        create="create_schedule_group",
+        named="Name",
+        delete="delete_schedule_group",
+        delete_with={"Name": "{name}"},
+        attributes={"Arn": "ScheduleGroupArn"},
+        tagged="ScheduleGroupArn",
+    ),
+    _scheduler(
+        name="AWS::Scheduler::Schedule",
+        create="create_schedule",
+        named="Name",
+        update="update_schedule",
+        whole=True,
+        replace=frozenset({"GroupName"}),
+        delete="delete_schedule",
+        attributes={"Arn": "ScheduleArn"},
+    ),
+    _sns(
+        name="AWS::SNS::Topic",
+        create=_create_topic,
+        id="TopicArn",
+        named="TopicName",
+        update=_topic_attributes,
+        mutable=frozenset(
+            {"DisplayName", "KmsMasterKeyId", "SignatureVersion", "TracingConfig", "DeliveryStatusLogging"}
+            | {"DataProtectionPolicy", "ArchivePolicy"}
+        ),
+        delete="delete_topic",
+        delete_with={"TopicArn": "{id}"},
+        attributes={"TopicArn": "{id}", "TopicName": "{name}"},
+        tagged="{id}",
+    ),
+    _sns(
+        name="AWS::SNS::TopicPolicy",
+        create=partial(_policy_on, "set_topic_attributes", "Topics", "TopicArn"),
+        update=partial(_policy_on, "set_topic_attributes", "Topics", "TopicArn"),
+        mutable=frozenset({"PolicyDocument", "Topics"}),
+        attributes={"Id": "{id}"},
+    ),
+    _sns(
+        name="AWS::SNS::Subscription",
+        create=_subscribe,
+        update=_update_subscription,
+        mutable=frozenset(
+            {"DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"}
+            | {"SubscriptionRoleArn"}
+        ),
+        delete="unsubscribe",
+        delete_with={"SubscriptionArn": "{id}"},
+        attributes={"Arn": "{id}"},
+    ),
+    _sqs(
+        name="AWS::SQS::Queue",
+        create=_create_queue,
+        id="QueueUrl",
+        named="QueueName",
+        name_limit=80,
+        update=_update_queue,
+        mutable=frozenset(
+            {"DelaySeconds", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "MaximumMessageSize"}
+            | {
+                "MessageRetentionPeriod",
+                "ReceiveMessageWaitTimeSeconds",
+                "RedrivePolicy",
+                "RedriveAllowPolicy",
+            }
+            | {"SqsManagedSseEnabled", "VisibilityTimeout", "ContentBasedDeduplication"}
+        ),
+        delete="delete_queue",
+        delete_with={"QueueUrl": "{id}"},
+        attributes={
+            "Arn": "arn:aws:sqs:{region}:{account}:{name}",
+            "QueueName": "{name}",
+            "QueueUrl": "{id}",
+        },
+        tagged="{id}",
+    ),
+    _sqs(
+        name="AWS::SQS::QueuePolicy",
+        create=partial(_policy_on, "set_queue_attributes", "Queues", "QueueUrl"),
+        update=partial(_policy_on, "set_queue_attributes", "Queues", "QueueUrl"),
+        mutable=frozenset({"PolicyDocument", "Queues"}),
+        delete=_remove_queue_policy,
+        attributes={"Id": "{id}"},
+    ),
+)

@@ -1,0 +1,392 @@
+"""AWS::EC2 types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ..errors import ResourceFailed
+from ..resource import Resource, ResourceType, Setting, same, sets
+
+_ec2 = partial(ResourceType, service="ec2")
+
+
+def _boxed(call: str, argument: str) -> Setting:
+    """Return a setting of a call that takes its argument as {"Value": …}."""
+    return sets(call, argument, value=lambda v: {"Value": v})
+
+
+def _default_security_group(vpc: Resource) -> str:
+    filters = [{"Name": "vpc-id", "Values": [vpc.physical_id]}, {"Name": "group-name", "Values": ["default"]}]
+    return str(vpc.call("describe_security_groups", Filters=filters)["SecurityGroups"][0]["GroupId"])
+
+
+# Security group rules
+
+
+def _permission(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a rule of a template as the API's IpPermission."""
+    about = {"Description": rule["Description"]} if "Description" in rule else {}
+    permission = {key: rule[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in rule}
+    sources = {
+        "CidrIp": ("IpRanges", "CidrIp"),
+        "CidrIpv6": ("Ipv6Ranges", "CidrIpv6"),
+        "SourceSecurityGroupId": ("UserIdGroupPairs", "GroupId"),
+        "DestinationSecurityGroupId": ("UserIdGroupPairs", "GroupId"),
+        "SourcePrefixListId": ("PrefixListIds", "PrefixListId"),
+        "DestinationPrefixListId": ("PrefixListIds", "PrefixListId"),
+    }
+    unknown = rule.keys() - sources.keys() - {"IpProtocol", "FromPort", "ToPort", "Description", "GroupId"}
+    if unknown:
+        raise ResourceFailed(
+            f"Properties validation failed: extraneous key {sorted(unknown)} is not permitted"
+        )
+    for key, (group, member) in sources.items():
+        if key in rule:
+            permission[group] = [{member: rule[key], **about}]
+    return permission
+
+
+def _rules(
+    resource: Resource, verb: str, way: str, group: str, rules: list[Mapping[str, Any]]
+) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
+    for rule in rules:
+        answer = resource.call(
+            f"{verb}_security_group_{way}", GroupId=group, IpPermissions=[_permission(rule)]
+        )
+    return answer
+
+
+def _create_rule(way: str, resource: Resource) -> None:
+    answer = _rules(resource, "authorize", way, resource.properties["GroupId"], [resource.properties])
+    resource.physical_id = answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+
+
+def _delete_rule(way: str, resource: Resource) -> None:
+    _rules(resource, "revoke", way, resource.properties["GroupId"], [resource.properties])
+
+
+def _create_group(group: Resource) -> None:
+    group.adopt(
+        group.call(
+            "create_security_group",
+            **group.named_argument(),
+            Description=group.properties["GroupDescription"],
+            **group.pick("VpcId"),
+            **group.tag_arguments("create_security_group"),
+        )
+    )
+    if group.properties.get("SecurityGroupEgress"):  # a list of one's own replaces the rule that allows all
+        _rules(group, "revoke", "egress", group.physical_id, [{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}])
+    _update_group(group, {})
+
+
+def _update_group(group: Resource, old: Mapping[str, Any]) -> None:
+    for way, name in (("ingress", "SecurityGroupIngress"), ("egress", "SecurityGroupEgress")):
+        was, new = old.get(name) or [], group.properties.get(name) or []
+        _rules(group, "revoke", way, group.physical_id, [rule for rule in was if rule not in new])
+        _rules(group, "authorize", way, group.physical_id, [rule for rule in new if rule not in was])
+
+
+# Attachments, routes, flow logs
+
+
+def _attach(resource: Resource) -> None:
+    kind = "internet" if "InternetGatewayId" in resource.properties else "vpn"
+    resource.call(f"attach_{kind}_gateway", **resource.properties)
+    resource.physical_id = f"{'IGW' if kind == 'internet' else 'VGW'}|{resource.properties['VpcId']}"
+
+
+def _detach(resource: Resource) -> None:
+    kind = "internet" if "InternetGatewayId" in resource.properties else "vpn"
+    resource.call(f"detach_{kind}_gateway", **resource.properties)
+
+
+def _create_route(route: Resource) -> None:
+    route.call("create_route", **route.properties)
+    blocks = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
+    destination = next(route.properties[name] for name in blocks if name in route.properties)
+    route.physical_id = f"{route.properties['RouteTableId']}|{destination}"
+
+
+def _create_flow_log(log: Resource) -> None:
+    arguments = log.plain() | {"ResourceIds": [log.properties["ResourceId"]]}
+    del arguments["ResourceId"]
+    answer = log.call("create_flow_logs", **arguments, **log.tag_arguments("create_flow_logs"))
+    if refused := answer.get("Unsuccessful"):
+        raise ResourceFailed(refused[0]["Error"]["Message"])
+    log.physical_id = answer["FlowLogIds"][0]
+
+
+def _endpoint(name: str, endpoint: Resource) -> Any:
+    found = endpoint.call("describe_vpc_endpoints", VpcEndpointIds=[endpoint.physical_id])["VpcEndpoints"][0]
+    if name == "DnsEntries":
+        return [
+            f"{entry.get('HostedZoneId', '')}:{entry['DnsName']}" for entry in found.get("DnsEntries", [])
+        ]
+    return found.get(name, [])
+
+
+def _update_endpoint(endpoint: Resource, old: Mapping[str, Any]) -> None:
+    arguments = endpoint.pick("PolicyDocument", "PrivateDnsEnabled")
+    for name, word in (
+        ("RouteTableIds", "RouteTable"),
+        ("SubnetIds", "Subnet"),
+        ("SecurityGroupIds", "SecurityGroup"),
+    ):
+        was, new = old.get(name) or [], endpoint.properties.get(name) or []
+        arguments[f"Add{word}Ids"] = [item for item in new if item not in was] or None
+        arguments[f"Remove{word}Ids"] = [item for item in was if item not in new] or None
+    endpoint.call("modify_vpc_endpoint", VpcEndpointId=endpoint.physical_id, **arguments)
+
+
+def _update_template(template: Resource, _: Mapping[str, Any]) -> None:
+    made = template.call(
+        "create_launch_template_version",
+        LaunchTemplateId=template.physical_id,
+        LaunchTemplateData=template.properties["LaunchTemplateData"],
+    )["LaunchTemplateVersion"]
+    template.answer["LatestVersionNumber"] = made["VersionNumber"]
+
+
+def _run_instance(instance: Resource) -> None:
+    arguments = instance.plain()
+    volumes = arguments.pop("AvailabilityZone", None)
+    placement = {"Placement": {"AvailabilityZone": volumes}} if volumes else {}
+    if launch := arguments.get("LaunchTemplate"):
+        arguments["LaunchTemplate"] = {key: str(value) for key, value in launch.items()}
+    tags = instance.tag_arguments("run_instances")
+    instance.adopt(instance.call("run_instances", MinCount=1, MaxCount=1, **arguments, **placement, **tags))
+
+
+def _remember(resource: Resource) -> None:
+    resource.physical_id = resource.name
+
+
+TYPES = (
+    _ec2(
+        name="AWS::EC2::VPC",
+        create="create_vpc",
+        answer="Vpc",
+        id="VpcId",
+        delete="delete_vpc",
+        settings={
+            "EnableDnsSupport": _boxed("modify_vpc_attribute", "EnableDnsSupport"),
+            "EnableDnsHostnames": _boxed("modify_vpc_attribute", "EnableDnsHostnames"),
+        },
+        attributes=same("VpcId", "CidrBlock") | {"DefaultSecurityGroup": _default_security_group},
+        tagged="{id}",
+        tag_kind="vpc",
+    ),
+    _ec2(
+        name="AWS::EC2::Subnet",
+        create="create_subnet",
+        answer="Subnet",
+        id="SubnetId",
+        delete="delete_subnet",
+        settings={"MapPublicIpOnLaunch": _boxed("modify_subnet_attribute", "MapPublicIpOnLaunch")},
+        attributes=same("SubnetId", "VpcId", "AvailabilityZone", "CidrBlock"),
+        tagged="{id}",
+        tag_kind="subnet",
+    ),
+    _ec2(
+        name="AWS::EC2::InternetGateway",
+        create="create_internet_gateway",
+        answer="InternetGateway",
+        id="InternetGatewayId",
+        delete="delete_internet_gateway",
+        attributes=same("InternetGatewayId"),
+        tagged="{id}",
+        tag_kind="internet-gateway",
+    ),
+    _ec2(
+        name="AWS::EC2::VPNGateway",
+        create="create_vpn_gateway",
+        answer="VpnGateway",
+        id="VpnGatewayId",
+        delete="delete_vpn_gateway",
+        attributes=same("VPNGatewayId"),
+        rename={"VPNGatewayId": "VpnGatewayId"},
+        tagged="{id}",
+        tag_kind="vpn-gateway",
+    ),
+    _ec2(name="AWS::EC2::VPCGatewayAttachment", create=_attach, delete=_detach),
+    _ec2(name="AWS::EC2::VPNGatewayRoutePropagation", create=_remember),
+    _ec2(
+        name="AWS::EC2::EIP",
+        create="allocate_address",
+        id="PublicIp",
+        delete="release_address",
+        delete_with={"AllocationId": "AllocationId"},
+        attributes=same("AllocationId", "PublicIp"),
+        tagged="AllocationId",
+        tag_kind="elastic-ip",
+    ),
+    _ec2(
+        name="AWS::EC2::NatGateway",
+        create="create_nat_gateway",
+        answer="NatGateway",
+        id="NatGatewayId",
+        delete="delete_nat_gateway",
+        attributes=same("NatGatewayId"),
+        tagged="{id}",
+        tag_kind="natgateway",
+    ),
+    _ec2(
+        name="AWS::EC2::RouteTable",
+        create="create_route_table",
+        answer="RouteTable",
+        id="RouteTableId",
+        delete="delete_route_table",
+        attributes=same("RouteTableId"),
+        tagged="{id}",
+        tag_kind="route-table",
+    ),
+    _ec2(
+        name="AWS::EC2::Route",
+        create=_create_route,
+        update="replace_route",
+        whole=True,
+        replace=frozenset(
+            {"RouteTableId", "DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId"}
+        ),
+        delete="delete_route",
+    ),
+    _ec2(
+        name="AWS::EC2::SubnetRouteTableAssociation",
+        create="associate_route_table",
+        id="AssociationId",
+        delete="disassociate_route_table",
+        attributes={"Id": "{id}"},
+    ),
+    _ec2(
+        name="AWS::EC2::FlowLog",
+        create=_create_flow_log,
+        delete="delete_flow_logs",
+        delete_with={"FlowLogIds": ["{id}"]},
+        attributes={"Id": "{id}"},
+        tagged="{id}",
+        tag_kind="vpc-flow-log",
+    ),
+    _ec2(
+        name="AWS::EC2::SecurityGroup",
+        create=_create_group,
+        id="GroupId",
+        named="GroupName",
+        update=_update_group,
+        mutable=frozenset({"SecurityGroupIngress", "SecurityGroupEgress"}),
+        delete="delete_security_group",
+        delete_with={"GroupId": "{id}"},
+        attributes=same("GroupId", "VpcId") | {"Id": "{id}"},
+        tagged="{id}",
+        tag_kind="security-group",
+    ),
+    _ec2(
+        name="AWS::EC2::SecurityGroupIngress",
+        create=partial(_create_rule, "ingress"),
+        delete=partial(_delete_rule, "ingress"),
+        attributes={"Id": "{id}"},
+    ),
+    _ec2(
+        name="AWS::EC2::SecurityGroupEgress",
+        create=partial(_create_rule, "egress"),
+        delete=partial(_delete_rule, "egress"),
+        attributes={"Id": "{id}"},
+    ),
+    _ec2(
+        name="AWS::EC2::VPCEndpoint",
+        create="create_vpc_endpoint",
+        answer="VpcEndpoint",
+        id="VpcEndpointId",
+        update=_update_endpoint,
+        mutable=frozenset(
+            {"PolicyDocument", "PrivateDnsEnabled", "RouteTableIds", "SubnetIds", "SecurityGroupIds"}
+        ),
+        delete="delete_vpc_endpoints",
+        delete_with={"VpcEndpointIds": ["{id}"]},
+        attributes={
+            "Id": "{id}",
+            "DnsEntries": partial(_endpoint, "DnsEntries"),
+            "NetworkInterfaceIds": partial(_endpoint, "NetworkInterfaceIds"),
+        },
+        tagged="{id}",
+        tag_kind="vpc-endpoint",
+    ),
+    _ec2(
+        name="AWS::EC2::VPCPeeringConnection",
+        create="create_vpc_peering_connection",
+        answer="VpcPeeringConnection",
+        id="VpcPeeringConnectionId",
+        ignored=frozenset({"PeerRoleArn"}),
+        delete="delete_vpc_peering_connection",
+        delete_with={"VpcPeeringConnectionId": "{id}"},
+        attributes={"Id": "{id}"},
+        tagged="{id}",
+        tag_kind="vpc-peering-connection",
+    ),
+    *(
+        _ec2(
+            name=f"AWS::EC2::{name}",
+            create="create_transit_gateway_vpc_attachment",
+            answer="TransitGatewayVpcAttachment",
+            id="TransitGatewayAttachmentId",
+            delete="delete_transit_gateway_vpc_attachment",
+            attributes={"Id": "{id}"},
+            tagged="{id}",
+            tag_kind="transit-gateway-attachment",
+        )
+        for name in ("TransitGatewayVpcAttachment", "TransitGatewayAttachment")
+    ),
+    _ec2(
+        name="AWS::EC2::TransitGateway",
+        create="create_transit_gateway",
+        answer="TransitGateway",
+        id="TransitGatewayId",
+        delete="delete_transit_gateway",
+        attributes={"Id": "{id}"},
+        tagged="{id}",
+        tag_kind="transit-gateway",
+    ),
+    _ec2(
+        name="AWS::EC2::LaunchTemplate",
+        create="create_launch_template",
+        answer="LaunchTemplate",
+        id="LaunchTemplateId",
+        named="LaunchTemplateName",
+        update=_update_template,
+        mutable=frozenset({"LaunchTemplateData", "VersionDescription", "TagSpecifications"}),
+        delete="delete_launch_template",
+        delete_with={"LaunchTemplateId": "{id}"},
+        attributes=same("LaunchTemplateId", "LatestVersionNumber", "DefaultVersionNumber"),
+    ),
+    _ec2(
+        name="AWS::EC2::Instance",
+        create=_run_instance,
+        answer="Instances.0",
+        id="InstanceId",
+        delete="terminate_instances",
+        delete_with={"InstanceIds": ["{id}"]},
+        attributes=same("InstanceId", "PrivateIp", "PrivateDnsName", "PublicIp", "VpcId")
+        | {
+            "PrivateIp": "PrivateIpAddress",
+            "PublicIp": "PublicIpAddress",
+            "AvailabilityZone": "Placement.AvailabilityZone",
+        },
+        tagged="{id}",
+        tag_kind="instance",
+    ),
+    _ec2(
+        name="AWS::EC2::Volume",
+        create="create_volume",
+        id="VolumeId",
+        update="modify_volume",
+        delete="delete_volume",
+        snapshot=lambda volume: volume.call("create_snapshot", VolumeId=volume.physical_id) and None,
+        deletion_policy="Snapshot",
+        attributes=same("VolumeId"),
+        tagged="{id}",
+        tag_kind="volume",
+    ),
+)

@@ -1,0 +1,113 @@
+"""Small corrections of moto 5.2.5. Each names its symptom, and has a test that shows it, so that it goes when moto
+mends it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+from .settings import Settings
+
+
+def install(_: Settings) -> None:
+    _bucket_logging()
+    _subnet_group()
+    _managed_policies()
+
+
+def _bucket_logging() -> None:
+    """PutBucketLogging answers 500 when the log bucket's policy has the principal `*`."""
+    from moto.s3.models import FakeBucket
+
+    original = FakeBucket._log_permissions_enabled_policy
+
+    def allowed(target_bucket: Any, target_prefix: str | None) -> bool:
+        policy = target_bucket.policy
+        if policy:
+            document = json.loads(policy)
+            document["Statement"] = [s for s in document["Statement"] if isinstance(s.get("Principal"), dict)]
+            target_bucket.policy = json.dumps(document).encode()
+        try:
+            return bool(original(target_bucket, target_prefix))
+        finally:
+            target_bucket.policy = policy
+
+    FakeBucket._log_permissions_enabled_policy = staticmethod(allowed)
+
+
+def _subnet_group() -> None:
+    """ModifyDBSubnetGroup forgets the group: the next use says DBSubnetGroupNotFoundFault."""
+    from moto.rds.models import RDSBackend
+
+    original = RDSBackend.modify_db_subnet_group
+
+    @functools.wraps(original)
+    def modify(self: Any, subnet_name: str, *arguments: Any, **named: Any) -> Any:
+        group = original(self, subnet_name, *arguments, **named)
+        self.subnet_groups[subnet_name] = group
+        return group
+
+    RDSBackend.modify_db_subnet_group = modify
+
+
+class _ManagedPolicies(dict[str, Any]):
+    """IAM's policies by ARN; AWS's own are made when first asked for, because making all 1,400 takes seconds."""
+
+    def __init__(self, account: str, region: str) -> None:
+        super().__init__()
+        self._account, self._region = account, region
+
+    def __contains__(self, arn: object) -> bool:
+        return super().__contains__(arn) or self._load(str(arn))
+
+    def __missing__(self, arn: str) -> Any:
+        if not self._load(arn):
+            raise KeyError(arn)
+        return self[arn]
+
+    def _load(self, arn: str) -> bool:
+        if not arn.startswith("arn:aws:iam::aws:policy/"):
+            return False
+        from moto.iam.models import AWSManagedPolicy
+
+        name = arn.rpartition("/")[2]
+        known = _aws_policies().get(name)
+        if known is None:
+            return False
+        policy = AWSManagedPolicy.from_data(name, self._account, self._region, known)
+        if policy.arn == arn:
+            self[arn] = policy
+        return bool(policy.arn == arn)
+
+
+@functools.cache
+def _aws_policies() -> dict[str, Any]:
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+    found: dict[str, Any] = json.loads(aws_managed_policies_data)
+    return found
+
+
+def _managed_policies() -> None:
+    """AttachRolePolicy of an AWS managed policy answers NoSuchEntity unless all of them are loaded at the start."""
+    from moto.iam.models import IAMBackend
+
+    IAMBackend._init_managed_policies = lambda self: _ManagedPolicies(self.account_id, self.region_name)
+    for verb in ("attach", "detach"):
+        for kind in ("role", "user", "group"):
+            _touch_first(IAMBackend, f"{verb}_{kind}_policy")
+
+
+def _touch_first(backend: Any, name: str) -> None:
+    """Have a method, which searches the values, load the policy it is called with."""
+    original = getattr(backend, name)
+
+    @functools.wraps(original)
+    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+        for value in (*arguments, *named.values()):
+            _ = value in self.managed_policies
+        return original(self, *arguments, **named)
+
+    setattr(backend, name, method)

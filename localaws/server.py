@@ -1,0 +1,132 @@
+"""The server process: moto's dispatcher with a record of each call, and all that is installed into it.
+
+One JSON line on stdout tells the endpoint when requests are taken; the process ends with SIGTERM, with SIGINT, and
+with its parent. `requests.jsonl` in the home directory has a line for each call: what was called, never with what.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from .settings import Database, Settings
+
+PARTS = ("corrections", "databases", "cloudformation", "beanstalk", "functions", "services", "authorization")
+"""The packages installed into moto, in this order; those with a `close` are closed in the reverse one."""
+
+_Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class RequestLog:
+    """WSGI middleware that records service, operation, status and duration of each call."""
+
+    def __init__(self, application: _Application, path: Path) -> None:
+        self._application = application
+        self._file = path.open("a", buffering=1)
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        started = time.monotonic()
+        service, operation = _called(environ)
+        record: dict[str, Any] = {"time": datetime.now(UTC).isoformat(), "service": service, "operation": operation}
+
+        def start(status: str, headers: Any, *more: Any) -> Any:
+            record["status"] = int(status.split()[0])
+            return start_response(status, headers, *more)
+
+        try:
+            return self._application(environ, start)
+        finally:
+            record["ms"] = round((time.monotonic() - started) * 1000)
+            with self._lock:
+                self._file.write(json.dumps(record) + "\n")
+
+
+def _called(environ: dict[str, Any]) -> tuple[str, str]:
+    """Return the service and the operation of a request; of a REST call its method and path."""
+    scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
+    service = scope[3] if len(scope) > 3 else ""
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return service, target.rpartition(".")[2]
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded") and service != "s3":
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        if action := parse_qs(body.decode("utf-8", "replace")).get("Action"):
+            return service, action[0]
+    return service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+
+
+def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database | None = None) -> None:
+    """Serve until SIGTERM, SIGINT or the parent's end; *port* 0 takes a free one."""
+    _end_with_parent()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: sys.exit(0))
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["MOTO_ACM_VALIDATION_WAIT"] = "0"  # a certificate is issued at once: nobody answers its challenge
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    from .cloudformation.types import custom
+
+    aws = DomainDispatcherApplication(create_backend_app)
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith(custom.ROUTE):
+            return custom.application(environ, start_response)
+        return aws(environ, start_response)
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    recorded = RequestLog(application, home / "requests.jsonl")
+    server = make_server(host, port, recorded, threaded=True, request_handler=MotoRequestHandler)
+    endpoint = f"http://{host}:{server.server_port}"
+    parts = _install(Settings(home, endpoint, database))
+    try:
+        print(json.dumps({"endpoint": endpoint}), flush=True)
+        server.serve_forever()
+    finally:
+        for part in reversed(parts):
+            if hasattr(part, "close"):
+                part.close()
+
+
+def _install(settings: Settings) -> list[Any]:
+    parts = []
+    for name in PARTS:
+        try:
+            part = importlib.import_module(f"{__package__}.{name}")
+            part.install(settings)
+            parts.append(part)
+        except (ImportError, AttributeError) as error:
+            print("part missing", name, error, file=sys.stderr)
+    return parts
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone.
+
+    The kernel's own signal for that (PR_SET_PDEATHSIG) comes when the *thread* that started us ends, too.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.25)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="parent watch").start()
