@@ -1,0 +1,150 @@
+"""Applying a plan: one secret at a time needs its value, several secrets are under way side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import assert_never
+
+from .aws import WORKERS
+from .concurrency import concurrently
+from .config import Config
+from .errors import ReplicatorError
+from .model import (
+    TAG_KMS_KEY,
+    TAG_OWNER,
+    TAG_REPLICAS,
+    TAG_SOURCE,
+    Adopt,
+    Change,
+    Create,
+    Delete,
+    Done,
+    Failed,
+    Left,
+    MoveStage,
+    Outcome,
+    Restore,
+    Retag,
+    TargetSecret,
+    Update,
+    Wanted,
+)
+from .names import encode
+from .plan import replicas_note, replicas_settled, tags_to_remove, tags_to_set
+from .source import Source
+from .target import Target
+from .value import render
+from .wanted import PLAIN, at
+
+
+class Applier:
+    """Makes changes; whatever is interrupted is completed by the next run.
+
+    The order within one secret is what makes that true: a foreign secret is tagged as ours before anything
+    else is done to it, value and identity go together in one call, and the tags that say how it was done
+    come last.
+    """
+
+    def __init__(self, source: Source, target: Target, config: Config) -> None:
+        self._source = source
+        self._target = target
+        self._config = config
+
+    def apply(self, changes: Iterable[Change], has_time: Callable[[], bool]) -> Iterator[Outcome]:
+        """Yield the outcome of each change as it is done; one that fails does not stop the others.
+
+        Deletions come last, and a secret is not deleted while the write that moves its path to another name
+        has failed.
+        """
+        changes = tuple(changes)
+        unmoved: set[str] = set()
+
+        def attempt(change: Change) -> Outcome:
+            if not has_time():
+                return Left(change)
+            try:
+                return self._make(change)
+            except ReplicatorError as error:
+                return Failed(change, error)
+
+        writes = (change for change in changes if not isinstance(change, Delete))
+        for outcome in concurrently(attempt, writes, WORKERS):
+            if not isinstance(outcome, Done) and not isinstance(outcome.change, Delete):
+                unmoved.add(encode(outcome.change.wanted.source))
+            yield outcome
+        deletions = (
+            change for change in changes if isinstance(change, Delete) and change.held.source not in unmoved
+        )
+        yield from concurrently(attempt, deletions, WORKERS)
+
+    def _make(self, change: Change) -> Done:
+        match change:
+            case Create():
+                return self._create(change)
+            case Update() | MoveStage() | Restore() | Adopt() | Retag():
+                return self._converge(change, change.wanted, change.held)
+            case Delete(held, days):
+                if held.replicas:
+                    self._target.remove_replicas(held, tuple(each.region for each in held.replicas))
+                self._target.delete(held, days)
+                return Done(change, held.arn, held.current or "")
+            case _:
+                assert_never(change)
+
+    def _create(self, change: Create) -> Done:
+        wanted, text = self._fetch(change.wanted)
+        arn = self._target.create(wanted.name, text, wanted.version_id, wanted.kms_key, wanted.tags)
+        held = TargetSecret(wanted.name, arn, wanted.version_id, tags=wanted.tags)
+        return Done(Create(wanted), arn, wanted.version_id, self._replicate(held))
+
+    def _converge(
+        self, change: Update | MoveStage | Restore | Adopt | Retag, wanted: Wanted, held: TargetSecret
+    ) -> Done:
+        if held.pending_deletion:
+            self._target.restore(held)
+        claims = tuple(pair for pair in tags_to_set(wanted, held) if pair[0] in (TAG_OWNER, TAG_SOURCE))
+        if claims:
+            self._target.tag(held, claims)
+        if (wanted.kms_key or None) != held.tag(TAG_KMS_KEY):
+            self._target.rekey(held, wanted.kms_key)
+        if held.current != wanted.version_id:
+            if wanted.version_id in held.staged:
+                self._target.move_stage(held, wanted.version_id)
+            else:
+                wanted, text = self._fetch(wanted)
+                self._target.put(held, text, wanted.version_id)
+        remarks = self._replicate(held)
+        rest = tuple(pair for pair in tags_to_set(wanted, held) if pair not in claims)
+        self._target.tag(held, rest, tags_to_remove(wanted, held))
+        return Done(change, held.arn, wanted.version_id, remarks)
+
+    def _fetch(self, wanted: Wanted) -> tuple[Wanted, str]:
+        revision, value = self._source.fetch(wanted.revision)
+        return at(wanted, revision, self._config.owner), render(value, plain=wanted.form == PLAIN)
+
+    def _replicate(self, held: TargetSecret) -> tuple[str, ...]:
+        """Bring the replica regions in line; return a remark for each region that failed."""
+        regions = self._config.replica_regions
+        in_sync = {each.region for each in held.replicas if each.status == "InSync"}
+        if replicas_settled(held, self._config) and in_sync.issuperset(each.region for each in regions):
+            return ()
+        noted = {region.removeprefix("+") for region in (held.tag(TAG_REPLICAS) or "").split()}
+        states = {each.region: each.status for each in held.replicas}
+        wanted = {each.region for each in regions}
+        failed = {region for region, status in states.items() if status == "Failed"}
+        # Only regions that we once added are taken away; a failed one is removed to be added anew.
+        if dropped := tuple(sorted((noted - wanted | failed & wanted) & states.keys())):
+            self._target.remove_replicas(held, dropped)
+        missing = tuple(each for each in regions if states.get(each.region) in (None, "Failed"))
+        replicas = self._target.replicate(held, missing) if missing else held.replicas
+        reached = {each.region for each in replicas if each.status == "InSync"}
+        note = replicas_note(regions, frozenset(wanted - reached))
+        if note:
+            self._target.tag(held, ((TAG_REPLICAS, note),))
+        elif noted:
+            self._target.tag(held, (), (TAG_REPLICAS,))
+        return tuple(
+            f"replication to {each.region} failed: {each.message}"
+            for each in replicas
+            if each.status == "Failed" and each.region in wanted
+        )

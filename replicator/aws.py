@@ -1,0 +1,106 @@
+"""The one place that makes boto3 clients and translates their failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+)
+
+from .errors import TargetDenied, TargetError, TargetMissing, TargetThrottled, TargetUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sts import STSClient
+
+WORKERS = 16
+"""Calls at once. 50 writes a second of 100 ms each keep five busy; the rest is for slow ones."""
+
+# Standard mode retries throttling, 5xx and cut connections with exponential, jittered pauses:
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+CLIENT_CONFIG = ClientConfig(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 6},
+    max_pool_connections=WORKERS,
+    tcp_keepalive=True,
+)
+
+_DENIED = frozenset(
+    {"AccessDeniedException", "AccessDenied", "UnrecognizedClientException", "AuthorizationError"}
+)
+_THROTTLED = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
+)
+_KEY = frozenset({"EncryptionFailure", "DecryptionFailure", "KMSAccessDeniedException"})
+
+Answer = TypeVar("Answer")
+
+
+class Clients:
+    """The function's AWS clients, each made when first asked for and kept for warm invocations."""
+
+    def __init__(self, session: boto3.session.Session | None = None) -> None:
+        self.session = session or boto3.session.Session()
+
+    @cached_property
+    def secretsmanager(self) -> SecretsManagerClient:
+        return self.session.client("secretsmanager", config=CLIENT_CONFIG)
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        return self.session.client("sns", config=CLIENT_CONFIG)
+
+    @cached_property
+    def events(self) -> EventBridgeClient:
+        return self.session.client("events", config=CLIENT_CONFIG)
+
+    @cached_property
+    def sts(self) -> STSClient:
+        return self.session.client("sts", config=CLIENT_CONFIG)
+
+
+def call(operation: Callable[..., Answer], what: str, /, **parameters: Any) -> Answer:
+    """Call *operation*; raise the `TargetError` that tells what to do next. *what* names what it was for.
+
+    AWS's own message is passed on only for refusals, which speak of principals, actions and resources: other
+    messages may repeat a parameter, and with it a value. The original is cut off for the same reason.
+    """
+    try:
+        return operation(**parameters)
+    except ClientError as failure:
+        error = _translate(what, failure)
+    except (ParamValidationError, BotoCoreError) as failure:
+        name = type(failure).__name__
+        if isinstance(failure, (HTTPClientError, NoCredentialsError)):
+            error = TargetUnavailable(f"{what}: AWS can't be reached ({name})")
+        else:
+            error = TargetError(f"{what}: the call was not sent ({name})")
+    raise error from None
+
+
+def _translate(what: str, failure: ClientError) -> TargetError:
+    code = failure.response.get("Error", {}).get("Code", "?")
+    status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _DENIED:
+        return TargetDenied(f"{what}: {failure.response['Error'].get('Message', code)}")
+    if code in _KEY:
+        return TargetDenied(f"{what}: the KMS key refuses ({code}); look at its policy and its state")
+    if code in _THROTTLED or status == 429:
+        return TargetThrottled(f"{what}: throttled ({code}) longer than it was retried")
+    if code == "ResourceNotFoundException":
+        return TargetMissing(f"{what}: it does not exist")
+    if status >= 500:
+        return TargetUnavailable(f"{what}: AWS failed ({code}, status {status})")
+    return TargetError(f"{what}: refused ({code})")

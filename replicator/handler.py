@@ -1,0 +1,88 @@
+"""The Lambda function: an event in, counts out; failure is raised, so that Lambda sees it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from .aws import Clients
+from .config import Config
+from .errors import ConfigError, RunFailed
+from .replicate import Clock, Request
+from .report import Report
+from .run import run
+
+MARGIN_SECONDS = 30.0
+"""No change is begun with less time left: it may take a few retried calls, and then comes the telling."""
+
+METRIC_NAMESPACE = "beanvault"
+EVENT_TYPE = "Replication Requested"
+
+logger = Logger(service="replicator")
+_clients = Clients()  # kept across warm invocations, unlike a login to Vault, which ends with its lease
+
+
+class Context(Protocol):
+    """The part of Lambda's context object that is used."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def handler(event: Mapping[str, object], context: Context) -> dict[str, int]:
+    """Run once and return the counts.
+
+    Raises:
+        ConfigError: the environment or the event is wrong.
+        RunFailed: something could not be replicated, or the run could not begin.
+    """
+    logger.append_keys(aws_request_id=context.aws_request_id)
+    try:
+        config = Config.from_environ(os.environ)
+        request = request_of(event)
+    except ConfigError as error:
+        logger.error("the settings are wrong", extra={"problems": error.problems})  # noqa: TRY400 - no traceback
+        raise
+    clock = Clock(time.time, lambda: context.get_remaining_time_in_millis() / 1000 > MARGIN_SECONDS)
+    report = run(config, _clients, request, clock)
+    _emit(report, config)
+    counts = report.counts()
+    logger.info("run", extra={"counts": counts, "left": report.left, "reason": request.reason})
+    problems = list(report.problems())
+    for what, kind, cause in problems:
+        logger.error("problem", extra={"what": what, "kind": kind, "cause": cause})
+    if problems:
+        what, kind, cause = problems[0]
+        raise RunFailed(f"{len(problems)} problems; the first: {what}: {kind}: {cause}")
+    return counts
+
+
+def request_of(event: Mapping[str, object]) -> Request:
+    """Return what *event* asks for; the schedule's, and anything that names no paths, asks for everything."""
+    if event.get("detail-type") != EVENT_TYPE:
+        return Request()
+    detail = event.get("detail")
+    if not isinstance(detail, Mapping):
+        raise ConfigError([f"an event {EVENT_TYPE!r} without a detail"])
+    paths = detail.get("paths") or None
+    if paths is not None and not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
+        raise ConfigError([f"an event {EVENT_TYPE!r} whose paths are not a list of strings"])
+    sources = None if paths is None else tuple(sorted({path.strip("/") for path in paths}))
+    return Request(sources, reason=str(detail.get("reason", "operator")))
+
+
+def _emit(report: Report, config: Config) -> None:
+    """Write the metrics into the log in CloudWatch's embedded format."""
+    metrics = EphemeralMetrics(namespace=METRIC_NAMESPACE)
+    metrics.add_dimension(name="deployment", value=config.owner)
+    for name, number in report.counts().items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+    metrics.add_metric(name="LagSeconds", unit=MetricUnit.Seconds, value=report.lag_seconds)
+    metrics.add_metric(name="Runs", unit=MetricUnit.Count, value=1)
+    metrics.flush_metrics()

@@ -1,0 +1,73 @@
+"""How fast Secrets Manager may be called: its quotas, kept on our side so that nobody else is throttled."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Requests per second that the named operations share, in one account and region."""
+
+    rate: float
+    operations: tuple[str, ...]
+
+
+QUOTAS = (
+    Quota(50, ("CreateSecret",)),
+    Quota(50, ("DeleteSecret",)),
+    Quota(50, ("RestoreSecret",)),
+    Quota(50, ("TagResource", "UntagResource")),
+    Quota(
+        50,
+        (
+            "PutSecretValue",
+            "UpdateSecret",
+            "UpdateSecretVersionStage",
+            "ReplicateSecretToRegions",
+            "RemoveRegionsFromReplication",
+        ),
+    ),
+    Quota(100, ("ListSecrets",)),
+    Quota(10_000, ("DescribeSecret", "GetSecretValue")),
+)
+"""https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
+
+
+class Bucket:
+    """A token bucket: a second's worth may go at once, then *rate* a second. Safe for several threads."""
+
+    def __init__(
+        self,
+        rate: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._interval = 1 / rate
+        self._burst = 1.0
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next = clock() - self._burst
+
+    def take(self) -> None:
+        """Wait until one more call is allowed."""
+        with self._lock:
+            now = self._clock()
+            self._next = max(self._next + self._interval, now - self._burst + self._interval)
+            wait = self._next - now
+        if wait > 0:
+            self._sleep(wait)
+
+
+def buckets(
+    clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+) -> Mapping[str, Bucket]:
+    """Return one bucket for each operation; operations that share a quota share the bucket."""
+    table: dict[str, Bucket] = {}
+    for quota in QUOTAS:
+        table |= dict.fromkeys(quota.operations, Bucket(quota.rate, clock, sleep))
+    return table

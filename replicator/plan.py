@@ -1,0 +1,199 @@
+"""The plan: pure, from metadata of both sides to actions in the order of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from .config import Config, ReplicaRegion
+from .errors import UnsafePlan
+from .model import (
+    TAG_KMS_KEY,
+    TAG_REPLICAS,
+    TAG_TAGS,
+    TAG_VERSION,
+    Adopt,
+    Change,
+    Conflict,
+    Create,
+    Delete,
+    MoveStage,
+    Remark,
+    Restore,
+    Retag,
+    Skip,
+    Tags,
+    TargetSecret,
+    Unreadable,
+    Update,
+    Wanted,
+)
+from .names import encode
+from .wanted import Wishes
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is going to do. *unchanged* secrets are counted, not kept."""
+
+    changes: tuple[Change, ...]
+    remarks: tuple[Remark, ...]
+    unreadable: tuple[Unreadable, ...]
+    unchanged: int
+    owned: int
+
+
+def make_plan(wishes: Wishes, held: Mapping[str, TargetSecret], config: Config, *, complete: bool) -> Plan:
+    """Return the plan that moves the secrets *held* towards *wishes*.
+
+    *complete* says that both were gathered whole: only then is anything known to be gone.
+    """
+    changes: list[Change] = []
+    remarks: list[Remark] = list(wishes.remarks)
+    unchanged = 0
+    wanted = dict(wishes.wanted)
+    for name, rivals in wishes.rivals.items():
+        remarks += _settle_rivals(name, rivals, held.get(name), config, wanted)
+    for name in sorted(wanted):
+        action = decide(wanted[name], held.get(name), config, complete=complete)
+        if action is None:
+            unchanged += 1
+        elif isinstance(action, Conflict):
+            remarks.append(action)
+        else:
+            changes.append(action)
+    if complete:
+        for gone in _gone(wishes, wanted, held, config):
+            if isinstance(gone, Delete):
+                changes.append(gone)
+            else:
+                remarks.append(gone)
+    owned = sum(1 for secret in held.values() if _owned(secret, config) and not secret.pending_deletion)
+    return Plan(tuple(changes), tuple(remarks), tuple(wishes.unreadable), unchanged, owned)
+
+
+def check_safe(plan: Plan, max_delete_share: float) -> None:
+    """Raise `UnsafePlan` where the plan would delete more than the allowed share of the owned secrets.
+
+    An emptied or unreadable mount looks exactly like one whose secrets are all gone.
+    """
+    deletions = sum(1 for change in plan.changes if isinstance(change, Delete))
+    if deletions > plan.owned * max_delete_share:
+        raise UnsafePlan(
+            f"{deletions} of {plan.owned} owned secrets would be deleted, more than the share of "
+            f"{max_delete_share:g} allowed by BEANVAULT_MAX_DELETE_SHARE; nothing was changed. Look whether "
+            "the mounts are readable and whole; raise the share if the deletions are meant"
+        )
+
+
+def decide(
+    wanted: Wanted, held: TargetSecret | None, config: Config, *, complete: bool
+) -> Change | Conflict | None:
+    """Return what has to happen to one name, or None where all is as wanted."""
+    if held is None:
+        return Create(wanted)
+    if not _owned(held, config):
+        return _decide_foreign(wanted, held, config)
+    if held.source != encode(wanted.source) and not complete:
+        reason = f"the name is held by {held.source}; a run over everything settles it"
+        return Conflict(wanted.name, wanted.source, reason)
+    if held.pending_deletion:
+        return Restore(wanted, held)
+    if held.current == wanted.version_id:
+        as_wanted = not tags_to_set(wanted, held) and not tags_to_remove(wanted, held)
+        return None if as_wanted and replicas_settled(held, config) else Retag(wanted, held)
+    if wanted.version_id in held.staged:
+        return MoveStage(wanted, held)
+    drifted = (TAG_VERSION, wanted.revision.label) in held.tags and held.source == encode(wanted.source)
+    return Update(wanted, held, drifted)
+
+
+def confirm(change: Change, held: TargetSecret | None, config: Config) -> Change | Conflict | None:
+    """Decide *change* again in the light of what `DescribeSecret` shows: lists lag by minutes."""
+    if not isinstance(change, Delete):
+        return decide(change.wanted, held, config, complete=True)
+    gone = held is None or held.pending_deletion
+    same = held is not None and _owned(held, config) and held.source == change.held.source
+    return Delete(held, change.days) if held is not None and same and not gone else None
+
+
+def tags_to_set(wanted: Wanted, held: TargetSecret) -> Tags:
+    return tuple(pair for pair in wanted.tags if pair not in held.tags)
+
+
+def tags_to_remove(wanted: Wanted, held: TargetSecret) -> tuple[str, ...]:
+    """Return the keys of tags that we once set and that nobody wants any more."""
+    wanted_keys = {key for key, _ in wanted.tags}
+    ours = (*(held.tag(TAG_TAGS) or "").split(), TAG_TAGS, TAG_KMS_KEY)
+    present = {key for key, _ in held.tags}
+    return tuple(key for key in ours if key in present and key not in wanted_keys)
+
+
+def replicas_settled(held: TargetSecret, config: Config) -> bool:
+    return (held.tag(TAG_REPLICAS) or "") == replicas_note(config.replica_regions, frozenset())
+
+
+def replicas_note(regions: Iterable[ReplicaRegion], unconfirmed: frozenset[str]) -> str:
+    """Return the value of the tag `beanvault:replicas`: the regions asked for, `+` before the unconfirmed.
+
+    `ListSecrets` doesn't show replicas; the note tells a later run whether it has to look.
+    """
+    return " ".join(f"+{each.region}" if each.region in unconfirmed else each.region for each in regions)
+
+
+def _owned(held: TargetSecret, config: Config) -> bool:
+    return held.foreign is None and held.owner == config.owner and held.source is not None
+
+
+def _decide_foreign(wanted: Wanted, held: TargetSecret, config: Config) -> Adopt | Conflict:
+    if held.foreign is not None:
+        reason = held.foreign
+    elif held.name not in config.adopt:
+        whose = f"belongs to {held.owner}" if held.owner else "was not made by the replicator"
+        reason = f"the secret {whose}; name it in BEANVAULT_ADOPT if it is to be overwritten"
+    elif held.pending_deletion:
+        reason = "the secret to adopt is scheduled for deletion; restore it first"
+    else:
+        return Adopt(wanted, held)
+    return Conflict(wanted.name, wanted.source, reason)
+
+
+def _settle_rivals(
+    name: str, rivals: list[Wanted], held: TargetSecret | None, config: Config, wanted: dict[str, Wanted]
+) -> Iterator[Conflict]:
+    """Who holds the name already keeps it, so that a newcomer can't stop a rotation; else nobody gets it."""
+    holder = held.source if held is not None and _owned(held, config) else None
+    sources = sorted(rival.source for rival in rivals)
+    for rival in rivals:
+        if encode(rival.source) == holder:
+            wanted[name] = rival
+        else:
+            others = ", ".join(source for source in sources if source != rival.source)
+            yield Conflict(name, rival.source, f"the same name is wanted by {others}")
+
+
+def _gone(
+    wishes: Wishes, wanted: Mapping[str, Wanted], held: Mapping[str, TargetSecret], config: Config
+) -> Iterator[Delete | Skip]:
+    """Yield what happens to owned secrets whose path is gone."""
+    protected = {encode(source) for source in wishes.refused}
+    protected |= {encode(rival.source) for rivals in wishes.rivals.values() for rival in rivals}
+    unreadable = tuple(encode(entry.source) for entry in wishes.unreadable)
+    mounts = tuple(encode(mount.path) + "/" for mount in config.mounts)
+    for name in sorted(held.keys() - wanted.keys()):
+        secret = held[name]
+        if not _owned(secret, config) or secret.pending_deletion:
+            continue
+        source = secret.source or ""
+        if source in protected or _below(source, unreadable):
+            continue
+        if not source.startswith(mounts):
+            yield Skip(source, f"the secret {name} is kept: its mount is not configured any more")
+        elif config.deletion_days is None:
+            yield Skip(source, f"the secret {name} is an orphan, kept because BEANVAULT_DELETION is retain")
+        else:
+            yield Delete(secret, config.deletion_days)
+
+
+def _below(source: str, unreadable: tuple[str, ...]) -> bool:
+    return any(source == each or (each.endswith("/") and source.startswith(each)) for each in unreadable)

@@ -1,0 +1,128 @@
+"""The run: gather, plan, look again, apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from .apply import Applier
+from .config import Config
+from .errors import OutOfTime, ReplicatorError
+from .model import Change, Conflict, Delete, Done, Entry, Outcome, TargetSecret, Update
+from .plan import Plan, check_safe, confirm, make_plan
+from .report import Report
+from .source import Source
+from .target import Target
+from .wanted import Wishes, gather_wishes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run was asked for: everything, or only some sources (`<mount>/<path>`), and by whom."""
+
+    sources: tuple[str, ...] | None = None
+    reason: str = "schedule"
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """*now* is the time of day in seconds; *has_time* says whether another change may be begun."""
+
+    now: Callable[[], float]
+    has_time: Callable[[], bool] = lambda: True
+
+
+def replicate(
+    source: Source,
+    target: Target,
+    config: Config,
+    request: Request,
+    clock: Clock,
+    tell: Callable[[Outcome], None] = lambda _: None,
+) -> Report:
+    """Move *target* towards *source* and return what happened; *tell* hears of each outcome at once.
+
+    The source's errors about single paths and folders, and the target's about single secrets, are in the
+    report, and so is the error that ended the run early, if one did.
+    """
+    report = Report(complete=request.sources is None, dry_run=request.dry_run)
+    try:
+        wishes, held = _gather(source, target, config, request, clock)
+        plan = make_plan(wishes, held, config, complete=report.complete)
+        check_safe(plan, config.max_delete_share)
+        if report.complete:
+            plan = _look_again(plan, target, config)
+        report.planned, report.remarks = plan.changes, plan.remarks
+        report.unreadable, report.unchanged = plan.unreadable, plan.unchanged
+        if not request.dry_run:
+            for outcome in Applier(source, target, config).apply(plan.changes, clock.has_time):
+                report.outcomes.append(outcome)
+                report.lag_seconds = max(report.lag_seconds, _lag(outcome, clock.now()))
+                tell(outcome)
+        if report.left and not any(isinstance(outcome, Done) for outcome in report.outcomes):
+            raise OutOfTime(f"the time ended before the first of {report.left} changes was made")
+    except ReplicatorError as error:
+        report.errors.append(error)
+    return report
+
+
+def _gather(
+    source: Source, target: Target, config: Config, request: Request, clock: Clock
+) -> tuple[Wishes, dict[str, TargetSecret]]:
+    """Return the metadata of both sides, fetched side by side where everything is asked for."""
+    entries = _while_time(source.list(request.sources), clock)
+    if request.sources is None:
+        with ThreadPoolExecutor(1) as pool:
+            listing = pool.submit(target.list, config.prefix)
+            wishes = gather_wishes(entries, config)
+            return wishes, listing.result()
+    wishes = gather_wishes(entries, config)
+    found = target.describe(sorted(wishes.wanted.keys() | wishes.rivals.keys()))
+    return wishes, {name: secret for name, secret in found.items() if secret is not None}
+
+
+def _while_time(entries: Iterable[Entry], clock: Clock) -> Iterator[Entry]:
+    for count, entry in enumerate(entries):
+        if count % 100 == 0 and not clock.has_time():
+            raise OutOfTime("the time ended while Vault was being listed")
+        yield entry
+
+
+def _look_again(plan: Plan, target: Target, config: Config) -> Plan:
+    """Decide each change again on what the secret is now: the list that it was planned on may lag."""
+    names = [_name(change) for change in plan.changes]
+    now = target.describe(names)
+    changes: list[Change] = []
+    conflicts: list[Conflict] = []
+    unchanged = plan.unchanged
+    for change in plan.changes:
+        action = confirm(change, now[_name(change)], config)
+        if action is None:
+            unchanged += not isinstance(change, Delete)
+        elif isinstance(action, Conflict):
+            conflicts.append(action)
+        else:
+            changes.append(action)
+    return replace(plan, changes=tuple(changes), remarks=(*plan.remarks, *conflicts), unchanged=unchanged)
+
+
+def _name(change: Change) -> str:
+    return change.held.name if isinstance(change, Delete) else change.wanted.name
+
+
+def _lag(outcome: Outcome, now: float) -> float:
+    """Return how long a new version of a replicated path has been waiting, in seconds.
+
+    A first copy and a repaired one have not been waiting: their write may be years old.
+    """
+    change = outcome.change
+    if not isinstance(change, Update) or change.drifted:
+        return 0.0
+    try:
+        written = datetime.fromisoformat(change.wanted.revision.created_time)
+    except ValueError:  # KV v1 doesn't say when
+        return 0.0
+    return max(0.0, now - written.timestamp())

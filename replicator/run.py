@@ -1,0 +1,98 @@
+"""One run from its settings to its report: what the Lambda function and the command line have in common."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from .aws import Clients
+from .config import Config
+from .errors import OutOfTime, ReplicatorError, SourceError
+from .limits import buckets
+from .login import ConnectionSecret, log_in
+from .model import Done, Failed, Left, Outcome
+from .replicate import Clock, Request, replicate
+from .report import Report, describe, source_of
+from .source import VaultSource
+from .target import SecretsManagerTarget
+from .tell import Bus, tell_health
+from .vault import Vault
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config, clients: Clients, request: Request, clock: Clock) -> Report:
+    """Replicate as *config* says and tell whoever is to be told; the report holds all that failed."""
+    bus = Bus(clients, config.bus_name)
+    untold: list[ReplicatorError] = []
+
+    def attempt(telling: Callable[[], None]) -> None:
+        """Telling must not stop replicating; what could not be told makes the run fail all the same."""
+        try:
+            telling()
+        except ReplicatorError as error:
+            untold.append(error)
+
+    def tell(outcome: Outcome) -> None:
+        _log(outcome)
+        attempt(lambda: bus.tell(outcome))
+
+    report = _connect_and_replicate(config, clients, request, clock, tell)
+    attempt(bus.flush)
+    if report.left and not any(isinstance(error, OutOfTime) for error in report.errors):
+        attempt(lambda: bus.ask_for_continuation(_left(report, request)))
+    report.errors += untold
+    try:
+        tell_health(report, clients, config, request)
+    except ReplicatorError as error:
+        report.errors.append(error)
+    return report
+
+
+def _connect_and_replicate(
+    config: Config, clients: Clients, request: Request, clock: Clock, tell: Callable[[Outcome], None]
+) -> Report:
+    kept = ConnectionSecret(clients, config.connection_secret, allow_http=config.allow_http)
+    try:
+        connection = kept.read()
+        vault = Vault(connection.address)
+    except ReplicatorError as error:
+        return Report(complete=request.sources is None, dry_run=request.dry_run, errors=[error])
+    try:
+        log_in(vault, connection, kept, clients)
+        source = VaultSource(vault, config.mounts, clock.now, kept.hash_key)
+        target = SecretsManagerTarget(clients.secretsmanager, buckets())
+        return replicate(source, target, config, request, clock, tell)
+    except ReplicatorError as error:
+        return Report(complete=request.sources is None, dry_run=request.dry_run, errors=[error])
+    finally:
+        if connection.auth["method"] != "token":
+            _log_out(vault)
+        vault.close()
+
+
+def _log_out(vault: Vault) -> None:
+    try:
+        vault.revoke_token()
+    except SourceError:
+        # There may be no token, or one of the kind that can't be revoked; its end is near anyway.
+        logger.debug("the login to Vault was not ended; it ends by itself")
+
+
+def _left(report: Report, request: Request) -> tuple[str, ...] | None:
+    if request.sources is None:
+        return None
+    return tuple(source_of(each.change) for each in report.outcomes if isinstance(each, Left))
+
+
+def _log(outcome: Outcome) -> None:
+    told = describe(outcome.change)
+    match outcome:
+        case Done(remarks=remarks):
+            logger.info("changed", extra=told)
+            for remark in remarks:
+                logger.error(remark, extra=told)
+        case Failed(error=error):
+            logger.error("failed", extra={**told, "error": type(error).__name__, "cause": str(error)})
+        case Left():
+            logger.debug("left", extra=told)

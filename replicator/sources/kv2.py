@@ -1,0 +1,149 @@
+"""KV version 2: folders to any depth, metadata without values."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+from ..concurrency import concurrently
+from ..errors import SourceChanged, SourceDenied, SourceError, SourceMissing, SourceUnavailable
+from ..model import Absent, Entry, Revision, SecretValue, Unreadable
+from ..vault import Vault
+from ..wanted import speaks_to_us
+
+WORKERS = 32
+PAGE = 10_000
+"""OpenBao sorts the whole folder for each page: pages are large, or there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a look into one folder showed; *paths* are those whose metadata is still to be read."""
+
+    entries: list[Entry] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+
+class Kv2Mount:
+    """A mount of KV version 2."""
+
+    def __init__(self, vault: Vault, mount: str, now: Callable[[], float]) -> None:
+        self._vault = vault
+        self._mount = mount
+        self._now = now
+
+    def list(self, sources: tuple[str, ...] | None = None) -> Iterator[Entry]:
+        """Yield metadata: folder by folder where OpenBao's detailed listing answers, else path by path."""
+        if sources is not None:
+            paths = [source.removeprefix(f"{self._mount}/") for source in sources]
+            yield from concurrently(self._metadata, paths, WORKERS)
+            return
+        try:
+            root = self._detailed_folder("")
+        except (SourceDenied, SourceMissing):
+            # HashiCorp Vault has no such listing, or the policy doesn't grant it.
+            yield from self._walk(self._plain_folder, self._plain_folder(""))
+            return
+        yield from self._walk(self._detailed_folder, root)
+
+    def fetch(self, revision: Revision) -> tuple[Revision, SecretValue]:
+        path = revision.source.removeprefix(f"{self._mount}/")
+        try:
+            answer = self._vault.read(f"{self._mount}/data/{path}")
+        except SourceMissing as error:
+            raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
+        try:
+            data, metadata = answer["data"]["data"], answer["data"]["metadata"]
+            version, created_time = int(metadata["version"]), str(metadata["created_time"])
+        except (KeyError, TypeError, ValueError):
+            raise SourceUnavailable(f"Vault's answer for {revision.source} is not one of KV v2") from None
+        if _moment(created_time) < _moment(revision.created_time):
+            # A standby that lags behind; what it shows would undo a newer write.
+            raise SourceUnavailable(f"Vault shows an older version of {revision.source} than a moment ago")
+        found = Revision(revision.source, version, created_time, revision.custom, revision.shape)
+        return found, SecretValue(data or {})
+
+    def _walk(self, look: Callable[[str], Folder], root: Folder) -> Iterator[Entry]:
+        folders: deque[str] = deque()
+        paths: deque[str] = deque()
+
+        def attempt(folder: str) -> Folder:
+            try:
+                return look(folder)
+            except SourceMissing:
+                return Folder()  # it vanished since its parent was listed
+            except SourceError as error:
+                return Folder([Unreadable(f"{self._mount}/{folder}", error)])
+
+        for found in chain((root,), concurrently(attempt, folders, WORKERS)):
+            folders.extend(found.folders)
+            paths.extend(found.paths)
+            yield from found.entries
+        yield from concurrently(self._metadata, paths, WORKERS)
+
+    def _detailed_folder(self, folder: str) -> Folder:
+        """Look into *folder* (empty, or ending in `/`) with the metadata of all that is in it."""
+        found = Folder()
+        params = {"limit": str(PAGE)}
+        while True:
+            data = self._vault.list(f"{self._mount}/detailed-metadata/{folder}", params)["data"]
+            keys = data["keys"] or []
+            details = data.get("key_info") or {}
+            for key in keys:
+                if key.endswith("/"):
+                    found.folders.append(folder + key)
+                else:
+                    found.entries.append(self._entry(folder + key, details[key]))
+            if len(keys) < PAGE:
+                return found
+            params["after"] = keys[-1]
+
+    def _plain_folder(self, folder: str) -> Folder:
+        keys = self._vault.list(f"{self._mount}/metadata/{folder}")["data"]["keys"]
+        folders = [folder + key for key in keys if key.endswith("/")]
+        paths = [folder + key for key in keys if not key.endswith("/")]
+        return Folder(folders=folders, paths=paths)
+
+    def _metadata(self, path: str) -> Entry:
+        source = f"{self._mount}/{path}"
+        try:
+            return self._entry(path, self._vault.read(f"{self._mount}/metadata/{path}")["data"])
+        except SourceMissing:
+            return Absent(source, "there is no such path in Vault")
+        except SourceError as error:
+            return Unreadable(source, error)
+
+    def _entry(self, path: str, metadata: Mapping[str, Any]) -> Entry:
+        source = f"{self._mount}/{path}"
+        current = str(metadata.get("current_version", "0"))
+        version = (metadata.get("versions") or {}).get(current)
+        if version is None:
+            return Absent(source, "it has no version yet")
+        if version["destroyed"]:
+            return Absent(source, f"its current version {current} is destroyed")
+        gone = version["deletion_time"]
+        # A deletion time in the future is delete_version_after at work: live until then.
+        if gone and _moment(gone) <= _moment_of(self._now()):
+            return Absent(source, f"its current version {current} is deleted")
+        return Revision(source, int(current), version["created_time"], _custom(metadata))
+
+
+def _custom(metadata: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    pairs: Iterable[tuple[str, str]] = (metadata.get("custom_metadata") or {}).items()
+    return tuple(sorted((key, value) for key, value in pairs if speaks_to_us(key)))
+
+
+def _moment(time: str) -> tuple[str, str]:
+    """Return Vault's time (RFC 3339 in UTC, with up to nine decimals, trailing zeros cut) as comparable."""
+    seconds, _, fraction = time.removesuffix("Z").partition(".")
+    return seconds, fraction.ljust(9, "0")
+
+
+def _moment_of(now: float) -> tuple[str, str]:
+    whole = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return whole, f"{int(now % 1 * 1e9):09d}"

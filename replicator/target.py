@@ -1,0 +1,270 @@
+"""The target: Secrets Manager, spoken to within its quotas and without the right to read a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from sys import intern
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from .aws import WORKERS, call
+from .concurrency import concurrently
+from .config import ReplicaRegion
+from .errors import TargetError, TargetMissing
+from .limits import Bucket
+from .model import Replica, Tags, TargetSecret
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+CURRENT = "AWSCURRENT"
+PAGE = 100
+DEFAULT_KEY = "alias/aws/secretsmanager"
+
+Answer = TypeVar("Answer")
+
+
+class Target(Protocol):
+    """Where secrets go; every method raises `TargetError`."""
+
+    def list(self, prefix: str) -> dict[str, TargetSecret]:
+        """Return the secrets below `<prefix>/`, those scheduled for deletion included; it may lag."""
+        ...
+
+    def describe(self, names: Iterable[str]) -> dict[str, TargetSecret | None]:
+        """Return what each name holds now, or None where it is free."""
+        ...
+
+    def create(self, name: str, value: str, version_id: str, kms_key: str | None, tags: Tags) -> str:
+        """Make the secret with value, identity and tags in one call; return its ARN."""
+        ...
+
+    def put(self, held: TargetSecret, value: str, version_id: str) -> None:
+        """Write a version and make it `AWSCURRENT`; repeating it changes nothing."""
+        ...
+
+    def move_stage(self, held: TargetSecret, version_id: str) -> None:
+        """Make an existing version `AWSCURRENT` again."""
+        ...
+
+    def tag(self, held: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None: ...
+
+    def rekey(self, held: TargetSecret, kms_key: str | None) -> None:
+        """Encrypt with another KMS key from now on; None is the AWS managed one."""
+        ...
+
+    def restore(self, held: TargetSecret) -> None: ...
+
+    def delete(self, held: TargetSecret, days: int) -> None:
+        """Schedule the deletion."""
+        ...
+
+    def replicate(self, held: TargetSecret, regions: tuple[ReplicaRegion, ...]) -> tuple[Replica, ...]:
+        """Add replica regions; return the state of all."""
+        ...
+
+    def remove_replicas(self, held: TargetSecret, regions: tuple[str, ...]) -> None: ...
+
+
+class SecretsManagerTarget:
+    """Secrets Manager in one region.
+
+    A secret is always addressed by its full ARN: a name could belong to another secret by now, and one that
+    ends in a hyphen and six characters could be taken for a part of an ARN.
+    """
+
+    def __init__(self, client: SecretsManagerClient, limits: Mapping[str, Bucket]) -> None:
+        self._client = client
+        self._limits = limits
+
+    def list(self, prefix: str) -> dict[str, TargetSecret]:
+        secrets: dict[str, TargetSecret] = {}
+        # Tag pairs recur from secret to secret; one tuple for all saves a third of the memory.
+        shared: dict[tuple[str, str], tuple[str, str]] = {}
+        for page in self._pages(f"{prefix}/"):
+            for entry in page:
+                secret = self._secret(entry, "SecretVersionsToStages", shared)
+                # The filter is a prefix match by words of AWS's choosing; the exact test is ours.
+                if secret.name.startswith(f"{prefix}/"):
+                    secrets[secret.name] = secret
+        return secrets
+
+    def _pages(self, prefix: str) -> Iterator[Any]:
+        parameters: dict[str, Any] = {
+            "MaxResults": PAGE,
+            "IncludePlannedDeletion": True,
+            "Filters": [{"Key": "name", "Values": [prefix]}],
+        }
+        while True:
+            answer = self._call("ListSecrets", self._client.list_secrets, f"listing {prefix}", **parameters)
+            yield answer["SecretList"]
+            if not answer.get("NextToken"):
+                return
+            parameters["NextToken"] = answer["NextToken"]
+
+    def describe(self, names: Iterable[str]) -> dict[str, TargetSecret | None]:
+        return dict(concurrently(self._describe, names, WORKERS))
+
+    def _describe(self, name: str) -> tuple[str, TargetSecret | None]:
+        try:
+            answer = self._call("DescribeSecret", self._client.describe_secret, name, SecretId=name)
+        except TargetMissing:
+            return name, None
+        return name, self._secret(answer, "VersionIdsToStages", {})
+
+    def create(self, name: str, value: str, version_id: str, kms_key: str | None, tags: Tags) -> str:
+        key = {"KmsKeyId": kms_key} if kms_key else {}
+        answer = self._call(
+            "CreateSecret",
+            self._client.create_secret,
+            name,
+            Name=name,
+            SecretString=value,
+            ClientRequestToken=version_id,
+            Tags=_tag_list(tags),
+            **key,
+        )
+        return answer["ARN"]
+
+    def put(self, held: TargetSecret, value: str, version_id: str) -> None:
+        answer = self._call(
+            "PutSecretValue",
+            self._client.put_secret_value,
+            held.name,
+            SecretId=held.arn,
+            SecretString=value,
+            ClientRequestToken=version_id,
+        )
+        # A version that exists already, if only without any stage, is left where it is.
+        if CURRENT not in answer.get("VersionStages", [CURRENT]):
+            self.move_stage(held, version_id)
+
+    def move_stage(self, held: TargetSecret, version_id: str) -> None:
+        origin = {"RemoveFromVersionId": held.current} if held.current else {}
+        self._settle(
+            lambda now: now.current == version_id,
+            "UpdateSecretVersionStage",
+            self._client.update_secret_version_stage,
+            held,
+            VersionStage=CURRENT,
+            MoveToVersionId=version_id,
+            **origin,
+        )
+
+    def tag(self, held: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None:
+        if tags:
+            self._call(
+                "TagResource", self._client.tag_resource, held.name, SecretId=held.arn, Tags=_tag_list(tags)
+            )
+        if remove:
+            self._call(
+                "UntagResource",
+                self._client.untag_resource,
+                held.name,
+                SecretId=held.arn,
+                TagKeys=list(remove),
+            )
+
+    def rekey(self, held: TargetSecret, kms_key: str | None) -> None:
+        self._call(
+            "UpdateSecret",
+            self._client.update_secret,
+            held.name,
+            SecretId=held.arn,
+            KmsKeyId=kms_key or DEFAULT_KEY,
+        )
+
+    def restore(self, held: TargetSecret) -> None:
+        self._call("RestoreSecret", self._client.restore_secret, held.name, SecretId=held.arn)
+
+    def delete(self, held: TargetSecret, days: int) -> None:
+        self._settle(
+            lambda now: now.pending_deletion,
+            "DeleteSecret",
+            self._client.delete_secret,
+            held,
+            RecoveryWindowInDays=days,
+        )
+
+    def replicate(self, held: TargetSecret, regions: tuple[ReplicaRegion, ...]) -> tuple[Replica, ...]:
+        answer = self._call(
+            "ReplicateSecretToRegions",
+            self._client.replicate_secret_to_regions,
+            held.name,
+            SecretId=held.arn,
+            AddReplicaRegions=[
+                {"Region": each.region, **({"KmsKeyId": each.kms_key} if each.kms_key else {})}
+                for each in regions
+            ],
+        )
+        return _replicas(answer)
+
+    def remove_replicas(self, held: TargetSecret, regions: tuple[str, ...]) -> None:
+        self._call(
+            "RemoveRegionsFromReplication",
+            self._client.remove_regions_from_replication,
+            held.name,
+            SecretId=held.arn,
+            RemoveReplicaRegions=list(regions),
+        )
+
+    def _call(self, operation: str, method: Callable[..., Answer], name: str, **parameters: Any) -> Answer:
+        self._limits[operation].take()
+        return call(method, f"{operation} for {name}", **parameters)
+
+    def _settle(
+        self,
+        settled: Callable[[TargetSecret], bool],
+        operation: str,
+        method: Callable[..., Any],
+        held: TargetSecret,
+        **parameters: Any,
+    ) -> None:
+        """Call what can't be repeated: refused after a retry, it may be done already, so look."""
+        try:
+            self._call(operation, method, held.name, SecretId=held.arn, **parameters)
+        except TargetError:
+            _, now = self._describe(held.arn)
+            if now is None or not settled(now):
+                raise
+
+    def _secret(
+        self, entry: Mapping[str, Any], stages_key: str, shared: dict[tuple[str, str], tuple[str, str]]
+    ) -> TargetSecret:
+        current, staged = None, []
+        for version, stages in entry.get(stages_key, {}).items():
+            if CURRENT in stages:
+                current = version
+            elif stages:
+                staged.append(version)
+        pairs = ((intern(each["Key"]), each["Value"]) for each in entry.get("Tags", ()))
+        return TargetSecret(
+            name=entry["Name"],
+            arn=entry["ARN"],
+            current=current,
+            staged=tuple(staged),
+            tags=tuple(shared.setdefault(pair, pair) for pair in pairs),
+            pending_deletion=entry.get("DeletedDate") is not None,
+            foreign=_foreign(entry),
+            replicas=_replicas(entry),
+        )
+
+
+def _foreign(entry: Mapping[str, Any]) -> str | None:
+    if entry.get("OwningService"):
+        return f"the secret is managed by {entry['OwningService']}"
+    primary = entry.get("PrimaryRegion")
+    # A primary names its own region here.
+    if primary and entry["ARN"].split(":")[3] != primary:
+        return f"the secret is a replica of one in {primary}"
+    return None
+
+
+def _replicas(entry: Mapping[str, Any]) -> tuple[Replica, ...]:
+    return tuple(
+        Replica(each["Region"], each.get("Status", "InProgress"), each.get("StatusMessage", ""))
+        for each in entry.get("ReplicationStatus", ())
+    )
+
+
+def _tag_list(tags: Tags) -> list[Any]:
+    return [{"Key": key, "Value": value} for key, value in tags]

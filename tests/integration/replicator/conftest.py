@@ -1,0 +1,112 @@
+"""A Vault mount, a prefix and a connection secret of each test's own, and the run as an operator starts it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import hvac
+import pytest
+from moto.server import ThreadedMotoServer
+
+from replicator.aws import Clients
+from replicator.config import Config, Mount
+from replicator.replicate import Clock, Request
+from replicator.report import Report
+from replicator.run import run
+
+REGION = "eu-central-1"
+
+
+@dataclasses.dataclass
+class Bench:
+    """One deployment: a KV v2 mount on a real OpenBao and a prefix of a Secrets Manager that is spoken to over HTTP."""
+
+    vault: hvac.Client
+    address: str
+    ca_bundle: str
+    session: boto3.session.Session
+    aws: Any
+    mount: str
+    config: Config
+
+    def write(self, path: str, mount: str | None = None, **data: object) -> int:
+        """Write a version of KV v2 and return its number."""
+        answer = self.vault.secrets.kv.v2.create_or_update_secret(path, data, mount_point=mount or self.mount)
+        return int(answer["data"]["version"])
+
+    def choose(self, path: str, mount: str | None = None, **choices: str) -> None:
+        """Set the custom metadata of a path; underscores stand for hyphens."""
+        named = {key.replace("_", "-"): value for key, value in choices.items()}
+        self.vault.secrets.kv.v2.update_metadata(path, mount_point=mount or self.mount, custom_metadata=named)
+
+    def connect(self, auth: dict[str, object], **more: object) -> None:
+        """Write the connection secret."""
+        content = {"address": self.address, "ca_bundle": self.ca_bundle, "auth": auth, **more}
+        text = json.dumps({key: value for key, value in content.items() if value is not None})
+        try:
+            self.aws.create_secret(Name=self.config.connection_secret, SecretString=text)
+        except self.aws.exceptions.ResourceExistsException:
+            self.aws.put_secret_value(SecretId=self.config.connection_secret, SecretString=text)
+
+    def set(self, **settings: object) -> None:
+        self.config = dataclasses.replace(self.config, **settings)  # type: ignore[arg-type]  # by name
+
+    def run(self, *sources: str, dry_run: bool = False, clients: Clients | None = None) -> Report:
+        request = Request(sources or None, dry_run=dry_run)
+        return run(self.config, clients or Clients(self.session), request, Clock(time.time))
+
+    def name(self, path: str) -> str:
+        return f"{self.config.prefix}/{path}"
+
+    def value(self, path: str) -> str:
+        """Return the value that an app would read."""
+        answer = self.aws.get_secret_value(SecretId=self.name(path), VersionStage="AWSCURRENT")
+        return str(answer["SecretString"])
+
+    def describe(self, path: str) -> dict[str, Any]:
+        described: dict[str, Any] = self.aws.describe_secret(SecretId=self.name(path))
+        return described
+
+    def tags(self, path: str) -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in self.describe(path).get("Tags", [])}
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bench(openbao: Any, aws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A fresh mount and prefix, connected with the root token."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_endpoint)
+    name = f"t{uuid.uuid4().hex[:8]}"
+    vault = openbao.root_client()
+    vault.sys.enable_secrets_engine("kv", path=name, options={"version": "2"})
+    session = boto3.session.Session(
+        aws_access_key_id="AKIALOCALOPERATOR000", aws_secret_access_key="operator", region_name=REGION
+    )
+    config = Config(
+        connection_secret=f"{name}-connection", mounts=(Mount("kv", name),), prefix=name, owner=name
+    )
+    bench = Bench(
+        vault,
+        openbao.address,
+        openbao.ca_file.read_text(),
+        session,
+        session.client("secretsmanager"),
+        name,
+        config,
+    )
+    bench.connect({"method": "token", "token": openbao.root_token})
+    return bench
