@@ -13,6 +13,7 @@ from . import instance, logs
 from .credentials import Credentials, IamCredentials, SecretCredentials
 from .database import Database
 from .demand import Demand
+from .login import Server
 from .settings import Settings
 from .web import create_app
 
@@ -39,9 +40,7 @@ def database_for(settings: Settings, credentials: Credentials) -> Database:
     """Return the pool that the settings ask for; nothing is opened yet."""
     return Database(
         credentials,
-        host=settings.host,
-        port=settings.port,
-        schema=settings.schema,
+        Server(settings.host, settings.port, settings.schema),
         ca_file=settings.ca_file,
         connection_age=settings.connection_age,
         wait=settings.wait,

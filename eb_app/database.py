@@ -7,115 +7,40 @@ finds neither waits, for a bounded time and in bounded company (`run`).
 
 from __future__ import annotations
 
-import logging
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pymysql
-from pymysql.connections import Connection as PyMySQLConnection
-from pymysql.cursors import Cursor
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from .credentials import Credential, Credentials, CredentialUnavailable
+from .credentials import Credentials, CredentialUnavailable
+from .errors import DatabaseError, DatabaseUnreachable, LoginRefused, StatementFailed, TooManyWaiting
+from .login import LoggedIn, Server, Session, log_in, number_of, tls_context
 
-LOG = logging.getLogger(__name__)
-
-CONNECT_TIMEOUT = 3
-ANSWER_TIMEOUT = 10
-"""Seconds for one answer of the database."""
 POOL_TIMEOUT = 5
 """Seconds until a connection of the pool must be free."""
 ONE_ATTEMPT_IN = 1.0
 """Seconds between two logins after a failed one: what refuses us isn't mended by knocking faster."""
 LOST_AT_MOST = 5
 """Connections that one request may lose before it gives up."""
-
-LOGIN_REFUSED = {
-    1045: "wrong password, or no such user",
-    1130: "no such user for this host",
-    1862: "the password has expired",
-    3118: "the account is locked",
-    4151: "the account is locked",
-}
-"""Errors of MySQL and MariaDB that a newer credential can cure.
-
-A wrong password and a dropped user are one error by design; they are told apart by whether a newer version
-comes. MariaDB also answers 1045 to a connection without TLS; ours always demands TLS, and a server that has
-none is error 2026 before any password is sent. https://mariadb.com/kb/en/mariadb-error-code-reference/
-"""
-NEEDS_REPAIR = {
-    1044: "the user has no right on the schema",
-    1049: "there is no such schema",
-    2026: "the server offers no TLS",
-}
 DEADLOCK = 1213
 
 T = TypeVar("T")
 
 
-class DatabaseError(Exception):
-    """The root of what can go wrong with the database; messages hold no values of statements."""
-
-    def __init__(self, message: str, version: str = "") -> None:
-        super().__init__(message)
-        self.version = version
-        """Of the credential that was refused, if that was it."""
-
-
-class LoginRefused(DatabaseError):
-    """The database refused the login; a newer credential may be on its way."""
-
-
-class DatabaseUnreachable(DatabaseError):
-    """The database didn't answer; a later try may succeed."""
-
-
-class DatabaseMisconfigured(DatabaseError):
-    """The database answers, but not as it must; somebody has to repair that."""
-
-
-class TooManyWaiting(DatabaseError):
-    """As many requests wait already as may; this one should come back."""
-
-
-class StatementFailed(DatabaseError):
-    """The database took the connection and refused the work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One login to the database, as both ends see it."""
-
-    opened: float
-    """On the monotonic clock."""
-    user: str
-    version: str
-    tls_version: str
-    tls_cipher: str
-
-
-if TYPE_CHECKING:
-    _PyMySQLConnection = PyMySQLConnection[Cursor]
-else:
-    _PyMySQLConnection = PyMySQLConnection  # generic in its stubs only
-
-
-class _Connection(_PyMySQLConnection):
-    session: Session
-
-
 @dataclass(frozen=True, slots=True)
 class _Failure:
+    """The last login failed, and the next is not due before *until*."""
+
     error: DatabaseError
     version: str
     until: float
@@ -127,27 +52,23 @@ class Database:
     :param ca_file: the authorities that may vouch for the server; None means the system's
     :param connection_age: seconds after which a connection is replaced, a tenth earlier or later
     :param wait: seconds that a request waits at most for a login that works
-    :param waiting: how many may wait at the same time
+    :param waiting: how many requests may wait at the same time
     """
 
     def __init__(
         self,
         credentials: Credentials,
+        server: Server,
         *,
-        host: str,
-        port: int,
-        schema: str,
         ca_file: Path | None,
         connection_age: float = 300,
         wait: float = 15,
         waiting: int = 16,
         pool_size: int = 8,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._credentials = credentials
-        self._host, self._port, self._schema = host, port, schema
-        self._connection_age, self._wait, self._clock = connection_age, wait, clock
-        self._waiting = threading.BoundedSemaphore(waiting) if waiting else None
+        self._credentials, self._server = credentials, server
+        self._connection_age, self._wait = connection_age, wait
+        self._waiting = threading.Semaphore(waiting)
         self._failure: _Failure | None = None
         self._tls = tls_context(ca_file)
         # The URL only names the dialect: `_connect` opens connections, so no password lies in the engine.
@@ -170,7 +91,7 @@ class Database:
 
         :raises DatabaseError: which says what to do
         """
-        deadline = self._clock() + self._wait
+        deadline = time.monotonic() + self._wait
         lost = 0
         waits = False
         try:
@@ -179,23 +100,23 @@ class Database:
                     with self.engine.begin() as connection:
                         return work(connection)
                 except (LoginRefused, DatabaseUnreachable) as failure:
-                    left = deadline - self._clock()
+                    left = deadline - time.monotonic()
                     if left <= 0:
                         raise
                     waits = waits or self._begin_to_wait(failure)
                     # Not until the end: meanwhile another request may give its connection back.
                     self._credentials.wait(failure.version, min(left, random.uniform(0.1, 0.3)))  # noqa: S311 - jitter
                 except PoolTimeoutError:
-                    raise TooManyWaiting(f"no connection was free within {POOL_TIMEOUT} s") from None
+                    raise _all_in_use() from None
                 except DBAPIError as error:
                     lost += 1
-                    number = _number(error.orig)
+                    number = number_of(error.orig)
                     if not (error.connection_invalidated or number == DEADLOCK):
-                        raise StatementFailed(f"the database refused a statement: error {number}") from None
+                        raise _failed(number) from None
                     if lost > LOST_AT_MOST:
                         raise DatabaseUnreachable(f"connections get lost: error {number}") from None
         finally:
-            if waits and self._waiting:
+            if waits:
                 self._waiting.release()
 
     def probe(self) -> Session:
@@ -208,125 +129,81 @@ class Database:
                 connection.execute(text("SELECT 1 FROM entries LIMIT 1"))
                 return session_of(connection)
         except PoolTimeoutError:
-            raise TooManyWaiting(f"no connection was free within {POOL_TIMEOUT} s") from None
+            raise _all_in_use() from None
         except DBAPIError as error:
-            raise StatementFailed(f"the database refused a statement: error {_number(error.orig)}") from None
+            raise _failed(number_of(error.orig)) from None
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self.engine.dispose()
 
     def _begin_to_wait(self, failure: DatabaseError) -> bool:
-        if self._waiting is None or not self._waiting.acquire(blocking=False):
+        if not self._waiting.acquire(blocking=False):
             raise TooManyWaiting(f"as many requests wait as may: {failure}") from None
         self._credentials.waiting()
         return True
 
     def _before_use(self, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-        """See to it that a pooled connection is young and alive, before a request gets it.
+        """See to it that a pooled connection is current and alive, before a request gets it.
 
         SQLAlchemy's own `pool_recycle` closes the old connection before it opens the new one; in a rotation
         that throws away what still works.
         """
-        age = self._clock() - connection.session.opened
+        session: Session = connection.session
+        age = time.monotonic() - session.opened
         if age < 1:
             return
-        if age > self._connection_age * random.uniform(0.9, 1.1):  # noqa: S311 - spreads the logins
+        limit = self._connection_age * random.uniform(0.9, 1.1)  # noqa: S311 - spreads the logins
+        if age > limit or session.version != self._credentials.version():
             try:
                 _lasting(record)["replacement"] = self._open()
             except DatabaseError:
-                pass  # serves on
+                pass  # the old one serves on
             else:
-                raise DisconnectionError("a younger one is open")
+                raise DisconnectionError("its replacement is open")
         try:
             connection.ping(reconnect=False)
         except pymysql.Error:
-            raise DisconnectionError("the connection is lost") from None
+            raise DisconnectionError("it was lost") from None
 
     def _connect(
         self, _dialect: object, record: ConnectionPoolEntry, _args: object, _parameters: object
-    ) -> Any:
-        return _lasting(record).pop("replacement", None) or self._open()
+    ) -> LoggedIn:
+        replacement: LoggedIn | None = _lasting(record).pop("replacement", None)
+        return replacement or self._open()
 
     @staticmethod
     def _keep_the_others(context: ExceptionContext) -> None:
         """One lost connection says nothing about the others, which may be all we have in a rotation."""
         context.invalidate_pool_on_disconnect = False
 
-    def _open(self) -> _Connection:
+    def _open(self) -> LoggedIn:
+        failure = self._failure
+        if failure and failure.version == self._credentials.version() and time.monotonic() < failure.until:
+            raise type(failure.error)(str(failure.error), failure.error.version)
         try:
             credential = self._credentials.current()
         except CredentialUnavailable as error:
-            raise DatabaseUnreachable(f"no credential: {error}") from None
-        failure = self._failure
-        if failure and failure.version == credential.version and self._clock() < failure.until:
-            raise type(failure.error)(str(failure.error), failure.error.version)
+            raise self._remembered(DatabaseUnreachable(f"there is no credential: {error}"), "") from None
         try:
-            connection = self._log_in(credential)
+            connection = log_in(self._server, credential, self._tls)
         except DatabaseError as error:
-            self._failure = _Failure(error, credential.version, self._clock() + ONE_ATTEMPT_IN)
             if isinstance(error, LoginRefused):
                 self._credentials.refused(credential)
-            raise
+            raise self._remembered(error, credential.version) from None
         self._failure = None
         self._credentials.accepted(credential)
         return connection
 
-    def _log_in(self, credential: Credential) -> _Connection:
-        try:
-            connection = _Connection(
-                host=self._host,
-                port=self._port,
-                database=self._schema,
-                user=credential.user,
-                password=credential.password,
-                ssl=self._tls,
-                charset="utf8mb4",
-                program_name="beanvault",
-                connect_timeout=CONNECT_TIMEOUT,
-                read_timeout=ANSWER_TIMEOUT,
-                write_timeout=ANSWER_TIMEOUT,
-            )
-            with connection.cursor() as cursor:
-                cursor.execute("SHOW STATUS WHERE Variable_name IN ('Ssl_version', 'Ssl_cipher')")
-                status = dict(cursor.fetchall())
-        except pymysql.MySQLError as error:
-            raise explain(error, credential, f"{self._host}:{self._port}") from None
-        connection.session = Session(
-            self._clock(), credential.user, credential.version, status["Ssl_version"], status["Ssl_cipher"]
-        )
-        return connection
+    def _remembered(self, error: DatabaseError, version: str) -> DatabaseError:
+        self._failure = _Failure(error, version, time.monotonic() + ONE_ATTEMPT_IN)
+        return error
 
 
-def explain(error: pymysql.MySQLError, credential: Credential, server: str) -> DatabaseError:
-    """Return what a failed login means for the caller."""
-    number = _number(error)
-    if isinstance(getattr(error, "original_exception", None), ssl.SSLCertVerificationError):
-        return DatabaseMisconfigured(
-            f"the certificate of {server} is not vouched for: {error.original_exception.verify_message}; "  # type: ignore[attr-defined]  # PyMySQL sets it on the instance
-            "check BEANVAULT_DATABASE_CA_FILE and BEANVAULT_DATABASE_HOST"
-        )
-    if number in LOGIN_REFUSED:
-        return LoginRefused(
-            f"{server} refuses {credential.user} with version {credential.version}: {LOGIN_REFUSED[number]} "
-            f"(error {number}). If no newer version comes, the user was dropped or its password was changed "
-            "outside Vault",
-            credential.version,
-        )
-    if number in NEEDS_REPAIR:
-        return DatabaseMisconfigured(f"{server}: {NEEDS_REPAIR[number]} (error {number})")
-    return DatabaseUnreachable(f"{server} doesn't answer (error {number})")
-
-
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return TLS 1.2 or later that verifies both authority and name.
-
-    One context for all connections: PyMySQL's `ssl_ca` with `ssl_verify_identity` means the same, but reads
-    the authorities again for each connection.
-    """
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def session_of(connection: Connection) -> Session:
+    """Return the login behind a connection that is in use."""
+    logged_in = cast(LoggedIn, connection.connection.dbapi_connection)
+    return logged_in.session
 
 
 def _lasting(record: ConnectionPoolEntry) -> dict[str, Any]:
@@ -334,12 +211,9 @@ def _lasting(record: ConnectionPoolEntry) -> dict[str, Any]:
     return cast(dict[str, Any], record.record_info)
 
 
-def session_of(connection: Connection) -> Session:
-    """Return the login behind a connection that is in use."""
-    session: Session = connection.connection.dbapi_connection.session  # type: ignore[union-attr]  # it is in use
-    return session
+def _all_in_use() -> TooManyWaiting:
+    return TooManyWaiting(f"no connection was free within {POOL_TIMEOUT} s")
 
 
-def _number(error: BaseException | None) -> int:
-    """Return MySQL's error number, 0 where there is none."""
-    return error.args[0] if error and error.args and isinstance(error.args[0], int) else 0
+def _failed(number: int) -> StatementFailed:
+    return StatementFailed(f"the database refused a statement: error {number}")

@@ -11,7 +11,8 @@ from alembic.config import Config
 
 from . import logs
 from .assembly import credentials_for, database_for
-from .database import Database, DatabaseError
+from .database import Database
+from .errors import DatabaseError
 from .settings import Settings, SettingsError
 
 

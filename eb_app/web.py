@@ -25,7 +25,8 @@ from werkzeug.exceptions import Forbidden, HTTPException, UnsupportedMediaType
 
 from . import entries, protection, status
 from .credentials import Credentials
-from .database import Database, DatabaseError
+from .database import Database
+from .errors import DatabaseError
 from .instance import Instance
 
 LOG = logging.getLogger(__name__)

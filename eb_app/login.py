@@ -1,0 +1,144 @@
+"""One login to the database: over TLS, to the server that was meant, or with the reason why not."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from .credentials import Credential
+from .errors import DatabaseError, DatabaseMisconfigured, DatabaseUnreachable, LoginRefused
+
+CONNECT_TIMEOUT = 3
+ANSWER_TIMEOUT = 10
+"""Seconds for one answer of the database."""
+LOGIN_REFUSED = {
+    1045: "wrong password, or no such user",
+    1130: "no such user for this host",
+    1862: "the password has expired",
+    3118: "the account is locked",
+    4151: "the account is locked",
+}
+"""Errors of MySQL and MariaDB that a newer credential can cure.
+
+A wrong password and a dropped user are one error by design; they are told apart by whether a newer version
+comes. MariaDB also answers 1045 to a connection without TLS; ours always demands TLS, and a server that has
+none is error 2026 before any password is sent. https://mariadb.com/kb/en/mariadb-error-code-reference/
+"""
+NEEDS_REPAIR = {
+    1044: "the user has no right on the schema",
+    1049: "there is no such schema",
+    2026: "the server offers no TLS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the database listens, and the schema that is ours."""
+
+    host: str
+    port: int
+    schema: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login to the database, as both ends see it."""
+
+    opened: float
+    """On the monotonic clock."""
+    user: str
+    version: str
+    tls_version: str
+    tls_cipher: str
+
+
+if TYPE_CHECKING:
+    _Connection = Connection[Cursor]
+else:
+    _Connection = Connection  # generic in its stubs only
+
+
+class LoggedIn(_Connection):
+    """An open connection that knows its session."""
+
+    session: Session
+
+
+def log_in(server: Server, credential: Credential, tls: ssl.SSLContext) -> LoggedIn:
+    """Open a connection to *server* as *credential* says.
+
+    :raises LoginRefused: a newer credential may cure it
+    :raises DatabaseMisconfigured: somebody has to
+    :raises DatabaseUnreachable: time may
+    """
+    try:
+        connection = LoggedIn(
+            host=server.host,
+            port=server.port,
+            database=server.schema,
+            user=credential.user,
+            password=credential.password,
+            ssl=tls,
+            charset="utf8mb4",
+            program_name="beanvault",
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=ANSWER_TIMEOUT,
+            write_timeout=ANSWER_TIMEOUT,
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW STATUS WHERE Variable_name IN ('Ssl_version', 'Ssl_cipher')")
+            status = dict(cursor.fetchall())
+    except pymysql.MySQLError as error:
+        raise explain(error, credential, server) from None
+    connection.session = Session(
+        time.monotonic(), credential.user, credential.version, status["Ssl_version"], status["Ssl_cipher"]
+    )
+    return connection
+
+
+def explain(error: pymysql.MySQLError, credential: Credential, server: Server) -> DatabaseError:
+    """Return what a failed login means for the caller."""
+    number = number_of(error)
+    if isinstance(getattr(error, "original_exception", None), ssl.SSLCertVerificationError):
+        return DatabaseMisconfigured(
+            f"the certificate of {server} is not vouched for: {error.original_exception.verify_message}; "  # type: ignore[attr-defined]  # PyMySQL sets it on the instance
+            "check BEANVAULT_DATABASE_CA_FILE and BEANVAULT_DATABASE_HOST"
+        )
+    if number in LOGIN_REFUSED:
+        return LoginRefused(
+            f"{server} refuses {credential.user} with version {credential.version}: {LOGIN_REFUSED[number]} "
+            f"(error {number}). If no newer version comes, the user was dropped or its password was changed "
+            "outside Vault",
+            credential.version,
+        )
+    if number in NEEDS_REPAIR:
+        return DatabaseMisconfigured(f"{server}: {NEEDS_REPAIR[number]} (error {number})")
+    return DatabaseUnreachable(f"{server} doesn't answer (error {number})")
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return TLS 1.2 or later that verifies both authority and name.
+
+    One context for all connections: PyMySQL's `ssl_ca` with `ssl_verify_identity` means the same, but reads
+    the authorities again for each connection.
+    """
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # As PyMySQL does: since Python 3.13 it is on, and refuses certificates that databases have.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def number_of(error: BaseException | None) -> int:
+    """Return MySQL's error number, 0 where there is none."""
+    return error.args[0] if error and error.args and isinstance(error.args[0], int) else 0
