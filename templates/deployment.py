@@ -166,6 +166,10 @@ class Database(Section):
     """Log in with the replicated secret, with an IAM token, or with the secret through RDS Proxy."""
     ca_file: str | None = None
     """PEM file on instance and function that vouches for the database; none means RDS's own authorities."""
+    connection_age_seconds: int = Field(default=300, ge=1, le=3600)
+    """After which the application replaces a connection, and with it the credential that it logged in with."""
+    secret_ttl_seconds: int = Field(default=60, ge=1, le=3600)
+    """For how long the application trusts the credential it has read before it looks again."""
 
     @field_validator("port")
     @classmethod
