@@ -12,6 +12,7 @@ from replicator.login import parse_connection
 
 from .aws import Aws, code
 from .errors import BeanvaultError, ConfigurationError
+from .function import Function
 from .vault.logins import Auth
 from .vault.server import Server
 
@@ -71,3 +72,12 @@ def _kept(client: SecretsManagerClient, name: str) -> dict[str, Any]:
     except (ClientError, ValueError, KeyError):
         return {}  # empty until now; or written by somebody who may only write
     return {key: value for key, value in held.items() if key not in OURS} if isinstance(held, dict) else {}
+
+
+def test(function: Function) -> None:
+    """Let the function log in with the connection secret, and look for a path that nobody has.
+
+    :raises FunctionFailed: it can't, in its own words
+    """
+    mount = function.config().mounts[0].path
+    function.replicate([f"{mount}/beanvault-connection-test"])

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import troposphere
+from botocore.exceptions import ClientError
 
 from templates import LAYERS
 from templates.deployment import Deployment
@@ -16,10 +18,14 @@ from templates.shared import TEMPLATE_LIMIT, render
 
 from . import certificates, package
 from .artifacts import Store
-from .aws import Aws
+from .aws import Aws, code
+from .changes import HOLDS_DATA
 from .errors import BeanvaultError, ConfigurationError, Refused
-from .stacks import Result, Stack, Stacks, Template
+from .stacks import Resource, Result, Stack, Stacks, Template
 from .ui import Ui
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 PROTECTED = frozenset({"keys", "storage", "data"})
 """Layers whose stacks CloudFormation itself refuses to delete in production: they hold what can't be made
@@ -152,22 +158,32 @@ def _missing_imports(template: troposphere.Template, exports: Mapping[str, str])
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """A stack that `destroy` would delete, and what of it stays."""
+    """A stack that `destroy` would delete."""
 
     stack: str
-    retained: tuple[tuple[str, str], ...]
-    """Type and physical id."""
+    resources: tuple[Resource, ...]
+
+    @property
+    def stays(self) -> tuple[Resource, ...]:
+        return tuple(resource for resource in self.resources if resource.stays)
+
+    @property
+    def lost(self) -> tuple[Resource, ...]:
+        """What holds data and goes."""
+        return tuple(r for r in self.resources if not r.stays and r.type in HOLDS_DATA)
 
 
 def doomed(work: Work) -> tuple[Doomed, ...]:
     """Return what `destroy` would delete, in that order."""
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
-    names = [work.deployment.stack_name(layer) for layer in reversed(LAYERS)]
-    return tuple(Doomed(name, stacks.retained(name)) for name in names if stacks.describe(name) is not None)
+    names = [work.deployment.stack_name(layer) for layer in reversed(tuple(LAYERS))]
+    return tuple(Doomed(name, stacks.resources(name)) for name in names if stacks.describe(name) is not None)
 
 
 def destroy(work: Work) -> tuple[Result, ...]:
     """Delete all stacks in reverse order, and the self-signed certificate; what templates retain stays.
+
+    Buckets that go are emptied before: CloudFormation deletes empty ones only.
 
     :raises Refused: a protected stack wasn't agreed to
     :raises StackError: something couldn't be deleted
@@ -175,13 +191,28 @@ def destroy(work: Work) -> tuple[Result, ...]:
     _same_region(work)
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
     results = []
-    for layer in reversed(LAYERS):
-        name = work.deployment.stack_name(layer)
-        if stacks.describe(name) is not None:
-            work.ui.step(f"{name}: deleting")
-            results.append(stacks.delete(name))
+    for stack in doomed(work):
+        work.ui.step(f"{stack.stack}: deleting")
+        for resource in stack.resources:
+            if resource.type == "AWS::S3::Bucket" and resource.physical_id and not resource.stays:
+                _empty(work, resource.physical_id)
+        results.append(stacks.delete(stack.stack))
     certificates.delete(work.aws, work.deployment.name)
     return tuple(results)
+
+
+def _empty(work: Work, bucket: str) -> None:
+    """Delete all versions of all objects of *bucket*."""
+    client: S3Client = work.aws.client("s3")
+    try:
+        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            entries = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            doomed_objects = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
+            if doomed_objects:
+                client.delete_objects(Bucket=bucket, Delete={"Objects": doomed_objects, "Quiet": True})  # type: ignore[typeddict-item]  # plain dictionaries are what the stubs' types are
+    except ClientError as error:
+        if code(error) != "NoSuchBucket":
+            raise
 
 
 def _same_region(work: Work) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .aws import Aws
+from botocore.exceptions import ClientError
+
+from replicator.config import Config
+from replicator.errors import ConfigError
+
+from .aws import Aws, code
 from .errors import BeanvaultError
 
 if TYPE_CHECKING:
@@ -46,3 +51,33 @@ class Function:
             )
         result: Mapping[str, Any] = payload
         return result
+
+    def replicate(self, sources: Sequence[str] = ()) -> Mapping[str, Any]:
+        """Replicate *sources* (`<mount>/<path>`; all, when none is named) and return the counts.
+
+        :raises FunctionFailed: something couldn't be replicated
+        """
+        detail = {"paths": list(sources), "reason": "operator"}
+        return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
+
+    def config(self) -> Config:
+        """Return the settings of the function as it is deployed.
+
+        :raises BeanvaultError: there is no such function, or it has settings it wouldn't take itself
+        """
+        client: LambdaClient = self.aws.client("lambda")
+        try:
+            described = client.get_function_configuration(FunctionName=self.name)
+        except ClientError as error:
+            if code(error) == "ResourceNotFoundException":
+                raise BeanvaultError(
+                    f"there is no function {self.name}", "deploy it: `beanvault deploy`"
+                ) from None
+            raise
+        variables = described.get("Environment", {}).get("Variables", {})
+        try:
+            return Config.from_environ(variables | {"AWS_REGION": self.aws.region})
+        except ConfigError as error:
+            raise BeanvaultError(
+                f"{self.name}: {error}", "deploy it again: `beanvault deploy replicator`"
+            ) from None

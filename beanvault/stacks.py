@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from cfn_tools import load_yaml
 
 from . import changes
 from .aws import code
@@ -93,6 +94,16 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """Something a stack made."""
+
+    type: str
+    physical_id: str
+    stays: bool
+    """Whether it outlives the stack: itself, or as a snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stacks:
     """CloudFormation, as far as layers need it."""
 
@@ -153,23 +164,23 @@ class Stacks:
         self._delete(described)
         return Result(name, Outcome.DELETED, seconds=self.clock.now() - begin)
 
-    def retained(self, name: str) -> tuple[tuple[str, str], ...]:
-        """Return type and physical id of what outlives the stack, by its deletion policies."""
+    def resources(self, name: str) -> tuple[Resource, ...]:
+        """Return what a stack consists of, and which of it stays when the stack is deleted."""
         if self.describe(name) is None:
             return ()
         body: Any = self.client.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-        resources = body.get("Resources", {}) if isinstance(body, Mapping) else {}
-        kept = {
-            key
-            for key, resource in resources.items()
-            if resource.get("DeletionPolicy") in ("Retain", "Snapshot")
-        }
+        parsed = body if isinstance(body, Mapping) else load_yaml(body)  # JSON is YAML, too
+        declared: Mapping[str, Any] = parsed["Resources"]
         pages = self.client.get_paginator("list_stack_resources").paginate(StackName=name)
         return tuple(
-            (item["ResourceType"], item.get("PhysicalResourceId", ""))
+            Resource(
+                item["ResourceType"],
+                item.get("PhysicalResourceId", ""),
+                stays=declared.get(item["LogicalResourceId"], {}).get("DeletionPolicy")
+                in ("Retain", "Snapshot"),
+            )
             for page in pages
             for item in page["StackResourceSummaries"]
-            if item["LogicalResourceId"] in kept
         )
 
     # Before a change

@@ -249,7 +249,7 @@ def wait_until_active(server: Server, clock: Clock) -> None:
     for _ in attempts(clock, ACTIVE_SECONDS, longest=1):
         with explained("its leader"):
             leader = server.client().sys.read_leader_status()
-            if not leader["ha_enabled"] or leader["leader_address"]:
+            if not leader.get("ha_enabled") or leader.get("leader_address"):
                 health = server.client().sys.read_health_status(method="GET")
                 # A body comes with 200 only; a standby (429, 473) forwards what it can't do itself.
                 if isinstance(health, dict) or (not leader["is_self"] and health.status_code in (429, 473)):

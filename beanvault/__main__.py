@@ -1,0 +1,5 @@
+"""python -m beanvault"""
+
+from .cli import main
+
+main()

@@ -1,0 +1,50 @@
+"""beanvault alerts"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..context import Context
+from ..errors import BeanvaultError
+from .options import pass_context
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+
+@click.group()
+def command() -> None:
+    """Who hears of failures."""
+
+
+@command.command(epilog="\b\nExample:\n  beanvault alerts test")
+@pass_context
+def test(context: Context) -> None:
+    """Send a test message to everybody who would hear of a failure, and list who isn't confirmed yet."""
+    client: SNSClient = context.aws.client("sns")
+    deployment = context.deployment
+    partition, region = context.aws.partition, context.aws.region
+    topic = f"arn:{partition}:sns:{region}:{context.aws.account()}:{deployment.topic_name}"
+    pages = client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    subscriptions = [entry for page in pages for entry in page["Subscriptions"]]
+    if not subscriptions:
+        raise BeanvaultError(
+            f"nobody is subscribed to {deployment.topic_name}",
+            "name emails or webhooks under [alerts] and deploy again",
+        )
+    client.publish(
+        TopicArn=topic,
+        Subject=f"{deployment.name}: test of the alerts",
+        Message=f"This is a test by an operator. A failure of {deployment.function_name} would be told here.",
+    )
+    pending = [s for s in subscriptions if not s["SubscriptionArn"].startswith("arn:")]
+    for entry in subscriptions:
+        state = "not confirmed yet" if entry in pending else "sent"
+        click.echo(f"{state}  {entry['Protocol']}  {entry['Endpoint']}")
+    if pending:
+        raise BeanvaultError(
+            f"{len(pending)} of {len(subscriptions)} don't hear anything yet",
+            "confirm the subscriptions by their mails",
+        )

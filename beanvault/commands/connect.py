@@ -1,0 +1,41 @@
+"""beanvault connect"""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+import click
+
+from .. import connection
+from ..context import Context
+from ..errors import ConfigurationError
+from ..function import Function
+from .options import pass_context
+
+EXAMPLES = """\b
+Examples:
+  beanvault vault init --print-connection | beanvault connect -
+  beanvault connect connection.json"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("file", type=click.File("r"), default="-")
+@click.option("--no-test", is_flag=True, help="Don't let the function try the login.")
+@pass_context
+def command(context: Context, file: TextIO, no_test: bool) -> None:
+    """Write the connection secret from FILE (JSON; - is standard input), and try it from the function.
+
+    It is never taken from arguments, which other users of the machine can see.
+    """
+    if file.name == "<stdin>" and sys.stdin.isatty():
+        context.say("Paste the connection's JSON, then press Ctrl-D:")
+    text = file.read()
+    if not text.strip():
+        raise ConfigurationError("the connection is empty", "see `beanvault vault init --print-connection`")
+    name = context.deployment.connection_secret
+    connection.store(context.aws, name, text)
+    context.say(f"{name} is written")
+    if not no_test:
+        connection.test(Function(context.aws, context.deployment.function_name))
+        context.say(f"{context.deployment.function_name} logged in to Vault with it")

@@ -1,0 +1,70 @@
+"""beanvault deploy"""
+
+from __future__ import annotations
+
+import click
+
+from .. import deploy
+from ..context import Context
+from ..stacks import Result
+from .options import as_json, pass_context, print_json, yes
+
+EXAMPLES = """\b
+Examples:
+  beanvault deploy --plan-only
+  beanvault deploy --yes
+  beanvault deploy replicator"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("layers", nargs=-1, metavar="[LAYER]...")
+@click.option("--plan-only", is_flag=True, help="Show the changes and make none.")
+@click.option("--accept-data-loss", is_flag=True, help="Agree also to replacing what holds data.")
+@yes
+@as_json
+@pass_context
+def command(
+    context: Context,
+    layers: tuple[str, ...],
+    plan_only: bool,
+    accept_data_loss: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Create or update the stacks of LAYERs, or of all, in order.
+
+    Each stack's changes are shown, and made when you agree. Run it again after an interruption, or a failure
+    whose cause is mended: it goes on from where it stopped.
+    """
+    work = context.work(context.terminal(yes=yes, accepts_loss=accept_data_loss))
+    results = deploy.deploy(work, layers, plan_only=plan_only)
+    if as_json:
+        print_json([_plain(result) for result in results])
+        return
+    for result in results:
+        click.echo(
+            f"{result.stack}  {result.outcome.value}  {len(result.changes)} changes  {result.seconds:.0f} s"
+        )
+    if not layers and not plan_only:
+        name = context.deployment.environment_name
+        context.say(f"Next: beanvault vault init, beanvault connect, beanvault bundle && eb deploy {name}")
+
+
+def _plain(result: Result) -> dict[str, object]:
+    return {
+        "stack": result.stack,
+        "outcome": result.outcome.value,
+        "seconds": round(result.seconds, 1),
+        "changes": [
+            {
+                "action": change.action.value,
+                "resource": change.logical_id,
+                "type": change.type,
+                "replacement": change.replacement.value,
+                "properties": change.properties,
+                "endangers_data": change.endangers_data,
+            }
+            for change in result.changes
+        ],
+        "outputs": result.outputs,
+    }

@@ -1,0 +1,58 @@
+"""Options several verbs share, and how a result is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..context import Context
+from ..errors import ConfigurationError
+from ..vault.server import Server
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+yes = click.option("-y", "--yes", is_flag=True, help="Agree to everything but a loss of data.")
+pass_context = click.make_pass_decorator(Context)
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def vault_options(command: Command) -> Command:
+    """Add how Vault is reached; the environment's variables are those of Vault's own command line."""
+    for option in (
+        click.option("--vault-namespace", envvar="VAULT_NAMESPACE", help="Vault's namespace."),
+        click.option("--vault-ca-file", type=FILE, envvar="VAULT_CACERT", help="PEM of Vault's authority."),
+        click.option("--vault-address", envvar="VAULT_ADDR", help="Vault's https:// address."),
+    ):
+        command = option(command)
+    return command
+
+
+def server(address: str | None, ca_file: Path | None, namespace: str | None) -> Server:
+    """:raises ConfigurationError: nobody said where Vault is"""
+    if not address:
+        raise ConfigurationError("Vault's address isn't known", "pass --vault-address, or set VAULT_ADDR")
+    return Server(address.rstrip("/"), ca_file, namespace)
+
+
+def secret(name: str, file: Path | None, envvar: str, prompt: str) -> str:
+    """Return a secret from a file, the environment or a hidden prompt: an argument would show in `ps`."""
+    import os
+
+    if file is not None:
+        return file.read_text().strip()
+    if os.environ.get(envvar):
+        return os.environ[envvar]
+    value: str = click.prompt(prompt, hide_input=True, err=True)
+    if not value:
+        raise ConfigurationError(f"no {name} was given")
+    return value
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, default=str))

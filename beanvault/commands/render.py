@@ -1,0 +1,38 @@
+"""beanvault render"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from templates import LAYERS
+from templates.shared import render
+
+from ..context import Context
+from ..deploy import select
+from .options import pass_context
+
+
+@click.command(
+    epilog="\b\nExamples:\n  beanvault render network\n  beanvault render --output build/templates"
+)
+@click.argument("layers", nargs=-1, metavar="[LAYER]...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write one file a layer into this folder instead of standard output.",
+)
+@pass_context
+def command(context: Context, layers: tuple[str, ...], output: Path | None) -> None:
+    """Print the CloudFormation templates of LAYERs, or of all."""
+    for layer in select(layers):
+        text = render(LAYERS[layer](context.deployment))
+        if output is None:
+            click.echo(f"---\n# {context.deployment.stack_name(layer)}\n{text}")
+        else:
+            output.mkdir(parents=True, exist_ok=True)
+            path = output / f"{context.deployment.stack_name(layer)}.template"
+            path.write_text(text)
+            context.say(f"{path}  {len(text.encode()):,} bytes")

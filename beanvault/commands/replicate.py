@@ -1,0 +1,49 @@
+"""beanvault replicate"""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from replicator.aws import Clients
+from replicator.replicate import Clock, Request
+from replicator.run import run
+
+from ..context import Context
+from ..errors import ExitCode
+from ..function import Function
+from .options import as_json, pass_context, print_json
+
+EXAMPLES = """\b
+Examples:
+  beanvault replicate
+  beanvault replicate beanvault/app/database
+  beanvault replicate --dry-run"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("sources", nargs=-1, metavar="[MOUNT/PATH]...")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be done; from here, reading the connection secret."
+)
+@click.option("--local", is_flag=True, help="Run here instead of in the function, with your own credentials.")
+@as_json
+@pass_context
+def command(context: Context, sources: tuple[str, ...], dry_run: bool, local: bool, as_json: bool) -> int:
+    """Move Secrets Manager towards Vault now, wholly or for some paths."""
+    function = Function(context.aws, context.deployment.function_name)
+    if not dry_run and not local:
+        counts = function.replicate(sources)
+        if as_json:
+            print_json(counts)
+        else:
+            click.echo(", ".join(f"{number} {name.lower()}" for name, number in counts.items()))
+        return ExitCode.OK
+    request = Request(sources or None, reason="operator", dry_run=dry_run)
+    report = run(function.config(), Clients(context.aws.session), request, Clock(time.time))
+    if as_json:
+        print_json(report.as_json())
+    else:
+        click.echo("\n".join(report.lines()))
+    return ExitCode.OK if report.healthy else ExitCode.FAILED

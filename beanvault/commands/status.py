@@ -1,0 +1,56 @@
+"""beanvault status"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import asdict
+
+import click
+from rich.table import Table
+
+from replicator.aws import Clients
+from replicator.replicate import Clock, Request
+from replicator.run import run
+
+from .. import status
+from ..context import Context
+from ..errors import ExitCode
+from ..function import Function
+from .options import as_json, pass_context, print_json
+
+
+@click.command(epilog="\b\nExamples:\n  beanvault status\n  beanvault status --aws-only --json")
+@click.option("--aws-only", is_flag=True, help="Don't ask Vault: tell what Secrets Manager holds.")
+@as_json
+@pass_context
+def command(context: Context, aws_only: bool, as_json: bool) -> int:
+    """Show each replicated secret: its version in Vault and in AWS, its age, its state."""
+    config = Function(context.aws, context.deployment.function_name).config()
+    report = None
+    if not aws_only:
+        request = Request(reason="operator", dry_run=True)
+        report = run(config, Clients(context.aws.session), request, Clock(time.time))
+    lines = status.lines(context.aws, config.prefix, config.owner, report)
+    healthy = report is None or report.healthy
+    if as_json:
+        print_json({"healthy": healthy, "secrets": [asdict(line) for line in lines]})
+        return ExitCode.OK if healthy else ExitCode.FAILED
+    table = Table("secret", "source", "Vault", "AWS", "age", "state", box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(
+            line.name, line.source, line.source_version, line.target_version, age(line.changed), line.state
+        )
+    context.out.print(table)
+    return ExitCode.OK if healthy else ExitCode.FAILED
+
+
+def age(since: dt.datetime | None) -> str:
+    """Return how long ago *since* was, in its largest unit: `3 d`."""
+    if since is None:
+        return ""
+    seconds = (dt.datetime.now(dt.UTC) - since).total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
