@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import assert_never
 
 from .aws import WORKERS
@@ -16,6 +17,7 @@ from .model import (
     TAG_SOURCE,
     Adopt,
     Change,
+    Conflict,
     Create,
     Delete,
     Done,
@@ -25,12 +27,14 @@ from .model import (
     Outcome,
     Restore,
     Retag,
+    Settled,
     TargetSecret,
     Update,
     Wanted,
+    name_of,
 )
 from .names import encode
-from .plan import replicas_note, replicas_settled, tags_to_remove, tags_to_set
+from .plan import confirm, replicas_note, replicas_settled, tags_to_remove, tags_to_set
 from .source import Source
 from .target import Target
 from .value import render
@@ -45,10 +49,15 @@ class Applier:
     come last.
     """
 
-    def __init__(self, source: Source, target: Target, config: Config) -> None:
+    def __init__(self, source: Source, target: Target, config: Config, *, complete: bool) -> None:
         self._source = source
         self._target = target
         self._config = config
+        self._complete = complete
+
+    def look_again(self, changes: Iterable[Change]) -> Iterator[Change | Settled]:
+        """Yield what `apply` would do with each change; nothing is changed."""
+        return concurrently(self._confirmed, changes, WORKERS)
 
     def apply(self, changes: Iterable[Change], has_time: Callable[[], bool]) -> Iterator[Outcome]:
         """Yield the outcome of each change as it is done; one that fails does not stop the others.
@@ -63,19 +72,28 @@ class Applier:
             if not has_time():
                 return Left(change)
             try:
-                return self._make(change)
+                confirmed = self._confirmed(change)
+                return confirmed if isinstance(confirmed, Settled) else self._make(confirmed)
             except ReplicatorError as error:
                 return Failed(change, error)
 
         writes = (change for change in changes if not isinstance(change, Delete))
         for outcome in concurrently(attempt, writes, WORKERS):
-            if not isinstance(outcome, Done) and not isinstance(outcome.change, Delete):
+            if isinstance(outcome, (Failed, Left)) and not isinstance(outcome.change, Delete):
                 unmoved.add(encode(outcome.change.wanted.source))
             yield outcome
         deletions = (
             change for change in changes if isinstance(change, Delete) and change.held.source not in unmoved
         )
         yield from concurrently(attempt, deletions, WORKERS)
+
+    def _confirmed(self, change: Change) -> Change | Settled:
+        """Decide again on what the secret is now: the list that the plan was made from may lag by minutes."""
+        now = self._target.describe(name_of(change))
+        action = confirm(change, now, self._config, complete=self._complete)
+        if action is None or isinstance(action, Conflict):
+            return Settled(change, action)
+        return action
 
     def _make(self, change: Change) -> Done:
         match change:
@@ -116,7 +134,7 @@ class Applier:
         remarks = self._replicate(held)
         rest = tuple(pair for pair in tags_to_set(wanted, held) if pair not in claims)
         self._target.tag(held, rest, tags_to_remove(wanted, held))
-        return Done(change, held.arn, wanted.version_id, remarks)
+        return Done(replace(change, wanted=wanted), held.arn, wanted.version_id, remarks)
 
     def _fetch(self, wanted: Wanted) -> tuple[Wanted, str]:
         revision, value = self._source.fetch(wanted.revision)

@@ -31,8 +31,8 @@ WORKERS = 16
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 CLIENT_CONFIG = ClientConfig(
     connect_timeout=5,
-    read_timeout=20,
-    retries={"mode": "standard", "total_max_attempts": 6},
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 5},
     max_pool_connections=WORKERS,
     tcp_keepalive=True,
 )

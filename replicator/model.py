@@ -8,6 +8,7 @@ from typing import TypeAlias
 from uuid import UUID, uuid5
 
 from .errors import ReplicatorError
+from .names import decode
 
 NAMESPACE = UUID("6f1bbb4e-7f0c-5d5e-9a44-51f0a7a0f1c7")
 """Fixed for ever: another namespace would make every secret look changed."""
@@ -230,6 +231,18 @@ Remark: TypeAlias = Conflict | Refuse | Skip
 Action: TypeAlias = Change | Remark
 
 
+def name_of(change: Change) -> str:
+    """Return the name of the secret that *change* is about."""
+    return change.held.name if isinstance(change, Delete) else change.wanted.name
+
+
+def source_of(change: Change) -> str:
+    """Return the `<mount>/<path>` that *change* is about."""
+    if isinstance(change, Delete):
+        return decode(change.held.source or "")
+    return change.wanted.source
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """A change that was made; *arn* and *version_id* are those of the secret afterwards."""
@@ -255,4 +268,12 @@ class Left:
     change: Change
 
 
-Outcome: TypeAlias = Done | Failed | Left
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A change that is not needed, or not allowed (*conflict*), now that the secret was looked at again."""
+
+    change: Change
+    conflict: Conflict | None
+
+
+Outcome: TypeAlias = Done | Failed | Left | Settled

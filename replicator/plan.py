@@ -108,10 +108,12 @@ def decide(
     return Update(wanted, held, drifted)
 
 
-def confirm(change: Change, held: TargetSecret | None, config: Config) -> Change | Conflict | None:
-    """Decide *change* again in the light of what `DescribeSecret` shows: lists lag by minutes."""
+def confirm(
+    change: Change, held: TargetSecret | None, config: Config, *, complete: bool
+) -> Change | Conflict | None:
+    """Decide *change* again in the light of what its secret is now."""
     if not isinstance(change, Delete):
-        return decide(change.wanted, held, config, complete=True)
+        return decide(change.wanted, held, config, complete=complete)
     gone = held is None or held.pending_deletion
     same = held is not None and _owned(held, config) and held.source == change.held.source
     return Delete(held, change.days) if held is not None and same and not gone else None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from .apply import Applier
+from .aws import WORKERS
+from .concurrency import concurrently
 from .config import Config
 from .errors import OutOfTime, ReplicatorError
-from .model import Change, Conflict, Delete, Done, Entry, Outcome, TargetSecret, Update
-from .plan import Plan, check_safe, confirm, make_plan
+from .model import Done, Entry, Outcome, Settled, TargetSecret, Update
+from .plan import check_safe, make_plan
 from .report import Report
 from .source import Source
 from .target import Target
@@ -53,15 +55,19 @@ def replicate(
         wishes, held = _gather(source, target, config, request, clock)
         plan = make_plan(wishes, held, config, complete=report.complete)
         check_safe(plan, config.max_delete_share)
-        if report.complete:
-            plan = _look_again(plan, target, config)
-        report.planned, report.remarks = plan.changes, plan.remarks
-        report.unreadable, report.unchanged = plan.unreadable, plan.unchanged
-        if not request.dry_run:
-            for outcome in Applier(source, target, config).apply(plan.changes, clock.has_time):
-                report.outcomes.append(outcome)
-                report.lag_seconds = max(report.lag_seconds, _lag(outcome, clock.now()))
-                tell(outcome)
+        report.remarks, report.unreadable, report.current = plan.remarks, plan.unreadable, plan.unchanged
+        applier = Applier(source, target, config, complete=report.complete)
+        if request.dry_run:
+            for found in applier.look_again(plan.changes):
+                if isinstance(found, Settled):
+                    report.outcomes.append(found)
+                else:
+                    report.planned.append(found)
+            return report
+        for outcome in applier.apply(plan.changes, clock.has_time):
+            report.outcomes.append(outcome)
+            report.lag_seconds = max(report.lag_seconds, _lag(outcome, clock.now()))
+            tell(outcome)
         if report.left and not any(isinstance(outcome, Done) for outcome in report.outcomes):
             raise OutOfTime(f"the time ended before the first of {report.left} changes was made")
     except ReplicatorError as error:
@@ -80,8 +86,9 @@ def _gather(
             wishes = gather_wishes(entries, config)
             return wishes, listing.result()
     wishes = gather_wishes(entries, config)
-    found = target.describe(sorted(wishes.wanted.keys() | wishes.rivals.keys()))
-    return wishes, {name: secret for name, secret in found.items() if secret is not None}
+    names = sorted(wishes.wanted.keys() | wishes.rivals.keys())
+    found = concurrently(target.describe, names, WORKERS)
+    return wishes, {secret.name: secret for secret in found if secret is not None}
 
 
 def _while_time(entries: Iterable[Entry], clock: Clock) -> Iterator[Entry]:
@@ -89,28 +96,6 @@ def _while_time(entries: Iterable[Entry], clock: Clock) -> Iterator[Entry]:
         if count % 100 == 0 and not clock.has_time():
             raise OutOfTime("the time ended while Vault was being listed")
         yield entry
-
-
-def _look_again(plan: Plan, target: Target, config: Config) -> Plan:
-    """Decide each change again on what the secret is now: the list that it was planned on may lag."""
-    names = [_name(change) for change in plan.changes]
-    now = target.describe(names)
-    changes: list[Change] = []
-    conflicts: list[Conflict] = []
-    unchanged = plan.unchanged
-    for change in plan.changes:
-        action = confirm(change, now[_name(change)], config)
-        if action is None:
-            unchanged += not isinstance(change, Delete)
-        elif isinstance(action, Conflict):
-            conflicts.append(action)
-        else:
-            changes.append(action)
-    return replace(plan, changes=tuple(changes), remarks=(*plan.remarks, *conflicts), unchanged=unchanged)
-
-
-def _name(change: Change) -> str:
-    return change.held.name if isinstance(change, Delete) else change.wanted.name
 
 
 def _lag(outcome: Outcome, now: float) -> float:

@@ -22,9 +22,12 @@ from .model import (
     Remark,
     Restore,
     Retag,
+    Settled,
     Skip,
     Unreadable,
     Update,
+    name_of,
+    source_of,
 )
 
 COUNTS = ("Created", "Updated", "Restored", "Deleted", "Unchanged", "Conflicts", "Skipped", "Failed")
@@ -37,11 +40,11 @@ class Report:
 
     complete: bool
     dry_run: bool = False
-    planned: tuple[Change, ...] = ()
+    planned: list[Change] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     remarks: tuple[Remark, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
-    unchanged: int = 0
+    current: int = 0
     lag_seconds: float = 0.0
     errors: list[ReplicatorError] = field(default_factory=list)
 
@@ -49,6 +52,12 @@ class Report:
     def left(self) -> int:
         """How many changes the time did not suffice for."""
         return sum(1 for outcome in self.outcomes if isinstance(outcome, Left))
+
+    @property
+    def unchanged(self) -> int:
+        """How many values were current already, on the list or at the closer look."""
+        settled = (each for each in self.outcomes if isinstance(each, Settled) and each.conflict is None)
+        return self.current + sum(1 for each in settled if not isinstance(each.change, Delete))
 
     @property
     def healthy(self) -> bool:
@@ -60,7 +69,8 @@ class Report:
             yield "the run", type(error).__name__, str(error)
         for entry in self.unreadable:
             yield entry.source, type(entry.error).__name__, str(entry.error)
-        for remark in self.remarks:
+        settled = (each.conflict for each in self.outcomes if isinstance(each, Settled))
+        for remark in (*self.remarks, *settled):
             if isinstance(remark, Conflict):
                 yield remark.name, "Conflict", f"{remark.source}: {remark.reason}"
             elif isinstance(remark, Refuse):
@@ -83,12 +93,9 @@ class Report:
             counts["Conflicts" if kind == "Conflict" else "Failed"] += 1
         return counts
 
-    def _changes(self) -> Iterator[Change]:
-        if self.dry_run:
-            yield from self.planned
-        for outcome in self.outcomes:
-            if isinstance(outcome, Done):
-                yield outcome.change
+    def _changes(self) -> list[Change]:
+        done = [outcome.change for outcome in self.outcomes if isinstance(outcome, Done)]
+        return sorted(self.planned + done, key=name_of)
 
     def as_json(self) -> dict[str, Any]:
         """Return the report for programs; the keys are part of the command line's contract."""
@@ -144,19 +151,6 @@ _ACTIONS: dict[type[Change], str] = {
     Retag: "retag",
     Delete: "delete",
 }
-
-
-def name_of(change: Change) -> str:
-    return change.held.name if isinstance(change, Delete) else change.wanted.name
-
-
-def source_of(change: Change) -> str:
-    return change.held.source or "" if isinstance(change, Delete) else change.wanted.source
-
-
-def counted_as(change: Change) -> str:
-    """Return the name in `COUNTS` under which *change* is counted."""
-    return _COUNTED[type(change)]
 
 
 def describe(change: Change) -> dict[str, str]:

@@ -10,9 +10,9 @@ from .config import Config
 from .errors import OutOfTime, ReplicatorError, SourceError
 from .limits import buckets
 from .login import ConnectionSecret, log_in
-from .model import Done, Failed, Left, Outcome
+from .model import Done, Failed, Left, Outcome, Settled, source_of
 from .replicate import Clock, Request, replicate
-from .report import Report, describe, source_of
+from .report import Report, describe
 from .source import VaultSource
 from .target import SecretsManagerTarget
 from .tell import Bus, tell_health
@@ -94,5 +94,5 @@ def _log(outcome: Outcome) -> None:
                 logger.error(remark, extra=told)
         case Failed(error=error):
             logger.error("failed", extra={**told, "error": type(error).__name__, "cause": str(error)})
-        case Left():
-            logger.debug("left", extra=told)
+        case Left() | Settled():
+            logger.debug("not made", extra=told)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from sys import intern
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .aws import WORKERS, call
-from .concurrency import concurrently
+from .aws import call
 from .config import ReplicaRegion
 from .errors import TargetError, TargetMissing
 from .limits import Bucket
@@ -30,8 +29,8 @@ class Target(Protocol):
         """Return the secrets below `<prefix>/`, those scheduled for deletion included; it may lag."""
         ...
 
-    def describe(self, names: Iterable[str]) -> dict[str, TargetSecret | None]:
-        """Return what each name holds now, or None where it is free."""
+    def describe(self, name: str) -> TargetSecret | None:
+        """Return what a name holds now, or None where it is free."""
         ...
 
     def create(self, name: str, value: str, version_id: str, kms_key: str | None, tags: Tags) -> str:
@@ -101,15 +100,12 @@ class SecretsManagerTarget:
                 return
             parameters["NextToken"] = answer["NextToken"]
 
-    def describe(self, names: Iterable[str]) -> dict[str, TargetSecret | None]:
-        return dict(concurrently(self._describe, names, WORKERS))
-
-    def _describe(self, name: str) -> tuple[str, TargetSecret | None]:
+    def describe(self, name: str) -> TargetSecret | None:
         try:
             answer = self._call("DescribeSecret", self._client.describe_secret, name, SecretId=name)
         except TargetMissing:
-            return name, None
-        return name, self._secret(answer, "VersionIdsToStages", {})
+            return None
+        return self._secret(answer, "VersionIdsToStages", {})
 
     def create(self, name: str, value: str, version_id: str, kms_key: str | None, tags: Tags) -> str:
         key = {"KmsKeyId": kms_key} if kms_key else {}
@@ -223,7 +219,7 @@ class SecretsManagerTarget:
         try:
             self._call(operation, method, held.name, SecretId=held.arn, **parameters)
         except TargetError:
-            _, now = self._describe(held.arn)
+            now = self.describe(held.arn)
             if now is None or not settled(now):
                 raise
 

@@ -9,9 +9,21 @@ from typing import Any
 from .aws import Clients, call
 from .config import Config
 from .errors import TargetError
-from .model import Adopt, Create, Delete, Done, MoveStage, Outcome, Restore, Retag, Update
+from .model import (
+    Adopt,
+    Create,
+    Delete,
+    Done,
+    MoveStage,
+    Outcome,
+    Restore,
+    Retag,
+    Update,
+    name_of,
+    source_of,
+)
 from .replicate import Request
-from .report import Report, name_of, source_of
+from .report import Report
 
 EVENT_SOURCE = "beanvault.replicator"
 EVENT_TYPE = "Secret Replicated"

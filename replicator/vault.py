@@ -26,9 +26,9 @@ from .errors import (
 )
 from .value import parse_json
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0
-ATTEMPTS = 5
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 15.0
+ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.2
 POOL_SIZE = 32
 
