@@ -167,7 +167,7 @@ class Database(Section):
     ca_file: str | None = None
     """PEM file on instance and function that vouches for the database; none means RDS's own authorities."""
     connection_age_seconds: int = Field(default=300, ge=1, le=3600)
-    """After which the application replaces a connection, and with it the credential that it logged in with."""
+    """After which the application replaces a connection, and with it the credential it logged in with."""
     secret_ttl_seconds: int = Field(default=60, ge=1, le=3600)
     """For how long the application trusts the credential it has read before it looks again."""
 
