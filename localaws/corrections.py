@@ -1,6 +1,4 @@
-"""Small corrections of moto 5.2.5. Each names its symptom, and has a test that shows it, so that it goes when moto
-mends it.
-"""
+"""Small corrections of moto 5.2.5; each names its symptom, and has a test that tells when it can go."""
 
 from __future__ import annotations
 
@@ -21,7 +19,8 @@ def _bucket_logging() -> None:
     """PutBucketLogging answers 500 when the log bucket's policy has the principal `*`."""
     from moto.s3.models import FakeBucket
 
-    original = FakeBucket._log_permissions_enabled_policy
+    kind: Any = FakeBucket
+    original = kind._log_permissions_enabled_policy
 
     def allowed(target_bucket: Any, target_prefix: str | None) -> bool:
         policy = target_bucket.policy
@@ -34,14 +33,15 @@ def _bucket_logging() -> None:
         finally:
             target_bucket.policy = policy
 
-    FakeBucket._log_permissions_enabled_policy = staticmethod(allowed)
+    kind._log_permissions_enabled_policy = staticmethod(allowed)
 
 
 def _subnet_group() -> None:
     """ModifyDBSubnetGroup forgets the group: the next use says DBSubnetGroupNotFoundFault."""
     from moto.rds.models import RDSBackend
 
-    original = RDSBackend.modify_db_subnet_group
+    backend: Any = RDSBackend
+    original = backend.modify_db_subnet_group
 
     @functools.wraps(original)
     def modify(self: Any, subnet_name: str, *arguments: Any, **named: Any) -> Any:
@@ -49,11 +49,11 @@ def _subnet_group() -> None:
         self.subnet_groups[subnet_name] = group
         return group
 
-    RDSBackend.modify_db_subnet_group = modify
+    backend.modify_db_subnet_group = modify
 
 
 class _ManagedPolicies(dict[str, Any]):
-    """IAM's policies by ARN; AWS's own are made when first asked for, because making all 1,400 takes seconds."""
+    """IAM's policies by ARN; AWS's own are made when first asked for: all 1,400 would take seconds."""
 
     def __init__(self, account: str, region: str) -> None:
         super().__init__()
@@ -91,13 +91,14 @@ def _aws_policies() -> dict[str, Any]:
 
 
 def _managed_policies() -> None:
-    """AttachRolePolicy of an AWS managed policy answers NoSuchEntity unless all of them are loaded at the start."""
+    """AttachRolePolicy with an AWS managed policy says NoSuchEntity, unless all are loaded at the start."""
     from moto.iam.models import IAMBackend
 
-    IAMBackend._init_managed_policies = lambda self: _ManagedPolicies(self.account_id, self.region_name)
+    backend: Any = IAMBackend
+    backend._init_managed_policies = lambda self: _ManagedPolicies(self.account_id, self.region_name)
     for verb in ("attach", "detach"):
         for kind in ("role", "user", "group"):
-            _touch_first(IAMBackend, f"{verb}_{kind}_policy")
+            _touch_first(backend, f"{verb}_{kind}_policy")
 
 
 def _touch_first(backend: Any, name: str) -> None:

@@ -19,16 +19,17 @@ from .settings import Database, Settings
 
 
 def install(settings: Settings) -> None:
-    """Have RDS make managed passwords and resource ids of its own and, where *settings* name a database, use it."""
-    from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
+    """Have RDS make managed passwords and resource ids, and use the database that *settings* name, if any."""
+    from moto.rds import models
 
-    MasterUserSecret._generate_secret_string = lambda self: _credentials(self.resource.master_username)
-    _after(RDSBackend, "create_db_instance", _identify)
+    rds: Any = models
+    rds.MasterUserSecret._generate_secret_string = lambda self: _credentials(self.resource.master_username)
+    _after(rds.RDSBackend, "create_db_instance", _identify)
     if database := settings.database:
-        DBInstance.address = property(lambda _: database.host)
-        _after(RDSBackend, "create_db_instance", lambda instance: _provide(instance, database))
-        _after(RDSBackend, "modify_db_instance", lambda instance: _provide(instance, database))
-        _after(RDSBackend, "delete_db_instance", lambda instance: _drop_master(instance, database))
+        rds.DBInstance.address = property(lambda _: database.host)
+        _after(rds.RDSBackend, "create_db_instance", lambda instance: _provide(instance, database))
+        _after(rds.RDSBackend, "modify_db_instance", lambda instance: _provide(instance, database))
+        _after(rds.RDSBackend, "delete_db_instance", lambda instance: _drop_master(instance, database))
 
 
 def _after(backend: Any, name: str, act: Callable[[Any], None]) -> None:
@@ -51,7 +52,7 @@ def _credentials(username: str) -> str:
 
 
 def _identify(instance: Any) -> None:
-    """Give the instance a resource id of its own: policies on rds-db:connect name it, and moto's is a constant."""
+    """Give the instance a resource id of its own (rds-db:connect is allowed by it): moto's is a constant."""
     letters = string.ascii_uppercase + string.digits
     instance.dbi_resource_id = "db-" + "".join(secrets.choice(letters) for _ in range(26))
 
@@ -73,7 +74,9 @@ def _password(instance: Any) -> str:
     if not instance.manage_master_user_password:
         return str(instance._master_user_password)
     manager = inproc.client("secretsmanager", instance.region, instance.account_id)
-    value = manager.get_secret_value(SecretId=instance.master_user_secret.secret_arn, VersionStage="AWSCURRENT")
+    value = manager.get_secret_value(
+        SecretId=instance.master_user_secret.secret_arn, VersionStage="AWSCURRENT"
+    )
     return str(json.loads(value["SecretString"])["password"])
 
 

@@ -28,12 +28,11 @@ def client(service: str, region: str, account: str = ACCOUNT) -> Any:
 
 @lru_cache(maxsize=256)
 def _client(service: str, region: str, account: str) -> Any:
-    session = boto3.session.Session(
+    session: Any = boto3.session.Session(  # its stubs want the service's name as a literal
         aws_access_key_id=ENGINE_KEY_ID, aws_secret_access_key="engine", region_name=region
     )
-    made = session.client(
-        service, config=Config(retries={"max_attempts": 0}, ignore_configured_endpoint_urls=True)
-    )
+    config: dict[str, Any] = {"retries": {"max_attempts": 0}, "ignore_configured_endpoint_urls": True}
+    made = session.client(service, config=Config(**config))  # the second key is unknown to the stubs
     made.meta.events.register("before-send", _stubber)
     made.meta.events.register(
         "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account)

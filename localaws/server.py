@@ -1,7 +1,8 @@
 """The server process: moto's dispatcher with a record of each call, and all that is installed into it.
 
-One JSON line on stdout tells the endpoint when requests are taken; the process ends with SIGTERM, with SIGINT, and
-with its parent. `requests.jsonl` in the home directory has a line for each call: what was called, never with what.
+One JSON line on stdout tells the endpoint when requests are taken; the process ends with SIGTERM, with
+SIGINT, and with its parent. `requests.jsonl` in the home directory has a line for each call: what was called,
+never with what.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from .settings import Database, Settings
 PARTS = ("corrections", "databases", "cloudformation", "beanstalk", "functions", "services", "authorization")
 """The packages installed into moto, in this order; those with a `close` are closed in the reverse one."""
 
-_Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class RequestLog:
     """WSGI middleware that records service, operation, status and duration of each call."""
 
-    def __init__(self, application: _Application, path: Path) -> None:
+    def __init__(self, application: Application, path: Path) -> None:
         self._application = application
         self._file = path.open("a", buffering=1)
         self._lock = threading.Lock()
@@ -40,7 +41,8 @@ class RequestLog:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         started = time.monotonic()
         service, operation = _called(environ)
-        record: dict[str, Any] = {"time": datetime.now(UTC).isoformat(), "service": service, "operation": operation}
+        record: dict[str, Any] = {"time": datetime.now(UTC).isoformat()}
+        record |= {"service": service, "operation": operation}
 
         def start(status: str, headers: Any, *more: Any) -> Any:
             record["status"] = int(status.split()[0])
@@ -74,7 +76,9 @@ def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database |
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: sys.exit(0))
     home.mkdir(parents=True, exist_ok=True)
-    os.environ["MOTO_ACM_VALIDATION_WAIT"] = "0"  # a certificate is issued at once: nobody answers its challenge
+    os.environ["MOTO_ACM_VALIDATION_WAIT"] = (
+        "0"  # a certificate is issued at once: nobody answers its challenge
+    )
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -84,7 +88,7 @@ def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database |
 
     from .cloudformation.types import custom
 
-    aws = DomainDispatcherApplication(create_backend_app)
+    aws: Application = DomainDispatcherApplication(create_backend_app)
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(custom.ROUTE):
@@ -106,14 +110,9 @@ def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database |
 
 
 def _install(settings: Settings) -> list[Any]:
-    parts = []
-    for name in PARTS:
-        try:
-            part = importlib.import_module(f"{__package__}.{name}")
-            part.install(settings)
-            parts.append(part)
-        except (ImportError, AttributeError) as error:
-            print("part missing", name, error, file=sys.stderr)
+    parts = [importlib.import_module(f"{__package__}.{name}") for name in PARTS]
+    for part in parts:
+        part.install(settings)
     return parts
 
 

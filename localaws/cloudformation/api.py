@@ -55,7 +55,7 @@ class CloudFormationResponse(BaseResponse):
             return body
         bucket, key = s3_location(url)
         found = inproc.client("s3", self.region, self.current_account).get_object(Bucket=bucket, Key=key)
-        body = found["Body"].read().decode()
+        body = str(found["Body"].read().decode())
         template.check_size(body, template.URL_LIMIT, "templateURL")
         return body
 
@@ -180,7 +180,7 @@ class CloudFormationResponse(BaseResponse):
         )
 
     def list_exports(self) -> ActionResult:
-        exports = self._engine.exports().items()
+        exports = self._engine.exports.all().items()
         return ActionResult(
             {
                 "Exports": [
@@ -191,7 +191,7 @@ class CloudFormationResponse(BaseResponse):
 
     def list_imports(self) -> ActionResult:
         name = self._text("ExportName")
-        if not (users := self._engine.importers(name)):
+        if not (users := self._engine.exports.importers(name)):
             raise ValidationError(f"Export '{name}' is not imported by any stack.")
         return ActionResult({"Imports": users})
 

@@ -62,7 +62,7 @@ def difference(
     definition: Mapping[str, Any],
     properties: Mapping[str, Any],
 ) -> Change | None:
-    """Return how a resource that exists changes to this definition with these resolved properties, if it does."""
+    """Return how an existing resource changes to this definition and these resolved properties, or None."""
     was = existing.properties
     names = sorted(name for name in was.keys() | properties.keys() if was.get(name) != properties.get(name))
     aspects = tuple(aspect for aspect in _ASPECTS if old.get(aspect) != definition.get(aspect))

@@ -108,7 +108,8 @@ class Resolver:
     def _resource(self, name: str) -> Referable:
         if name not in self.resources:
             raise ValidationError(
-                f"Template format error: Unresolved resource dependencies [{name}] in the Resources block of the template"
+                f"Template format error: Unresolved resource dependencies [{name}]"
+                " in the Resources block of the template"
             )
         return self.resources[name]
 

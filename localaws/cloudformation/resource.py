@@ -1,13 +1,12 @@
 """Resource types as data, and the few rules that turn the data into API calls.
 
-A type names the operations of its service. What goes into a call is found by name: CloudFormation's properties
-and the API's parameters mostly share theirs (letter case aside), and what differs is declared. A property that
-no declared operation knows is an error, never silently dropped.
+A type names the operations of its service. What goes into a call is found by name: CloudFormation's
+properties and the API's parameters mostly share theirs (letter case aside), and what differs is declared. A
+property that no declared operation knows is an error, never silently dropped.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import string
@@ -18,7 +17,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from .. import inproc
-from .errors import ResourceFailed
+from .errors import ResourceFailed, ValidationError
+from .fitting import fit, input_shape
 from .intrinsics import dereferenced
 
 _GONE = re.compile("NotFound|NoSuch|DoesNotExist|NonExistent|NotExist|ResourceNotFound")
@@ -34,7 +34,7 @@ _TAG_OPERATIONS = {
     "secretsmanager": ("tag_resource", "untag_resource", "SecretId"),
     "sqs": ("tag_queue", "untag_queue", "QueueUrl"),
 }
-"""How each service adds and removes tags, and the argument that says where; the rest do it by `ResourceArn`."""
+"""How a service adds and removes tags, and the argument that says where; the rest do it by `ResourceArn`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,10 @@ def sets(call: str, argument: str, undo: str = "", value: Callable[[Any], Any] =
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceType:
-    """One type of resource. Texts with braces are formats over `{id}`, `{name}`, `{region}`, `{account}` and every
-    member of the create call's answer; texts without are the name (or the dotted path) of such a member.
+    """One type of resource.
+
+    Texts with braces are formats over `{id}`, `{name}`, `{region}`, `{account}`, the members of the create
+    call's answer and the properties; texts without are the name (or the dotted path) of such a member.
     """
 
     name: str
@@ -83,7 +85,7 @@ class ResourceType:
     """Property → the API's parameter, where they differ by more than case."""
     constants: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the create call that no property says."""
-    settings: Mapping[str, Setting | Callable[[Resource], None]] = field(default_factory=dict)
+    settings: Mapping[str, Setting | Callable[[Resource], object]] = field(default_factory=dict)
     """Properties set by a call of their own; a function sees to presence and absence itself."""
     ignored: frozenset[str] = frozenset()
     """Properties that nothing here can honour and that change nothing a test would see."""
@@ -98,7 +100,7 @@ class ResourceType:
     delete: str | Callable[[Resource], None] = ""
     delete_with: Mapping[str, Any] = field(default_factory=dict)
     """The delete call's arguments where they aren't simply members of the same names."""
-    snapshot: Callable[[Resource], None] | None = None
+    snapshot: Callable[[Resource], object] | None = None
     deletion_policy: str = "Delete"
     attributes: Mapping[str, str | Callable[[Resource], Any]] | None = field(default_factory=dict)
     """What Fn::GetAtt knows; None means that only the resource itself can tell."""
@@ -115,7 +117,7 @@ class ResourceType:
         """Tell whether a change of these properties makes a new resource."""
         known = changed if self.mutable is None else set(self.mutable)
         if isinstance(self.update, str) and self.update:
-            parameters = {member.lower() for member in _shape(self.service, self.update).members}
+            parameters = {member.lower() for member in input_shape(self.service, self.update).members}
             known |= {name for name in changed if self.rename.get(name, name).lower() in parameters}
         kept = (known | self.settings.keys() | self.ignored) - self.replace - {self.named}
         if self.tagged:
@@ -178,10 +180,10 @@ class Resource:
         return inproc.client(service or self.type.service, self.place.region, self.place.account)
 
     def call(self, operation: str, /, **arguments: Any) -> dict[str, Any]:
-        """Call an operation of the type's service with template values, converted to what its parameters want."""
+        """Call an operation with template values, converted to what its parameters want."""
         service = self.type.service
         present = {key: value for key, value in arguments.items() if value is not None}
-        fitted = _fit(_shape(service, operation), dereferenced(present, self.client))
+        fitted = fit(input_shape(service, operation), dereferenced(present, self.client))
         answer: dict[str, Any] = getattr(self.client(), operation)(**fitted)
         return answer
 
@@ -233,7 +235,7 @@ class Resource:
         tags = in_api_words(self.properties.get(self.type.tags))
         if not tags or not self.type.tagged:
             return {}
-        members = _shape(self.type.service, operation).members
+        members = input_shape(self.type.service, operation).members
         if self.type.tag_kind:
             pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
             return {"TagSpecifications": [{"ResourceType": self.type.tag_kind, "Tags": pairs}]}
@@ -244,7 +246,7 @@ class Resource:
 
     def identified(self, operation: str, *, optional: bool = False) -> dict[str, Any]:
         """Return the arguments of *operation* that the resource itself can say."""
-        shape = _shape(self.type.service, operation)
+        shape = input_shape(self.type.service, operation)
         found = {}
         for member in shape.members if optional else shape.required_members:
             try:
@@ -288,13 +290,15 @@ class Resource:
         rest = changed - kind.settings.keys() - kind.ignored - {kind.tags}
         if rest and callable(kind.update):
             kind.update(self, old)
-        elif rest and kind.update:
-            whole = kind.whole or kind.update == kind.create
-            arguments = self.plain() if whole else self.pick(*rest)
-            if kind.update != kind.create:
-                known = {member.lower() for member in _shape(kind.service, kind.update).members}
-                arguments = {key: value for key, value in arguments.items() if key.lower() in known}
-            self.call(kind.update, **self.named_argument() | self.identified(kind.update) | arguments)
+        elif rest and isinstance(kind.update, str):
+            self._update_by(kind.update, rest)
+
+    def _update_by(self, operation: str, changed: set[str]) -> None:
+        whole = self.type.whole or operation == self.type.create
+        arguments = self.plain() if whole else self.pick(*changed)
+        known = {member.lower() for member in input_shape(self.type.service, operation).members}
+        arguments = {key: value for key, value in arguments.items() if key.lower() in known}
+        self.call(operation, **self.named_argument() | self.identified(operation) | arguments)
 
     def delete(self) -> None:
         """Delete the resource; one that is gone already is no failure."""
@@ -321,7 +325,7 @@ class Resource:
             setting(self)
         elif name in self.properties:
             arguments = setting.arguments(self.properties[name])
-            self.call(setting.call, **self.identified(setting.call) | arguments)
+            self.call(setting.call, **self.identified(setting.call) | dict(arguments))
         elif setting.undo:
             self.call(setting.undo, **self.identified(setting.undo))
 
@@ -331,7 +335,7 @@ class Resource:
         )
         where = self.say(self.type.tagged)
         if gone := sorted(old.keys() - new.keys()):
-            members = _shape(self.type.service, remove).members
+            members = input_shape(self.type.service, remove).members
             keys = next(m for m in members if m.lower() in ("tagkeys", "tagkeylist", "tags"))
             self.call(remove, **{argument: where, keys: gone})
         if added := {key: value for key, value in new.items() if old.get(key) != value}:
@@ -340,9 +344,12 @@ class Resource:
 
 def reason(error: Exception) -> str:
     """Say what failed, without any value that was passed."""
+    if isinstance(error, ValidationError):
+        return str(error.message)
     if isinstance(error, ClientError):
         said = error.response["Error"]
-        return f'Resource handler returned message: "{said["Message"]}" (Code: {said["Code"]}, {error.operation_name})'
+        call = f"{said['Code']}, {error.operation_name}"
+        return f'Resource handler returned message: "{said["Message"]}" ({call})'
     if isinstance(error, ParamValidationError):
         return "Properties validation failed: " + _SHOWN_VALUE.sub(", type:", str(error))
     if isinstance(error, KeyError):
@@ -356,55 +363,3 @@ def _made_up(stack: str, logical_id: str, limit: int) -> str:
     letters = string.ascii_uppercase + string.digits
     suffix = "".join(secrets.choice(letters) for _ in range(12))
     return f"{stack}-{logical_id}"[: limit - 13].rstrip("-") + f"-{suffix}"
-
-
-def _shape(service: str, operation: str) -> Any:
-    meta = inproc.client(service, "us-east-1").meta
-    return meta.service_model.operation_model(meta.method_to_api_mapping[operation]).input_shape
-
-
-def _fit(shape: Any, value: Any, where: str = "") -> Any:
-    """Convert a template's loose values ('5', 'true', documents) to what an API's shape wants."""
-    kind = shape.type_name
-    if kind == "structure" and isinstance(value, Mapping):
-        members = {member.lower(): member for member in shape.members}
-        if extra := sorted(key for key in value if key.lower() not in members):
-            raise ResourceFailed(
-                f"Properties validation failed: extraneous key [{where}{extra[0]}] is not permitted"
-            )
-        return {
-            members[key.lower()]: _fit(shape.members[members[key.lower()]], item, f"{where}{key}.")
-            for key, item in value.items()
-        }
-    if kind == "list":
-        return _fit_list(shape, value, where)
-    if kind == "map" and isinstance(value, Mapping):
-        return {str(key): _fit(shape.value, item, f"{where}{key}.") for key, item in value.items()}
-    return _fit_scalar(kind, value)
-
-
-def _fit_list(shape: Any, value: Any, where: str) -> list[Any]:
-    if isinstance(value, Mapping):  # tags: a mapping here, pairs under whatever names there
-        key, text = [m for m in shape.member.members if m.lower().endswith(("key", "value"))][:2]
-        return [{key: k, text: str(v)} for k, v in value.items()]
-    items = value if isinstance(value, list) else [value]
-    if shape.member.type_name == "structure" and items and all(isinstance(item, str) for item in items):
-        key = next(m for m in shape.member.members if m.lower().endswith("key"))
-        return [{key: item} for item in items]
-    return [_fit(shape.member, item, where) for item in items]
-
-
-def _fit_scalar(kind: str, value: Any) -> Any:
-    if isinstance(value, bool) and kind == "string":
-        return str(value).lower()
-    if kind == "boolean":
-        return value if isinstance(value, bool) else str(value).lower() == "true"
-    if kind == "string":
-        return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
-    if kind in ("integer", "long"):
-        return int(value)
-    if kind in ("float", "double"):
-        return float(value)
-    if kind == "blob" and isinstance(value, str):
-        return value.encode()
-    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -140,3 +141,19 @@ class Stack:
             "EnableTerminationProtection": self.termination_protection,
             "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """What the stacks of a region give each other."""
+
+    stacks: Mapping[str, Stack]
+
+    def all(self) -> dict[str, tuple[Stack, Output]]:
+        return {o.export: (s, o) for s in self._present() for o in s.outputs if o.export}
+
+    def importers(self, name: str) -> list[str]:
+        return [stack.name for stack in self._present() if name in stack.imports]
+
+    def _present(self) -> list[Stack]:
+        return [stack for stack in self.stacks.values() if not stack.deleted]

@@ -17,8 +17,8 @@ URL_LIMIT = 1_000_000
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 
 RESOURCE_KEYS = frozenset(
-    ["Type", "Properties", "Condition", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Metadata"]
-    + ["CreationPolicy", "UpdatePolicy"]
+    {"Type", "Properties", "Condition", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Metadata"}
+    | {"CreationPolicy", "UpdatePolicy"}
 )
 PSEUDO_PARAMETERS = frozenset(
     f"AWS::{name}"
@@ -161,7 +161,8 @@ def check(document: Mapping[str, Any], attributes_of: Mapping[str, Any]) -> None
             raise ValidationError(f"Template format error: Resource name {name} is non alphanumeric.")
         if not isinstance(definition, Mapping) or "Type" not in definition:
             raise ValidationError(
-                f"Template format error: [/Resources/{name}] Every Resources object must contain a Type member."
+                f"Template format error: [/Resources/{name}]"
+                " Every Resources object must contain a Type member."
             )
         if extra := sorted(definition.keys() - RESOURCE_KEYS):
             raise ValidationError(f"Invalid template resource property '{extra[0]}'")
@@ -187,7 +188,8 @@ def check(document: Mapping[str, Any], attributes_of: Mapping[str, Any]) -> None
             kind = attributes_of.get(resources[name]["Type"])
             if kind is not None and isinstance(attribute, str) and not kind.has_attribute(attribute):
                 raise ValidationError(
-                    f"Template error: resource {name} does not support attribute type {attribute} in Fn::GetAtt"
+                    f"Template error: resource {name} does not support attribute type {attribute}"
+                    " in Fn::GetAtt"
                 )
     conditions = document.get("Conditions") or {}
     for definition in [*resources.values(), *(document.get("Outputs") or {}).values()]:

@@ -1,9 +1,8 @@
 """The resource types of the local AWS.
 
-Kept as state here, because moto has no operation behind it (created, updated and deleted with their stack, seen by
-nobody else): Backup::BackupSelection, CloudWatch::CompositeAlarm, EC2::VPNGatewayRoutePropagation,
-Events::EventBusPolicy where it is a whole statement. Updates of Backup::BackupPlan, RDS::DBProxy and
-RDS::EventSubscription change the stack's state only.
+Types that exist in their stack only, because moto has no operation for them: Backup::BackupSelection,
+CloudWatch::CompositeAlarm, EC2::VPNGatewayRoutePropagation. Updates of Backup::BackupPlan, RDS::DBProxy and
+RDS::EventSubscription change the stack's view only. What a type declares as `ignored` has no effect.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _create(environment: Resource) -> None:
 
 
 def _update(environment: Resource, old: Mapping[str, Any]) -> None:
-    """Send what changed, and the version label only when the template's own changed: a later deployment stays."""
+    """Send what changed; the version label only if the template's own did: a later deployment stays."""
     now, was = _options(environment.properties), _options(old)
     removed = [
         {k: v for k, v in option.items() if k != "Value"} for key, option in was.items() if key not in now

@@ -83,7 +83,9 @@ def _create_group(group: Resource) -> None:
 
 
 def _update_group(group: Resource, old: Mapping[str, Any]) -> None:
-    arguments = group.pick(*(name for name in group.type.mutable if group.changed(old, name)))
+    arguments = group.pick(
+        *(name for name in group.properties if name != "Tags" and group.changed(old, name))
+    )
     if isinstance(arguments.get("VPCZoneIdentifier"), list):
         arguments["VPCZoneIdentifier"] = ",".join(arguments["VPCZoneIdentifier"])
     group.call("update_auto_scaling_group", AutoScalingGroupName=group.name, **arguments)

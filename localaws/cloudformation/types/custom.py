@@ -24,7 +24,7 @@ _endpoint = ""
 
 def serve_at(endpoint: str) -> None:
     """Tell where answers reach this process: *endpoint* routes ROUTE to `application`."""
-    global _endpoint  # noqa: PLW0603 - one server in a process
+    global _endpoint
     _endpoint = endpoint
 
 
@@ -73,7 +73,8 @@ def _request(kind: str, resource: Resource, old: Mapping[str, Any] | None = None
         del _waiting[token]
     if answer.get("Status") != "SUCCESS":
         raise ResourceFailed(
-            f"Received response status [FAILED] from custom resource. Message returned: {answer.get('Reason', '')}"
+            "Received response status [FAILED] from custom resource."
+            f" Message returned: {answer.get('Reason', '')}"
         )
     if kind != "Delete":
         resource.physical_id = answer["PhysicalResourceId"]

@@ -55,6 +55,13 @@ def _described(path: str, instance: Resource) -> Any:
     return str(found)
 
 
+_ATTRIBUTES = (
+    "Endpoint.Address",
+    "Endpoint.Port",
+    "MasterUserSecret.SecretArn",
+    "DBInstanceArn",
+    "DbiResourceId",
+)
 _MODIFIABLE = frozenset(
     {"AllocatedStorage", "AutoMinorVersionUpgrade", "BackupRetentionPeriod", "CACertificateIdentifier"}
     | {"CopyTagsToSnapshot", "DBInstanceClass", "DBParameterGroupName", "DeletionProtection"}
@@ -158,11 +165,7 @@ TYPES = (
         delete_with={"DBInstanceIdentifier": "{name}", "SkipFinalSnapshot": True},
         snapshot=_snapshot,
         deletion_policy="Snapshot",
-        attributes={
-            path: partial(_described, path)
-            for path in ("Endpoint.Address", "Endpoint.Port", "Endpoint.HostedZoneId")
-            + ("MasterUserSecret.SecretArn", "DBInstanceArn", "DbiResourceId")
-        },
+        attributes={path: partial(_described, path) for path in _ATTRIBUTES},
         tagged="DBInstanceArn",
     ),
     _rds(

@@ -383,7 +383,7 @@ TYPES = (
         id="VolumeId",
         update="modify_volume",
         delete="delete_volume",
-        snapshot=lambda volume: volume.call("create_snapshot", VolumeId=volume.physical_id) and None,
+        snapshot=lambda volume: volume.call("create_snapshot", VolumeId=volume.physical_id),
         deletion_policy="Snapshot",
         attributes=same("VolumeId"),
         tagged="{id}",

@@ -31,7 +31,7 @@ def _encryption(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lifecycle(value: Mapping[str, Any]) -> dict[str, Any]:
-    rules = []
+    rules: list[dict[str, Any]] = []
     for given in value["Rules"]:
         rule = {key: item for key, item in given.items() if key not in _LIFECYCLE_WORDS}
         rule["ID"] = given.get("Id", f"rule-{len(rules) + 1}")
@@ -187,13 +187,10 @@ TYPES = (
         create="create_backup_vault",
         named="BackupVaultName",
         settings={
-            "LockConfiguration": lambda vault: (
-                vault.call(
-                    "put_backup_vault_lock_configuration",
-                    BackupVaultName=vault.name,
-                    **vault.properties["LockConfiguration"],
-                )
-                and None
+            "LockConfiguration": lambda vault: vault.call(
+                "put_backup_vault_lock_configuration",
+                BackupVaultName=vault.name,
+                **vault.properties["LockConfiguration"],
             )
         },
         ignored=frozenset({"AccessPolicy", "Notifications"}),

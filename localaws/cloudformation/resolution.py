@@ -1,0 +1,126 @@
+"""Resolving a template against what exists: conditions, properties, outputs, and the plan of an update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import inproc
+from . import template
+from .changes import Change, difference
+from .errors import ValidationError
+from .intrinsics import Referable, Resolver, Unmade
+from .resource import Resource, in_api_words
+from .stack import Exports, Output, Stack, Wanted
+from .types import type_of
+
+
+def resolver(
+    stack: Stack,
+    wanted: Wanted,
+    exports: Exports,
+    resources: Mapping[str, Referable] | None = None,
+    imports: set[str] | None = None,
+) -> Resolver:
+    """Return a resolver of *wanted* over the stack's resources, or over *resources* in their place.
+
+    The exports it uses are added to *imports*.
+    """
+    known = exports.all()
+
+    def imported(name: str) -> str:
+        if name not in known:
+            raise ValidationError(f"No export named {name} found.")
+        if imports is not None:
+            imports.add(name)
+        return known[name][1].value
+
+    declared = wanted.document.get("Parameters") or {}
+    values = {name: _parameter(stack, declared[name], value) for name, value in wanted.parameters.items()}
+    pseudo: dict[str, Any] = {
+        "AWS::AccountId": stack.place.account,
+        "AWS::NotificationARNs": [],
+        "AWS::Partition": "aws",
+        "AWS::Region": stack.place.region,
+        "AWS::StackId": stack.id,
+        "AWS::StackName": stack.name,
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+    return Resolver(
+        wanted.document, pseudo | values, stack.resources if resources is None else resources, imported
+    )
+
+
+def _parameter(stack: Stack, spec: Mapping[str, Any], value: str) -> Any:
+    if spec["Type"].startswith("AWS::SSM::Parameter::Value"):
+        ssm = inproc.client("ssm", stack.place.region, stack.place.account)
+        value = ssm.get_parameter(Name=value)["Parameter"]["Value"]
+    return template.split_list(value) if template.is_list(spec) else value
+
+
+def active(wanted: Wanted, using: Resolver) -> dict[str, Mapping[str, Any]]:
+    """Return the resources that the conditions want, each after those it depends on."""
+    found = {n: d for n, d in wanted.document["Resources"].items() if using.applies(d)}
+    return {name: found[name] for name in template.ordered(found)}
+
+
+def properties(using: Resolver, definition: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+    """Return a resource's resolved properties, with the stack's tags where its type takes tags."""
+    resolved: dict[str, Any] = using.resolve(definition.get("Properties") or {})
+    kind = type_of(definition["Type"])
+    if kind.tagged and wanted.tags:
+        tags = wanted.tags | in_api_words(resolved.get(kind.tags))
+        resolved[kind.tags] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return resolved
+
+
+def outputs(stack: Stack, wanted: Wanted, exports: Exports) -> tuple[tuple[Output, ...], frozenset[str]]:
+    """Return the outputs, and every export that the template uses anywhere."""
+    imports: set[str] = set()
+    using = resolver(stack, wanted, exports, imports=imports)
+    found = []
+    for key, output in (wanted.document.get("Outputs") or {}).items():
+        if using.applies(output):
+            value, export = using.resolve(output["Value"]), using.resolve(output.get("Export", {}))
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            found.append(Output(key, text, output.get("Description", ""), export.get("Name", "")))
+    for definition in active(wanted, using).values():
+        using.resolve(definition.get("Properties"))
+    return tuple(found), frozenset(imports)
+
+
+def plan(stack: Stack, wanted: Wanted, exports: Exports) -> tuple[Change, ...]:
+    """Return what an update to *wanted* would do, without doing it."""
+    known: dict[str, Referable] = {**stack.resources}
+    using = resolver(stack, wanted, exports, known)
+    old = stack.wanted.document["Resources"]
+    changes: list[Change] = []
+    definitions = active(wanted, using)
+    for name, definition in definitions.items():
+        existing = stack.resources.get(name)
+        if existing is None:
+            change: Change | None = Change("Add", name, definition["Type"])
+        else:
+            resolved = properties(using, definition, wanted)
+            change = difference(
+                existing, old.get(name, {}), type_of(definition["Type"]), definition, resolved
+            )
+        if change:
+            changes.append(change)
+            if change.replacement != "False":
+                known[name] = Unmade()
+    gone = [resource for name, resource in stack.resources.items() if name not in definitions]
+    changes += [Change("Remove", r.logical_id, r.type_name, r.physical_id) for r in gone]
+    return tuple(changes)
+
+
+def changes_anything(stack: Stack, wanted: Wanted, exports: Exports) -> bool:
+    """Tell whether an update that changes no resource changes outputs, parameters or tags."""
+    was, found = stack.wanted, outputs(stack, wanted, exports)[0]
+    return (found, wanted.parameters, wanted.tags) != (stack.outputs, was.parameters, was.tags)
+
+
+def last_first(stack: Stack, definitions: Mapping[str, Any]) -> list[Resource]:
+    """Return the stack's resources, each before those it depends on."""
+    names = template.ordered(definitions)
+    return [stack.resources[name] for name in reversed(names) if name in stack.resources]
