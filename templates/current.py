@@ -46,6 +46,11 @@ FUNCTION_RUNTIME = Current(
     checked=_CHECKED,
 )
 
+FUNCTION_RUNTIME_REASON = (
+    "The newest Python but one: the newest is weeks old, and libraries are not yet tried on it."
+)
+"""Why no function has the newest runtime, for the checker that asks (AwsSolutions-L1)."""
+
 # The version is pinned for the creation of an environment; its managed updates then move it on, and a stack
 # update leaves it alone as long as this line stays as it is.
 PLATFORM = Current(

@@ -175,11 +175,11 @@ def application_environment(deployment: Deployment) -> dict[str, Arn]:
     properties: dict[str, Arn] = {
         "BEANVAULT_DATABASE_MODE": database.mode,
         "BEANVAULT_DATABASE_HOST": data.APP_HOST.imported(deployment),
-        "BEANVAULT_DATABASE_PORT": str(
-            security_groups.PROXY_PORT if database.mode == "proxy" else database.port
-        ),
+        "BEANVAULT_DATABASE_PORT": data.APP_PORT.imported(deployment),
         "BEANVAULT_DATABASE_NAME": SCHEMA,
         "BEANVAULT_DATABASE_SECRET": deployment.credential_secret,
+        "BEANVAULT_DATABASE_CONNECTION_AGE": str(database.connection_age_seconds),
+        "BEANVAULT_DATABASE_SECRET_TTL": str(database.secret_ttl_seconds),
         "BEANVAULT_BUS_NAME": deployment.bus_name,
         "BEANVAULT_SOURCE_PATH": f"{CREDENTIAL_MOUNT}/{CREDENTIAL_PATH}",
     }

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from troposphere import GetAtt, Parameter, Ref, Template
+from troposphere import GetAtt, Join, Parameter, Ref, Template
 from troposphere.awslambda import (
     Code,
     DeadLetterConfig,
@@ -22,10 +22,10 @@ from troposphere.secretsmanager import ResourcePolicy, Secret
 from troposphere.sqs import Queue, QueuePolicy
 
 from templates import keys, network, security_groups
-from templates.current import FUNCTION_RUNTIME
+from templates.current import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
 from templates.policies import add_role, arns, common, document, function, resource
-from templates.shared import LayerOutput, new_template, tags
+from templates.shared import LayerOutput, new_template, suppress, tags
 
 LAYER = "replicator"
 FUNCTION_ARN = LayerOutput(LAYER, "FunctionArn")
@@ -37,6 +37,11 @@ ASKING = ("beanvault", "Replication Requested")
 TELLING = ("beanvault.replicator", "Secret Replicated")
 """Source and detail type of the two kinds of events on the bus."""
 
+_ROTATION_RULES = (
+    "AwsSolutions-SMG4",
+    "HIPAA.Security-SecretsManagerRotationEnabled",
+    "NIST.800.53.R5-SecretsManagerRotationEnabled",
+)
 _TWO_WEEKS = 14 * 24 * 3600
 
 
@@ -59,6 +64,16 @@ def request_rule_name(deployment: Deployment) -> str:
 def dead_letter_queue_name(deployment: Deployment) -> str:
     """Return the name of the queue that keeps what failed."""
     return f"{deployment.name}-replicator-failed"
+
+
+def token_audience(deployment: Deployment) -> str:
+    """Return the one audience for which the function may ask AWS for a JWT; Vault's role has to bind it."""
+    return f"{deployment.name}-vault"
+
+
+def adopted_names(deployment: Deployment) -> list[str]:
+    """Return the full names of the secrets that replication may take over."""
+    return [f"{deployment.prefix}/{name}" for name in deployment.replicator.adopt]
 
 
 def build(deployment: Deployment) -> Template:
@@ -100,6 +115,10 @@ def _add_connection_secret(template: Template, deployment: Deployment) -> Secret
             **deployment.retention,
         )
     )
+    for rule in _ROTATION_RULES:
+        suppress(
+            secret, rule, "It holds a login at Vault, which only Vault can change; `beanvault connect` does."
+        )
     template.add_resource(
         ResourcePolicy(
             "ConnectionSecretPolicy",
@@ -188,11 +207,18 @@ def _role(
         common.put_events("TellWhatChanged", GetAtt(bus, "Arn"), *TELLING),
         function.send_failures(GetAtt(queue, "Arn")),
         common.write_logs(arns.log_group(_log_group_name(deployment))),
+        function.get_identity_token(token_audience(deployment)),
         function.trace(),
         function.connect_to_network(),
     ]
-    if deployment.replicator.replica_regions:
+    settings = deployment.replicator
+    if settings.replica_regions:
         may.append(function.replicate_owned_secrets(below, deployment.name))
+    if settings.key_aliases:
+        may.append(function.encrypt_with_aliased_keys(settings.key_aliases, below))
+    if settings.adopt:
+        adopted = [arns.secret(name) for name in adopted_names(deployment)]
+        may.append(function.adopt_secrets(adopted, deployment.name))
     never = [
         function.never_read_secrets_but(Ref(connection)),
         function.never_write_secrets_but([below, Ref(connection)]),
@@ -210,6 +236,9 @@ def _role(
         never=never,
         description="replicates Vault to Secrets Manager; writes secrets and can't read them",
         tags=tags(deployment, LAYER),
+        wildcards="Listing secrets, tracing and Lambda's own work on network interfaces know no resources; "
+        "replicated secrets and log streams get their names later. Denied explicitly: all secrets elsewhere, "
+        "and the interfaces to the function's own code.",
     )
 
 
@@ -224,10 +253,11 @@ def _environment(deployment: Deployment, connection: Secret) -> dict[str, object
         "BEANVAULT_MOUNT": ",".join(settings.mounts),
         "BEANVAULT_PREFIX": deployment.prefix,
         "BEANVAULT_OWNER": deployment.name,
-        "BEANVAULT_KMS_KEY_ID": keys.SECRETS_KEY_ARN.imported(deployment),
+        # The first is for all secrets; a path's custom metadata may ask for one of the others.
+        "BEANVAULT_KMS_KEY_ID": Join(",", [keys.SECRETS_KEY_ARN.imported(deployment), *settings.key_aliases]),
         "BEANVAULT_DELETION": settings.deletion,
         "BEANVAULT_MAX_DELETE_SHARE": str(settings.max_delete_share),
-        "BEANVAULT_ADOPT": ",".join(settings.adopt),
+        "BEANVAULT_ADOPT": ",".join(adopted_names(deployment)),
         "BEANVAULT_REPLICA_REGIONS": ",".join(settings.replica_regions),
         "BEANVAULT_TOPIC_ARN": keys.TOPIC_ARN.imported(deployment),
         "BEANVAULT_BUS_NAME": deployment.bus_name,
@@ -275,6 +305,7 @@ def _add_function(
             Tags=tags(deployment, LAYER),
         )
     )
+    suppress(replicator, "AwsSolutions-L1", FUNCTION_RUNTIME_REASON)
     template.add_resource(
         EventInvokeConfig(
             "FunctionInvocations",

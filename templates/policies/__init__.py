@@ -13,6 +13,8 @@ from awacs.aws import PolicyDocument, Statement
 from troposphere import AWSHelperFn, Ref, Tags, Template
 from troposphere.iam import ManagedPolicy, Role
 
+from templates.shared import suppress
+
 Arn: TypeAlias = str | AWSHelperFn
 
 
@@ -31,11 +33,13 @@ def add_role(
     managed: Sequence[Arn] = (),
     description: str,
     tags: Tags,
+    wildcards: str | None = None,
 ) -> Role:
     """Add a role and its policies to a template and return the role.
 
     The policies are managed ones, because compliance packs refuse inline policies; what the role may do and
-    what it must never do are two, because one policy holds no more than 6,144 characters.
+    what it must never do are two, because one policy holds no more than 6,144 characters. *wildcards* says
+    why some of what it may do names no single resource.
     """
     attached: list[Arn] = list(managed)
     for kind, statements in (("May", may), ("Never", never)):
@@ -46,6 +50,9 @@ def add_role(
                 PolicyDocument=document(statements),
             )
             attached.append(Ref(template.add_resource(policy)))
+            if wildcards and kind == "May":
+                suppress(policy, "AwsSolutions-IAM5", wildcards)
+                suppress(policy, "CKV_AWS_111", wildcards)
     return template.add_resource(
         Role(
             title,

@@ -95,6 +95,17 @@ def tag_unowned_secrets(below: Arn, owner: str) -> Statement:
     )
 
 
+def adopt_secrets(secrets: Sequence[Arn], owner: str) -> Statement:
+    """Put our name on these secrets, whosever they were: somebody asked for it by name."""
+    return Statement(
+        Sid="AdoptWhatWasAskedFor",
+        Effect=Allow,
+        Action=[secretsmanager.TagResource],
+        Resource=list(secrets),
+        Condition=Condition([StringEquals({_REQUEST_OWNER: owner})]),
+    )
+
+
 def change_owned_secrets(below: Arn, owner: str) -> Statement:
     """Change, delete and restore what carries our name."""
     return Statement(
@@ -161,6 +172,23 @@ def encrypt_secrets(key: Arn, below: Arn) -> Statement:
         Resource=[key],
         Condition=Condition(
             [
+                StringEquals({"kms:ViaService": _SECRETS_MANAGER}),
+                StringLike({"kms:EncryptionContext:SecretARN": below}),
+            ]
+        ),
+    )
+
+
+def encrypt_with_aliased_keys(aliases: Sequence[str], below: Arn) -> Statement:
+    """Let Secrets Manager encrypt these secrets with any key that carries one of these aliases."""
+    return Statement(
+        Sid="EncryptWithTeamsKeys",
+        Effect=Allow,
+        Action=[kms.Decrypt, kms.GenerateDataKey],
+        Resource=[Sub("arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*")],
+        Condition=Condition(
+            [
+                ForAnyValueStringEquals({"kms:ResourceAliases": list(aliases)}),
                 StringEquals({"kms:ViaService": _SECRETS_MANAGER}),
                 StringLike({"kms:EncryptionContext:SecretARN": below}),
             ]
