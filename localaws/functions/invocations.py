@@ -10,11 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
 from ..authorization import NotTrustedError, Session, assume_role
+from ..services.delivery import send
 from .logs import deliver
 from .runtime_api import Event
 from .sandbox import Configuration, Report, Sandbox
@@ -189,45 +191,19 @@ class Invoker:
         """Send with the function's own role, which needs the right to."""
         if not target:
             return
-        region = function.configuration.region
         try:
-            _put(self._session(function), region, self._endpoint, target, body, attributes or {})
-        except (ClientError, NotTrustedError) as error:
+            failed = target != function.on_success
+            kind = f"Lambda Function Invocation Result - {'Failure' if failed else 'Success'}"
+            clients = partial(
+                self._session(function).client, region=function.configuration.region, endpoint=self._endpoint
+            )
+            send(clients, target, body, attributes=attributes, event=("lambda", kind))
+        except (ClientError, NotTrustedError, LookupError) as error:
             self._note(function, f"(not delivered to {target}: {error})")
 
     def _note(self, function: Function, line: str) -> None:
         with (self._home / f"{function.configuration.name}.log").open("a") as file:
             file.write(line + "\n")
-
-
-def _put(
-    session: Session, region: str, endpoint: str, target: str, body: str, attributes: dict[str, str]
-) -> None:
-    typed = {
-        name: {"DataType": "Number" if name == "ErrorCode" else "String", "StringValue": value}
-        for name, value in attributes.items()
-    }
-    service, name = target.split(":")[2], target.rpartition(":")[2]
-    client = session.client(service, region, endpoint)
-    match service:
-        case "sqs":
-            url = f"{endpoint}/{target.split(':')[4]}/{name}"
-            client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=typed)
-        case "sns":
-            client.publish(TopicArn=target, Message=body, MessageAttributes=typed)
-        case "lambda":
-            client.invoke(FunctionName=target, InvocationType="Event", Payload=body)
-        case "events":
-            record = json.loads(body)
-            success = record["requestContext"]["condition"] == "Success"
-            entry = {
-                "Source": "lambda",
-                "DetailType": f"Lambda Function Invocation Result - {'Success' if success else 'Failure'}",
-                "Detail": body,
-                "EventBusName": target,
-                "Resources": [record["requestContext"]["functionArn"]],
-            }
-            client.put_events(Entries=[entry])
 
 
 def _record(function: Function, event: Event, report: Report | None, attempts: int, condition: str) -> str:

@@ -1,9 +1,22 @@
-"""What moto lacks or gets wrong in the services of a deployment: Secrets Manager, STS, EventBridge, Scheduler."""
+"""What moto lacks or gets wrong in Secrets Manager, STS, EventBridge and Scheduler."""
 
 from __future__ import annotations
 
+import threading
+
 from ..settings import Settings
+from . import events, secretsmanager, sts
+
+_stop = threading.Event()
 
 
 def install(settings: Settings) -> None:
-    """Correct moto's services in this process."""
+    """Correct moto's services in this process, and start firing schedules."""
+    secretsmanager.install()
+    sts.install(settings.home)
+    events.install(settings.home, settings.endpoint, _stop)
+
+
+def close() -> None:
+    """Fire no more schedules."""
+    _stop.set()

@@ -1,0 +1,292 @@
+"""Secrets Manager's refusals that moto does not know, and three places where it loses track of a version.
+
+Texts and limits: https://docs.aws.amazon.com/secretsmanager/latest/apireference/ and
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.core.utils import camelcase_to_underscores
+from moto.secretsmanager.models import (
+    FakeSecret,
+    ReplicaSecret,
+    SecretsManagerBackend,
+    secretsmanager_backends,
+)
+from moto.secretsmanager.responses import SecretsManagerResponse
+
+from ..authorization.resources import find_key
+
+MAXIMUM_BYTES = 65536
+MAXIMUM_TAGS = 50
+NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
+TAG = re.compile(r"[\w\s+\-=.:/@]*")
+
+Params = Mapping[str, Any]
+
+
+def install() -> None:
+    """Put the checks before moto's own methods, and mend what moto does with versions."""
+    checked = {
+        "CreateSecret": (_value, _name, _tags, _not_scheduled, _key_can_encrypt),
+        "PutSecretValue": (_value, _not_deleted, _key_can_encrypt),
+        "UpdateSecret": (_value, _not_deleted, _token_is_new, _key_can_encrypt),
+        "GetSecretValue": (_not_deleted, _key_can_decrypt),
+        "UpdateSecretVersionStage": (_not_deleted, _stage_can_move),
+        "TagResource": (_tags, _not_deleted),
+        "PutResourcePolicy": (_not_deleted, _policy),
+        **dict.fromkeys(
+            (
+                *("UntagResource", "RotateSecret", "DeleteResourcePolicy", "GetResourcePolicy"),
+                *("ReplicateSecretToRegions", "RemoveRegionsFromReplication"),
+            ),
+            (_not_deleted,),
+        ),
+    }
+    for operation, checks in checked.items():
+        _check_before(operation, checks)
+    SecretsManagerResponse.stop_replication_to_replica = _stop_replication  # type: ignore[attr-defined]
+    SecretsManagerResponse.list_secret_version_ids = _list_versions  # type: ignore[method-assign, assignment]
+    FakeSecret._form_version_ids_to_stages = _labelled_versions  # type: ignore[method-assign, assignment]
+    _mend_versions()
+
+
+Check = Callable[[SecretsManagerBackend, Params], None]
+
+
+def _check_before(operation: str, checks: tuple[Check, ...]) -> None:
+    name = camelcase_to_underscores(operation)
+    original = getattr(SecretsManagerResponse, name)
+
+    @functools.wraps(original)
+    def checked(self: SecretsManagerResponse) -> str:
+        params = json.loads(self.body)
+        for check in checks:
+            check(self.backend, params)
+        return str(original(self))
+
+    setattr(SecretsManagerResponse, name, checked)
+
+
+def _invalid(message: str, code: str = "InvalidParameterException") -> JsonRESTError:
+    return JsonRESTError(code, message)
+
+
+def _constraint(field: str, constraint: str) -> JsonRESTError:
+    message = f"1 validation error detected: Value at '{field}' failed to satisfy constraint: {constraint}"
+    return _invalid(message, "ValidationException")
+
+
+def _value(_backend: SecretsManagerBackend, params: Params) -> None:
+    """A value of more than 65,536 bytes was taken, and so was an empty one."""
+    sizes = {
+        "secretString": params.get("SecretString") and len(params["SecretString"].encode()),
+        "secretBinary": params.get("SecretBinary") and len(base64.b64decode(params["SecretBinary"])),
+    }
+    for field, size in sizes.items():
+        if size is not None and not size:
+            raise _constraint(field, "Member must have length greater than or equal to 1")
+        if size and size > MAXIMUM_BYTES:
+            raise _constraint(field, f"Member must have length less than or equal to {MAXIMUM_BYTES}")
+    if all(name in params for name in ("SecretString", "SecretBinary")):
+        raise _invalid(
+            "You can't specify both a binary secret value and a string secret value in the same secret."
+        )
+
+
+def _name(_backend: SecretsManagerBackend, params: Params) -> None:
+    """A name with any character, of any length, was taken."""
+    if not NAME.fullmatch(params["Name"]):
+        raise _invalid(
+            "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: "
+            "-/_+=.@!",
+            "ValidationException",
+        )
+
+
+def _tags(backend: SecretsManagerBackend, params: Params) -> None:
+    """Tags of any number and length were taken."""
+    secret = backend.secrets.get(params["SecretId"]) if "SecretId" in params else None
+    keys = {tag["Key"] for tag in (secret.tags if secret else None) or []}
+    for tag in params.get("Tags") or []:
+        key, value = tag["Key"], tag.get("Value", "")
+        if not 1 <= len(key) <= 128 or not TAG.fullmatch(key):
+            raise _invalid(
+                f"Tag key {key[:140]!r} is not valid: 1 to 128 letters, digits, spaces and _.:/=+-@"
+            )
+        if len(value) > 256 or not TAG.fullmatch(value):
+            raise _invalid(
+                f"Value of tag {key!r} is not valid: up to 256 letters, digits, spaces and _.:/=+-@"
+            )
+        if key.lower().startswith("aws:"):
+            raise _invalid(f"Tag key {key!r} is not valid: aws: is reserved for AWS")
+        keys.add(key)
+    if len(keys) > MAXIMUM_TAGS:
+        raise _invalid(f"A secret can have {MAXIMUM_TAGS} tags, this would make {len(keys)}")
+
+
+def _not_scheduled(backend: SecretsManagerBackend, params: Params) -> None:
+    """Creating over a secret that is pending deletion said ResourceExistsException, or went through."""
+    secret = backend.secrets.get(params["Name"])
+    if secret and secret.is_deleted():
+        raise _invalid(
+            "You can't create this secret because a secret with this name is already scheduled for deletion.",
+            "InvalidRequestException",
+        )
+
+
+def _not_deleted(backend: SecretsManagerBackend, params: Params) -> None:
+    """A secret that is pending deletion could be written, tagged and replicated."""
+    secret = backend.secrets.get(params["SecretId"])
+    if secret and secret.is_deleted():
+        raise _invalid(
+            "You can't perform this operation on the secret because it was marked for deletion.",
+            "InvalidRequestException",
+        )
+
+
+def _token_is_new(backend: SecretsManagerBackend, params: Params) -> None:
+    """UpdateSecret with the token of an existing version was a no-op; only PutSecretValue is."""
+    secret, token = backend.secrets.get(params["SecretId"]), params.get("ClientRequestToken")
+    if secret and token in secret.versions and {"SecretString", "SecretBinary"} & params.keys():
+        raise _invalid(
+            f"You can't use ClientRequestToken {token} because that value is already in use for a version of "
+            f"secret {secret.arn}.",
+            "ResourceExistsException",
+        )
+
+
+def _stage_can_move(backend: SecretsManagerBackend, params: Params) -> None:
+    """AWSCURRENT could be taken off, and a refused move had already taken the label away."""
+    source, target = params.get("RemoveFromVersionId"), params.get("MoveToVersionId")
+    if params["VersionStage"] == "AWSCURRENT" and source and not target:
+        raise _invalid(
+            "You can only move staging label AWSCURRENT to a different secret version. "
+            "It can't be completely removed."
+        )
+    secret, label = backend.secrets.get(params["SecretId"]), params["VersionStage"]
+    if secret is None or not target:
+        return
+    if target not in secret.versions:
+        raise _invalid(f"Not a valid version: {target}")
+    holders = [one for one, version in secret.versions.items() if label in version["version_stages"]]
+    if holders and source not in holders:
+        raise _invalid(
+            f"The parameter RemoveFromVersionId can't be empty. Staging label {label} is currently attached "
+            f"to version {holders[0]}, so you must explicitly reference that version in RemoveFromVersionId."
+        )
+
+
+def _policy(_backend: SecretsManagerBackend, params: Params) -> None:
+    """BlockPublicPolicy had no effect, and a policy could be any text."""
+    try:
+        statements = json.loads(params["ResourcePolicy"])["Statement"]
+    except (ValueError, KeyError, TypeError):
+        raise _invalid(
+            "This resource policy contains invalid Json.", "MalformedPolicyDocumentException"
+        ) from None
+    if params.get("BlockPublicPolicy") and any(
+        one["Effect"] == "Allow" and one.get("Principal") in ("*", {"AWS": "*"}) and not one.get("Condition")
+        for one in (statements if isinstance(statements, list) else [statements])
+    ):
+        raise _invalid("You must not allow broad access to the secret.", "PublicPolicyException")
+
+
+def _key_can_encrypt(backend: SecretsManagerBackend, params: Params) -> None:
+    """A key that is missing, disabled or to be deleted encrypted all the same."""
+    if not _usable(backend, params):
+        raise _invalid(
+            "Secrets Manager can't encrypt the protected secret text using the provided KMS key. Check that "
+            "the KMS key is available, enabled, and not in an invalid state.",
+            "EncryptionFailure",
+        )
+
+
+def _key_can_decrypt(backend: SecretsManagerBackend, params: Params) -> None:
+    if not _usable(backend, params):
+        raise _invalid(
+            "Secrets Manager can't decrypt the protected secret text using the provided KMS key.",
+            "DecryptionFailure",
+        )
+
+
+def _usable(backend: SecretsManagerBackend, params: Params) -> bool:
+    secret = backend.secrets.get(params.get("SecretId", ""))
+    key_id = params.get("KmsKeyId") or getattr(secret, "kms_key_id", None)
+    if not key_id or "alias/aws/" in key_id:
+        return True
+    key = find_key(backend.account_id, backend.region_name, key_id)
+    return key is not None and key.key_state == "Enabled"
+
+
+def _stop_replication(response: SecretsManagerResponse) -> str:
+    """StopReplicationToReplica did not exist: the replica becomes a secret of its own, in its region."""
+    backend, secret_id = response.backend, response._get_param("SecretId")
+    _not_deleted(backend, {"SecretId": secret_id})
+    replica = backend.secrets.get(secret_id)
+    if not isinstance(replica, ReplicaSecret):
+        raise _invalid("You can only call this operation on a replica secret, in its region.")
+    source = replica.source
+    own: FakeSecret = copy.copy(source)
+    own.arn, own.region, own.replicas = replica.arn, replica.region, []
+    own.versions, own.tags, own.kms_key_id = copy.deepcopy(source.versions), copy.deepcopy(source.tags), None
+    source.replicas.remove(replica)
+    dict.pop(backend.secrets, replica.arn)
+    secretsmanager_backends[backend.account_id][replica.region].secrets[own.name] = own
+    return json.dumps({"ARN": own.arn})
+
+
+def _labelled_versions(secret: FakeSecret) -> dict[str, Any]:
+    """DescribeSecret and ListSecrets showed versions without a label, which are deprecated and left out."""
+    return {one: held["version_stages"] for one, held in secret.versions.items() if held["version_stages"]}
+
+
+def _list_versions(response: SecretsManagerResponse) -> str:
+    """ListSecretVersionIds gave the name for the ARN, deprecated versions unasked, and a wrong time."""
+    secret = response.backend.describe_secret(response._get_param("SecretId"))
+    every = response._get_bool_param("IncludeDeprecated", False)
+    versions = [
+        {"VersionId": one, "VersionStages": held["version_stages"], "CreatedDate": held["createdate"]}
+        for one, held in secret.versions.items()
+        if every or held["version_stages"]
+    ]
+    return json.dumps({"ARN": secret.arn, "Name": secret.name, "Versions": versions})
+
+
+def _mend_versions() -> None:
+    """After a stage was moved, GetSecretValue gave the old version, and the next put made two AWSCURRENT."""
+    read, move = SecretsManagerBackend.get_secret_value, SecretsManagerBackend.update_secret_version_stage
+
+    @functools.wraps(read)
+    def get_secret_value(
+        self: SecretsManagerBackend, secret_id: str, version_id: Any, version_stage: Any
+    ) -> dict[str, Any]:
+        secret = self.secrets.get(secret_id)
+        current = "AWSCURRENT" if secret and secret.versions and not version_id else None
+        return read(self, secret_id, version_id, version_stage or current)  # type: ignore[arg-type]
+
+    @functools.wraps(move)
+    def update_secret_version_stage(
+        self: SecretsManagerBackend,
+        secret_id: str,
+        version_stage: str,
+        remove_from_version_id: Any,
+        move_to_version_id: Any,
+    ) -> tuple[str, str]:
+        answer = move(self, secret_id, version_stage, remove_from_version_id, move_to_version_id)
+        secret = self.secrets[secret_id]
+        if version_stage == "AWSCURRENT" and isinstance(secret, FakeSecret):
+            secret.set_default_version_id(move_to_version_id)
+        return answer
+
+    SecretsManagerBackend.get_secret_value = get_secret_value  # type: ignore[method-assign]  # a hook
+    SecretsManagerBackend.update_secret_version_stage = update_secret_version_stage  # type: ignore[method-assign]
