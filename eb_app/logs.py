@@ -42,6 +42,17 @@ def _frames(record: logging.LogRecord) -> str:
     return " < ".join(reversed(frames))
 
 
+class _LogFile(WatchedFileHandler):
+    """Follows logrotate, and survives that the old file can't be flushed because the disk is full."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:
+            self.stream = None  # type: ignore[assignment]  # as the base class does; the next line opens anew
+            self.handleError(record)
+
+
 def set_up(file: Path | None) -> None:
     """Send all loggers to *file*, or to standard output if there is none or it can't be written."""
     logging.raiseExceptions = False  # a full disk costs log lines, not requests
@@ -49,7 +60,7 @@ def set_up(file: Path | None) -> None:
     problem = None
     if file:
         try:
-            handler = WatchedFileHandler(file, encoding="utf-8")  # logrotate may move the file away
+            handler = _LogFile(file, encoding="utf-8")
         except OSError as error:
             problem = error
     handler.setFormatter(JsonFormatter())

@@ -1,0 +1,77 @@
+"""What counts as an entry."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eb_app.entries import LONGEST, InvalidEntry, parse_request_key, parse_text
+
+
+@given(st.text())
+def test_any_text_is_taken_as_it_should_be_or_refused(raw: str) -> None:
+    """What is taken is short, visible, normalised, and stays the same when it is parsed again."""
+    try:
+        text = parse_text(raw)
+    except InvalidEntry:
+        return
+    assert 1 <= len(text) <= LONGEST
+    assert text == unicodedata.normalize("NFC", text).strip() == parse_text(text)
+    assert not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
+    text.encode("utf-8")  # a lone surrogate would end in the database's driver
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "Grüße, 你好, שלום, مرحبا",
+        "👩‍👩‍👧 family",
+        "'; DROP TABLE entries; --",
+        "<script>alert(1)</script>",
+        "x" * LONGEST,
+    ],
+)
+def test_ordinary_and_hostile_looking_text_is_text(raw: str) -> None:
+    """Nothing is refused for what it would mean elsewhere: it is stored and shown as text."""
+    assert parse_text(raw) == raw
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        7,
+        ["text"],
+        "",
+        "   \n",
+        "x" * (LONGEST + 1),
+        "bell\x07",
+        "null\x00byte",
+        "two\nlines",
+        "lone \ud800 surrogate",
+        "line\u2028separator",
+        "reversed \u202e txt",
+        "isolated \u2066 txt",
+    ],
+)
+def test_what_is_no_text_or_can_not_be_seen_is_refused(raw: object) -> None:
+    """Control characters, lone surrogates and marks that turn the direction of reading are refused."""
+    with pytest.raises(InvalidEntry):
+        parse_text(raw)
+
+
+@pytest.mark.parametrize("raw", [None, "", "1", "g" * 32, 5])
+def test_a_request_key_is_a_uuid(raw: object) -> None:
+    """Anything else is refused."""
+    with pytest.raises(InvalidEntry, match="UUID"):
+        parse_request_key(raw)
+
+
+def test_one_request_key_has_one_spelling() -> None:
+    """Upper case and braces don't make another key."""
+    assert (
+        parse_request_key("{6BA7B810-9DAD-11D1-80B4-00C04FD430C8}") == "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    )

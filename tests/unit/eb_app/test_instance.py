@@ -1,0 +1,62 @@
+"""The app says where it runs when the metadata service tells, and doesn't mind when it doesn't."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from eb_app.instance import Instance, describe
+
+
+class _Metadata(BaseHTTPRequestHandler):
+    """IMDSv2: a token by PUT, and nothing without it."""
+
+    def do_PUT(self) -> None:
+        wanted = self.path == "/latest/api/token" and self.headers["X-aws-ec2-metadata-token-ttl-seconds"]
+        self._answer("the-token" if wanted else None)
+
+    def do_GET(self) -> None:
+        known = {
+            "/latest/meta-data/instance-id": "i-0123456789abcdef0",
+            "/latest/meta-data/placement/availability-zone": "eu-central-1a",
+        }
+        allowed = self.headers["X-aws-ec2-metadata-token"] == "the-token"
+        self._answer(known.get(self.path) if allowed else None)
+
+    def _answer(self, text: str | None) -> None:
+        self.send_response(200 if text else 401)
+        self.end_headers()
+        self.wfile.write((text or "").encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def metadata() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Metadata)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_id_and_zone_come_from_the_metadata_service(metadata: str) -> None:
+    """With a token, as IMDSv2 wants it."""
+    found = describe({"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata})
+    assert found == Instance("i-0123456789abcdef0", "eu-central-1a")
+
+
+def test_off_ec2_nothing_is_known_and_nothing_fails(metadata: str) -> None:
+    """Nobody listens; somebody else listens; it is switched off."""
+    for environ in (
+        {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"},
+        {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{metadata}/elsewhere"},
+        {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata, "AWS_EC2_METADATA_DISABLED": "true"},
+    ):
+        assert describe(environ) == Instance()

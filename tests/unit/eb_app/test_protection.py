@@ -1,0 +1,59 @@
+"""Requests that another site has made are told from our own."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask, request
+
+from eb_app.protection import is_forged
+
+APP = Flask(__name__)
+
+
+def forged(
+    method: str = "POST", content_type: str = "application/x-www-form-urlencoded", **headers: str
+) -> bool:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    with APP.test_request_context(
+        "/entries", method=method, base_url="https://app.example", content_type=content_type, headers=named
+    ):
+        return is_forged(request)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "anything"])
+def test_a_browser_that_names_another_site_is_refused(site: str) -> None:
+    """A neighbour below the same domain is another site too; and only we may send our forms."""
+    assert forged(Sec_Fetch_Site=site)
+    assert forged(Sec_Fetch_Site=site, content_type="application/json")
+    assert forged("DELETE", Sec_Fetch_Site=site)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://app.example.evil.example", ""])
+def test_an_older_browser_is_judged_by_its_origin(origin: str) -> None:
+    """`Origin: null` is what a sandboxed frame sends."""
+    assert forged(Origin=origin)
+
+
+def test_our_own_forms_are_served() -> None:
+    """With either header; the port doesn't count, because the platform's nginx drops it."""
+    assert not forged(Sec_Fetch_Site="same-origin")
+    assert not forged(Origin="https://app.example")
+    assert not forged(Origin="https://app.example:8443")
+
+
+def test_a_form_that_says_nothing_of_its_origin_is_refused() -> None:
+    """Every browser since 2020 says it."""
+    assert forged()
+    assert forged(content_type="text/plain")
+    assert forged(content_type="multipart/form-data; boundary=x")
+
+
+def test_programs_are_served() -> None:
+    """JSON and DELETE can't come from a foreign page without a preflight."""
+    assert not forged(content_type="application/json")
+    assert not forged("DELETE")
+
+
+def test_reading_is_never_forged() -> None:
+    """A link from elsewhere is welcome."""
+    assert not forged("GET", Sec_Fetch_Site="cross-site")
