@@ -7,6 +7,9 @@ with the instance profile's credentials, a real nginx before them, and a load ba
 
 from __future__ import annotations
 
+from typing import Any
+
+from moto.core.utils import get_service_model
 from moto.elasticbeanstalk import models, urls
 
 from ..settings import Settings
@@ -22,6 +25,10 @@ def install(settings: Settings) -> None:
     models.eb_backends.clear()
     urls.url_paths["{0}/$"] = Operations.dispatch
     add_newer_stacks()
+    # The EB CLI has its own model of the API, and wants what botocore's doesn't let moto write.
+    model: Any = get_service_model("elasticbeanstalk")
+    settings_shape = model._service_description["shapes"]["ConfigurationSettingsDescription"]
+    settings_shape["members"]["Tier"] = {"shape": "EnvironmentTier"}
     Operations.rollouts = Rollouts(settings)
 
 

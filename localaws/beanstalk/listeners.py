@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+from botocore.exceptions import ClientError
 from moto.acm.models import AWS_ROOT_CA, acm_backends
 
 from ..inproc import client
@@ -96,10 +98,11 @@ def attach(environment: Environment, options: Options) -> None:
     )
     environment.target_group = group["TargetGroups"][0]["TargetGroupArn"]
     taken = {rule["Priority"] for rule in elb.describe_rules(ListenerArn=listener)["Rules"]}
+    hosts = [environment.cname, *_hosts(options)]
     made = elb.create_rule(
         ListenerArn=listener,
         Priority=next(number for number in range(1, 50000) if str(number) not in taken),
-        Conditions=[{"Field": "host-header", "Values": [environment.cname, *_hosts(options)]}],
+        Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": hosts}}],
         Actions=[{"Type": "forward", "TargetGroupArn": environment.target_group}],
     )
     environment.rule = made["Rules"][0]["RuleArn"]
@@ -107,8 +110,9 @@ def attach(environment: Environment, options: Options) -> None:
 
 def detach(environment: Environment) -> None:
     elb = client("elbv2", environment.region, environment.account)
-    if environment.rule:
-        elb.delete_rule(RuleArn=environment.rule)
-    if environment.target_group:
-        elb.delete_target_group(TargetGroupArn=environment.target_group)
+    with contextlib.suppress(ClientError):  # the load balancer may have gone first
+        if environment.rule:
+            elb.delete_rule(RuleArn=environment.rule)
+        if environment.target_group:
+            elb.delete_target_group(TargetGroupArn=environment.target_group)
     environment.rule = environment.target_group = None

@@ -5,86 +5,17 @@ moto's dispatcher calls the method that bears an operation's name; parameters co
 
 from __future__ import annotations
 
-import re
-import uuid
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-import boto3
-from botocore.config import Config
-from botocore.utils import parse_timestamp
 from moto.core.responses import ActionResult, EmptyResult
-from moto.elasticbeanstalk.responses import EBResponse
 
 from ..inproc import client
-from ..settings import OPERATOR_KEY_ID
 from . import listeners, platforms
-from .rollout import Rollouts
-from .state import Application, Beanstalk, Environment, InvalidParameterValue, NotFound, now
-
-_SEVERITIES = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+from .observations import Observations, moment
+from .state import Application, Environment, InvalidParameterValue, now
 
 
-class Operations(EBResponse):
-    rollouts: Rollouts
-    """Set when the extension is installed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.request = str(uuid.uuid4())
-
-    def _enrich_response(  # type: ignore[override]  # moto's is static, and called on the instance
-        self, headers: dict[str, str], body: Any
-    ) -> tuple[dict[str, str], Any]:
-        """Answer with the request id that the events carry.
-
-        moto's own method makes one up, and puts it where the first `<RequestId>` of the answer begins and the
-        last ends: of DescribeEvents' answer only one event would be left.
-        """
-        if "status" in headers:
-            headers["status"] = str(headers["status"])
-        headers["x-amzn-RequestId"] = self.request
-        text = body.decode() if isinstance(body, bytes) else body
-        return headers, re.sub(
-            r"(<ResponseMetadata>\s*<RequestId>)[^<]*", rf"\g<1>{self.request}", text
-        ) if isinstance(text, str) else text
-
-    @property
-    def _backend(self) -> Beanstalk:
-        backend = self.elasticbeanstalk_backend
-        assert isinstance(backend, Beanstalk)  # noqa: S101 - install put it there
-        return backend
-
-    def _text(self, name: str) -> str | None:
-        value: str | None = self._get_param(name)
-        return value or None
-
-    def _list(self, name: str) -> list[Any]:
-        return list(self._get_param(name) or [])
-
-    def _application(self) -> Application:
-        return self._backend.application(self._text("ApplicationName") or "")
-
-    def _environment(self, prefix: str = "") -> Environment:
-        return self._backend.environment(
-            self._text(f"{prefix}EnvironmentName"), self._text(f"{prefix}EnvironmentId")
-        )
-
-    def _ready(self) -> Environment:
-        environment = self._environment()
-        if environment.status != "Ready":
-            raise InvalidParameterValue(
-                f"Environment named {environment.name} is in an invalid state for this operation. "
-                "Must be Ready."
-            )
-        return environment
-
-    def _say(self, message: str, where: Application | Environment, **more: Any) -> None:
-        if isinstance(where, Environment):
-            more["environment"], where = where, where.application
-        self._backend.say(message, self.request, application=where.name, **more)
-
+class Operations(Observations):
     # Applications and versions
 
     def create_application(self) -> ActionResult:
@@ -185,20 +116,6 @@ class Operations(EBResponse):
             s3.delete_object(Bucket=source["S3Bucket"], Key=source["S3Key"])
         return EmptyResult()
 
-    def create_storage_location(self) -> ActionResult:
-        """Return the account's bucket, made unless it is there."""
-        s3, bucket = client("s3", self.region, self.current_account), self._bucket
-        try:
-            s3.head_bucket(Bucket=bucket)
-        except s3.exceptions.ClientError:
-            where = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
-            s3.create_bucket(Bucket=bucket, **({} if self.region == "us-east-1" else where))
-        return ActionResult({"S3Bucket": bucket})
-
-    @property
-    def _bucket(self) -> str:
-        return f"elasticbeanstalk-{self.region}-{self.current_account}"
-
     # Environments
 
     def check_dns_availability(self) -> ActionResult:
@@ -250,7 +167,7 @@ class Operations(EBResponse):
     def describe_environments(self) -> ActionResult:
         application, version = self._text("ApplicationName"), self._text("VersionLabel")
         names, identifiers = self._list("EnvironmentNames"), self._list("EnvironmentIds")
-        since = _moment(self._get_param("IncludedDeletedBackTo")) or now() - timedelta(hours=1)
+        since = moment(self._get_param("IncludedDeletedBackTo")) or now() - timedelta(hours=1)
         deleted = self._get_param("IncludeDeleted", True)
         found = [
             each.description_of()
@@ -348,166 +265,3 @@ class Operations(EBResponse):
     def validate_configuration_settings(self) -> ActionResult:
         self._application()
         return ActionResult({"Messages": []})
-
-    # Events, health, logs
-
-    def describe_events(self) -> ActionResult:
-        names = ("ApplicationName", "EnvironmentName", "RequestId", "VersionLabel", "PlatformArn")
-        wanted = {name: value for name in names if (value := self._text(name))}
-        if identifier := self._text("EnvironmentId"):
-            wanted["EnvironmentName"] = self._backend.environment(None, identifier).name
-        start, end = _moment(self._get_param("StartTime")), _moment(self._get_param("EndTime"))
-        at_least = _SEVERITIES.index(self._text("Severity") or "TRACE")
-        found = [
-            event
-            for event in self._backend.events()
-            if wanted.items() <= event.items()
-            and (not start or event["EventDate"] >= start)
-            and (not end or event["EventDate"] < end)
-            and _SEVERITIES.index(event["Severity"]) >= at_least
-        ]
-        first, size = int(self._text("NextToken") or 0), int(self._get_param("MaxRecords") or 100)
-        more = {"NextToken": str(first + size)} if len(found) > first + size else {}
-        return ActionResult({"Events": found[first : first + size], **more})
-
-    def describe_environment_health(self) -> ActionResult:
-        environment = self._environment()
-        colour, status = environment.health
-        every = ("NoData", "Unknown", "Pending", "Ok", "Info", "Warning", "Degraded", "Severe")
-        return ActionResult(
-            {
-                "EnvironmentName": environment.name,
-                "HealthStatus": status,
-                "Status": environment.status,
-                "Color": colour,
-                "Causes": environment.causes,
-                "ApplicationMetrics": _metrics(),
-                "InstancesHealth": {each: int(each == status) for each in every},
-                "RefreshedAt": now(),
-            }
-        )
-
-    def describe_instances_health(self) -> ActionResult:
-        environment = self._environment()
-        colour, status = environment.health
-        found = {
-            "InstanceId": environment.instance.id if environment.instance else "",
-            "HealthStatus": status,
-            "Color": colour,
-            "Causes": environment.causes,
-            "LaunchedAt": environment.deployed,
-            "ApplicationMetrics": _metrics(),
-            "System": {"CPUUtilization": dict.fromkeys(_CPU, 0.0), "LoadAverage": [0.0, 0.0]},
-            "Deployment": {
-                "VersionLabel": environment.version or "Sample Application",
-                "DeploymentId": environment.deployment,
-                "Status": "Deployed",
-                "DeploymentTime": environment.deployed,
-            },
-            "AvailabilityZone": f"{self.region}a",
-            "InstanceType": "local",
-        }
-        return ActionResult(
-            {"RefreshedAt": now(), "InstanceHealthList": [found] if environment.instance else []}
-        )
-
-    def _log_key(self, environment: Environment) -> str:
-        return f"resources/environments/logs/{self._text('InfoType')}/{environment.id}/logs.txt"
-
-    def request_environment_info(self) -> EmptyResult:
-        environment = self._environment()
-        if environment.instance is None:
-            raise InvalidParameterValue(f"Environment {environment.name} has no instance to take logs from.")
-        s3 = client("s3", self.region, self.current_account)
-        self.create_storage_location()
-        text = environment.instance.logs(100 if self._text("InfoType") == "tail" else 100_000)
-        s3.put_object(Bucket=self._bucket, Key=self._log_key(environment), Body=text.encode())
-        verb = "tailing" if self._text("InfoType") == "tail" else "bundling"
-        self._say(f"[Instance: {environment.instance.id}] Successfully finished {verb} 4 log(s)", environment)
-        return EmptyResult()
-
-    def retrieve_environment_info(self) -> ActionResult:
-        environment = self._environment()
-        s3 = boto3.client(
-            "s3",
-            region_name=self.region,
-            endpoint_url=self.rollouts.settings.endpoint,
-            aws_access_key_id=OPERATOR_KEY_ID,
-            aws_secret_access_key="operator",
-            config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-        )
-        key = self._log_key(environment)
-        url = s3.generate_presigned_url("get_object", {"Bucket": self._bucket, "Key": key}, ExpiresIn=900)
-        info = {
-            "InfoType": self._text("InfoType"),
-            "Ec2InstanceId": environment.instance.id if environment.instance else "",
-            "SampleTimestamp": now(),
-            "Message": url,
-        }
-        return ActionResult({"EnvironmentInfo": [info]})
-
-    # Platforms and tags
-
-    def list_platform_versions(self) -> ActionResult:
-        return ActionResult({"PlatformSummaryList": self._filtered("Type")})
-
-    def list_platform_branches(self) -> ActionResult:
-        branches = {
-            each["PlatformBranchName"]: {
-                "PlatformName": each["PlatformCategory"],
-                "BranchName": each["PlatformBranchName"],
-                "LifecycleState": "Supported",
-                "BranchOrder": order,
-                "SupportedTierList": each["SupportedTierList"],
-            }
-            for order, each in enumerate(self._filtered("Attribute"))
-        }
-        return ActionResult({"PlatformBranchSummaryList": list(branches.values())})
-
-    def _filtered(self, kind: str) -> list[dict[str, Any]]:
-        """Platform summaries that pass the request's Filters, whose *kind* names what is compared."""
-        alias = {"BranchName": "PlatformBranchName", "LifecycleState": "PlatformBranchLifecycleState"}
-        if kind == "Attribute":
-            alias["PlatformName"] = "PlatformCategory"
-        tests = [(alias.get(each[kind], each[kind]), each) for each in self._list("Filters")]
-        return [
-            summary
-            for summary in platforms.summaries(self.region)
-            if all(
-                platforms.matches(str(summary.get(name, "WebServer/Standard")), each) for name, each in tests
-            )
-        ]
-
-    def describe_platform_version(self) -> ActionResult:
-        arn = self._text("PlatformArn")
-        for summary in platforms.summaries(self.region):
-            if summary["PlatformArn"] == arn:
-                return ActionResult({"PlatformDescription": summary})
-        raise NotFound(f"No Platform found for PlatformArn = '{arn}'.")
-
-    def update_tags_for_resource(self) -> EmptyResult:
-        resource = self._backend.tagged(self._text("ResourceArn") or "")
-        for key in self._list("TagsToRemove"):
-            resource.tags.pop(key, None)
-        resource.tags |= {tag["Key"]: tag["Value"] for tag in self._list("TagsToAdd")}
-        self._say("Environment tag update completed successfully.", resource)
-        return EmptyResult()
-
-    def list_tags_for_resource(self) -> ActionResult:
-        arn = self._text("ResourceArn") or ""
-        tags = [{"Key": key, "Value": value} for key, value in self._backend.tagged(arn).tags.items()]
-        return ActionResult({"ResourceArn": arn, "ResourceTags": tags})
-
-
-_CPU = ("User", "Nice", "System", "Idle", "IOWait", "IRQ", "SoftIRQ")
-
-
-def _metrics() -> Mapping[str, Any]:
-    codes = dict.fromkeys(("Status2xx", "Status3xx", "Status4xx", "Status5xx"), 0)
-    return {"Duration": 10, "RequestCount": 0, "StatusCodes": codes, "Latency": {}}
-
-
-def _moment(value: str | datetime | None) -> datetime | None:
-    """A timestamp parameter, which the EB CLI also writes as Python prints it."""
-    moment = parse_timestamp(value) if isinstance(value, str) else value
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

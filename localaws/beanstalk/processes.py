@@ -42,6 +42,7 @@ class _Leash:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._popen: subprocess.Popen[bytes] | None = None
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
         self.closed = False
 
     def _tell(self, word: str) -> None:
@@ -58,11 +59,13 @@ class _Leash:
             if self.closed:
                 raise OSError("the local AWS is stopping: no process is started any more")
             popen = subprocess.Popen(argv, start_new_session=True, **options)  # type: ignore[call-overload]
+            self._children[popen.pid] = popen
             self._tell(f"+{popen.pid}")
         return popen  # type: ignore[no-any-return]
 
     def forget(self, pid: int) -> None:
         with self._lock:
+            self._children.pop(pid, None)
             if not self.closed:
                 self._tell(f"-{pid}")
 
@@ -70,8 +73,13 @@ class _Leash:
         with self._lock:
             self.closed = True
             popen, self._popen = self._popen, None
-        if popen:
-            popen.communicate()
+        if popen and popen.stdin:
+            popen.stdin.close()
+            while popen.poll() is None:  # the dead would count as alive until they are waited for
+                for child in list(self._children.values()):
+                    child.poll()
+                time.sleep(0.02)
+        self._children.clear()
 
     def open(self) -> None:
         self.closed = False

@@ -35,7 +35,7 @@ class Rollouts:
     def __init__(self, settings: Settings) -> None:
         open_all()
         self.settings = settings
-        self._home = settings.home / "beanstalk"
+        self._home = settings.home.resolve() / "beanstalk"
         self._cache = Path(os.environ.get("LOCALAWS_CACHE") or settings.home) / "venvs"
         self._balancers = LoadBalancers(self._home / "load-balancers")
 
@@ -50,7 +50,6 @@ class Rollouts:
                 say(f"Successfully launched environment: {environment.name}", "INFO")
             else:
                 say("Create environment operation is complete, but with errors.", "ERROR")
-            environment.status = "Ready"
 
         self._spawn(work, backend, environment, request)
 
@@ -70,7 +69,6 @@ class Rollouts:
                 say("The deployment failed; the previous instance keeps serving.", "WARN")
                 failed = "application" if what == "application version" else "configuration"
                 say(f"Failed to deploy {failed}.", "ERROR")
-            environment.status = "Ready"
 
         environment.status = "Updating"
         self._spawn(work, backend, environment, request)
@@ -113,8 +111,12 @@ class Rollouts:
 
         def run() -> None:
             with environment.working:
-                work(say)
-                environment.updated = now()
+                try:
+                    work(say)
+                finally:
+                    environment.updated = now()
+                    if environment.status in ("Launching", "Updating"):
+                        environment.status = "Ready"
 
         thread = threading.Thread(target=run, name=f"beanstalk-{environment.name}", daemon=True)
         thread.start()
@@ -152,7 +154,7 @@ class Rollouts:
     def _plan(self, environment: Environment, slot: int, say: Callable[[str], None]) -> Launch:
         identifier = f"i-{secrets.token_hex(8)}0"
         return Launch(
-            root=self._home / environment.id / identifier,
+            root=self._home / identifier,  # short: the paths of Unix sockets below it must fit 107 bytes
             identity=self._identity(environment, identifier),
             bundle=self._bundle(environment),
             defaults=DEFAULTS,

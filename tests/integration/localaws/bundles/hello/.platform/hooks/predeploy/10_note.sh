@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "predeploy:$(basename "$PWD")" >> commands.txt

@@ -1,0 +1,547 @@
+"""Elastic Beanstalk on this machine: bundles really run, behind real nginx, driven by the real EB CLI."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+REPOSITORY = Path(__file__).parents[3]
+HELLO = Path(__file__).parent / "bundles/hello"
+REGION = "eu-west-1"
+STACK = "64bit Amazon Linux 2023 v4.9.0 running Python 3.14"
+NEEDED = [
+    "blinker",
+    "click",
+    "flask",
+    "gunicorn",
+    "itsdangerous",
+    "jinja2",
+    "markupsafe",
+    "packaging",
+    "werkzeug",
+]
+ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
+PROCESS = "aws:elasticbeanstalk:environment:process:default"
+
+SERVER = """
+import json, logging, signal, sys
+from pathlib import Path
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+from localaws import beanstalk
+from localaws.settings import Settings
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+application = DomainDispatcherApplication(create_backend_app)
+server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
+endpoint = f"http://127.0.0.1:{server.server_port}"
+beanstalk.install(Settings(Path(sys.argv[1]), endpoint))
+print(json.dumps({"endpoint": endpoint}), flush=True)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+try:
+    server.serve_forever()
+finally:
+    beanstalk.close()
+"""
+
+
+def until(found: Callable[[], Any], seconds: float = 90.0) -> Any:
+    """Poll until something true is found."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, "nothing was found in time"
+        time.sleep(0.1)
+    return value
+
+
+def processes_below(directory: Path) -> list[str]:
+    """Command lines of live processes that name *directory* or work in it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            where = str((process / "cwd").readlink())
+        except OSError:
+            continue
+        if str(directory) in line or where.startswith(str(directory)):
+            found.append(line)
+    return found
+
+
+@dataclass(frozen=True)
+class Aws:
+    """A running local AWS."""
+
+    process: subprocess.Popen[str]
+    endpoint: str
+    home: Path
+    ca: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "AKIALOCALOPERATOR000",
+            "AWS_SECRET_ACCESS_KEY": "operator",
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.endpoint,
+            aws_access_key_id="AKIALOCALOPERATOR000",
+            aws_secret_access_key="operator",
+        )
+
+    def version(self, label: str, bundle: bytes) -> str:
+        eb = self.client("elasticbeanstalk")
+        bucket = eb.create_storage_location()["S3Bucket"]
+        self.client("s3").put_object(Bucket=bucket, Key=f"{label}.zip", Body=bundle)
+        source = {"S3Bucket": bucket, "S3Key": f"{label}.zip"}
+        eb.create_application_version(
+            ApplicationName="demo", VersionLabel=label, SourceBundle=source, AutoCreateApplication=True
+        )
+        return label
+
+    def describe(self, name: str) -> dict[str, Any]:
+        eb = self.client("elasticbeanstalk")
+        found: dict[str, Any] = eb.describe_environments(EnvironmentNames=[name])["Environments"][-1]
+        return found
+
+    def ready(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = until(lambda: (e := self.describe(name))["Status"] == "Ready" and e)
+        return found
+
+    def create(self, name: str, label: str, options: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+        settings = [
+            {"Namespace": space, "OptionName": option, "Value": value}
+            for space, named in options.items()
+            for option, value in named.items()
+        ]
+        self.client("elasticbeanstalk").create_environment(
+            ApplicationName="demo",
+            EnvironmentName=name,
+            VersionLabel=label,
+            SolutionStackName=STACK,
+            OptionSettings=settings,
+        )
+        return self.ready(name)
+
+    def deploy(self, name: str, label: str) -> dict[str, Any]:
+        self.client("elasticbeanstalk").update_environment(EnvironmentName=name, VersionLabel=label)
+        return self.ready(name)
+
+    def errors(self, name: str) -> str:
+        events = self.client("elasticbeanstalk").describe_events(EnvironmentName=name, Severity="ERROR")[
+            "Events"
+        ]
+        return "\n".join(event["Message"] for event in events)
+
+    def get(self, environment: Mapping[str, Any], path: str = "/", **options: Any) -> requests.Response:
+        options.setdefault("verify", str(self.ca))
+        return requests.get(f"https://{environment['CNAME']}{path}", timeout=30, **options)
+
+
+def bundle(version: str, without: str = "", **changed: str) -> bytes:
+    """The fixture app as a zip; *changed* maps paths with `/` written `__` to other contents."""
+    lock = (REPOSITORY / "eb_app/requirements.txt").read_text()
+    blocks = re.split(r"(?m)^(?=[a-z])", lock)
+    files = {str(path.relative_to(HELLO)): path for path in HELLO.rglob("*") if path.is_file()}
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, path in files.items():
+            if name != without and "__pycache__" not in name:
+                archive.write(path, name)
+        archive.writestr("VERSION", version)
+        archive.writestr(
+            "requirements.txt", "".join(each for each in blocks if each.split("==")[0] in NEEDED)
+        )
+        for name, content in changed.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return made.getvalue()
+
+
+def start(home: Path, ca: Path) -> Aws:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(home)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    return Aws(process, json.loads(process.stdout.readline())["endpoint"], home, ca)
+
+
+def certificate() -> tuple[bytes, bytes]:
+    """A certificate for localhost and its key, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A shared load balancer, a role, and the options of an environment that uses them."""
+
+    load_balancer: str
+    listener: str
+    options: dict[str, dict[str, str]]
+
+
+def share(aws: Aws, pem: bytes, key: bytes) -> Shared:
+    ec2, elb, iam = aws.client("ec2"), aws.client("elbv2"), aws.client("iam")
+    subnets = [each["SubnetId"] for each in ec2.describe_subnets()["Subnets"]][:2]
+    arn = elb.create_load_balancer(Name="demo-edge", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    imported = aws.client("acm").import_certificate(Certificate=pem, PrivateKey=key)["CertificateArn"]
+    listener = elb.create_listener(
+        LoadBalancerArn=arn,
+        Port=443,
+        Protocol="HTTPS",
+        SslPolicy="ELBSecurityPolicy-TLS13-1-3-2021-06",
+        Certificates=[{"CertificateArn": imported}],
+        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+    )["Listeners"][0]["ListenerArn"]
+    hsts = "routing.http.response.strict_transport_security.header_value"
+    elb.modify_listener_attributes(
+        ListenerArn=listener, Attributes=[{"Key": hsts, "Value": "max-age=31536000"}]
+    )
+    elb.create_listener(
+        LoadBalancerArn=arn,
+        Port=80,
+        Protocol="HTTP",
+        DefaultActions=[
+            {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "StatusCode": "HTTP_301"}}
+        ],
+    )
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName="demo-instance", AssumeRolePolicyDocument=document)
+    iam.create_instance_profile(InstanceProfileName="demo-instance")
+    iam.add_role_to_instance_profile(InstanceProfileName="demo-instance", RoleName="demo-instance")
+    return Shared(
+        arn,
+        listener,
+        {
+            "aws:elasticbeanstalk:environment": {
+                "LoadBalancerType": "application",
+                "LoadBalancerIsShared": "true",
+            },
+            "aws:elbv2:loadbalancer": {"SharedLoadBalancer": arn},
+            "aws:elbv2:listener:443": {"Rules": "default,own"},
+            "aws:elbv2:listenerrule:own": {"HostHeaders": "app.example.com"},
+            "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "demo-instance"},
+            PROCESS: {"Port": "443", "Protocol": "HTTPS", "HealthCheckPath": "/healthz"},
+            ENVIRONMENT: {"GREETING": "from the environment"},
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    pem, _ = CERTIFICATE
+    home = tmp_path_factory.mktemp("aws")
+    ca = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.write_bytes(pem)
+    running = start(home, ca)
+    yield running
+    running.process.terminate()
+    running.process.wait(30)
+    assert not processes_below(home)
+
+
+CERTIFICATE = certificate()
+
+
+@pytest.fixture(scope="module")
+def shared(aws: Aws) -> Shared:
+    return share(aws, *CERTIFICATE)
+
+
+@pytest.fixture(scope="module")
+def environment(aws: Aws, shared: Shared) -> dict[str, Any]:
+    """An environment behind the shared load balancer, with the fixture app's first version."""
+    made = aws.create("demo-app", aws.version("v1", bundle("one")), shared.options)
+    assert made["Health"] == "Green", aws.errors("demo-app")
+    return made
+
+
+def test_a_bundle_runs_behind_the_load_balancer_with_tls(aws: Aws, environment: dict[str, Any]) -> None:
+    answer = aws.get(environment)
+    headers = answer.json()["headers"]
+    assert answer.json()["version"] == "one"
+    assert headers["X-Forwarded-Proto"] == "https"
+    assert headers["X-Forwarded-For"].startswith("127.0.0.1, ")
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_the_listener_speaks_only_the_versions_of_its_policy(environment: dict[str, Any]) -> None:
+    def connects(version: str) -> bool:
+        command = ["openssl", "s_client", "-connect", environment["CNAME"], version]
+        return subprocess.run(command, input=b"", capture_output=True, check=False).returncode == 0
+
+    assert connects("-tls1_3")
+    assert not connects("-tls1_2")
+
+
+def test_a_host_without_a_rule_gets_the_listeners_default_action(
+    aws: Aws, environment: dict[str, Any]
+) -> None:
+    assert aws.get(environment, headers={"Host": "elsewhere.example.com"}).status_code == 404
+    assert aws.get(environment, headers={"Host": "app.example.com"}).status_code == 200
+
+
+def test_plain_http_is_redirected(environment: dict[str, Any]) -> None:
+    answer = requests.get(f"http://{environment['CNAME']}/x", allow_redirects=False, timeout=10)
+    assert (answer.status_code, answer.headers["Location"]) == (301, f"https://{environment['CNAME']}/x")
+
+
+def test_hooks_and_extensions_ran_in_the_platforms_order(aws: Aws, environment: dict[str, Any]) -> None:
+    told = aws.get(environment).json()
+    assert told["commands"] == ["first:hi", "second", "predeploy:staging", "postdeploy:current"]
+    assert told["greeting"] == "from the environment"  # the API's setting wins over .ebextensions
+    assert "HOUSE_RULE" in told["environment"]
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & set(told["environment"])
+
+
+def test_the_app_has_its_instance_profiles_credentials(aws: Aws, environment: dict[str, Any]) -> None:
+    told = aws.get(environment, "/credentials").json()
+    sts = boto3.client(
+        "sts",
+        region_name=REGION,
+        endpoint_url=aws.endpoint,
+        aws_access_key_id=told["AccessKeyId"],
+        aws_secret_access_key=told["SecretAccessKey"],
+        aws_session_token=told["Token"],
+    )
+    assert ":assumed-role/demo-instance/i-" in sts.get_caller_identity()["Arn"]
+
+
+def test_the_shared_load_balancer_has_a_rule_and_a_target_group(
+    aws: Aws, shared: Shared, environment: dict[str, Any]
+) -> None:
+    elb = aws.client("elbv2")
+    rules = elb.describe_rules(ListenerArn=shared.listener)["Rules"]
+    hosts = [
+        value for rule in rules for each in rule["Conditions"] for value in each["HostHeaderConfig"]["Values"]
+    ]
+    assert hosts == [environment["CNAME"], "app.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("label", "changed", "message"),
+    [
+        ("exits", {"application.py": "raise ImportError('cannot go on')\n"}, "cannot go on"),
+        ("nginx", {".platform__nginx__conf.d__bad.conf": "nonsense on;\n"}, 'unknown directive "nonsense"'),
+        ("hook", {".platform__hooks__predeploy__99.sh": "#!/bin/sh\necho no luck\nexit 3\n"}, "no luck"),
+        ("path", {"..__outside": "x"}, "unsafe path"),
+        ("yaml", {".ebextensions__02.config": "files: [\n"}, "02.config is invalid"),
+    ],
+)
+def test_a_broken_bundle_leaves_the_old_version_serving(
+    aws: Aws, environment: dict[str, Any], label: str, changed: dict[str, str], message: str
+) -> None:
+    serving = aws.describe("demo-app")["VersionLabel"]
+    without = "application.py" if "application.py" in changed else ""
+    after = aws.deploy("demo-app", aws.version(label, bundle(label, without, **changed)))
+    assert message in aws.errors("demo-app")
+    assert (after["VersionLabel"], after["Health"]) == (serving, "Green")
+    assert aws.get(environment).status_code == 200
+
+
+def test_a_deployment_under_load_loses_no_request(aws: Aws, environment: dict[str, Any]) -> None:
+    """Keep-alive clients and slow requests, across two deployments."""
+    stop, lost = threading.Event(), list[str]()
+    seen: set[str] = set()
+
+    def load(path: str) -> None:
+        with requests.Session() as session:
+            while not stop.is_set():
+                try:
+                    url = f"https://{environment['CNAME']}{path}"
+                    answer = session.get(url, timeout=30, verify=str(aws.ca))
+                    answer.raise_for_status()
+                    if path == "/":
+                        seen.add(answer.json()["version"])
+                except requests.RequestException as error:
+                    lost.append(repr(error))
+
+    threads = [threading.Thread(target=load, args=(path,)) for path in ("/", "/", "/", "/slow?seconds=1.5")]
+    for thread in threads:
+        thread.start()
+    try:
+        for label in ("v2", "v3"):
+            assert aws.deploy("demo-app", aws.version(label, bundle(label)))["VersionLabel"] == label
+            until(lambda label=label: label in seen or lost)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not lost
+    assert {"v2", "v3"} <= seen
+
+
+def eb(aws: Aws, directory: Path, *words: str) -> str:
+    """Run the real EB CLI."""
+    environ = {**os.environ, **aws.environ, "HOME": str(directory)}
+    command = [str(Path(sys.executable).with_name("eb")), *words]
+    ended = subprocess.run(
+        command, cwd=directory, env=environ, text=True, capture_output=True, check=False, timeout=300
+    )
+    print(f"$ eb {' '.join(words)}\n{ended.stdout}{ended.stderr}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.usefixtures("shared")  # whose role the instances get
+def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    with zipfile.ZipFile(io.BytesIO(bundle("cli-one"))) as archive:
+        archive.extractall(project)
+    eb(
+        aws,
+        project,
+        "init",
+        "clidemo",
+        "--platform",
+        "Python 3.14 running on 64bit Amazon Linux 2023",
+        "-r",
+        REGION,
+    )
+    created = eb(aws, project, "create", "cli-app", "-ip", "demo-instance", "--service-role", "demo-instance")
+    assert "Successfully launched environment: cli-app" in created
+    eb(aws, project, "use", "cli-app")
+
+    def get() -> dict[str, Any]:
+        told: dict[str, Any] = requests.get(f"http://{aws.describe('cli-app')['CNAME']}/", timeout=10).json()
+        return told
+
+    assert get()["version"] == "cli-one"
+    (project / "VERSION").write_text("cli-two")
+    assert "Environment update completed successfully." in eb(aws, project, "deploy", "--label", "second")
+    assert get()["version"] == "cli-two"
+    status = eb(aws, project, "status")
+    assert "Deployed Version: second" in status
+    assert "Health: Green" in status
+    assert "Ok" in eb(aws, project, "health")
+    assert "createEnvironment is starting." in eb(aws, project, "events")
+    eb(aws, project, "setenv", "GREETING=from the command line")
+    assert get()["greeting"] == "from the command line"
+    assert "GREETING = from the command line" in eb(aws, project, "printenv")
+    assert "Running hook .platform/hooks/prebuild/10_certificate.sh" in eb(aws, project, "logs")
+    assert "cli-app" in eb(aws, project, "list")
+    eb(aws, project, "terminate", "--force")
+    assert aws.describe("cli-app")["Status"] == "Terminated"
+    with pytest.raises(requests.ConnectionError):
+        get()
+
+
+def test_restarting_the_app_server_replaces_its_processes(aws: Aws) -> None:
+    aws.create("restart-app", aws.version("r1", bundle("r1")), {})
+    client = aws.client("elasticbeanstalk")
+
+    def instance() -> str:
+        resources = client.describe_environment_resources(EnvironmentName="restart-app")
+        return str(resources["EnvironmentResources"]["Instances"][0]["Id"])
+
+    before = instance()
+    client.restart_app_server(EnvironmentName="restart-app")
+    assert aws.ready("restart-app")["Health"] == "Green"
+    assert instance() != before
+
+
+def test_an_environment_without_a_version_runs_the_sample_application(aws: Aws) -> None:
+    client = aws.client("elasticbeanstalk")
+    client.create_application(ApplicationName="empty")
+    client.create_environment(ApplicationName="empty", EnvironmentName="empty-app", SolutionStackName=STACK)
+    made = aws.ready("empty-app")
+    assert (made["VersionLabel"], made["Health"]) == ("Sample Application", "Green")
+    assert "Congratulations" in requests.get(f"http://{made['CNAME']}/any", timeout=10).text
+    client.delete_application(ApplicationName="empty", TerminateEnvByForce=True)
+    assert aws.describe("empty-app")["Status"] == "Terminated"
+
+
+def test_termination_removes_the_rule_and_the_target_group(aws: Aws, shared: Shared) -> None:
+    elb = aws.client("elbv2")
+
+    def made() -> set[str]:
+        groups = elb.describe_target_groups()["TargetGroups"]
+        rules = elb.describe_rules(ListenerArn=shared.listener)["Rules"]
+        return {each["TargetGroupArn"] for each in groups} | {each["RuleArn"] for each in rules}
+
+    before = made()
+    options = {**shared.options, "aws:elbv2:listenerrule:own": {"HostHeaders": "second.example.com"}}
+    aws.create("second-app", aws.version("t1", bundle("t1")), options)
+    assert len(made() - before) == 2
+    aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="second-app")
+    until(lambda: aws.describe("second-app")["Status"] == "Terminated")
+    assert made() == before
+
+
+def test_swapping_cnames_exchanges_what_two_environments_serve(aws: Aws) -> None:
+    one = aws.create("swap-one", aws.version("s1", bundle("s1")), {})
+    two = aws.create("swap-two", aws.version("s2", bundle("s2")), {})
+    aws.client("elasticbeanstalk").swap_environment_cnames(
+        SourceEnvironmentName="swap-one", DestinationEnvironmentName="swap-two"
+    )
+    assert aws.describe("swap-one")["CNAME"] == two["CNAME"]
+    until(lambda: requests.get(f"http://{one['CNAME']}/", timeout=10).json()["version"] == "s2")
+    assert requests.get(f"http://{two['CNAME']}/", timeout=10).json()["version"] == "s1"
+
+
+def test_an_update_can_be_aborted(aws: Aws) -> None:
+    made = aws.create("abort-app", aws.version("a1", bundle("a1")), {})
+    never = "import time\ntime.sleep(3600)\n"
+    aws.version("a2", bundle("a2", "application.py", **{"application.py": never}))
+    client = aws.client("elasticbeanstalk")
+    client.update_environment(EnvironmentName="abort-app", VersionLabel="a2")
+    client.abort_environment_update(EnvironmentName="abort-app")
+    after = aws.ready("abort-app")
+    assert (after["VersionLabel"], after["CNAME"]) == ("a1", made["CNAME"])
+    assert "aborted" in aws.errors("abort-app")
+
+
+def test_a_killed_server_leaves_no_process(tmp_path: Path) -> None:
+    running = start(tmp_path / "home", tmp_path)
+    try:
+        running.create("killed-app", running.version("k1", bundle("k1")), {})
+        lines = "\n".join(processes_below(running.home))
+        assert "gunicorn" in lines
+        assert lines.count("nginx") >= 2
+    finally:
+        running.process.send_signal(signal.SIGKILL)
+        running.process.wait()
+    until(lambda: not processes_below(running.home), seconds=20)
