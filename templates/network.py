@@ -8,7 +8,7 @@ from templates.custom_resource import add_inline_function
 from templates.deployment import Deployment
 from templates.policies import add_role, document
 from templates.policies.network import (
-    close_groups_of,
+    close_group,
     deliver_flow_logs,
     endpoint_for_account,
     endpoint_for_answers,
@@ -172,7 +172,9 @@ def _add_nat(
 
 
 def _add_setup(template: Template, deployment: Deployment, vpc: ec2.VPC) -> AWSHelperFn:
-    arn = Sub("arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc/${Vpc}")
+    group = Sub(
+        "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:security-group/${Vpc.DefaultSecurityGroup}"
+    )
     return add_inline_function(
         template,
         deployment,
@@ -180,7 +182,7 @@ def _add_setup(template: Template, deployment: Deployment, vpc: ec2.VPC) -> AWSH
         title="NetworkSetup",
         code="network_setup",
         description="closes the VPC's default security group, finds S3's prefix list",
-        may=[see_network(), close_groups_of(arn)],
+        may=[see_network(), close_group(group)],
         properties={"VpcId": vpc.ref(), "DefaultSecurityGroup": vpc.get_att("DefaultSecurityGroup")},
     )
 

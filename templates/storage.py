@@ -84,6 +84,7 @@ def _add_beanstalk_bucket(template: Template, deployment: Deployment, log_bucket
     bucket = template.add_resource(
         s3.Bucket(
             "BeanstalkBucket",
+            DependsOn=["LogBucketPolicy"],  # S3 refuses a target for logs that doesn't admit them
             **deployment.retention,
             BucketName=Sub(_BEANSTALK_BUCKET),
             BucketEncryption=_encrypted(

@@ -54,7 +54,7 @@ def delivers_logs(sid: str, service: str, objects: Arn, sources: Sequence[Arn]) 
         Effect=Allow,
         Principal=Principal("Service", service),
         Action=[s3.PutObject],
-        Resource=[objects],
+        Resource=objects,
         Condition=Condition(
             [StringEquals({"aws:SourceAccount": _ACCOUNT}), ArnLike({"aws:SourceArn": list(sources)})]
         ),

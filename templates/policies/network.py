@@ -6,7 +6,6 @@ from awacs import ec2, logs, s3
 from awacs.aws import (
     Action,
     Allow,
-    ArnEquals,
     Condition,
     Principal,
     Statement,
@@ -94,12 +93,11 @@ def see_network() -> Statement:
     )
 
 
-def close_groups_of(vpc: Arn) -> Statement:
-    """Take rules away from security groups of this VPC; there is none to add one."""
+def close_group(group: Arn) -> Statement:
+    """Take rules away from this security group; none to add one."""
     return Statement(
-        Sid="CloseGroupsOfTheVpc",
+        Sid="CloseTheDefaultGroup",
         Effect=Allow,
         Action=[ec2.RevokeSecurityGroupEgress, ec2.RevokeSecurityGroupIngress],
-        Resource=[Sub("arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:security-group/*")],
-        Condition=Condition([ArnEquals({"ec2:Vpc": vpc})]),
+        Resource=[group],
     )
