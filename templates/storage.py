@@ -115,7 +115,7 @@ def _harden_beanstalk_bucket(template: Template, deployment: Deployment, log_buc
             "LogBucket": log_bucket.ref(),
             "LogPrefix": _BEANSTALK_LOG_PREFIX,
             "KeepDays": str(_OLD_VERSION_DAYS),
-            "Statements": [statement.to_dict() for statement in _beanstalk_statements()],
+            "Statements": _beanstalk_statements(),
         },
     )
     hardened.DependsOn = ["LogBucketPolicy"]
