@@ -1,0 +1,94 @@
+"""The environment layer: Beanstalk, hardened, and no word about which version runs."""
+
+import pytest
+
+from eb_app.settings import Settings
+from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource
+
+ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
+
+
+def _options(configuration: str) -> dict[tuple[str, str], str]:
+    environment = resource(configuration, "environment", "Environment")
+    return {
+        (s["Namespace"], s["OptionName"]): resolve(s["Value"], configuration, "environment")
+        for s in environment["OptionSettings"]
+    }
+
+
+HARDENED = {
+    ("aws:autoscaling:launchconfiguration", "DisableIMDSv1"): "true",
+    ("aws:autoscaling:launchconfiguration", "DisableDefaultEC2SecurityGroup"): "true",
+    ("aws:autoscaling:updatepolicy:rollingupdate", "RollingUpdateType"): "Immutable",
+    ("aws:ec2:vpc", "AssociatePublicIpAddress"): "false",
+    ("aws:elasticbeanstalk:cloudwatch:logs", "StreamLogs"): "true",
+    ("aws:elasticbeanstalk:cloudwatch:logs", "DeleteOnTerminate"): "false",
+    ("aws:elasticbeanstalk:cloudwatch:logs:health", "HealthStreamingEnabled"): "true",
+    ("aws:elasticbeanstalk:command", "DeploymentPolicy"): "Immutable",
+    ("aws:elasticbeanstalk:environment", "LoadBalancerType"): "application",
+    ("aws:elasticbeanstalk:environment", "LoadBalancerIsShared"): "true",
+    ("aws:elasticbeanstalk:environment:process:default", "Port"): "443",
+    ("aws:elasticbeanstalk:environment:process:default", "Protocol"): "HTTPS",
+    ("aws:elasticbeanstalk:environment:process:default", "HealthCheckPath"): "/healthz",
+    ("aws:elasticbeanstalk:healthreporting:system", "SystemType"): "enhanced",
+    ("aws:elasticbeanstalk:hostmanager", "LogPublicationControl"): "true",
+    ("aws:elasticbeanstalk:managedactions", "ManagedActionsEnabled"): "true",
+    ("aws:elasticbeanstalk:managedactions:platformupdate", "UpdateLevel"): "minor",
+    ("aws:elasticbeanstalk:managedactions:platformupdate", "InstanceRefreshEnabled"): "true",
+}
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_every_configuration_is_hardened(configuration: str) -> None:
+    """What makes it safe is no choice of the deployment file."""
+    options = _options(configuration)
+    assert {key: options.get(key) for key in HARDENED} == HARDENED
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_there_is_no_key_pair(configuration: str) -> None:
+    """Session Manager instead of SSH (EC2.13)."""
+    assert ("aws:autoscaling:launchconfiguration", "EC2KeyName") not in _options(configuration)
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_a_shared_load_balancer_takes_two_options_only(configuration: str) -> None:
+    """Beanstalk fails on any other, and of a listener it takes the rules only."""
+    names = {name for namespace, name in _options(configuration) if namespace == "aws:elbv2:loadbalancer"}
+    assert names == {"SharedLoadBalancer", "SecurityGroups"}
+    rules = {name for namespace, name in _options(configuration) if namespace == "aws:elbv2:listener:443"}
+    assert rules == {"Rules"}
+
+
+def test_an_own_domain_has_a_rule_of_its_own() -> None:
+    """The default rule matches the environment's CNAME only."""
+    options = _options("production")
+    assert options["aws:elbv2:listener:443", "Rules"] == "default,domain"
+    assert options["aws:elbv2:listenerrule:domain", "HostHeaders"] == "beanvault.example.com"
+    assert _options("dev")["aws:elbv2:listener:443", "Rules"] == "default"
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_the_stack_names_no_application_version(configuration: str) -> None:
+    """An update of the stack leaves alone what was deployed."""
+    environment = resource(configuration, "environment", "Environment")
+    assert "VersionLabel" not in environment
+    types = {r["Type"] for r in layers(configuration)["environment"]["Resources"].values()}
+    assert "AWS::ElasticBeanstalk::ApplicationVersion" not in types
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_the_app_understands_its_environment(configuration: str) -> None:
+    """The app's own reader takes what the option settings say."""
+    environ = {
+        name: value
+        for (namespace, name), value in _options(configuration).items()
+        if namespace == ENVIRONMENT
+    }
+    settings = Settings.from_environ(environ)
+    assert settings.mode == deployment(configuration).database.mode
+
+
+def test_own_environment_properties_come_along() -> None:
+    """The deployment file's properties stand beside the project's."""
+    assert _options("everything")[ENVIRONMENT, "LOG_LEVEL"] == "INFO"

@@ -1,0 +1,84 @@
+"""The renders are fixtures: a review sees what CloudFormation will see."""
+
+import pytest
+
+from templates import LAYERS
+from templates.shared import TEMPLATE_LIMIT, suppressions
+from tests.unit.templates.renders import CONFIGURATIONS, FILES, FIXTURES, layers, text
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("configuration", FILES)
+def test_a_render_is_what_was_reviewed(configuration: str, layer: str) -> None:
+    """After a change on purpose: `python -m tests.unit.templates.renders`, and look at the difference."""
+    assert text(configuration, layer) == (FIXTURES / configuration / f"{layer}.yaml").read_text()
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_a_template_fits_into_a_request(configuration: str) -> None:
+    """What is larger would have to be uploaded first."""
+    for layer in LAYERS:
+        assert len(text(configuration, layer).encode()) <= TEMPLATE_LIMIT, layer
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_layers_import_only_what_earlier_layers_export(configuration: str) -> None:
+    """No stack waits for a later one, and no export is misspelt."""
+    exported: set[str] = set()
+    imports = 0
+    for layer, template in layers(configuration).items():
+        needed = set(_imports(template))
+        imports += len(needed)
+        assert needed <= exported, f"{layer} imports {needed - exported}"
+        exported |= {output["Export"]["Name"] for output in template.get("Outputs", {}).values()}
+    assert imports > 20
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_every_suppression_says_why_in_words(configuration: str) -> None:
+    """A rule is not silenced by its number alone."""
+    found = [entry for template in layers(configuration).values() for entry in suppressions(template)]
+    assert found
+    for resource, rule, reason in found:
+        assert len(reason.split()) >= 6, f"{resource} {rule}: {reason}"
+
+
+def test_two_deployments_share_no_name() -> None:
+    """Names that must be unique in an account begin with the deployment's own."""
+    for layer in LAYERS:
+        dev, production = _names(layers("dev")[layer]), _names(layers("production")[layer])
+        # Beanstalk has one bucket per account and region, whatever the number of deployments.
+        assert {name for name in dev & production if "elasticbeanstalk-" not in name} == set(), layer
+
+
+_NAMING = (
+    "AlarmName",
+    "AliasName",
+    "ApplicationName",
+    "DashboardName",
+    "DBInstanceIdentifier",
+    "EnvironmentName",
+    "FunctionName",
+    "LogGroupName",
+    "QueueName",
+    "RoleName",
+    "TopicName",
+)
+
+
+def _names(template: object) -> set[str]:
+    found = set()
+    for resource in template["Resources"].values():  # type: ignore[index]  # a rendered template
+        for key, value in resource.get("Properties", {}).items():
+            if (key in _NAMING or key == "Name") and isinstance(value, str):
+                found.add(value)
+    return found
+
+
+def _imports(value: object) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["Fn::ImportValue"]] if "Fn::ImportValue" in value else []
+        return own + [name for item in value.values() for name in _imports(item)]
+    if isinstance(value, list):
+        return [name for item in value for name in _imports(item)]
+    return []
