@@ -44,26 +44,6 @@ NEEDED = [
 ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
 
-SERVER = """
-import json, logging, signal, sys
-from pathlib import Path
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import make_server
-from localaws import beanstalk
-from localaws.settings import Settings
-logging.getLogger("werkzeug").setLevel(logging.ERROR)
-application = DomainDispatcherApplication(create_backend_app)
-server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
-endpoint = f"http://127.0.0.1:{server.server_port}"
-beanstalk.install(Settings(Path(sys.argv[1]), endpoint))
-print(json.dumps({"endpoint": endpoint}), flush=True)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-try:
-    server.serve_forever()
-finally:
-    beanstalk.close()
-"""
-
 
 def until(found: Callable[[], Any], seconds: float = 90.0) -> Any:
     """Poll until something true is found."""
@@ -185,7 +165,10 @@ def bundle(version: str, without: str = "", **changed: str) -> bytes:
 
 def start(home: Path, ca: Path) -> Aws:
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(home)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "localaws", "--home", str(home)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     return Aws(process, json.loads(process.stdout.readline())["endpoint"], home, ca)
