@@ -1,4 +1,4 @@
-"""A Vault mount, a prefix and a connection secret of each test's own, and the run as an operator starts it."""
+"""A mount, a prefix and a connection secret of each test's own, and the run as an operator starts it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import dataclasses
 import json
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import hvac
 import pytest
-from moto.server import ThreadedMotoServer
 
 from replicator.aws import Clients
 from replicator.config import Config, Mount
@@ -20,12 +18,10 @@ from replicator.replicate import Clock, Request
 from replicator.report import Report
 from replicator.run import run
 
-REGION = "eu-central-1"
-
 
 @dataclasses.dataclass
 class Bench:
-    """One deployment: a KV v2 mount on a real OpenBao and a prefix of a Secrets Manager that is spoken to over HTTP."""
+    """One deployment: a KV v2 mount of a real OpenBao, and a prefix of the local Secrets Manager."""
 
     vault: hvac.Client
     address: str
@@ -77,25 +73,14 @@ class Bench:
         return {tag["Key"]: tag["Value"] for tag in self.describe(path).get("Tags", [])}
 
 
-@pytest.fixture(scope="session")
-def aws_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def bench(openbao: Any, aws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(openbao: Any, local_aws: Any, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A fresh mount and prefix, connected with the root token."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws.endpoint)
     name = f"t{uuid.uuid4().hex[:8]}"
     vault = openbao.root_client()
     vault.sys.enable_secrets_engine("kv", path=name, options={"version": "2"})
-    session = boto3.session.Session(
-        aws_access_key_id="AKIALOCALOPERATOR000", aws_secret_access_key="operator", region_name=REGION
-    )
+    session = local_aws.session()
     config = Config(
         connection_secret=f"{name}-connection", mounts=(Mount("kv", name),), prefix=name, owner=name
     )

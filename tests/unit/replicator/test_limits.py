@@ -1,0 +1,57 @@
+"""Rate limits: never more than a quota, never much less."""
+
+from __future__ import annotations
+
+from replicator.limits import QUOTAS, Bucket, buckets
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+
+def test_five_thousand_calls_at_fifty_a_second_take_ninety_nine_seconds() -> None:
+    time = Time()
+    bucket = Bucket(50, time.clock, time.sleep)
+    for _ in range(5_000):
+        bucket.take()
+    assert round(time.now - 1000, 6) == 99
+
+
+def test_the_first_second_of_calls_goes_at_once_also_after_a_pause() -> None:
+    time = Time()
+    bucket = Bucket(50, time.clock, time.sleep)
+    for _ in range(2):
+        start = time.now
+        for _ in range(50):
+            bucket.take()
+        assert time.now - start < 1e-6
+        bucket.take()
+        assert time.now - start > 0.01
+        time.now += 3600
+
+
+def test_no_window_of_a_second_exceeds_rate_and_burst() -> None:
+    time = Time()
+    bucket = Bucket(50, time.clock, time.sleep)
+    stamps = []
+    for _ in range(500):
+        bucket.take()
+        stamps.append(time.now)
+    for start in range(len(stamps)):
+        within = sum(1 for stamp in stamps[start:] if stamp < stamps[start] + 1 - 1e-9)
+        assert within <= 100
+
+
+def test_operations_that_share_a_quota_share_a_bucket() -> None:
+    table = buckets()
+    assert table["PutSecretValue"] is table["UpdateSecretVersionStage"]
+    assert table["PutSecretValue"] is not table["CreateSecret"]
+    assert len({operation for quota in QUOTAS for operation in quota.operations}) == len(table)

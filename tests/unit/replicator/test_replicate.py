@@ -1,0 +1,627 @@
+"""Whole runs in memory: what happens to each secret in each situation, and that a second run does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from replicator.config import Mount, ReplicaRegion
+from replicator.errors import SourceDenied, TargetError
+from replicator.model import Left, Revision, TargetSecret, Unreadable
+from replicator.replicate import Clock
+from replicator.report import Report
+from tests.unit.replicator.conftest import NOW, Deployment, failed, made
+from tests.unit.replicator.memory import MemoryTarget
+
+
+def settled(deployment: Deployment) -> None:
+    """Assert that another run finds everything as it is to be."""
+    report = deployment.run()
+    assert report.outcomes == []
+    assert report.healthy, list(report.problems())
+
+
+def reasons(report: Report) -> str:
+    return "\n".join(f"{what} {kind} {cause}" for what, kind, cause in report.problems())
+
+
+def test_a_new_path_is_created_and_a_second_run_does_nothing(deployment: Deployment) -> None:
+    deployment.source.write("app/db", {"password": "canary"})
+    assert made(deployment.run()) == {"shop/app/db": "Create"}
+    assert deployment.values() == {"shop/app/db": '{"password":"canary"}'}
+    assert deployment.target.secrets["shop/app/db"].tags == {
+        "beanvault:owner": "shop",
+        "beanvault:source": "kv/app/db",
+        "beanvault:version": "1",
+        "beanvault:kms-key": "alias/shop",
+    }
+    settled(deployment)
+
+
+def test_an_unchanged_run_reads_no_value_and_describes_nothing(deployment: Deployment) -> None:
+    for number in range(250):
+        deployment.source.write(f"app/{number}", {"password": "canary"})
+    deployment.run()
+    deployment.target.calls.clear()
+    deployment.source.fetched.clear()
+    settled(deployment)
+    assert deployment.target.calls == ["ListSecrets"]
+    assert deployment.source.fetched == []
+
+
+def test_only_what_changed_is_fetched(deployment: Deployment) -> None:
+    for number in range(20):
+        deployment.source.write(f"app/{number}", {"password": "canary"})
+    deployment.run()
+    deployment.source.fetched.clear()
+    deployment.source.write("app/7", {"password": "canary-2"})
+    assert made(deployment.run()) == {"shop/app/7": "Update"}
+    assert deployment.source.fetched == ["kv/app/7"]
+    settled(deployment)
+
+
+def test_the_old_value_written_again_is_a_new_version(deployment: Deployment) -> None:
+    """A hash of the value would take A-B-A for nothing new."""
+    for password in ("canary-a", "canary-b", "canary-a"):
+        deployment.source.write("db", {"password": password})
+        deployment.run()
+        assert deployment.values() == {"shop/db": f'{{"password":"{password}"}}'}
+    assert len(deployment.target.secrets["shop/db"].values) == 3
+
+
+def test_a_path_removed_and_written_anew_is_seen_although_its_version_is_1_again(
+    deployment: Deployment,
+) -> None:
+    deployment.source.write("db", {"password": "canary-old"})
+    deployment.run()
+    deployment.source.remove("db")
+    deployment.source.write("db", {"password": "canary-new"})
+    assert made(deployment.run()) == {"shop/db": "Update"}
+    assert deployment.values() == {"shop/db": '{"password":"canary-new"}'}
+
+
+def test_a_copy_that_somebody_edited_is_written_over_and_the_report_says_so(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    held = deployment.target.secrets["shop/db"]
+    held.values["edited"] = "canary-edited"
+    held.make_current("edited")
+    report = deployment.run()
+    # The version that was ours is still staged as previous: only the stage has to move.
+    assert made(report) == {"shop/db": "MoveStage"}
+    held.values |= {"edited-1": "canary-x", "edited-2": "canary-y"}
+    held.make_current("edited-1")
+    held.make_current("edited-2")
+    report = deployment.run()
+    assert made(report) == {"shop/db": "Update"}
+    assert "the copy was edited" in "\n".join(report.lines())
+    assert deployment.values() == {"shop/db": '{"password":"canary"}'}
+    assert report.lag_seconds == 0
+    settled(deployment)
+
+
+def test_a_copy_that_somebody_rolled_back_gets_its_stage_back_without_a_value(
+    deployment: Deployment,
+) -> None:
+    first = deployment.source.write("db", {"password": "canary-1"})
+    deployment.run()
+    deployment.source.write("db", {"password": "canary-2"})
+    deployment.run()
+    deployment.target.secrets["shop/db"].make_current(first.version_id("shop"))
+    deployment.source.fetched.clear()
+    assert made(deployment.run()) == {"shop/db": "MoveStage"}
+    assert deployment.source.fetched == []
+    assert deployment.values() == {"shop/db": '{"password":"canary-2"}'}
+    settled(deployment)
+
+
+def test_a_secret_of_somebody_else_is_a_conflict_and_stays_as_it_is(deployment: Deployment) -> None:
+    deployment.target.place("shop/db", "theirs", team="payments")
+    deployment.target.place(
+        "shop/api", "theirs", **{"beanvault:owner": "other", "beanvault:source": "kv/api"}
+    )
+    deployment.source.write("db", {"password": "canary"})
+    deployment.source.write("api", {"password": "canary"})
+    report = deployment.run()
+    assert report.counts()["Conflicts"] == 2
+    assert not report.healthy
+    assert "BEANVAULT_ADOPT" in reasons(report)
+    assert "belongs to other" in reasons(report)
+    assert deployment.values() == {"shop/db": "theirs", "shop/api": "theirs"}
+    assert deployment.source.fetched == []
+
+
+def test_only_the_name_that_adoption_was_asked_for_is_adopted(deployment: Deployment) -> None:
+    deployment.set(adopt=frozenset({"shop/db"}))
+    deployment.target.place("shop/db", "theirs", team="payments")
+    deployment.target.place("shop/api", "theirs")
+    deployment.source.write("db", {"password": "canary"})
+    deployment.source.write("api", {"password": "canary"})
+    report = deployment.run()
+    assert made(report) == {"shop/db": "Adopt"}
+    assert report.counts()["Conflicts"] == 1
+    assert deployment.values() == {"shop/db": '{"password":"canary"}', "shop/api": "theirs"}
+    tags = deployment.target.secrets["shop/db"].tags
+    assert tags["team"] == "payments"
+    assert tags["beanvault:owner"] == "shop"
+    assert deployment.target.secrets["shop/db"].kms_key == "alias/shop"
+
+
+def test_a_secret_to_adopt_that_is_scheduled_for_deletion_stays_so(deployment: Deployment) -> None:
+    deployment.set(adopt=frozenset({"shop/db"}))
+    deployment.target.place("shop/db", "theirs").pending_deletion = True
+    deployment.source.write("db", {"password": "canary"})
+    assert "restore it first" in reasons(deployment.run())
+    assert deployment.target.secrets["shop/db"].pending_deletion
+
+
+def test_a_secret_that_a_service_manages_is_never_ours(deployment: Deployment) -> None:
+    class Managed(MemoryTarget):
+        def list(self, prefix: str) -> dict[str, TargetSecret]:
+            shown = super().list(prefix)
+            return {name: replace(held, foreign="is managed by rds") for name, held in shown.items()}
+
+    deployment.target = Managed()
+    deployment.set(adopt=frozenset({"shop/db"}), deletion_days=7, max_delete_share=1.0)
+    ours = {"beanvault:owner": "shop", "beanvault:source": "kv/gone"}
+    deployment.target.place("shop/db", "theirs", **ours)
+    deployment.target.place("shop/gone", "theirs", **ours)
+    deployment.source.write("db", {"password": "canary"})
+    report = deployment.run()
+    assert "is managed by rds" in reasons(report)
+    assert deployment.values() == {"shop/db": "theirs", "shop/gone": "theirs"}
+
+
+def test_two_paths_that_want_one_name_are_a_conflict_for_both(deployment: Deployment) -> None:
+    deployment.source.write("one", {"password": "canary"}, aws_name="shared")
+    deployment.source.write("two", {"password": "canary"}, aws_name="shared")
+    report = deployment.run()
+    assert report.counts()["Conflicts"] == 2
+    assert deployment.values() == {}
+
+
+def test_a_newcomer_cannot_stop_the_replication_of_who_holds_the_name(deployment: Deployment) -> None:
+    deployment.source.write("one", {"password": "canary-1"}, aws_name="shared")
+    deployment.run()
+    deployment.source.write("two", {"password": "canary-2"}, aws_name="shared")
+    deployment.source.write("one", {"password": "canary-3"})
+    report = deployment.run()
+    assert made(report) == {"shop/shared": "Update"}
+    assert report.counts()["Conflicts"] == 1
+    assert deployment.values() == {"shop/shared": '{"password":"canary-3"}'}
+
+
+def test_a_path_that_asks_not_to_be_replicated_is_not(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"}, replicate="false")
+    report = deployment.run()
+    assert (report.healthy, report.counts()["Skipped"]) == (True, 1)
+    assert deployment.values() == {}
+
+
+def test_what_vanished_from_vault_is_kept_as_an_orphan_by_default(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.remove("db")
+    report = deployment.run()
+    assert (report.healthy, report.counts()["Skipped"]) == (True, 1)
+    assert "orphan" in "\n".join(report.lines())
+    assert deployment.values() == {"shop/db": '{"password":"canary"}'}
+
+
+def test_what_vanished_is_scheduled_for_deletion_where_that_is_the_policy(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=0.5)
+    for path in ("db", "api"):
+        deployment.source.write(path, {"password": "canary"})
+    deployment.run()
+    deployment.source.remove("db")
+    assert made(deployment.run()) == {"shop/db": "Delete"}
+    assert list(deployment.values()) == ["shop/api"]
+    settled(deployment)
+
+
+def test_a_secret_that_returns_is_restored_with_its_arn(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("db", {"password": "canary-1"})
+    deployment.run()
+    arn = deployment.target.secrets["shop/db"].arn
+    deployment.source.delete("db")
+    deployment.run()
+    assert deployment.values() == {}
+    deployment.source.write("db", {"password": "canary-2"})
+    assert made(deployment.run()) == {"shop/db": "Restore"}
+    assert deployment.values() == {"shop/db": '{"password":"canary-2"}'}
+    assert deployment.target.secrets["shop/db"].arn == arn
+    settled(deployment)
+
+
+def test_a_plan_that_would_delete_more_than_the_share_is_refused_whole(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=0.25)
+    for number in range(8):
+        deployment.source.write(f"app/{number}", {"password": "canary"})
+    deployment.run()
+    for number in range(3):
+        deployment.source.remove(f"app/{number}")
+    deployment.source.write("app/7", {"password": "canary-2"})
+    before = deployment.values()
+    report = deployment.run()
+    assert "3 of 8 owned secrets would be deleted" in reasons(report)
+    assert deployment.values() == before
+    deployment.source.write("app/0", {"password": "canary"})
+    assert sorted(made(deployment.run()).values()) == ["Delete", "Delete", "Update", "Update"]
+
+
+def test_an_emptied_mount_deletes_nothing(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.remove("db")
+    assert "1 of 1 owned secrets" in reasons(deployment.run())
+    assert list(deployment.values()) == ["shop/db"]
+
+
+@pytest.mark.parametrize("hidden", ["kv/app/db", "kv/app/", "kv/"])
+def test_what_cannot_be_read_is_never_taken_for_gone(deployment: Deployment, hidden: str) -> None:
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("app/db", {"password": "canary"})
+    deployment.run()
+    deployment.source.remove("app/db")
+    deployment.source.unreadable[hidden] = Unreadable(hidden, SourceDenied(f"Vault denies {hidden}"))
+    report = deployment.run()
+    assert not report.healthy
+    assert report.outcomes == []
+    assert list(deployment.values()) == ["shop/app/db"]
+
+
+def test_a_denied_path_does_not_hide_its_neighbours(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    for path in ("app/db", "app/db2"):
+        deployment.source.write(path, {"password": "canary"})
+    deployment.run()
+    deployment.source.remove("app/db2")
+    deployment.source.remove("app/db")
+    deployment.source.unreadable["kv/app/db"] = Unreadable("kv/app/db", SourceDenied("Vault denies it"))
+    assert made(deployment.run()) == {"shop/app/db2": "Delete"}
+
+
+def test_secrets_of_a_mount_that_is_not_configured_any_more_are_kept(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.remove("db")
+    deployment.set(mounts=(Mount("kv", "elsewhere"),))
+    report = deployment.run()
+    assert "its mount is not configured any more" in "\n".join(report.lines())
+    assert list(deployment.values()) == ["shop/db"]
+
+
+def test_a_path_that_takes_another_name_leaves_the_old_one_to_the_deletion_policy(
+    deployment: Deployment,
+) -> None:
+    deployment.set(deletion_days=7, max_delete_share=0.5)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.source.write("api", {"password": "canary"})
+    deployment.run()
+    deployment.source.choose("db", aws_name="renamed/db")
+    assert made(deployment.run()) == {"shop/renamed/db": "Create", "shop/db": "Delete"}
+    assert sorted(deployment.values()) == ["shop/api", "shop/renamed/db"]
+    settled(deployment)
+
+
+def test_the_old_name_is_not_deleted_while_the_new_one_cannot_be_made(deployment: Deployment) -> None:
+    class Full(MemoryTarget):
+        def create(self, name: str, *rest: object) -> str:
+            if name == "shop/renamed":
+                raise TargetError("CreateSecret for shop/renamed: refused (LimitExceededException)")
+            return super().create(name, *rest)  # type: ignore[arg-type]  # handed on as they came
+
+    deployment.target = Full()
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.choose("db", aws_name="renamed")
+    report = deployment.run()
+    assert failed(report) == {"shop/renamed": "TargetError"}
+    assert list(deployment.values()) == ["shop/db"]
+
+
+def test_one_refused_secret_does_not_stop_the_others(deployment: Deployment) -> None:
+    deployment.source.write("empty", {})
+    deployment.source.write("large", {"blob": "x" * 70_000})
+    deployment.source.write("db", {"password": "canary"})
+    report = deployment.run()
+    assert failed(report) == {"shop/empty": "ValueRefused", "shop/large": "ValueRefused"}
+    assert "70011 bytes" in reasons(report)
+    assert report.counts()["Created"] == 1
+    assert list(deployment.values()) == ["shop/db"]
+
+
+def test_an_empty_value_never_replaces_a_secret(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.write("db", {})
+    assert failed(deployment.run()) == {"shop/db": "ValueRefused"}
+    assert deployment.values() == {"shop/db": '{"password":"canary"}'}
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [
+        ({"aws_name": "../x y"}, "aws-name takes"),
+        ({"aws_name": "/absolute"}, "does not begin with /"),
+        ({"aws_name": ""}, "aws-name takes"),
+        ({"aws_name": "x" * 600}, "605 characters long"),
+        ({"aws_kms_key": "alias/theirs"}, "not among the keys"),
+        ({"aws_format": "yaml"}, "not a format"),
+        ({"aws-tag-beanvault:owner": "me"}, "reserved"),
+        ({"aws-tag-aws:cloudformation:stack-name": "x"}, "reserved"),
+        ({"aws-tag-": "x"}, "not a tag key"),
+        ({"aws-tag-a b": "x"}, "not a tag key"),
+        ({"aws-tag-team": "line\nline"}, "not one that AWS takes"),
+        ({"aws-tag-team": "x" * 257}, "not one that AWS takes"),
+        ({f"aws-tag-{'k' * 100}{number}": "x" for number in range(3)}, "too many"),
+    ],
+)
+def test_a_choice_that_cannot_be_followed_is_refused_with_a_reason_and_deletes_nothing(
+    deployment: Deployment, choices: dict[str, str], reason: str
+) -> None:
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.choose("db", **choices)
+    report = deployment.run()
+    assert reason in reasons(report)
+    assert report.counts()["Failed"] == 1
+    assert deployment.values() == {"shop/db": '{"password":"canary"}'}
+
+
+def test_a_path_too_long_for_a_tag_is_refused_with_its_length(deployment: Deployment) -> None:
+    deployment.source.write("a" * 300, {"password": "canary"})
+    assert "303 characters" in reasons(deployment.run())
+
+
+def test_a_path_that_secrets_manager_cannot_name_is_encoded(deployment: Deployment) -> None:
+    deployment.source.write("my app/é", {"password": "canary"})
+    deployment.run()
+    assert list(deployment.values()) == ["shop/my=20app/=C3=A9"]
+    assert deployment.target.secrets["shop/my=20app/=C3=A9"].tags["beanvault:source"] == "kv/my=20app/=C3=A9"
+    settled(deployment)
+
+
+def test_tags_are_added_changed_and_taken_back_and_nobody_elses_is_touched(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"}, **{"aws-tag-team": "blue", "aws-tag-cost": "1"})
+    deployment.run()
+    held = deployment.target.secrets["shop/db"]
+    held.tags["auditor"] = "theirs"
+    assert (held.tags["team"], held.tags["cost"]) == ("blue", "1")
+    deployment.source.choose("db", **{"aws-tag-team": "red"})
+    deployment.source.fetched.clear()
+    assert made(deployment.run()) == {"shop/db": "Retag"}
+    assert deployment.source.fetched == []
+    assert (held.tags["team"], "cost" in held.tags, held.tags["auditor"]) == ("red", False, "theirs")
+    settled(deployment)
+    deployment.source.choose("db")
+    deployment.run()
+    assert ("team" in held.tags, "beanvault:tags" in held.tags) == (False, False)
+    settled(deployment)
+
+
+def test_an_allowed_kms_key_is_used_from_then_on(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.choose("db", aws_kms_key="alias/team")
+    assert made(deployment.run()) == {"shop/db": "Retag"}
+    assert deployment.target.secrets["shop/db"].kms_key == "alias/team"
+    settled(deployment)
+    deployment.set(kms_key=None, kms_keys_allowed=frozenset())
+    deployment.source.choose("db")
+    deployment.run()
+    assert deployment.target.secrets["shop/db"].kms_key is None
+    settled(deployment)
+
+
+def test_another_format_is_another_version(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.choose("db", aws_format="plain")
+    assert made(deployment.run()) == {"shop/db": "Update"}
+    assert deployment.values() == {"shop/db": "canary"}
+    settled(deployment)
+
+
+def test_a_dry_run_says_what_a_run_does_reads_no_value_and_changes_nothing(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=0.5)
+    for path in ("same", "changed", "gone"):
+        deployment.source.write(path, {"password": "canary"})
+    deployment.run()
+    deployment.source.fetched.clear()
+    deployment.source.write("changed", {"password": "canary-2"})
+    deployment.source.write("new", {"password": "canary"})
+    deployment.source.remove("gone")
+    before = deployment.values()
+    dry = deployment.run(dry_run=True)
+    assert deployment.source.fetched == []
+    assert deployment.values() == before
+    real = deployment.run()
+    assert dry.counts() == real.counts()
+    assert dry.as_json()["changes"] == real.as_json()["changes"]
+    assert [each["action"] for each in real.as_json()["changes"]] == ["update", "delete", "create"]
+
+
+def test_a_name_that_the_list_does_not_show_yet_is_looked_up_before_it_is_created(
+    deployment: Deployment,
+) -> None:
+    class Lagging(MemoryTarget):
+        def list(self, prefix: str) -> dict[str, TargetSecret]:
+            super().list(prefix)
+            return {}
+
+    deployment.target = Lagging()
+    deployment.source.write("db", {"password": "canary"})
+    deployment.source.write("theirs", {"password": "canary"})
+    deployment.target.place("shop/theirs", "theirs")
+    deployment.run()
+    deployment.target.calls.clear()
+    report = deployment.run()
+    assert "CreateSecret" not in deployment.target.calls
+    assert (report.unchanged, report.counts()["Conflicts"]) == (1, 1)
+    assert deployment.values()["shop/theirs"] == "theirs"
+
+
+def test_a_secret_that_is_not_ours_any_more_is_not_deleted_from_an_old_list(deployment: Deployment) -> None:
+    class Lagging(MemoryTarget):
+        def list(self, prefix: str) -> dict[str, TargetSecret]:
+            shown = super().list(prefix)
+            for held in self.secrets.values():
+                held.tags.pop("beanvault:owner", None)
+            return shown
+
+    deployment.target = Lagging()
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.target.secrets["shop/db"].tags["beanvault:owner"] = "shop"
+    deployment.source.remove("db")
+    assert made(deployment.run()) == {}
+    assert list(deployment.values()) == ["shop/db"]
+
+
+def test_a_run_over_named_paths_replicates_only_those(deployment: Deployment) -> None:
+    for path in ("one", "two"):
+        deployment.source.write(path, {"password": "canary"})
+    assert made(deployment.run("kv/one")) == {"shop/one": "Create"}
+    assert "ListSecrets" not in deployment.target.calls
+    assert list(deployment.values()) == ["shop/one"]
+
+
+def test_a_run_over_named_paths_deletes_nothing(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("one", {"password": "canary"})
+    deployment.run()
+    deployment.source.remove("one")
+    report = deployment.run("kv/one")
+    assert (report.healthy, report.counts()["Skipped"]) == (True, 1)
+    assert list(deployment.values()) == ["shop/one"]
+
+
+def test_a_run_over_named_paths_leaves_a_name_that_another_path_holds(deployment: Deployment) -> None:
+    deployment.source.write("one", {"password": "canary-1"}, aws_name="shared")
+    deployment.run()
+    deployment.source.write("two", {"password": "canary-2"}, aws_name="shared")
+    report = deployment.run("kv/two")
+    assert report.counts()["Conflicts"] == 1
+    assert deployment.values() == {"shop/shared": '{"password":"canary-1"}'}
+
+
+def test_a_run_stops_before_its_time_is_over_and_the_next_one_goes_on(deployment: Deployment) -> None:
+    for number in range(100):
+        deployment.source.write(f"app/{number}", {"password": "canary"})
+    done = iter(range(10))
+    report = deployment.run(clock=Clock(lambda: NOW, lambda: next(done, None) is not None))
+    assert 0 < report.left < 100
+    assert report.healthy
+    assert report.counts()["Created"] + report.left == 100
+    rest = deployment.run()
+    assert rest.counts()["Created"] == report.left
+    settled(deployment)
+
+
+def test_a_run_that_gets_nothing_done_in_its_time_fails(deployment: Deployment) -> None:
+    """Otherwise it would ask for its continuation for ever."""
+    deployment.source.write("db", {"password": "canary"})
+    answers = iter([True])
+    report = deployment.run(clock=Clock(lambda: NOW, lambda: next(answers, False)))
+    assert [type(each) for each in report.outcomes] == [Left]
+    assert "OutOfTime" in reasons(report)
+
+
+def test_a_value_that_changed_since_it_was_listed_is_written_under_its_own_identity(
+    deployment: Deployment,
+) -> None:
+    class Racing(MemoryTarget):
+        def describe(self, name: str) -> TargetSecret | None:
+            deployment.source.write("db", {"password": f"canary-{len(self.calls)}"})
+            return super().describe(name)
+
+    deployment.target = Racing()
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    held = deployment.target.secrets["shop/db"]
+    (read,) = deployment.source.list()
+    assert isinstance(read, Revision)
+    assert held.current == read.version_id("shop")
+    assert held.tags["beanvault:version"] == str(read.version) == "2"
+    assert held.value == '{"password":"canary-1"}'
+    settled(deployment)
+
+
+def test_replicas_are_added_kept_and_removed_as_configured(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.set(replica_regions=(ReplicaRegion("eu-west-1"), ReplicaRegion("us-east-1")))
+    deployment.run()
+    held = deployment.target.secrets["shop/db"]
+    assert sorted(held.replicas) == ["eu-west-1", "us-east-1"]
+    settled(deployment)
+    deployment.target.calls.clear()
+    deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),))
+    assert made(deployment.run()) == {"shop/db": "Retag"}
+    assert "ReplicateSecretToRegions" not in deployment.target.calls
+    assert sorted(held.replicas) == ["eu-west-1"]
+    deployment.set(replica_regions=())
+    deployment.run()
+    assert (held.replicas, "beanvault:replicas" in held.tags) == ({}, False)
+    settled(deployment)
+
+
+def test_a_replica_region_that_fails_is_reported_by_name_until_it_works(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.set(replica_regions=(ReplicaRegion("eu-west-1"), ReplicaRegion("us-east-1")))
+    deployment.target.failing_regions = {"us-east-1"}
+    for _ in range(2):
+        report = deployment.run()
+        assert not report.healthy
+        assert "replication to us-east-1 failed: Secret name already exists there." in reasons(report)
+        assert "eu-west-1" not in reasons(report)
+    deployment.target.failing_regions = set()
+    assert deployment.run().healthy
+    settled(deployment)
+
+
+def test_replicas_are_removed_before_the_secret_is_and_come_back_with_it(deployment: Deployment) -> None:
+    deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),), deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.delete("db")
+    assert made(deployment.run()) == {"shop/db": "Delete"}
+    held = deployment.target.secrets["shop/db"]
+    assert (held.replicas, held.pending_deletion) == ({}, True)
+    deployment.source.write("db", {"password": "canary-2"})
+    deployment.run()
+    assert list(held.replicas) == ["eu-west-1"]
+    settled(deployment)
+
+
+def test_lag_is_the_time_a_new_version_waited(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary-1"})
+    assert deployment.run().lag_seconds == 0
+    deployment.source.write("db", {"password": "canary-2"})
+    assert round(deployment.run().lag_seconds) == 100
+
+
+def test_no_value_is_in_a_report(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary-value"})
+    deployment.source.write("two", {"a": "canary-value", "b": "canary-value"}, aws_format="plain")
+    report = deployment.run()
+    assert "canary-value" not in f"{report!r} {report.as_json()} {list(report.lines())}"
+    assert deployment.values()["shop/db"] == '{"password":"canary-value"}'
+
+
+def test_the_function_needs_nothing_of_the_rest_of_the_project() -> None:
+    """Its zip holds `replicator/` and its locked dependencies only."""
+    import replicator
+
+    source = "\n".join(path.read_text() for path in Path(replicator.__file__).parent.rglob("*.py"))
+    for room in ("beanvault", "templates", "eb_app", "localaws", "demo"):
+        assert f"import {room}" not in source
+        assert f"from {room}" not in source
