@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -38,6 +40,8 @@ class Display:
         record = StepRecord(title)
         number = f"{len(self.records) + 1}/{self._steps}"
         start = time.monotonic()
+        if not self._console.is_terminal:
+            self._console.print(f"… {number} {title}")
         with self._console.status(f"[bold]{number} {title}[/]"):
             yield record
         record.seconds = round(time.monotonic() - start, 2)
@@ -50,10 +54,20 @@ class Display:
         """Tell what is going on inside a step."""
         self._console.print(f"    [dim]{text}[/]" if self._console.is_terminal else f"    {text}")
 
-    def failed(self, title: str, cause: str, directory: str) -> None:
+    def failed(self, title: str, error: Exception, directory: Path) -> None:
         self._console.print(f"[red]✗ {title} failed[/]")
+        remedy = getattr(error, "remedy", "")
+        cause = "\n".join(filter(None, [f"{type(error).__name__}: {error}", remedy]))
         self._console.print(cause, markup=False)
-        self._console.print(f"Logs are kept in {directory}", markup=False)
+        trace = directory / "failure.log"
+        trace.write_text("".join(traceback.format_exception(error)))
+        self._console.print(f"Logs are kept in {directory}, the failure's trace in {trace}", markup=False)
+
+    def addresses(self, addresses: Mapping[str, str]) -> None:
+        """Show where a person finds what is left running."""
+        self._console.print("\nEverything is left running until Ctrl-C:")
+        for name, address in addresses.items():
+            self._console.print(f"  {name}: {address}", markup=False)
 
     def summary(self, total: float) -> None:
         table = Table(title="The whole flow on one machine", title_justify="left")

@@ -6,12 +6,45 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import requests
+from requests.adapters import HTTPAdapter
 
 THREADS = 8
+
+
+class _NamedServer(HTTPAdapter):
+    """Holds the certificate against a name that DNS doesn't know, as there is none of it on one machine."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
+        super().init_poolmanager(
+            *arguments, **settings, assert_hostname=self._name, server_hostname=self._name
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The page's address, and how a visitor knows that it is the right one."""
+
+    url: str
+    name: str
+    """Whose certificate the load balancer has to show."""
+    ca_file: Path
+
+    def visitor(self) -> requests.Session:
+        """Return a session that verifies the certificate; the machine's own settings don't matter to it."""
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = str(self.ca_file)
+        session.mount("https://", _NamedServer(self.name))
+        return session
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +70,14 @@ class Tally:
 
 
 class Load:
-    """Sends `GET url` some *rate* times a second while its `with` block runs.
+    """Sends `GET` for *path* some *rate* times a second while its `with` block runs.
 
     Requests keep their schedule: a slow answer delays only its own thread, and what was missed is caught up,
     as visitors who don't know of each other would.
     """
 
-    def __init__(self, url: str, ca_file: str, rate: float = 100.0) -> None:
-        self._url, self._ca_file, self._rate = url, ca_file, rate
+    def __init__(self, site: Site, path: str, rate: float = 100.0) -> None:
+        self._site, self._path, self._rate = site, path, rate
         self._outcomes: list[Outcome] = []
         self._stopped = threading.Event()
         self._threads = [
@@ -74,12 +107,10 @@ class Load:
     def _visit(self, number: int) -> None:
         gap = THREADS / self._rate
         due = time.monotonic() + number * gap / THREADS
-        with requests.Session() as session:
-            session.verify = self._ca_file
-            session.trust_env = False  # the machine's proxy and authority settings are not the visitors'
+        with self._site.visitor() as session:
             while not self._stopped.wait(max(0.0, due - time.monotonic())):
                 due += gap
-                self._outcomes.append(_request(session, self._url))
+                self._outcomes.append(_request(session, self._site.url + self._path))
 
 
 def _request(session: requests.Session, url: str) -> Outcome:

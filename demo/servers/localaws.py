@@ -27,8 +27,11 @@ class LocalAws:
     process: Process
 
     @classmethod
-    def start(cls, directory: Path, database: MariaDB | None = None) -> LocalAws:
-        """Start it with all it keeps below *directory*; *database* answers for RDS instances."""
+    def start(cls, directory: Path, database: MariaDB | None = None, cache: Path | None = None) -> LocalAws:
+        """Start it with all it keeps below *directory*; *database* answers for RDS instances.
+
+        Virtual environments of bundles are kept in *cache* from one run to the next.
+        """
         home = directory / "localaws"
         home.mkdir(parents=True, mode=0o700)
         command: list[str | Path] = [sys.executable, "-m", "localaws", "--port", "0", "--home", home]
@@ -36,7 +39,10 @@ class LocalAws:
             command += ["--database-socket", database.socket]
             command += ["--database-host", database.host, "--database-port", str(database.port)]
         log = home / "server.log"
-        process = Process.start("the local AWS", command, log)
+        environment = clean_environment()
+        if cache is not None:
+            environment["LOCALAWS_CACHE"] = str(cache)
+        process = Process.start("the local AWS", command, log, environment)
         process.wait_until(lambda: _endpoint(log) is not None)
         endpoint = _endpoint(log)
         assert endpoint is not None  # noqa: S101 - what was waited for

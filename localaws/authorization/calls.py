@@ -18,7 +18,7 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 
 from .policy import ContextValue
-from .resources import key_arn, secret_arn, tags_of
+from .resources import key_arn, secret_arn, tags_of, vpc_arn
 
 Params = Mapping[str, Any]
 
@@ -227,6 +227,7 @@ _RESOURCES: dict[str, Callable[[Call], list[str]]] = {
     "lambda": _lambda,
     "logs": _logs,
     "cloudwatch": _named(AlarmName="alarm:"),
+    "ec2": _named(GroupId="security-group/", SubnetId="subnet/", InstanceId="instance/", VpcId="vpc/"),
     "ssm": _ssm,
     "scheduler": _scheduler,
     "elasticbeanstalk": _elasticbeanstalk,
@@ -274,6 +275,7 @@ _CONTEXT: dict[str, Callable[[Call], dict[str, Any]]] = {
     "secretsmanager": _secretsmanager_context,
     "events": _events_context,
     "cloudwatch": lambda call: {"cloudwatch:namespace": call.params.get("Namespace")},
+    "ec2": lambda call: {"ec2:Vpc": vpc_arn(call.account, call.region, call.params.get("GroupId"))},
     "sns": lambda call: {
         "sns:Protocol": call.params.get("Protocol"),
         "sns:Endpoint": call.params.get("Endpoint"),

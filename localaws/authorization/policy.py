@@ -124,25 +124,32 @@ def _effect(policy: Document, facts: _Facts, names: Matcher | None = None) -> st
 
 
 def _applies(statement: Document, facts: _Facts, names: Matcher | None, variables: bool) -> bool:
-    def matches(element: str, found: Callable[[Any], bool], default: bool) -> bool:
-        if element in statement:
-            return found(statement[element])
-        return not found(statement["Not" + element]) if "Not" + element in statement else default
+    """Does the statement speak of this request? *names* reads its principal, None where it can't have one."""
 
     def read(element: Any) -> tuple[str, ...]:
         return _resolved(_values(element), facts.context) if variables else _values(element)
 
+    def matches(element: str, found: Callable[[Any], bool], *, absent: bool = False) -> bool:
+        if element in statement:
+            return found(statement[element])
+        return not found(statement["Not" + element]) if "Not" + element in statement else absent
+
+    def is_action(element: Any) -> bool:
+        return any(_like(one.lower(), facts.action.lower()) for one in _values(element))
+
+    def is_resource(element: Any) -> bool:
+        return any(_arn_like(one, facts.resource) for one in read(element))
+
+    def is_principal() -> bool:
+        if names is None or "Principal" in statement:
+            return names is None or names(statement["Principal"], facts)
+        # Whom a NotPrincipal leaves out is told by name, not by account.
+        return names is _names_principal and not names(statement["NotPrincipal"], facts)
+
     return (
-        matches(
-            "Action",
-            lambda some: any(_like(one.lower(), facts.action.lower()) for one in _values(some)),
-            False,
-        )
-        # A trust policy has no resource.
-        and matches(
-            "Resource", lambda some: any(_arn_like(one, facts.resource) for one in read(some)), bool(names)
-        )
-        and (names is None or matches("Principal", lambda who: names(who, facts), False))
+        matches("Action", is_action)
+        and matches("Resource", is_resource, absent=names is not None)  # a trust policy has none
+        and is_principal()
         and all(
             _condition_holds(operator, read(wanted), facts.context.get(key.lower(), ()))
             for operator, pairs in statement.get("Condition", {}).items()

@@ -7,6 +7,7 @@ from typing import Any
 
 from moto.awslambda.models import lambda_backends
 from moto.core.resource_tagging import iter_taggable_backends
+from moto.ec2.models import ec2_backends
 from moto.events.models import events_backends
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
@@ -44,6 +45,12 @@ def key_arn(account: str, region: str, key_id: str) -> str:
     if key:
         return str(key.arn)
     return key_id if key_id.startswith("arn:") else f"arn:aws:kms:{region}:{account}:key/{key_id}"
+
+
+def vpc_arn(account: str, region: str, group_id: str | None) -> str | None:
+    """Return the VPC that a security group belongs to."""
+    group = ec2_backends[account][region].get_security_group_from_id(group_id) if group_id else None
+    return f"arn:aws:ec2:{region}:{account}:vpc/{group.vpc_id}" if group and group.vpc_id else None
 
 
 def tags_of(source: Any) -> dict[str, str]:
