@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.elasticbeanstalk.responses import SOLUTION_STACK_DETAILS
 
-NEWER_STACKS = ("64bit Amazon Linux 2023 v4.9.0 running Python 3.14",)
+NEWER_STACKS = ("64bit Amazon Linux 2023 v4.9.2 running Python 3.14",)
 DEFAULT_STACK = NEWER_STACKS[0]
 
 

@@ -117,7 +117,7 @@ def nginx_file(text: str, root: Path, app: int, listening: Callable[[int], int])
     user = pwd.getpwuid(os.getuid()).pw_name
     group = grp.getgrgid(os.getgid()).gr_name
     text = re.sub(r"(?m)^\s*listen\s+\[.*?;[^\S\n]*$", "", text)
-    text = re.sub(r"(?m)^(\s*)listen\s+(?:[\d.*]+:)?(\d+)(\s[^;]*)?;", listen, text.replace("\r\n", "\n"))
+    text = re.sub(r"(?m)^(\s*)listen\s+(?:[\d.*]+:)?(\d+)((?:\s[^;]*)?);", listen, text.replace("\r\n", "\n"))
     text = re.sub(r"(?m)^\s*user\s+[^;]+;", f"user {user} {group};", text)
     scratch = "".join(
         f"\n    {kind}_temp_path {root}/var/lib/nginx/{kind};"
