@@ -1,0 +1,218 @@
+"""beanvault vault"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .. import connection
+from ..context import Context
+from ..errors import ConfigurationError
+from ..vault import logins, policies, setup
+from ..vault import server as vault_server
+from ..vault.server import KeyFile, Keys, Server, Shares
+from .options import FILE, pass_context, secret, server, vault_options, yes
+
+
+@click.group()
+def command() -> None:
+    """Vault's side of the deployment."""
+
+
+EXAMPLES = """\b
+Examples:
+  beanvault vault init --vault-address https://vault:8200 --keys-file keys.json
+  beanvault vault init --login aws --print-connection | beanvault connect -"""
+
+
+@command.command(epilog=EXAMPLES)
+@click.option(
+    "--shares", type=int, default=5, show_default=True, help="Into how many the unseal key is split."
+)
+@click.option("--threshold", type=int, default=3, show_default=True, help="How many of them unseal.")
+@click.option(
+    "--pgp-key", "pgp_keys", multiple=True, type=FILE, help="A holder's public key (base64); one a share."
+)
+@click.option("--root-pgp-key", type=FILE, help="A public key (base64) to encrypt the root token with.")
+@click.option(
+    "--keys-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where root token and unseal keys are written (mode 600), or were; without it they are shown once.",
+)
+@click.option(
+    "--vault-token-file", type=FILE, help="A file with a token that may change policies and mounts."
+)
+@click.option(
+    "--login",
+    type=click.Choice(["approle", "aws", "jwt", "token"]),
+    default="approle",
+    show_default=True,
+    help="How the function logs in.",
+)
+@click.option(
+    "--bound-cidr", "cidrs", multiple=True, help="approle: from where; the NAT gateways' addresses."
+)
+@click.option("--jwt-issuer", help="jwt: who signs; the account's own issuer by default.")
+@click.option("--server-id", help="aws: what the signed login must name; Vault's host name by default.")
+@click.option("--invisible", multiple=True, help="A mount, made where missing, that the login must not see.")
+@click.option(
+    "--print-connection", is_flag=True, help="Print the connection's JSON (with its secret) for `connect -`."
+)
+@vault_options
+@yes
+@pass_context
+def init(
+    context: Context,
+    shares: int,
+    threshold: int,
+    pgp_keys: tuple[Path, ...],
+    root_pgp_key: Path | None,
+    keys_file: Path | None,
+    vault_token_file: Path | None,
+    login: str,
+    cidrs: tuple[str, ...],
+    jwt_issuer: str | None,
+    server_id: str | None,
+    invisible: tuple[str, ...],
+    print_connection: bool,
+    vault_address: str | None,
+    vault_ca_file: Path | None,
+    vault_namespace: str | None,
+    yes: bool,
+) -> None:
+    """Make a Vault ready for the deployment: initialise, unseal, mounts, policy, login; and prove it.
+
+    Safe to repeat: what is there stays. The connection secret is written at the end, unless
+    --print-connection.
+    """
+    if print_connection and sys.stdout.isatty():
+        raise ConfigurationError(
+            "the connection holds a secret and would show on the screen", "pipe it: | beanvault connect -"
+        )
+    reached = server(vault_address, vault_ca_file, vault_namespace)
+    chosen = Shares(
+        shares,
+        threshold,
+        tuple(path.read_text().strip() for path in pgp_keys),
+        root_pgp_key.read_text().strip() if root_pgp_key else None,
+    )
+    keys = _opened(context, reached, chosen, keys_file, yes=yes)
+    token = keys.root_token if keys else secret("token", vault_token_file, "VAULT_TOKEN", "Vault token")
+    prepared = setup.prepare(
+        reached,
+        token,
+        name=context.deployment.name,
+        mounts=policies.configured(context.deployment.replicator.mounts),
+        login=_login(context, reached, login, cidrs, jwt_issuer, server_id),
+        invisible=invisible,
+    )
+    for proof in prepared.proofs:
+        context.say(f"  proven: {proof}")
+    if not prepared.by_login:
+        context.say("  the policy is proven; the login itself is tried by `beanvault connect`")
+    for note in prepared.notes:
+        context.say(f"note: {note}")
+    text = connection.content(reached, prepared.auth)
+    if print_connection:
+        click.echo(text)
+        return
+    name = context.deployment.connection_secret
+    connection.store(context.aws, name, text)
+    context.say(f"{name} is written; `beanvault replicate` uses it")
+
+
+def _opened(
+    context: Context, reached: Server, shares: Shares, keys_file: Path | None, *, yes: bool
+) -> Keys | None:
+    """Bring the server to where it answers; return its keys if they are at hand."""
+    state = vault_server.status(reached)
+    if not state["initialized"]:
+        question = (
+            f"{reached.address} is empty. Initialise it with {shares.count} shares, of which any "
+            f"{shares.threshold} unseal it?"
+        )
+        if not context.terminal(yes=yes).confirm(question):
+            raise ConfigurationError("Vault isn't initialised", "agree, or initialise it by its own means")
+        return _initialised(context, reached, shares, keys_file)
+    keys = Keys.read(keys_file) if keys_file is not None and keys_file.exists() else None
+    if state["sealed"]:
+        given = list(keys.keys) if keys and not keys.encrypted and not keys.recovery else []
+        while (not given and state["type"] == "shamir") or (len(given) < state["t"] and not keys):
+            given.append(
+                click.prompt(f"Unseal key {len(given) + 1} of {state['t']}", hide_input=True, err=True)
+            )
+        vault_server.unseal(reached, given)
+    return keys
+
+
+def _initialised(context: Context, reached: Server, shares: Shares, keys_file: Path | None) -> Keys:
+    if keys_file is None and not sys.stderr.isatty():
+        raise ConfigurationError("nobody would see the unseal keys", "name a file for them with --keys-file")
+    file = KeyFile.reserve(keys_file) if keys_file else None
+    try:
+        keys = vault_server.initialise(reached, shares)
+    except BaseException:
+        if file is not None:
+            file.release()
+        raise
+    if file is not None:
+        file.keep(keys)
+        context.say(
+            f"root token and keys are in {file.path}: give the shares to their holders, then delete it"
+        )
+    else:
+        click.echo(keys.as_json(), err=True)
+        click.echo("These are shown once and kept nowhere. Note them now.", err=True)
+    if keys.encrypted:
+        raise ConfigurationError(
+            "the shares are encrypted for their holders, who have to unseal it now",
+            "then run this again with --vault-token-file",
+        )
+    vault_server.unseal(reached, () if keys.recovery else keys.keys)
+    if shares.root_pgp_key:
+        raise ConfigurationError(
+            "the root token is encrypted for its holder",
+            "decrypt it, and run this again with --vault-token-file",
+        )
+    return keys
+
+
+def _login(
+    context: Context,
+    reached: Server,
+    method: str,
+    cidrs: tuple[str, ...],
+    issuer: str | None,
+    server_id: str | None,
+) -> logins.Login:
+    role = f"{context.deployment.name}-replicator"
+    host = reached.address.removeprefix("https://").partition("/")[0].partition(":")[0]
+    match method:
+        case "approle":
+            return logins.AppRole(role, cidrs=cidrs)
+        case "token":
+            return logins.Token(role)
+        case "aws":
+            return logins.AwsIam(role, _function_role(context), server_id or host)
+        case _:
+            issuer = issuer or _issuer(context)
+            return logins.Jwt(role, issuer, f"https://{host}", _function_role(context))
+
+
+def _issuer(context: Context) -> str:
+    """Return the issuer of the account's own tokens (sts:GetWebIdentityToken)."""
+    info = context.aws.client("iam").get_outbound_web_identity_federation_info()
+    if not info.get("JwtVendingEnabled"):
+        raise ConfigurationError(
+            "the account issues no tokens to its roles", "aws iam enable-outbound-web-identity-federation"
+        )
+    issuer: str = info["IssuerIdentifier"]
+    return issuer
+
+
+def _function_role(context: Context) -> str:
+    client = context.aws.client("lambda")
+    arn: str = client.get_function_configuration(FunctionName=context.deployment.function_name)["Role"]
+    return arn
