@@ -29,7 +29,7 @@ from cryptography.x509.oid import NameOID
 REPOSITORY = Path(__file__).parents[3]
 HELLO = Path(__file__).parent / "bundles/hello"
 REGION = "eu-west-1"
-STACK = "64bit Amazon Linux 2023 v4.9.0 running Python 3.14"
+STACK = "64bit Amazon Linux 2023 v4.9.2 running Python 3.14"
 NEEDED = [
     "blinker",
     "click",
@@ -87,7 +87,7 @@ class Aws:
         }
 
     def client(self, service: str) -> Any:
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]  # the service's name is no literal here
             service,
             region_name=REGION,
             endpoint_url=self.endpoint,
@@ -444,7 +444,9 @@ def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> No
     eb(aws, project, "setenv", "GREETING=from the command line")
     assert get()["greeting"] == "from the command line"
     assert "GREETING = from the command line" in eb(aws, project, "printenv")
-    assert "Running hook .platform/hooks/prebuild/10_certificate.sh" in eb(aws, project, "logs")
+    logs = eb(aws, project, "logs")
+    assert "Running hook .platform/hooks/prebuild/10_certificate.sh" in logs
+    assert "a line of its own" in logs
     assert "cli-app" in eb(aws, project, "list")
     eb(aws, project, "terminate", "--force")
     assert aws.describe("cli-app")["Status"] == "Terminated"
