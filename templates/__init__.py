@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from troposphere import Template
 
-from templates import data, edge, environment, keys, network, observability, replicator, storage
+from templates import data, edge, environment, keys, network, observability, replicator, storage, vault
 from templates.deployment import Deployment
 
 Build = Callable[[Deployment], Template]
@@ -20,6 +20,7 @@ LAYERS: Mapping[str, Build] = MappingProxyType(
         "edge": edge.build,
         "environment": environment.build,
         "observability": observability.build,
+        "vault": vault.build,
     }
 )
 """What builds each layer, in the order of deployment. Optional layers build a template without resources
