@@ -1,0 +1,181 @@
+"""A schema, two database users and a secret for each test; the app over them in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import botocore.session
+import pymysql
+import pytest
+from botocore.config import Config
+from flask import Flask
+
+from demo.servers.localaws import OPERATOR, REGION, LocalAws
+from demo.servers.mariadb import MariaDB
+from eb_app.credentials import Credentials, SecretCredentials
+from eb_app.database import Database
+from eb_app.instance import Instance
+from eb_app.login import Server
+from eb_app.migrate import migrate
+from eb_app.web import create_app
+
+
+def aws_client(service: str, endpoint: str) -> Any:
+    """Return a client as the app makes it: short time-outs, few retries."""
+    session = botocore.session.get_session()
+    return session.create_client(
+        service,
+        region_name=REGION,
+        endpoint_url=endpoint,
+        aws_access_key_id=OPERATOR["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=OPERATOR["AWS_SECRET_ACCESS_KEY"],
+        config=Config(
+            connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
+        ),
+    )
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Return as soon as *condition* holds; fail when it doesn't in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it didn't happen in time"
+        time.sleep(0.02)
+
+
+@dataclass
+class World:
+    """What one test has of its own."""
+
+    mariadb: MariaDB
+    aws: LocalAws
+    schema: str
+    secret: str
+    blue: str
+    green: str
+    _closing: list[Callable[[], None]] = field(default_factory=list)
+
+    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run *statements* as root, and return the rows of the last."""
+        with self.mariadb.admin() as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def let_in(self, user: str, password: str) -> None:
+        """Create *user*, or give it another password."""
+        self.sql(
+            f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{password}' REQUIRE SSL",
+            f"GRANT ALL ON `{self.schema}`.* TO '{user}'@'%'",
+        )
+
+    def change_password(self, user: str, password: str) -> None:
+        """As Vault's database engine does; open connections live on."""
+        self.sql(f"ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'")
+
+    def publish(self, user: str, password: str) -> str:
+        """Make a login current in Secrets Manager, as the replicator does."""
+        text = json.dumps({"username": user, "password": password})
+        answer = self.aws.client("secretsmanager").put_secret_value(SecretId=self.secret, SecretString=text)
+        return str(answer["VersionId"])
+
+    def kill_connections(self) -> int:
+        """End every connection of the app, and return how many there were."""
+        found = self.sql(
+            f"SELECT id FROM information_schema.processlist WHERE user IN ('{self.blue}', '{self.green}')"
+        )
+        for (number,) in found:
+            with contextlib.suppress(pymysql.OperationalError):  # it may have ended just now
+                self.sql(f"KILL {number}")
+        return len(found)
+
+    def connections(self) -> int:
+        (row,) = self.sql(
+            "SELECT COUNT(*) FROM information_schema.processlist "
+            f"WHERE user IN ('{self.blue}', '{self.green}')"
+        )
+        return int(row[0])
+
+    def credentials(
+        self, ttl: int = 1, demand: Callable[[], None] = lambda: None, endpoint: str | None = None
+    ) -> SecretCredentials:
+        client = aws_client("secretsmanager", endpoint or self.aws.endpoint)
+        made = SecretCredentials(self.secret, client, ttl=ttl, demand=demand)
+        self._closing.append(made.close)
+        return made
+
+    def database(self, credentials: Credentials, port: int | None = None, **options: Any) -> Database:
+        server = Server(self.mariadb.host, port or self.mariadb.port, self.schema)
+        options = {"ca_file": self.mariadb.ca_file, "connection_age": 2, **options}
+        made = Database(credentials, server, **options)
+        self._closing.append(made.close)
+        return made
+
+    def app(self, credentials: Credentials | None = None, **options: Any) -> Flask:
+        """Return the app over this world's schema."""
+        credentials = credentials or self.credentials()
+        database = self.database(credentials, **options)
+        return create_app(database, credentials, mode="secret", instance=Instance("i-1", "eu-central-1a"))
+
+    def close(self) -> None:
+        for close in self._closing:
+            close()
+        self.sql(
+            f"DROP SCHEMA IF EXISTS `{self.schema}`",
+            *(f"DROP USER IF EXISTS '{user}'@'%'" for user in (self.blue, self.green)),
+        )
+
+
+def make_world(mariadb: MariaDB, aws: LocalAws) -> World:
+    """Return a migrated schema, the user *blue* with password `one`, and the secret that says so."""
+    token = secrets.token_hex(4)
+    world = World(mariadb, aws, f"app_{token}", f"{token}/app/database", f"blue_{token}", f"green_{token}")
+    world.sql(f"CREATE SCHEMA `{world.schema}`")
+    world.let_in(world.blue, "one")
+    text = json.dumps({"username": world.blue, "password": "one"})
+    aws.client("secretsmanager").create_secret(Name=world.secret, SecretString=text)
+    migrate(world.database(world.credentials()))
+    return world
+
+
+@pytest.fixture
+def world(mariadb: MariaDB, local_aws: LocalAws) -> Iterator[World]:
+    made = make_world(mariadb, local_aws)
+    yield made
+    made.close()
+
+
+class Visitors:
+    """Requests from several threads until told to stop; every status is kept."""
+
+    def __init__(self, app: Flask, visit: Callable[[Any], Any] | None = None, threads: int = 6) -> None:
+        self._app, self._visit = app, visit or (lambda client: client.get("/api/entries"))
+        self._stopped = threading.Event()
+        self.statuses: list[int] = []
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def failed(self) -> list[int]:
+        return [status for status in self.statuses if status >= 400]
+
+    def _run(self) -> None:
+        client = self._app.test_client()
+        while not self._stopped.wait(0.05):
+            self.statuses.append(self._visit(client).status_code)

@@ -1,0 +1,182 @@
+"""Connections get lost at the worst moments, and what was acknowledged is there once."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from demo.servers.authority import Authority
+from demo.servers.localaws import LocalAws
+from demo.servers.mariadb import MariaDB
+from eb_app import entries
+from eb_app.errors import DatabaseUnreachable
+
+from .conftest import Visitors, World, make_world, until
+
+
+class Wire:
+    """A TCP relay before the database that can lose what the database says next."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.loses_the_next_answer = False
+        self.lost = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._target))
+            threading.Thread(target=self._pump, args=(near, far, False), daemon=True).start()
+            threading.Thread(target=self._pump, args=(far, near, True), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        try:
+            while data := source.recv(65536):
+                if answers and self.loses_the_next_answer:
+                    self.loses_the_next_answer = False
+                    self.lost += 1
+                    break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def wire(mariadb: MariaDB) -> Iterator[Wire]:
+    made = Wire(mariadb.port)
+    yield made
+    made.close()
+
+
+def test_a_commit_whose_answer_is_lost_adds_one_entry(world: World, wire: Wire) -> None:
+    """Nobody knows whether it was committed, so the work runs again; the request key makes it count once."""
+    database = world.database(world.credentials(), port=wire.port)
+    runs: list[int] = []
+
+    def work(connection: Any) -> entries.Entry:
+        entry = entries.add(connection, str(uuid.UUID(int=7)), "once")
+        runs.append(entry.id)
+        wire.loses_the_next_answer = len(runs) == 1  # which will be that to COMMIT
+        return entry
+
+    entry = database.run(work)
+    assert (len(runs), wire.lost) == (2, 1)
+    assert world.sql(f"SELECT id, text FROM `{world.schema}`.entries") == [(entry.id, "once")]
+
+
+def test_a_connection_killed_in_the_middle_of_a_transaction_is_not_noticed(world: World) -> None:
+    """The half done transaction is rolled back by the database and done again on another connection."""
+    database = world.database(world.credentials())
+    runs: list[int] = []
+
+    def work(connection: Any) -> entries.Entry:
+        runs.append(1)
+        entry = entries.add(connection, str(uuid.UUID(int=8)), "again")
+        if len(runs) == 1:
+            world.kill_connections()
+        entries.latest(connection)
+        return entry
+
+    database.run(work)
+    assert len(runs) == 2
+    assert len(world.sql(f"SELECT id FROM `{world.schema}`.entries")) == 1
+
+
+def test_a_connection_that_is_lost_again_and_again_is_an_error_at_last(world: World) -> None:
+    """The database gives up being tried: no request loops for ever."""
+    database = world.database(world.credentials())
+
+    def work(connection: Any) -> None:
+        world.kill_connections()
+        connection.execute(text("SELECT 1"))
+
+    with pytest.raises(DatabaseUnreachable, match="get lost"):
+        database.run(work)
+
+
+def test_writers_lose_no_acknowledged_entry_while_connections_are_killed(world: World) -> None:
+    """Every 201 is one row, and there is no row more; and no connection is left over."""
+    app = world.app(pool_size=4)
+    acknowledged: list[str] = []
+
+    def write(client: Any) -> Any:
+        key = str(uuid.uuid4())
+        answer = client.post("/api/entries", json={"text": key}, headers={"Idempotency-Key": key})
+        if answer.status_code == 201:
+            acknowledged.append(key)
+        return answer
+
+    with Visitors(app, write) as visitors:
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            world.kill_connections()
+            time.sleep(0.05)
+    assert visitors.failed == []
+    assert len(acknowledged) > 50
+    stored = [row[0] for row in world.sql(f"SELECT text FROM `{world.schema}`.entries")]
+    assert sorted(stored) == sorted(acknowledged)
+    assert world.connections() <= 4
+
+
+@pytest.fixture
+def own_world(tmp_path: Path, local_aws: LocalAws) -> Iterator[World]:
+    """A world whose database server may be stopped."""
+    server = MariaDB.start(tmp_path, Authority(tmp_path / "authority"))
+    world = make_world(server, local_aws)
+    try:
+        yield world
+        world.close()
+    finally:
+        world.mariadb.stop()
+
+
+def test_a_restarted_database_costs_no_request(own_world: World) -> None:
+    """Requests wait while nobody listens; then the same process goes on, with no connection too many."""
+    world = own_world
+    app = world.app(pool_size=4)
+    with Visitors(app) as visitors:
+        until(lambda: len(visitors.statuses) > 50)
+        world.mariadb = world.mariadb.restarted()
+        served = len(visitors.statuses)
+        until(lambda: len(visitors.statuses) > served + 100)
+    assert visitors.failed == []
+    assert 1 <= world.connections() <= 4
+
+
+def test_a_database_that_stays_away_is_told_quickly_and_comes_back(own_world: World) -> None:
+    """Health checks go on; readiness says no; afterwards nothing has to be restarted."""
+    world = own_world
+    app = world.app(wait=0.5)
+    client = app.test_client()
+    assert client.get("/readyz").status_code == 200
+    world.mariadb.stop()
+    answer = client.get("/api/entries")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert client.get("/").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json["database"]) == (503, "DatabaseUnreachable")
+    world.mariadb = world.mariadb.restarted()
+    until(lambda: client.get("/readyz").status_code == 200)
+    assert client.get("/api/entries").status_code == 200

@@ -1,0 +1,70 @@
+"""Secrets Manager goes away for a while, and only `/readyz` tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from demo.servers.proxy import Answer, Drop, Pass, Proxy
+
+from .conftest import Visitors, World, until
+
+
+@pytest.fixture
+def wire(world: World) -> Iterator[Proxy]:
+    """What stands between the app and Secrets Manager."""
+    proxy = Proxy(world.aws.endpoint)
+    yield proxy
+    proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("outage", "reason"),
+    [
+        (Drop(), "ConnectionClosedError"),
+        (
+            Answer(400, b'{"__type": "AccessDeniedException", "message": "no"}'),
+            "AccessDeniedException",
+        ),
+        (Answer(503, b""), "503"),
+        (Pass(delay=6), "ReadTimeoutError"),
+    ],
+)
+def test_the_last_good_value_serves_on(
+    world: World, wire: Proxy, outage: Drop | Answer | Pass, reason: str
+) -> None:
+    """New connections are opened all the while; afterwards a rotation is seen as ever."""
+    credentials = world.credentials(endpoint=wire.address)
+    app = world.app(credentials, connection_age=1)
+    client = app.test_client()
+    with Visitors(app) as visitors:
+        until(lambda: len(visitors.statuses) > 20)
+        opened = int(world.sql("SHOW GLOBAL STATUS LIKE 'Connections'")[0][1])
+        wire.rule = lambda _: outage
+        until(lambda: client.get("/readyz").json["credential"]["state"] == "last good value", 30)
+        ready = client.get("/readyz")
+        assert ready.status_code == 200
+        assert ready.json["credential"]["reason"] == reason
+        assert ready.json["credential"]["since"]
+        until(lambda: int(world.sql("SHOW GLOBAL STATUS LIKE 'Connections'")[0][1]) > opened + 10)
+        wire.rule = lambda _: Pass()
+        world.let_in(world.green, "three")
+        version = world.publish(world.green, "three")
+        until(lambda: credentials.version() == version, 60)
+    assert visitors.failed == []
+    assert client.get("/readyz").json["credential"]["state"] == "current"
+
+
+def test_a_steady_app_asks_secrets_manager_twice_per_time_to_live_at_most(world: World, wire: Proxy) -> None:
+    """Visitors don't count: what is asked depends on the time to live alone."""
+    credentials = world.credentials(ttl=2, endpoint=wire.address)
+    client = world.app(credentials, connection_age=0.5).test_client()
+    client.get("/api/entries")
+    assert wire.operations() == ["DescribeSecret", "GetSecretValue"]
+    wire.forget()
+    for _ in range(200):
+        assert client.get("/api/entries").status_code == 200
+    until(lambda: len(wire.operations()) >= 3)
+    # The value is fetched only when there is another version.
+    assert set(wire.operations()) == {"DescribeSecret"}
