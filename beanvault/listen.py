@@ -59,11 +59,10 @@ def written(record: Mapping[str, Any], mounts: Iterable[str]) -> str | None:
     kind = str(request.get("mount_type", ""))
     if kind == "database":
         return f"{mount}/{rest}" if part in ("rotate-role", "static-roles") and rest else None
-    options = request.get("mount_options") or {}
-    version_2 = options.get("version") == "2" if options else part in KV2_PARTS
-    if version_2:
-        return f"{mount}/{rest}" if part in KV2_PARTS and rest else None
-    return f"{mount}/{below}"
+    if part in KV2_PARTS and rest:
+        # A version 1 mount may have a folder called `data`: asking for what isn't there does no harm.
+        return f"{mount}/{rest}"
+    return None if part in KV2_PARTS or below == "config" else f"{mount}/{below}"
 
 
 @dataclass(slots=True)

@@ -1,0 +1,109 @@
+"""Push, with a real OpenBao's audit device and the event bus of the local AWS."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hvac
+import pytest
+
+from beanvault.listen import Burst, Intake, http_server, serve, socket_server
+from beanvault.vault import server as vault_server
+from beanvault.vault.server import Server, Shares
+from demo.servers.authority import Authority
+from demo.servers.openbao import OpenBao
+
+SECONDS = 20
+
+
+@dataclass
+class Listening:
+    address: tuple[str, int]
+    published: queue.Queue[list[str]]
+    stop: threading.Event
+    thread: threading.Thread
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(SECONDS)
+        assert not self.thread.is_alive()
+
+
+def listening(kind: str) -> Listening:
+    published: queue.Queue[list[str]] = queue.Queue()
+    burst = Burst(published.put)
+    intake = Intake(("beanvault",), burst)
+    address = ("127.0.0.1", 0)
+    server = http_server(address, intake, None) if kind == "http" else socket_server(address, intake)
+    stop = threading.Event()
+    thread = threading.Thread(target=serve, args=(server, burst, stop))
+    thread.start()
+    return Listening(server.server_address, published, stop, thread)  # type: ignore[arg-type]  # an IPv4 address
+
+
+@pytest.fixture
+def listener() -> Iterator[Listening]:
+    made = listening("http")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def client(tmp_path: Path, authority: Authority, listener: Listening) -> Iterator[hvac.Client]:
+    """The root client of an OpenBao that sends its records to the listener."""
+    running = OpenBao.start(tmp_path, authority, f"http://127.0.0.1:{listener.address[1]}/")
+    try:
+        server = Server(running.address, running.ca_file)
+        keys = vault_server.initialise(server, Shares(1, 1))
+        vault_server.unseal(server, keys.keys)
+        client = server.client(keys.root_token)
+        client.sys.enable_secrets_engine("kv", path="beanvault", options={"version": "2"})
+        client.sys.enable_secrets_engine("kv", path="other", options={"version": "2"})
+        yield client
+    finally:
+        running.stop()
+
+
+def test_writes_become_one_request_within_seconds_and_reads_none(
+    client: hvac.Client, listener: Listening
+) -> None:
+    """A burst of writes below the mount, writes elsewhere, reads and a refused write between them."""
+    kv = client.secrets.kv.v2
+    for path in ("app/database", "app/mail", "app/database"):
+        kv.create_or_update_secret(path, {"password": "canary-value"}, mount_point="beanvault")
+        kv.create_or_update_secret(path, {"password": "x"}, mount_point="other")
+        kv.read_secret_version(path, mount_point="beanvault", raise_on_deleted_version=True)
+    with pytest.raises(hvac.exceptions.InvalidRequest):
+        kv.create_or_update_secret("app/refused", {"a": "b"}, cas=9, mount_point="beanvault")
+    found: set[str] = set()
+    while found != {"beanvault/app/database", "beanvault/app/mail"}:
+        found |= set(listener.published.get(timeout=SECONDS))
+    kv.delete_metadata_and_all_versions("app/mail", mount_point="beanvault")
+    assert listener.published.get(timeout=SECONDS) == ["beanvault/app/mail"]
+    assert listener.published.empty()
+
+
+def test_vault_goes_on_when_the_listener_is_gone(client: hvac.Client, listener: Listening) -> None:
+    """The file device beside it keeps Vault answering: losing the listener costs nothing but time."""
+    listener.end()
+    client.secrets.kv.v2.create_or_update_secret("app/database", {"a": "b"}, mount_point="beanvault")
+
+
+def test_a_socket_device_is_heard_line_by_line() -> None:
+    made = listening("socket")
+    try:
+        lines = [
+            {"type": "response", "request": {"operation": "update", "path": "beanvault/data/app/database"}},
+            {"type": "response", "request": {"operation": "read", "path": "beanvault/data/app/other"}},
+        ]
+        with socket.create_connection(made.address) as connection:
+            connection.sendall(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+            assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    finally:
+        made.end()
