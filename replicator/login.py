@@ -193,7 +193,7 @@ def _unwrap(vault: Vault, connection: Connection, kept: ConnectionSecret) -> str
     """Return the secret id in a wrapping token, which works once: the plain one is kept in its place."""
     try:
         answer = vault.unwrap(connection.auth["wrapped_secret_id"])
-        secret_id = str(answer["data"]["secret_id"])
+        secret_id = str(answer["secret_id"])
     except (SourceError, KeyError, TypeError) as error:
         if isinstance(error, SourceError) and not isinstance(error, SourceDenied):
             raise

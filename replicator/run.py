@@ -87,6 +87,7 @@ def _left(report: Report, request: Request) -> tuple[str, ...] | None:
 
 def _log(outcome: Outcome) -> None:
     told = describe(outcome.change)
+    told["secret"] = told.pop("name")  # a log record has a name of its own
     match outcome:
         case Done(remarks=remarks):
             logger.info("changed", extra=told)

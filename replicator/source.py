@@ -84,7 +84,7 @@ class VaultSource:
         # Any token that may touch something below a mount may ask this.
         path = f"sys/internal/ui/mounts/{mount.path}"
         try:
-            data = self._vault.read(path)["data"]
+            data = self._vault.read(path)
         except SourceDenied as error:
             # Vault answers the same for a mount that doesn't exist.
             raise SourceDenied(

@@ -126,22 +126,29 @@ class Vault:
     def unwrap(self, wrapping_token: str) -> dict[str, Any]:
         """Return what a wrapping token wraps; it works once."""
         client = self._client(wrapping_token)
-        return self._answer("sys/wrapping/unwrap", client.sys.unwrap, attempts=1)
+        return self._data("sys/wrapping/unwrap", client.sys.unwrap, attempts=1)
 
     def login(self, what: str, login: Callable[[hvac.Client], Any]) -> None:
         """Log in with *login*, which is given the client; *what* names the method in errors."""
         self._answer(what, lambda: login(self.client))
 
     def read(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """GET *path*, unquoted and without `/v1/`; raise the `SourceError` that tells what to do next."""
-        return self._answer(path, lambda: self.client.adapter.get(_url(path), params=params))
+        """Return the `data` at *path*, unquoted and without `/v1/`.
+
+        Raises:
+            SourceError: the one that tells what to do next.
+        """
+        return self._data(path, lambda: self.client.adapter.get(_url(path), params=params))
 
     def list(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """LIST *path*; an existing folder without entries is an empty answer."""
+        """Return the `data` of LIST *path*; a folder without entries has an empty list of `keys`."""
         try:
-            return self._answer(path, lambda: self.client.adapter.list(_url(path), params=params))
+            data = self._data(path, lambda: self.client.adapter.list(_url(path), params=params))
         except _Nothing:
-            return {"data": {"keys": []}}
+            return {"keys": []}
+        if not isinstance(data.get("keys"), list):
+            raise SourceUnavailable(f"the answer for {path} is not a listing of Vault's")
+        return data
 
     def revoke_token(self) -> None:
         """End the login; the lease's own end does it otherwise, so a failure is not worth a retry."""
@@ -149,6 +156,14 @@ class Vault:
 
     def close(self) -> None:
         self._session.close()
+
+    def _data(
+        self, path: str, call: Callable[[], requests.Response], attempts: int = ATTEMPTS
+    ) -> dict[str, Any]:
+        data = self._answer(path, call, attempts).get("data")
+        if not isinstance(data, dict):
+            raise SourceUnavailable(f"the answer for {path} is not one of Vault's; is the address right?")
+        return data
 
     def _answer(
         self, path: str, call: Callable[[], requests.Response], attempts: int = ATTEMPTS

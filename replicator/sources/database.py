@@ -33,13 +33,13 @@ class DatabaseMount:
         if sources is not None:
             roles = [source.removeprefix(f"{self._mount}/") for source in sources]
         else:
-            roles = self._vault.list(f"{self._mount}/static-roles")["data"]["keys"]
+            roles = self._vault.list(f"{self._mount}/static-roles")["keys"]
         yield from concurrently(self._entry, roles, WORKERS)
 
     def fetch(self, revision: Revision) -> tuple[Revision, SecretValue]:
         role = revision.source.removeprefix(f"{self._mount}/")
         try:
-            data = self._vault.read(f"{self._mount}/static-creds/{role}")["data"]
+            data = self._vault.read(f"{self._mount}/static-creds/{role}")
         except SourceMissing as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         try:
@@ -52,7 +52,7 @@ class DatabaseMount:
     def _entry(self, role: str) -> Entry:
         source = f"{self._mount}/{role}"
         try:
-            data = self._vault.read(f"{self._mount}/static-roles/{role}")["data"]
+            data = self._vault.read(f"{self._mount}/static-roles/{role}")
         except SourceMissing:
             return Absent(source, "there is no such static role in Vault")
         except SourceError as error:

@@ -49,7 +49,7 @@ class Kv1Mount:
     def fetch(self, revision: Revision) -> tuple[Revision, SecretValue]:
         path = revision.source.removeprefix(f"{self._mount}/")
         try:
-            data = self._vault.read(f"{self._mount}/{path}")["data"]
+            data = self._vault.read(f"{self._mount}/{path}")
         except SourceMissing as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         return self._revision(revision.source, data), SecretValue(data)
@@ -63,12 +63,12 @@ class Kv1Mount:
             return Unreadable(f"{self._mount}/{folder}", error)
 
     def _keys(self, folder: str) -> Keys:
-        return tuple(folder + key for key in self._vault.list(f"{self._mount}/{folder}")["data"]["keys"])
+        return tuple(folder + key for key in self._vault.list(f"{self._mount}/{folder}")["keys"])
 
     def _entry(self, path: str) -> Entry:
         source = f"{self._mount}/{path}"
         try:
-            return self._revision(source, self._vault.read(f"{self._mount}/{path}")["data"])
+            return self._revision(source, self._vault.read(f"{self._mount}/{path}"))
         except SourceMissing:
             return Absent(source, "there is no such path in Vault")
         except SourceError as error:

@@ -58,7 +58,7 @@ class Kv2Mount:
         except SourceMissing as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         try:
-            data, metadata = answer["data"]["data"], answer["data"]["metadata"]
+            data, metadata = answer["data"], answer["metadata"]
             version, created_time = int(metadata["version"]), str(metadata["created_time"])
         except (KeyError, TypeError, ValueError):
             raise SourceUnavailable(f"Vault's answer for {revision.source} is not one of KV v2") from None
@@ -91,8 +91,8 @@ class Kv2Mount:
         found = Folder()
         params = {"limit": str(PAGE)}
         while True:
-            data = self._vault.list(f"{self._mount}/detailed-metadata/{folder}", params)["data"]
-            keys = data["keys"] or []
+            data = self._vault.list(f"{self._mount}/detailed-metadata/{folder}", params)
+            keys = data["keys"]
             details = data.get("key_info") or {}
             for key in keys:
                 if key.endswith("/"):
@@ -104,7 +104,7 @@ class Kv2Mount:
             params["after"] = keys[-1]
 
     def _plain_folder(self, folder: str) -> Folder:
-        keys = self._vault.list(f"{self._mount}/metadata/{folder}")["data"]["keys"]
+        keys = self._vault.list(f"{self._mount}/metadata/{folder}")["keys"]
         folders = [folder + key for key in keys if key.endswith("/")]
         paths = [folder + key for key in keys if not key.endswith("/")]
         return Folder(folders=folders, paths=paths)
@@ -112,7 +112,7 @@ class Kv2Mount:
     def _metadata(self, path: str) -> Entry:
         source = f"{self._mount}/{path}"
         try:
-            return self._entry(path, self._vault.read(f"{self._mount}/metadata/{path}")["data"])
+            return self._entry(path, self._vault.read(f"{self._mount}/metadata/{path}"))
         except SourceMissing:
             return Absent(source, "there is no such path in Vault")
         except SourceError as error:
@@ -120,6 +120,12 @@ class Kv2Mount:
 
     def _entry(self, path: str, metadata: Mapping[str, Any]) -> Entry:
         source = f"{self._mount}/{path}"
+        try:
+            return self._read_metadata(source, metadata)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return Unreadable(source, SourceUnavailable(f"Vault's answer for {source} is not one of KV v2"))
+
+    def _read_metadata(self, source: str, metadata: Mapping[str, Any]) -> Entry:
         current = str(metadata.get("current_version", "0"))
         version = (metadata.get("versions") or {}).get(current)
         if version is None:

@@ -69,6 +69,14 @@ class Bench:
         described: dict[str, Any] = self.aws.describe_secret(SecretId=self.name(path))
         return described
 
+    def secrets(self) -> list[dict[str, Any]]:
+        """Return what lies below the prefix."""
+        filters = [{"Key": "name", "Values": [f"{self.config.prefix}/"]}]
+        listed: list[dict[str, Any]] = self.aws.list_secrets(Filters=filters, IncludePlannedDeletion=True)[
+            "SecretList"
+        ]
+        return listed
+
     def tags(self, path: str) -> dict[str, str]:
         return {tag["Key"]: tag["Value"] for tag in self.describe(path).get("Tags", [])}
 
