@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,9 @@ def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database |
     """Serve until SIGTERM, SIGINT or the parent's end; *port* 0 takes a free one."""
     _end_with_parent()
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: sys.exit(0))
+        signal.signal(name, _end)
     home.mkdir(parents=True, exist_ok=True)
-    os.environ["MOTO_ACM_VALIDATION_WAIT"] = (
-        "0"  # a certificate is issued at once: nobody answers its challenge
-    )
+    os.environ["MOTO_ACM_VALIDATION_WAIT"] = "0"  # issue certificates at once: nobody answers their challenge
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -99,14 +98,18 @@ def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database |
     recorded = RequestLog(application, home / "requests.jsonl")
     server = make_server(host, port, recorded, threaded=True, request_handler=MotoRequestHandler)
     endpoint = f"http://{host}:{server.server_port}"
-    parts = _install(Settings(home, endpoint, database))
-    try:
+    with ExitStack() as closing:
+        for part in _install(Settings(home, endpoint, database)):
+            if hasattr(part, "close"):
+                closing.callback(part.close)
         print(json.dumps({"endpoint": endpoint}), flush=True)
         server.serve_forever()
-    finally:
-        for part in reversed(parts):
-            if hasattr(part, "close"):
-                part.close()
+
+
+def _end(*_: Any) -> None:
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, signal.SIG_IGN)  # a second one must not interrupt the tidying up
+    sys.exit(0)
 
 
 def _install(settings: Settings) -> list[Any]:

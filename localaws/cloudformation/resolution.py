@@ -98,10 +98,10 @@ def plan(stack: Stack, wanted: Wanted, exports: Exports) -> tuple[Change, ...]:
     definitions = active(wanted, using)
     for name, definition in definitions.items():
         existing = stack.resources.get(name)
+        resolved = properties(using, definition, wanted)
         if existing is None:
             change: Change | None = Change("Add", name, definition["Type"])
         else:
-            resolved = properties(using, definition, wanted)
             change = difference(
                 existing, old.get(name, {}), type_of(definition["Type"]), definition, resolved
             )

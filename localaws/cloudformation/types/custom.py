@@ -15,8 +15,8 @@ from ..errors import ResourceFailed
 from ..resource import Resource, ResourceType
 
 ROUTE = "/localaws/custom-resource/"
-ANSWER_WITHIN_SECONDS = 3600.0
-"""How long CloudFormation waits unless the template's ServiceTimeout says otherwise."""
+ANSWER_WITHIN_SECONDS = 300.0
+"""How long a stack waits where the template has no ServiceTimeout. (CloudFormation waits an hour.)"""
 
 _waiting: dict[str, queue.Queue[dict[str, Any]]] = {}
 _endpoint = ""
