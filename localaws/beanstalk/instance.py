@@ -145,9 +145,16 @@ class Instance:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def logs(self, lines: int) -> str:
-        """The last lines of each log, in the shape `eb logs` prints."""
+        """The last lines of the platform's logs and of those the bundle names, as `eb logs` prints them."""
+        named = (self.root / "opt/elasticbeanstalk/tasks/taillogs.d").glob("*.conf")
+        patterns = [line.strip() for conf in sorted(named) for line in conf.read_text().splitlines()]
+        below = [pattern.removeprefix(f"{self.root}/") for pattern in patterns if pattern]
+        own = [path for pattern in below if pattern[0] != "/" for path in sorted(self.root.glob(pattern))]
         rule = "-" * 40
-        return "".join(f"{rule}\n/{name}\n{rule}\n{tail(self.root / name, lines)}\n\n" for name in LOGS)
+        return "".join(
+            f"{rule}\n/{path.relative_to(self.root)}\n{rule}\n{tail(path, lines)}\n\n"
+            for path in (*(self.root / name for name in LOGS), *own)
+        )
 
     # What follows are deploy's steps.
 

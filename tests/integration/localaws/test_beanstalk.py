@@ -388,7 +388,7 @@ def test_a_deployment_under_load_loses_no_request(aws: Aws, environment: dict[st
     try:
         for label in ("v2", "v3"):
             assert aws.deploy("demo-app", aws.version(label, bundle(label)))["VersionLabel"] == label
-            until(lambda label=label: label in seen or lost)
+            until(lambda: aws.describe("demo-app")["VersionLabel"] in seen or lost)
     finally:
         stop.set()
         for thread in threads:
