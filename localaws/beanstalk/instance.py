@@ -80,6 +80,7 @@ class Instance:
         self.extension_options: Options = {}
         self.options: Options = {**launch.defaults, **launch.settings}
         self._ports = dict(launch.ports)
+        self._named_ports: set[int] = set()  # those that nginx is configured for
         self._app_port = free_port()
         self._processes: dict[str, Process] = {}
         self._proxy: Process | None = None
@@ -159,6 +160,7 @@ class Instance:
     # What follows are deploy's steps.
 
     def _listening(self, port: int) -> int:
+        self._named_ports.add(port)
         if port not in self._ports:
             self._ports[port] = free_port()
         return self._ports[port]
@@ -284,10 +286,15 @@ class Instance:
         test = proxy.command(configuration, self.root, "-t")
         if self._run("nginx -t", test, self.root, self._environment(properties=False)):
             raise self._failed("The proxy server's configuration is refused by nginx -t.")
+        target = 443 if self.secure else 80
+        if target not in self._named_ports:
+            raise self._failed(
+                f"The target group wants port {target}, where the proxy server doesn't listen."
+            )
         log = self.root / "var/log/nginx/error.log"
         argv = proxy.command(configuration, self.root)
         self._proxy = Process(argv, cwd=self.root, env=self._environment(properties=False), log=log)
-        if not wait_listening(self._ports[443 if self.secure else 80], self._proxy):
+        if not wait_listening(self._ports[target], self._proxy):
             raise self._failed("The proxy server (nginx) does not listen.", log)
 
     def _wait_healthy(self) -> None:
