@@ -79,30 +79,25 @@ def parse(mapping: Mapping[str, Any], source: str = "deployment") -> Deployment:
     """
     tables = {key: _frozen(value) for key, value in mapping.items()}
     mistakes: list[Mistake] = []
+    wrong: set[str] = set()
     try:
         deployment = Deployment.model_validate(tables)
     except ValidationError as error:
         mistakes = [_mistake(entry) for entry in error.errors()]
         wrong = {str(entry["loc"][0]) for entry in error.errors()}
-        right = _valid_tables({key: value for key, value in tables.items() if key not in wrong})
-    else:
-        right = {name: getattr(deployment, name) for name in Deployment.model_fields}
+        # The rest is right, and shall be held against each other with something in the wrong tables' place.
+        rest = {key: value for key, value in tables.items() if key not in wrong}
+        deployment = Deployment.model_validate({**_STAND_INS, **rest})
     for names, check in _CHECKS:
-        if all(name in right for name in names):
-            mistakes += check(*(right[name] for name in names))
+        if wrong.isdisjoint(names):
+            mistakes += check(*(getattr(deployment, name) for name in names))
     if mistakes:
         raise DeploymentError(source, mistakes)
     return deployment
 
 
-def _valid_tables(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those tables as values, defaults included; what is required and missing is left out.
-
-    Only tables without a mistake come here, so that nothing can be raised but for what is missing.
-    """
-    stand_ins = {"name": "stand-in", "region": "us-east-1", "vault": {"where": "host"}}
-    deployment = Deployment.model_validate({**stand_ins, **tables})
-    return {name: getattr(deployment, name) for name in Deployment.model_fields if name in tables}
+_STAND_INS: Mapping[str, Any] = {"name": "stand-in", "region": "us-east-1", "vault": {"where": "host"}}
+"""For what has no default."""
 
 
 def _frozen(value: Any) -> Any:

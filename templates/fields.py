@@ -22,6 +22,8 @@ def mistake(problem: str, remedy: str) -> PydanticCustomError:
 
 
 def _range(value: object) -> Range:
+    if isinstance(value, Range):
+        return value
     if not isinstance(value, str):
         raise mistake("is not text", 'give a range such as "10.20.0.0/16"')
     try:

@@ -1,0 +1,202 @@
+"""Deployment files: what a right one becomes, and what a wrong one is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from templates.deployment import Deployment, Network
+from templates.deployment_file import DeploymentError, parse, read
+from templates.fields import Range
+
+ROOT = Path(__file__).parents[3]
+LEAST: dict[str, Any] = {"name": "demo", "region": "eu-central-1", "vault": {"where": "host"}}
+
+
+def mistakes(**changes: Any) -> dict[str, str]:
+    """Return the mistakes of a file that is right but for *changes*, by key."""
+    with pytest.raises(DeploymentError) as caught:
+        parse(LEAST | changes)
+    return {mistake.key: f"{mistake.problem}; {mistake.remedy}" for mistake in caught.value.mistakes}
+
+
+@pytest.mark.parametrize("name", ["dev", "production"])
+def test_the_files_we_ship_are_right(name: str) -> None:
+    """And the strict one holds itself to the rules of production."""
+    assert read(ROOT / "config" / f"{name}.toml").production == (name == "production")
+
+
+def test_the_least_file_is_enough() -> None:
+    """Name, region and where Vault is; all else has a default."""
+    deployment = parse(LEAST)
+    assert (deployment.prefix, deployment.credential_secret) == ("demo", "demo/app/database")
+    assert deployment.network.cidr == Range("10.20.0.0/16")
+
+
+def test_a_deployment_can_not_be_changed() -> None:
+    """Every layer is built from the same values."""
+    with pytest.raises(ValidationError):
+        parse(LEAST).name = "other"
+
+
+def test_all_mistakes_come_at_once() -> None:
+    """Keys of several tables, the relations between right tables, and keys nobody knows."""
+    found = mistakes(
+        name="Bad--",
+        region="mars-1",
+        colour="blue",
+        network={"cidr": "10.0.0.0/30", "availability_zones": 5, "azs": 2},
+        database={"port": 3306, "backup_days": "seven"},
+        domain={"certificate": "issued", "nam": "x"},
+        app={"min_instances": 4, "max_instances": 2},
+        replicator={"deletion": "schedule:3", "schedule": "rate(1 minutes)"},
+        production=True,
+        edge={"waf": False},
+    )
+    assert found.keys() >= {
+        *("name", "region", "colour", "network.cidr", "network.availability_zones", "network.azs"),
+        *("database.port", "database.backup_days", "domain.nam", "domain.name", "domain.hosted_zone_id"),
+        *("app.max_instances", "replicator.deletion", "replicator.schedule"),
+        *("edge.waf", "alerts", "vault.where"),  # tables that are right, against each other
+    }
+
+
+def test_the_message_names_file_keys_and_remedies(tmp_path: Path) -> None:
+    """It is read in a terminal, by somebody with the file open beside it."""
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "demo"\nregion = "eu-central-1"\n[vault]\nwhere = "host"\nprot = 8200\n')
+    with pytest.raises(DeploymentError) as caught:
+        read(path)
+    assert str(caught.value) == f"{path}: 1 mistake\n  vault.prot: is not known; did you mean 'port'?"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [(None, "No such file"), ("name = ", "is no TOML"), (b"\xff", "is no TOML")]
+)
+def test_a_file_that_can_not_be_read_is_a_mistake_too(
+    tmp_path: Path, content: str | bytes | None, problem: str
+) -> None:
+    """Missing, no TOML, or not even text."""
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DeploymentError, match=problem):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "says"),
+    [
+        ({"name": "two--hyphens"}, "name", "2 to 20"),
+        ({"name": "9lives"}, "name", "2 to 20"),
+        ({"region": "eu-central"}, "region", "eu-central-1"),
+        ({"tags": {"aws:owner": "me"}}, "tags.aws:owner.[key]", "neither"),
+        ({"network": {"cidr": "10.20.1.0/16"}}, "network.cidr", "host bits"),
+        ({"network": {"cidr": "8.8.0.0/16"}}, "network.cidr", "private"),
+        ({"network": {"cidr": 10}}, "network.cidr", "not text"),
+        ({"network": {"nat": "dual"}}, "network.nat", "'per-az' or 'single'"),
+        ({"network": {"endpoints": ["s3", "kms"]}}, "network.endpoints[0]", "none of the choices"),
+        ({"vault": {"where": "nowhere"}}, "vault.where", '"transit-gateway"'),
+        ({"vault": {"where": "outside", "cidrs": []}}, "vault.cidrs", "at least 1"),
+        ({"vault": {"where": "outside", "cidrs": ["0.0.0.0/0"]}}, "vault.cidrs[0]", "most of the internet"),
+        (
+            {"vault": {"where": "outside", "cidrs": ["10.20.9.0/24"]}},
+            "vault.cidrs[0]",
+            "overlaps network.cidr",
+        ),
+        (
+            {"vault": {"where": "outside", "cidrs": ["10.9.0.0/16", "10.9.1.0/24"]}},
+            "vault.cidrs",
+            "leave one of them out",
+        ),
+        (
+            {"vault": {"where": "vpn", "cidrs": ["9.9.9.0/24"], "gateway_address": "192.0.2.1"}},
+            "vault.cidrs[0]",
+            "not a private range",
+        ),
+        ({"app": {"instance_types": []}}, "app.instance_types", "at least 1"),
+        ({"app": {"environment": {"BEANVAULT_BUS_NAME": "x"}}}, "app.environment", "without BEANVAULT_"),
+        ({"database": {"port": 3306}}, "database.port", "3307"),
+        ({"database": {"port": True}}, "database.port", "wrong type"),
+        ({"database": {"storage_gb": 100, "max_storage_gb": 105}}, "database.max_storage_gb", "110 or more"),
+        ({"database": {"performance_insights": True}}, "database.performance_insights", "larger class"),
+        ({"replicator": {"mounts": ["other"]}}, "replicator.mounts", '"iam"'),
+        ({"replicator": {"max_delete_share": 1.5}}, "replicator.max_delete_share", "1"),
+        (
+            {"replicator": {"replica_regions": ["eu-central-1"]}},
+            "replicator.replica_regions[0]",
+            "own region",
+        ),
+        ({"replicator": {"replica_regions": ["cn-north-1"]}}, "replicator.replica_regions[0]", "partition"),
+        ({"replicator": {"key_aliases": ["alias/aws/s3"]}}, "replicator.key_aliases[0]", "of your own"),
+        ({"alerts": {"emails": ["nobody"]}}, "alerts.emails[0]", "ops@example.com"),
+        ({"alerts": {"webhooks": ["http://example.com"]}}, "alerts.webhooks[0]", "https"),
+        ({"logs": {"retention_days": 42}}, "logs.retention_days", "none of the choices"),
+        (
+            {
+                "domain": {
+                    "certificate": "existing",
+                    "name": "app.example.com",
+                    "certificate_arn": "arn:aws:acm:us-east-1:123456789012:certificate/0b1c",
+                }
+            },
+            "domain.certificate_arn",
+            "eu-central-1",
+        ),
+    ],
+)
+def test_a_mistake_says_its_key_and_what_would_be_right(table: dict[str, Any], key: str, says: str) -> None:
+    """One wrong thing is one mistake, under its own key."""
+    found = mistakes(**table)
+    assert list(found) == [key]
+    assert says in found[key]
+
+
+def test_production_names_each_of_its_rules() -> None:
+    """What a trial may do and production may not, all in one go."""
+    found = mistakes(
+        production=True,
+        network={"nat": "single"},
+        app={"min_instances": 1},
+        database={"deletion_protection": False, "backup_days": 1},
+        edge={"waf": False, "deletion_protection": False},
+        logs={"retention_days": 30},
+    )
+    assert found.keys() == {
+        *("network.nat", "domain.certificate", "app.min_instances", "vault.where", "alerts"),
+        *("database.multi_az", "database.deletion_protection", "database.backup_days"),
+        *("edge.waf", "edge.deletion_protection", "logs.retention_days"),
+    }
+    assert all(
+        'or set "production" to false' in text or "cluster of your own" in text for text in found.values()
+    )
+
+
+@given(prefix=st.integers(16, 24), zones=st.integers(2, 3), second=st.integers(0, 255))
+def test_subnets_lie_in_the_vpc_and_apart(prefix: int, zones: int, second: int) -> None:
+    """One of each kind per zone, none overlapping, whatever the VPC's size."""
+    network = Network(cidr=Range(f"10.{second}.0.0/{prefix}"), availability_zones=zones)
+    subnets = [subnet for kind in network.subnets for subnet in kind]
+    assert len(subnets) == 3 * zones
+    assert all(subnet.subnet_of(network.cidr) and subnet.prefixlen <= 28 for subnet in subnets)
+    assert not any(one.overlaps(other) for one in subnets for other in subnets if one is not other)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_the_region_tells_the_partition(region: str, partition: str) -> None:
+    """It is part of every ARN."""
+    assert parse(LEAST | {"region": region}).partition == partition
+
+
+def test_every_key_that_is_read_has_a_default_or_is_missed() -> None:
+    """An empty file is told what it needs, no more."""
+    with pytest.raises(DeploymentError) as caught:
+        parse({})
+    assert {mistake.key for mistake in caught.value.mistakes} == {"name", "region", "vault"}
+    assert set(Deployment.model_fields) > {"name", "region", "vault"}
