@@ -26,7 +26,7 @@ from templates.deployment import (
 )
 from templates.options import OptionSetting
 from templates.policies import Arn, add_role, arns, common, instance, resource
-from templates.shared import LayerOutput, new_template, tags
+from templates.shared import LayerOutput, new_template, suppress, tags
 
 LAYER = "environment"
 ENVIRONMENT_NAME = LayerOutput(LAYER, "EnvironmentName")
@@ -213,7 +213,7 @@ def _listener_rules(deployment: Deployment) -> dict[str, dict[str, Arn]]:
 
 
 def _add_service_role(template: Template, deployment: Deployment) -> Role:
-    return add_role(
+    role = add_role(
         template,
         "ServiceRole",
         trust=resource.assumed_by_beanstalk(),
@@ -225,6 +225,13 @@ def _add_service_role(template: Template, deployment: Deployment) -> Role:
         description="Beanstalk's own: watches health, updates the platform",
         tags=tags(deployment, LAYER),
     )
+    suppress(
+        role,
+        "AwsSolutions-IAM4",
+        "What Beanstalk needs to watch health and to update platforms changes with Beanstalk; AWS keeps "
+        "these two policies up to date, and Beanstalk checks a service role for them.",
+    )
+    return role
 
 
 def _add_instance_role(template: Template, deployment: Deployment) -> Role:
@@ -246,6 +253,7 @@ def _add_instance_role(template: Template, deployment: Deployment) -> Role:
             [Sub(f"{beanstalk}:application/{app}"), Sub(f"{beanstalk}:environment/{app}/{env}")]
         ),
         instance.session_manager(),
+        instance.be_managed(),
     ]
     if deployment.database.mode == "iam":
         may.append(
@@ -265,4 +273,6 @@ def _add_instance_role(template: Template, deployment: Deployment) -> Role:
         never=[instance.never_read_secrets_but(secret), instance.never_write()],
         description="the instances: reads one secret, asks for replication",
         tags=tags(deployment, LAYER),
+        wildcards="Session Manager's channels know no resources; instances, log groups and Beanstalk's "
+        "objects for its environments get their names later, below names of this deployment.",
     )

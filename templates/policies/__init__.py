@@ -52,7 +52,6 @@ def add_role(
             attached.append(Ref(template.add_resource(policy)))
             if wildcards and kind == "May":
                 suppress(policy, "AwsSolutions-IAM5", wildcards)
-                suppress(policy, "CKV_AWS_111", wildcards)
     return template.add_resource(
         Role(
             title,

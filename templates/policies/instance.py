@@ -108,13 +108,22 @@ def session_manager() -> Statement:
         Sid="OpenSessions",
         Effect=Allow,
         Action=[
-            ssm.UpdateInstanceInformation,
             ssmmessages.CreateControlChannel,
             ssmmessages.CreateDataChannel,
             ssmmessages.OpenControlChannel,
             ssmmessages.OpenDataChannel,
         ],
         Resource=["*"],
+    )
+
+
+def be_managed() -> Statement:
+    """Tell Systems Manager that the instance is there, without which no session finds it."""
+    return Statement(
+        Sid="BeManaged",
+        Effect=Allow,
+        Action=[ssm.UpdateInstanceInformation],
+        Resource=[Sub("arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*")],
     )
 
 

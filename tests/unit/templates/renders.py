@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from templates import LAYERS
+from templates import LAYERS, layers_of
 from templates.deployment import Deployment
 from templates.deployment_file import parse, read
 from templates.shared import render
@@ -108,6 +108,7 @@ _ARNS: Mapping[str, Callable[[str, Rendered], str]] = {
     "AWS::Events::EventBus": lambda _, p: f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{p['Name']}",
     "AWS::SQS::Queue": lambda _, p: f"arn:aws:sqs:{REGION}:{ACCOUNT}:{p['QueueName']}",
     "AWS::Lambda::Function": lambda _, p: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{p['FunctionName']}",
+    "AWS::Logs::LogGroup": lambda _, p: f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{p['LogGroupName']}:*",
     "AWS::IAM::Role": lambda name, _: f"arn:aws:iam::{ACCOUNT}:role/{name}",
 }
 _PSEUDO = {
@@ -158,6 +159,10 @@ def _attribute(name: str, attribute: str, configuration: str, layer: str) -> str
     found = layers(configuration)[layer]["Resources"][name]
     if (found["Type"], attribute) == ("AWS::RDS::DBInstance", "Endpoint.Port"):
         return str(resolve(found["Properties"]["Port"], configuration, layer))
+    if attribute == "MasterUserSecret.SecretArn":
+        return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-0001-AbCdEf"
+    if attribute == "KeyArn":
+        return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}"
     known = _ARNS.get(found["Type"]) if attribute == "Arn" else None
     if known:
         return known(name, resolve(found.get("Properties", {}), configuration, layer))
@@ -193,7 +198,7 @@ def rewrite_fixtures() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for stale in folder.iterdir():
             stale.unlink()
-        for layer in LAYERS:
+        for layer in layers_of(deployment(configuration)):
             (folder / f"{layer}.yaml").write_text(text(configuration, layer))
 
 
