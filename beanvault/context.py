@@ -59,4 +59,4 @@ class Context:
 
     def say(self, text: str) -> None:
         """Print a remark."""
-        self.remarks.print(text, markup=False)
+        self.remarks.print(text)

@@ -21,7 +21,7 @@ from .artifacts import Store
 from .aws import Aws, code
 from .changes import HOLDS_DATA
 from .errors import BeanvaultError, ConfigurationError, Refused
-from .stacks import Resource, Result, Stack, Stacks, Template
+from .stacks import Resource, Result, Stack, StackError, Stacks, Template
 from .ui import Ui
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ again.
 
 BUCKET_LAYER = "storage"
 """The layer after which there is a bucket to upload to."""
+
+EMPTYINGS = 4
+"""Tries of deleting a stack with buckets: access logs are still delivered after what they tell of is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +196,22 @@ def destroy(work: Work) -> tuple[Result, ...]:
     results = []
     for stack in doomed(work):
         work.ui.step(f"{stack.stack}: deleting")
-        for resource in stack.resources:
-            if resource.type == "AWS::S3::Bucket" and resource.physical_id and not resource.stays:
-                _empty(work, resource.physical_id)
-        results.append(stacks.delete(stack.stack))
+        results.append(_delete(work, stacks, stack))
     certificates.delete(work.aws, work.deployment.name)
     return tuple(results)
+
+
+def _delete(work: Work, stacks: Stacks, stack: Doomed) -> Result:
+    buckets = [r.physical_id for r in stack.resources if r.type == "AWS::S3::Bucket" and not r.stays]
+    for attempt in range(1, EMPTYINGS + 1):
+        for bucket in buckets:
+            _empty(work, bucket)
+        try:
+            return stacks.delete(stack.stack)
+        except StackError as error:
+            if attempt == EMPTYINGS or not any(cause.type == "AWS::S3::Bucket" for cause in error.causes):
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _empty(work: Work, bucket: str) -> None:

@@ -29,7 +29,9 @@ MINUTES = {
 
 def consoles() -> tuple[Console, Console]:
     """Return where data goes (standard output) and where remarks go (standard error)."""
-    return Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    # Without markup and emoji, which would turn the `:secret:` of an ARN into a picture.
+    plain = {"highlight": False, "soft_wrap": True, "markup": False, "emoji": False}
+    return Console(**plain), Console(stderr=True, **plain)  # type: ignore[arg-type]  # all are booleans
 
 
 @dataclass(slots=True)

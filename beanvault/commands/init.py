@@ -1,0 +1,151 @@
+"""beanvault init"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from templates.deployment_file import DeploymentError, parse
+
+from ..context import Context
+from ..errors import ConfigurationError
+from .options import pass_context
+
+EXAMPLES = """\b
+Examples:
+  beanvault init
+  beanvault init --name shop --region eu-central-1 --vault-cidr 198.51.100.7/32 --email ops@example.com
+  --production"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--name", help="The deployment's name: 2 to 20 lower-case letters, digits, hyphens.")
+@click.option("--aws-region", help="Where it is deployed.")
+@click.option("--domain", help="The app's host name; without it a self-signed certificate is made.")
+@click.option("--hosted-zone-id", help="The Route 53 zone of that name: ACM then issues the certificate.")
+@click.option("--certificate-arn", help="A certificate that is in ACM already.")
+@click.option(
+    "--vault-cidr", "vault_cidrs", multiple=True, help="Where Vault is; none means the sample host."
+)
+@click.option("--vault-port", type=int, default=8200, show_default=True)
+@click.option("--email", "emails", multiple=True, help="Who hears of failures.")
+@click.option(
+    "--production", is_flag=True, help="Two of everything, nothing that can be deleted by accident."
+)
+@click.option("--force", is_flag=True, help="Write over an existing file.")
+@pass_context
+def command(
+    context: Context,
+    name: str | None,
+    aws_region: str | None,
+    domain: str | None,
+    hosted_zone_id: str | None,
+    certificate_arn: str | None,
+    vault_cidrs: tuple[str, ...],
+    vault_port: int,
+    emails: tuple[str, ...],
+    production: bool,
+    force: bool,
+) -> None:
+    """Write the deployment file (--config) from a few answers; what isn't given as an option is asked for."""
+    path = context.config
+    if path.exists() and not force:
+        raise ConfigurationError(f"{path} exists", "edit it, name another with --config, or pass --force")
+    asking = name is None
+    name = name or click.prompt("Name", default="beanvault-dev", err=True)
+    aws_region = aws_region or context.region or click.prompt("Region", default="eu-central-1", err=True)
+    if asking and domain is None:
+        domain = (
+            click.prompt("Host name of the app (empty: a trial certificate)", default="", err=True) or None
+        )
+    if domain and not (hosted_zone_id or certificate_arn):
+        hosted_zone_id = click.prompt("Route 53 hosted zone id of that name", err=True)
+    if asking and not vault_cidrs:
+        given = click.prompt("Vault's addresses, as ranges (empty: the sample host)", default="", err=True)
+        vault_cidrs = tuple(part.strip() for part in given.split(",") if part.strip())
+    file = answers(
+        name=name,
+        region=aws_region,
+        domain=domain,
+        hosted_zone_id=hosted_zone_id,
+        certificate_arn=certificate_arn,
+        vault_cidrs=vault_cidrs,
+        vault_port=vault_port,
+        emails=emails,
+        production=production,
+    )
+    try:
+        parse(file, str(path))
+    except DeploymentError as error:
+        raise ConfigurationError(str(error), "nothing was written; answer otherwise") from None
+    write(path, file)
+    context.say(f"{path} is written. Next: beanvault doctor, beanvault deploy")
+
+
+def answers(
+    *,
+    name: str,
+    region: str,
+    domain: str | None,
+    hosted_zone_id: str | None,
+    certificate_arn: str | None,
+    vault_cidrs: tuple[str, ...],
+    vault_port: int,
+    emails: tuple[str, ...],
+    production: bool,
+) -> dict[str, Any]:
+    """Return the deployment file that follows from the answers, as TOML's own types."""
+    certificate: dict[str, Any] = {"certificate": "self-signed"}
+    if certificate_arn:
+        certificate = {"certificate": "existing", "certificate_arn": certificate_arn}
+    elif domain:
+        certificate = {"certificate": "issued"}
+    certificate |= {k: v for k, v in (("name", domain), ("hosted_zone_id", hosted_zone_id)) if v}
+    vault: dict[str, Any] = {"where": "host", "port": vault_port}
+    if vault_cidrs:
+        vault = {"where": "outside", "cidrs": list(vault_cidrs), "port": vault_port}
+    file: dict[str, Any] = {"name": name, "region": region, "production": production}
+    file |= {"domain": certificate, "vault": vault}
+    if emails:
+        file["alerts"] = {"emails": list(emails)}
+    if production:
+        file |= {
+            "network": {"nat": "per-az", "availability_zones": 2},
+            "app": {"min_instances": 2, "max_instances": 6},
+            "database": {
+                "instance_class": "db.m7g.large",
+                "multi_az": True,
+                "backup_days": 35,
+                "max_storage_gb": 200,
+            },
+        }
+    else:
+        file |= {
+            "network": {"nat": "single"},
+            "app": {"min_instances": 1, "max_instances": 2},
+            "database": {"backup_days": 1, "deletion_protection": False},
+            "edge": {"waf": False, "deletion_protection": False},
+            "logs": {"retention_days": 30},
+        }
+    return file
+
+
+def write(path: Path, file: Mapping[str, Any]) -> None:
+    """Write *file* as TOML: plain keys first, then a table each."""
+    plain = [f"{key} = {_value(value)}" for key, value in file.items() if not isinstance(value, Mapping)]
+    tables = [
+        "\n".join([f"\n[{key}]", *(f"{name} = {_value(inner)}" for name, inner in value.items())])
+        for key, value in file.items()
+        if isinstance(value, Mapping)
+    ]
+    head = "# Written by `beanvault init`. config/production.toml shows every key there is.\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(head + "\n".join([*plain, *tables]) + "\n")
+
+
+def _value(value: object) -> str:
+    return json.dumps(value)  # of text, numbers, booleans and lists of text, JSON's form is TOML's, too

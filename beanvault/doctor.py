@@ -1,0 +1,233 @@
+"""What has to be there before a deployment, looked for; each thing that isn't has its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import uv
+from botocore.exceptions import BotoCoreError, ClientError
+
+from templates.deployment import Deployment, ExistingCertificate, IssuedCertificate
+
+from .aws import Aws, code, explained
+from .errors import BeanvaultError
+from .vault.server import Server, status
+
+
+class Verdict(Enum):
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    verdict: Verdict
+    told: str
+    remedy: str = ""
+
+
+Check = Callable[[Deployment, Aws], Iterator[Finding]]
+
+
+def examine(deployment: Deployment, aws: Aws, vault: Server | None) -> Iterator[Finding]:
+    """Yield one finding after the other; a check that can't be made is told as unknown, with AWS's words."""
+    yield from _tools()
+    try:
+        account = aws.account()
+    except (ClientError, BotoCoreError) as error:
+        known = explained(error)
+        yield Finding("credentials", Verdict.BAD, str(known), known.remedy)
+        return  # nothing else can be asked without them
+    yield Finding("credentials", Verdict.GOOD, f"account {account}, {aws.region}")
+    if aws.region != deployment.region:
+        yield Finding("region", Verdict.BAD, f"{aws.region}, not {deployment.region}", "pass --region")
+    for what, check in CHECKS:
+        try:
+            yield from check(deployment, aws)
+        except (ClientError, BotoCoreError) as error:
+            known = explained(error)
+            yield Finding(what, Verdict.UNKNOWN, str(known), known.remedy)
+    if vault is not None:
+        yield _vault(vault)
+
+
+def _tools() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", Verdict.GOOD, version)
+    beside = Path(sys.executable).parent
+    eb = shutil.which("eb", path=os.pathsep.join([str(beside), os.environ.get("PATH", "")]))
+    if eb:
+        yield Finding("EB CLI", Verdict.GOOD, eb)
+    else:
+        yield Finding("EB CLI", Verdict.BAD, "not on PATH", "install awsebcli, or use the project's .venv")
+    yield Finding("uv", Verdict.GOOD, uv.find_uv_bin())
+
+
+def _permissions(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+    """Ask IAM whether the caller may do what a deployment needs; a sample, one action a service."""
+    arn = aws.client("sts").get_caller_identity()["Arn"]
+    if ":assumed-role/" in arn:
+        account, name = arn.split(":")[4], arn.split("/")[1]
+        arn = f"arn:{deployment.partition}:iam::{account}:role/{name}"
+    if arn.endswith(":root"):
+        yield Finding("permissions", Verdict.BAD, "these are the root user's", "use a role: CIS 2.7")
+        return
+    answer = aws.client("iam").simulate_principal_policy(PolicySourceArn=arn, ActionNames=list(ACTIONS))
+    denied = [r["EvalActionName"] for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]
+    if denied:
+        yield Finding("permissions", Verdict.BAD, f"not allowed: {', '.join(denied)}", "ask for these")
+    else:
+        yield Finding("permissions", Verdict.GOOD, f"{len(ACTIONS)} asked for, all allowed")
+
+
+ACTIONS = (
+    "acm:ImportCertificate",
+    "cloudformation:CreateChangeSet",
+    "cloudwatch:PutMetricAlarm",
+    "ec2:CreateVpc",
+    "elasticbeanstalk:CreateEnvironment",
+    "elasticloadbalancing:CreateLoadBalancer",
+    "events:PutRule",
+    "iam:CreateRole",
+    "iam:PassRole",
+    "kms:CreateKey",
+    "lambda:CreateFunction",
+    "logs:CreateLogGroup",
+    "rds:CreateDBInstance",
+    "s3:CreateBucket",
+    "secretsmanager:CreateSecret",
+    "sns:CreateTopic",
+    "sqs:CreateQueue",
+    "wafv2:CreateWebACL",
+)
+
+
+def _quotas(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+    """Compare what is left of the quotas that accounts run into with what the deployment takes."""
+    ec2 = aws.client("ec2")
+    zones = deployment.network.availability_zones
+    gateways = zones if deployment.network.nat == "per-az" else 1
+    ours = f"{deployment.name}-network"
+    exists = any(
+        tag["Value"] == ours
+        for vpc in ec2.describe_vpcs()["Vpcs"]
+        for tag in vpc.get("Tags") or ()
+        if tag["Key"] == "aws:cloudformation:stack-name"
+    )
+    if exists:
+        yield Finding("quotas", Verdict.GOOD, f"{ours} is there already")
+        return
+    for what, quota, used, needed in (
+        ("VPCs", "L-F678F1CE", len(ec2.describe_vpcs()["Vpcs"]), 1),
+        ("Elastic IPs", "L-0263D0A3", len(ec2.describe_addresses()["Addresses"]), gateways),
+    ):
+        service = "vpc" if what == "VPCs" else "ec2"
+        answer = aws.client("service-quotas").get_service_quota(ServiceCode=service, QuotaCode=quota)
+        limit = int(answer["Quota"]["Value"])
+        told = f"{used} of {limit} {what} are used, {needed} more needed"
+        if used + needed > limit:
+            yield Finding("quotas", Verdict.BAD, told, f"ask for more in Service Quotas ({quota})")
+        else:
+            yield Finding("quotas", Verdict.GOOD, told)
+
+
+def _service_roles(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+    """Look for the service-linked roles that a first environment, balancer and database need."""
+    for service in ("elasticbeanstalk", "elasticloadbalancing", "rds", "autoscaling"):
+        path = f"/aws-service-role/{service}.{deployment.url_suffix.removesuffix('.cn')}/"
+        if not aws.client("iam").list_roles(PathPrefix=path)["Roles"]:
+            yield Finding(
+                "service-linked roles",
+                Verdict.UNKNOWN,
+                f"the one of {service} isn't there; AWS makes it at first use if you may",
+                f"aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com",
+            )
+
+
+def _certificate(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+    domain = deployment.domain
+    if isinstance(domain, ExistingCertificate):
+        try:
+            found = aws.client("acm").describe_certificate(CertificateArn=domain.certificate_arn)[
+                "Certificate"
+            ]
+        except ClientError as error:
+            if code(error) != "ResourceNotFoundException":
+                raise
+            yield Finding(
+                "certificate", Verdict.BAD, f"{domain.certificate_arn} isn't there", "import or issue it"
+            )
+            return
+        good = found["Status"] == "ISSUED"
+        yield Finding(
+            "certificate",
+            Verdict.GOOD if good else Verdict.BAD,
+            f"{found['DomainName']} is {found['Status']}",
+        )
+    if isinstance(domain, IssuedCertificate):
+        zone = (
+            aws.client("route53").get_hosted_zone(Id=domain.hosted_zone_id)["HostedZone"]["Name"].rstrip(".")
+        )
+        if domain.name == zone or domain.name.endswith(f".{zone}"):
+            yield Finding("hosted zone", Verdict.GOOD, f"{zone} holds {domain.name}")
+        else:
+            yield Finding(
+                "hosted zone", Verdict.BAD, f"{zone} doesn't hold {domain.name}", "name the right zone"
+            )
+
+
+def _bucket(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+    """Beanstalk's bucket: one a region; whoever has it already must say so in the deployment file."""
+    name = f"elasticbeanstalk-{aws.region}-{aws.account()}"
+    try:
+        aws.client("s3").head_bucket(Bucket=name)
+        there = True
+    except ClientError as error:
+        if code(error) not in ("404", "NoSuchBucket"):
+            raise
+        there = False
+    stack = f"{deployment.name}-storage"
+    try:
+        aws.client("cloudformation").describe_stacks(StackName=stack)
+    except ClientError:
+        ours = False
+    else:
+        ours = True
+    creates = deployment.storage.beanstalk_bucket == "create"
+    if there and creates and not ours:
+        yield Finding(
+            "Beanstalk's bucket", Verdict.BAD, f"{name} exists", '[storage] beanstalk_bucket = "existing"'
+        )
+    elif not there and not creates:
+        yield Finding(
+            "Beanstalk's bucket", Verdict.BAD, f"{name} isn't there", '[storage] beanstalk_bucket = "create"'
+        )
+    else:
+        yield Finding("Beanstalk's bucket", Verdict.GOOD, f"{name} {'exists' if there else 'will be made'}")
+
+
+def _vault(server: Server) -> Finding:
+    try:
+        state = status(server)
+    except BeanvaultError as error:
+        return Finding("Vault", Verdict.BAD, str(error), error.remedy)
+    if not state["initialized"] or state["sealed"]:
+        return Finding("Vault", Verdict.BAD, f"{server.address} is sealed or empty", "beanvault vault init")
+    return Finding("Vault", Verdict.GOOD, f"{server.address} answers, version {state['version']}")
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("permissions", _permissions),
+    ("quotas", _quotas),
+    ("service-linked roles", _service_roles),
+    ("certificate", _certificate),
+    ("Beanstalk's bucket", _bucket),
+)
