@@ -233,7 +233,7 @@ def key(local_aws: LocalAws) -> str:
 
 
 def test_a_secret_under_a_customer_managed_key_needs_the_key(local_aws: LocalAws, role: Role, key: str):
-    """Reading needs kms:Decrypt, writing kms:GenerateDataKey too, as the caller's rights through the service."""
+    """Reading needs kms:Decrypt, writing kms:GenerateDataKey too, all through the service."""
     name = f"app/{uuid.uuid4().hex}"
     made = local_aws.client("secretsmanager").create_secret(Name=name, SecretString="v", KmsKeyId=key)
     secrets = {"Action": "secretsmanager:*", "Resource": arn("secretsmanager", f"secret:{name}-??????")}
