@@ -183,18 +183,10 @@ http {{
             else ""
         )
         names = " ".join(front.hosts) or "_"
-        # The other slot answers where a request met the moment in which its own one closed.
+        # Like its model it never repeats a request: what a deployment loses is seen.
         return f"""
-    upstream {name}-0 {{
-        server 127.0.0.1:{first} max_fails=0;
-        server 127.0.0.1:{second} max_fails=0 backup;
-        keepalive 64; keepalive_timeout 20s;
-    }}
-    upstream {name}-1 {{
-        server 127.0.0.1:{second} max_fails=0;
-        server 127.0.0.1:{first} max_fails=0 backup;
-        keepalive 64; keepalive_timeout 20s;
-    }}
+    upstream {name}-0 {{ server 127.0.0.1:{first} max_fails=0; keepalive 64; keepalive_timeout 20s; }}
+    upstream {name}-1 {{ server 127.0.0.1:{second} max_fails=0; keepalive 64; keepalive_timeout 20s; }}
 {default}
     server {{
         listen {listen}{"" if default else " default_server"};
@@ -210,7 +202,7 @@ http {{
             proxy_http_version 1.1;
             proxy_request_buffering off;
             proxy_buffering off;
-            proxy_next_upstream error;
+            proxy_next_upstream off;
             proxy_read_timeout 60s;
             proxy_pass_header Server;
             proxy_set_header Host $http_host;
