@@ -41,7 +41,7 @@ def test_health_check_codes_are_lists_and_ranges(status: int, wanted: str, fits:
 
 def test_a_stack_and_its_platform_arn_name_each_other() -> None:
     platforms.add_newer_stacks()
-    arn = "arn:aws:elasticbeanstalk:eu-west-1::platform/Python 3.14 running on 64bit Amazon Linux 2023/4.9.0"
+    arn = "arn:aws:elasticbeanstalk:eu-west-1::platform/Python 3.14 running on 64bit Amazon Linux 2023/4.9.2"
     assert platforms.platform_arn(platforms.DEFAULT_STACK, "eu-west-1") == arn
     assert platforms.stack_of(arn, "eu-west-1") == platforms.DEFAULT_STACK
     assert platforms.python_version(platforms.DEFAULT_STACK) == "3.14"
