@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import secrets
+import string
 from typing import Any
 
 from .settings import Settings
@@ -13,6 +15,7 @@ def install(_: Settings) -> None:
     _bucket_logging()
     _subnet_group()
     _managed_policies()
+    _hosted_zone_ids()
 
 
 def _bucket_logging() -> None:
@@ -112,3 +115,14 @@ def _touch_first(backend: Any, name: str) -> None:
         return original(self, *arguments, **named)
 
     setattr(backend, name, method)
+
+
+def _hosted_zone_ids() -> None:
+    """CreateHostedZone makes ids that no zone can have: real ones are Z and some 20 letters and digits."""
+    from moto.route53 import models
+
+    def zone_id(**_: Any) -> str:
+        return "Z" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(20))
+
+    route53: Any = models
+    route53.create_route53_zone_id = zone_id
