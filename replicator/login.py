@@ -164,10 +164,12 @@ def log_in(vault: Vault, connection: Connection, kept: ConnectionSecret, clients
     method = auth["method"]
     mount = auth.get("mount") or method
     path = f"auth/{mount}/login"
+    secret_id = auth.get("secret_id") or ""
+    if method == "approle" and not secret_id:
+        secret_id = _unwrap(vault, connection, kept)
     try:
         match method:
             case "approle":
-                secret_id = auth.get("secret_id") or _unwrap(vault, connection, kept)
                 vault.login(
                     path, lambda c: c.auth.approle.login(auth["role_id"], secret_id, mount_point=mount)
                 )

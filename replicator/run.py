@@ -10,7 +10,7 @@ from .config import Config
 from .errors import OutOfTime, ReplicatorError, SourceError
 from .limits import buckets
 from .login import ConnectionSecret, log_in
-from .model import Done, Failed, Left, Outcome, Settled, source_of
+from .model import Done, Left, Outcome, source_of
 from .replicate import Clock, Request, replicate
 from .report import Report, describe
 from .source import VaultSource
@@ -86,14 +86,8 @@ def _left(report: Report, request: Request) -> tuple[str, ...] | None:
 
 
 def _log(outcome: Outcome) -> None:
-    told = describe(outcome.change)
-    told["secret"] = told.pop("name")  # a log record has a name of its own
-    match outcome:
-        case Done(remarks=remarks):
-            logger.info("changed", extra=told)
-            for remark in remarks:
-                logger.error(remark, extra=told)
-        case Failed(error=error):
-            logger.error("failed", extra={**told, "error": type(error).__name__, "cause": str(error)})
-        case Left() | Settled():
-            logger.debug("not made", extra=told)
+    """Log what was changed, at once: a run that is killed has told so far. Problems are the report's."""
+    if isinstance(outcome, Done):
+        told = describe(outcome.change)
+        told["secret"] = told.pop("name")  # a log record has a name of its own
+        logger.info("changed", extra=told)

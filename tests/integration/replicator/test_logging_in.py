@@ -1,0 +1,300 @@
+"""Every way of logging in, and how each failure before the first secret is told."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import hvac
+import pytest
+import requests
+
+from demo.servers.authority import Authority
+from demo.servers.openbao import OpenBao
+
+READ_ALL = """
+path "{mount}/detailed-metadata/*" {{ capabilities = ["list"] }}
+path "{mount}/metadata/*" {{ capabilities = ["read", "list"] }}
+path "{mount}/data/*" {{ capabilities = ["read"] }}
+"""
+
+
+def kind(report: Any) -> str:
+    ((_, kind, _),) = report.problems()
+    return str(kind)
+
+
+@pytest.fixture
+def app_role(bench: Any) -> dict[str, str]:
+    """An AppRole of the test's own that may read the mount; returns `auth` without a secret id."""
+    mount = f"approle-{bench.mount}"
+    bench.vault.sys.enable_auth_method("approle", path=mount)
+    bench.vault.sys.create_or_update_policy(bench.mount, READ_ALL.format(mount=bench.mount))
+    bench.vault.auth.approle.create_or_update_approle(
+        "replicator", token_policies=[bench.mount], mount_point=mount
+    )
+    role_id = bench.vault.auth.approle.read_role_id("replicator", mount_point=mount)["data"]["role_id"]
+    return {"method": "approle", "mount": mount, "role_id": role_id}
+
+
+def secret_id(bench: Any, app_role: dict[str, str], **options: Any) -> dict[str, Any]:
+    path = f"auth/{app_role['mount']}/role/replicator/secret-id"
+    answer: dict[str, Any] = bench.vault.adapter.post(f"/v1/{path}", json={}, **options)
+    return answer
+
+
+def kept(bench: Any) -> dict[str, Any]:
+    text = bench.aws.get_secret_value(SecretId=bench.config.connection_secret, VersionStage="AWSCURRENT")
+    content: dict[str, Any] = json.loads(text["SecretString"])
+    return content
+
+
+def test_app_role_with_a_plain_secret_id(bench: Any, app_role: dict[str, str]) -> None:
+    bench.write("db", password="canary")
+    bench.connect({**app_role, "secret_id": secret_id(bench, app_role)["data"]["secret_id"]})
+    report = bench.run()
+    assert report.healthy, list(report.problems())
+    assert json.loads(bench.value("db")) == {"password": "canary"}
+
+
+def test_a_wrapped_secret_id_works_once_and_the_plain_one_takes_its_place(
+    bench: Any, app_role: dict[str, str]
+) -> None:
+    bench.write("db", password="canary")
+    wrapped = secret_id(bench, app_role, wrap_ttl="5m")["wrap_info"]["token"]
+    bench.connect({**app_role, "wrapped_secret_id": wrapped})
+    assert bench.run().healthy
+    assert set(kept(bench)["auth"]) == {"method", "mount", "role_id", "secret_id"}
+    assert kept(bench)["ca_bundle"] == bench.ca_bundle
+    bench.write("db", password="canary-2")
+    assert bench.run().healthy
+    assert json.loads(bench.value("db")) == {"password": "canary-2"}
+
+
+def test_a_wrapped_secret_id_that_somebody_else_used_is_told(bench: Any, app_role: dict[str, str]) -> None:
+    wrapped = secret_id(bench, app_role, wrap_ttl="5m")["wrap_info"]["token"]
+    bench.vault.sys.unwrap(wrapped)
+    bench.connect({**app_role, "wrapped_secret_id": wrapped})
+    report = bench.run()
+    assert kind(report) == "SourceDenied"
+    assert "look for who did" in next(report.problems())[2]
+
+
+def test_a_wrong_secret_id_is_refused_without_being_shown(bench: Any, app_role: dict[str, str]) -> None:
+    bench.connect({**app_role, "secret_id": "canary-secret-id"})
+    report = bench.run()
+    assert kind(report) == "SourceDenied"
+    assert "canary" not in f"{report!r}{list(report.lines())}"
+
+
+def test_the_login_ends_with_the_run(bench: Any, app_role: dict[str, str]) -> None:
+    bench.connect({**app_role, "secret_id": secret_id(bench, app_role)["data"]["secret_id"]})
+    before = len(bench.vault.auth.token.list_accessors()["data"]["keys"])
+    assert bench.run().healthy
+    assert len(bench.vault.auth.token.list_accessors()["data"]["keys"]) == before
+
+
+def test_a_token_that_expired_is_told(bench: Any) -> None:
+    bench.connect({"method": "token", "token": "s.canary-expired"})
+    report = bench.run()
+    assert kind(report) == "SourceDenied"
+    assert "canary" not in f"{list(report.lines())}"
+
+
+def test_the_older_shape_of_the_connection_secret_is_taken(bench: Any, openbao: Any) -> None:
+    """Its server is then verified against the public authorities, which did not sign this one."""
+    bench.aws.put_secret_value(
+        SecretId=bench.config.connection_secret,
+        SecretString=json.dumps({"vaultAddress": openbao.address, "vaultToken": openbao.root_token}),
+    )
+    report = bench.run()
+    assert kind(report) == "SourceUnavailable"
+    assert "certificate is not accepted" in next(report.problems())[2]
+
+
+def test_a_jwt_that_sts_signs_is_a_login(bench: Any, local_aws: Any) -> None:
+    bench.session.client("iam").enable_outbound_web_identity_federation()
+    issuer = bench.session.client("iam").get_outbound_web_identity_federation_info()["IssuerIdentifier"]
+    keys = (Path(local_aws.home) / "sts-web-identity.pem").read_text().split("-----END PUBLIC KEY-----\n")
+    mount = f"jwt-{bench.mount}"
+    bench.vault.sys.enable_auth_method("jwt", path=mount)
+    bench.vault.auth.jwt.configure(
+        jwt_validation_pubkeys=[f"{key}-----END PUBLIC KEY-----" for key in keys[:1]],
+        bound_issuer=issuer,
+        path=mount,
+    )
+    bench.vault.sys.create_or_update_policy(bench.mount, READ_ALL.format(mount=bench.mount))
+    bench.vault.auth.jwt.create_role(
+        "replicator",
+        role_type="jwt",
+        user_claim="sub",
+        bound_audiences=["beanvault"],
+        allowed_redirect_uris=[],
+        token_policies=[bench.mount],
+        path=mount,
+    )
+    bench.write("db", password="canary")
+    bench.connect({"method": "jwt", "mount": mount, "role": "replicator", "audience": "beanvault"})
+    report = bench.run()
+    assert report.healthy, list(report.problems())
+    bench.connect({"method": "jwt", "mount": mount, "role": "replicator", "audience": "another"})
+    assert kind(bench.run()) == "SourceDenied"
+
+
+class AwsLogin(BaseHTTPRequestHandler):
+    """Vault's AWS login, which OpenBao lacks: sends the signed request to STS, and all else to OpenBao.
+
+    https://developer.hashicorp.com/vault/api-docs/auth/aws#login
+    """
+
+    openbao: Any
+    sts: str
+    server_id = "vault.example"
+    policy: str
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        if self.path != "/v1/auth/aws/login":
+            self._forward(json=body)
+            return
+        signed = json.loads(base64.b64decode(body["iam_request_headers"]))
+        if signed.get("X-Vault-AWS-IAM-Server-ID") != self.server_id:
+            self._answer(400, {"errors": ["missing or wrong header X-Vault-AWS-IAM-Server-ID"]})
+            return
+        if "x-vault-aws-iam-server-id" not in signed["Authorization"]:
+            self._answer(400, {"errors": ["the server id is not signed"]})
+            return
+        assert base64.b64decode(body["iam_request_url"]).decode() == f"{self.sts}/"
+        identity = requests.post(
+            self.sts, data=base64.b64decode(body["iam_request_body"]), headers=signed, timeout=10
+        )
+        if not identity.ok or body["role"] != "replicator":
+            self._answer(400, {"errors": ["not the bound principal"]})
+            return
+        token = self.openbao.root_client().auth.token.create(policies=[self.policy])
+        self._answer(200, {"auth": token["auth"]})
+
+    def do_GET(self) -> None:
+        self._forward()
+
+    do_LIST = do_GET  # noqa: N815 - the name is the method's
+
+    def _forward(self, **options: Any) -> None:
+        headers = {key: value for key, value in self.headers.items() if key.lower().startswith("x-vault")}
+        answer = requests.request(
+            self.command,
+            self.openbao.address + self.path,
+            headers=headers,
+            verify=str(self.openbao.ca_file),
+            timeout=10,
+            **options,
+        )
+        self._answer(answer.status_code, answer.json() if answer.content else {})
+
+    def _answer(self, status: int, content: dict[str, Any]) -> None:
+        text = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def vault_with_aws_login(bench: Any, openbao: Any, local_aws: Any) -> Iterator[str]:
+    bench.vault.sys.create_or_update_policy(bench.mount, READ_ALL.format(mount=bench.mount))
+    names = {"openbao": openbao, "sts": local_aws.endpoint, "policy": bench.mount}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Login", (AwsLogin,), names))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_identity_that_sts_confirms_is_a_login(bench: Any, vault_with_aws_login: str) -> None:
+    bench.write("db", password="canary")
+    bench.set(allow_http=True)
+    auth = {"method": "aws", "role": "replicator", "server_id": "vault.example"}
+    bench.connect(auth, address=vault_with_aws_login)
+    report = bench.run()
+    assert report.healthy, list(report.problems())
+    assert json.loads(bench.value("db")) == {"password": "canary"}
+
+
+def test_a_signature_for_another_vault_is_no_login(bench: Any, vault_with_aws_login: str) -> None:
+    bench.set(allow_http=True)
+    auth = {"method": "aws", "role": "replicator", "server_id": "another.example"}
+    bench.connect(auth, address=vault_with_aws_login)
+    assert kind(bench.run()) == "SourceDenied"
+
+
+def test_plain_http_takes_the_switch_and_a_loopback_address(bench: Any, vault_with_aws_login: str) -> None:
+    auth = {"method": "aws", "role": "replicator", "server_id": "vault.example"}
+    bench.connect(auth, address=vault_with_aws_login)
+    assert kind(bench.run()) == "ConfigError"
+    bench.set(allow_http=True)
+    bench.connect(auth, address="http://vault.example:8200")
+    assert kind(bench.run()) == "ConfigError"
+
+
+def test_a_certificate_of_another_authority_is_refused(bench: Any, tmp_path: Path) -> None:
+    """Negative control of every other test here, which connects over TLS with the right bundle."""
+    bench.ca_bundle = Authority(tmp_path / "other").ca_file.read_text()
+    bench.connect({"method": "token", "token": "s.unused"})
+    report = bench.run()
+    assert kind(report) == "SourceUnavailable"
+    assert "certificate is not accepted" in next(report.problems())[2]
+
+
+def test_a_namespace_is_logged_in_to_and_read_from(bench: Any, openbao: Any) -> None:
+    bench.vault.sys.create_namespace(path=f"ns-{bench.mount}")
+    inside = openbao.root_client(namespace=f"ns-{bench.mount}")
+    inside.sys.enable_secrets_engine("kv", path=bench.mount, options={"version": "2"})
+    inside.secrets.kv.v2.create_or_update_secret("db", {"password": "canary-inside"}, mount_point=bench.mount)
+    bench.write("db", password="canary-outside")
+    inside.sys.create_or_update_policy("read", READ_ALL.format(mount=bench.mount))
+    token = inside.auth.token.create(policies=["read"])["auth"]["client_token"]
+    bench.connect({"method": "token", "token": token}, namespace=f"ns-{bench.mount}")
+    report = bench.run()
+    assert report.healthy, list(report.problems())
+    assert json.loads(bench.value("db")) == {"password": "canary-inside"}
+
+
+def test_a_sealed_vault_is_named_so(bench: Any, tmp_path: Path) -> None:
+    server = OpenBao.start(tmp_path, Authority(tmp_path / "authority"))
+    try:
+        client = hvac.Client(url=server.address, verify=str(server.ca_file), timeout=30)
+        client.sys.initialize(secret_shares=1, secret_threshold=1)
+        bench.ca_bundle = server.ca_file.read_text()
+        bench.connect({"method": "approle", "role_id": "r", "secret_id": "s"}, address=server.address)
+        assert kind(bench.run()) == "SourceSealed"
+    finally:
+        server.stop()
+    report = bench.run()
+    assert kind(report) == "SourceUnavailable"
+    assert "does not answer" in next(report.problems())[2]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "canary-not-json", '["canary"]', '{"address":"https://canary:pw@v"}']
+)
+def test_a_malformed_connection_secret_is_told_without_its_content(bench: Any, content: str) -> None:
+    bench.aws.put_secret_value(SecretId=bench.config.connection_secret, SecretString=content or " ")
+    report = bench.run()
+    assert kind(report) == "ConfigError"
+    assert "canary" not in "\n".join(report.lines())
+
+
+def test_a_missing_connection_secret_is_told(bench: Any) -> None:
+    bench.set(connection_secret="nobody-connection")
+    assert kind(bench.run()) == "TargetMissing"
