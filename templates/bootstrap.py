@@ -9,7 +9,12 @@ from templates.policies.common import write_logs
 from templates.policies.database import decrypt_secret, never_read_secrets_but, read_secret
 from templates.policies.function import connect_to_network
 from templates.policies.resource import assumed_by
-from templates.shared import suppress, tags
+from templates.shared import suppress, suppress_in_packs, tags
+
+_CALLED_BY_CLOUDFORMATION = (
+    "Only CloudFormation calls it, once per change and waiting for its answer: nothing to limit, no letter "
+    "to lose."
+)
 
 
 def add_bootstrap(
@@ -47,6 +52,13 @@ def add_bootstrap(
         never=[never_read_secrets_but(secret)],
         description="makes the application's schema and users with the master user's credential",
         tags=tags(deployment, layer),
+        wildcards="Lambda's own work on network interfaces knows no resources; log streams get their names "
+        "later.",
+    )
+    suppress(
+        template.resources["BootstrapRoleMay"],
+        "CKV_AWS_111",
+        "Lambda makes the network interfaces itself and checks for these actions on all resources.",
     )
     function = template.add_resource(
         awslambda.Function(
@@ -68,12 +80,10 @@ def add_bootstrap(
         )
     )
     for rule in ("CKV_AWS_115", "CKV_AWS_116"):
-        suppress(
-            function,
-            rule,
-            "Only CloudFormation calls it, once per change and waiting for its answer: nothing to limit, no "
-            "letter to lose.",
-        )
+        suppress(function, rule, _CALLED_BY_CLOUDFORMATION)
+    for rule in ("LambdaConcurrency", "LambdaDLQ"):
+        suppress_in_packs(function, rule, _CALLED_BY_CLOUDFORMATION, "HIPAA NIST")
+    suppress(function, "AwsSolutions-L1", current.FUNCTION_RUNTIME_REASON)
     kind = type("Accounts", (cloudformation.CustomResource,), {"resource_type": "Custom::Accounts"})
     return template.add_resource(
         kind(

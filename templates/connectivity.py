@@ -51,7 +51,7 @@ def _add_peering(
             **{name: value for name, value in elsewhere.items() if value},
         )
     )
-    _add_routes(template, tables, vault.cidrs, depends_on=peering, VpcPeeringConnectionId=peering.ref())
+    _add_routes(template, tables, vault.cidrs, VpcPeeringConnectionId=peering.ref())
 
 
 def _add_transit(
@@ -119,7 +119,7 @@ def _add_routes(
     tables: list[ec2.RouteTable],
     ranges: tuple[Range, ...],
     *,
-    depends_on: AWSObject,
+    depends_on: AWSObject | None = None,
     **target: object,
 ) -> None:
     for zone, table in enumerate(tables):
@@ -127,9 +127,9 @@ def _add_routes(
             template.add_resource(
                 ec2.Route(
                     f"App{zone}VaultRoute{index}",
-                    DependsOn=[depends_on.title],
                     RouteTableId=table.ref(),
                     DestinationCidrBlock=str(cidr),
                     **target,
+                    **({"DependsOn": [depends_on.title]} if depends_on else {}),
                 )
             )

@@ -8,12 +8,17 @@ from awacs.aws import Statement
 from troposphere import Template, awslambda, cloudformation, logs
 
 from templates import keys
-from templates.current import FUNCTION_RUNTIME
+from templates.current import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
 from templates.policies import add_role, arns
 from templates.policies.common import write_logs
 from templates.policies.resource import assumed_by
-from templates.shared import suppress, tags
+from templates.shared import suppress, suppress_in_packs, tags
+
+_CALLED_BY_CLOUDFORMATION = (
+    "Only CloudFormation calls it, once per change and waiting for its answer: nothing to limit, no "
+    "letter to lose, and it calls AWS's public APIs only."
+)
 
 
 def add_inline_function(
@@ -46,6 +51,7 @@ def add_inline_function(
         may=[*may, write_logs(arns.log_group(f"/aws/lambda/{name}"))],
         description=description,
         tags=tags(deployment, layer),
+        wildcards="Log streams get their names later, and what describes a network knows no resources.",
     )
     function = template.add_resource(
         awslambda.Function(
@@ -63,12 +69,11 @@ def add_inline_function(
         )
     )
     for rule in ("CKV_AWS_115", "CKV_AWS_116", "CKV_AWS_117"):
-        suppress(
-            function,
-            rule,
-            "Only CloudFormation calls it, once per change and waiting for its answer: nothing to limit, no "
-            "letter to lose, and it calls AWS's public APIs only.",
-        )
+        suppress(function, rule, _CALLED_BY_CLOUDFORMATION)
+    suppress_in_packs(function, "LambdaConcurrency", _CALLED_BY_CLOUDFORMATION, "HIPAA NIST")
+    suppress_in_packs(function, "LambdaDLQ", _CALLED_BY_CLOUDFORMATION, "HIPAA NIST")
+    suppress_in_packs(function, "LambdaInsideVPC", _CALLED_BY_CLOUDFORMATION)
+    suppress(function, "AwsSolutions-L1", FUNCTION_RUNTIME_REASON)
     kind = type(title, (cloudformation.CustomResource,), {"resource_type": f"Custom::{title}"})
     return template.add_resource(
         kind(

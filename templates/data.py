@@ -16,7 +16,7 @@ from templates.database_proxy import add_proxy
 from templates.deployment import MASTER_USER, SCHEMA, Deployment
 from templates.policies import add_role
 from templates.policies.resource import assumed_by
-from templates.shared import LayerOutput, new_template, suppress, tags
+from templates.shared import LayerOutput, new_template, suppress, suppress_in_packs, tags
 
 LAYER = "data"
 
@@ -44,7 +44,7 @@ def build(deployment: Deployment) -> Template:
     database = _add_database(template, deployment, depends_on=groups)
     _add_events(template, deployment, database)
     if deployment.database.backup_plan:
-        _add_backups(template, deployment)
+        _add_backups(template, deployment, database)
     bootstrap = add_bootstrap(template, deployment, LAYER, database)
     host, port = database.get_att("Endpoint.Address"), database.get_att("Endpoint.Port")
     if deployment.database.mode == "proxy":
@@ -105,6 +105,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
         description="delivers the database's metrics of the operating system",
         tags=tags(deployment, LAYER),
     )
+    suppress(monitoring, "AwsSolutions-IAM4", "RDS accepts a monitoring role with this very policy only.")
     database = template.add_resource(
         rds.DBInstance(
             "Database",
@@ -158,15 +159,18 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
     else:
         suppress(database, "CKV_AWS_353", "The deployment file leaves it out: small classes don't offer it.")
     if not wanted.multi_az:
+        one_zone = "A trial, by the deployment file; production refuses one zone."
         for rule in ("CKV_AWS_157", "AwsSolutions-RDS3"):
-            suppress(database, rule, "A trial, by the deployment file; production refuses one zone.")
+            suppress(database, rule, one_zone)
+        suppress_in_packs(database, "RDSMultiAZSupport", one_zone, "HIPAA NIST")
+    if not wanted.backup_plan:
+        own_backups = "A trial, by the deployment file: RDS's own backups are enough for it."
+        suppress_in_packs(database, "RDSInBackupPlan", own_backups, "HIPAA NIST")
     if not wanted.deletion_protection:
+        deletable = "A trial, by the deployment file; production refuses it, and a snapshot stays."
         for rule in ("CKV_AWS_293", "AwsSolutions-RDS10"):
-            suppress(
-                database,
-                rule,
-                "A trial, by the deployment file; production refuses it, and a snapshot stays.",
-            )
+            suppress(database, rule, deletable)
+        suppress_in_packs(database, "RDSInstanceDeletionProtectionEnabled", deletable, "HIPAA NIST")
     return database
 
 
@@ -207,7 +211,7 @@ def _add_events(template: Template, deployment: Deployment, database: rds.DBInst
         )
 
 
-def _add_backups(template: Template, deployment: Deployment) -> None:
+def _add_backups(template: Template, deployment: Deployment, database: rds.DBInstance) -> None:
     """Add daily backups of their own, kept apart from those RDS deletes with its instance (RDS.26)."""
     vault = template.add_resource(
         backup.BackupVault(
@@ -246,6 +250,9 @@ def _add_backups(template: Template, deployment: Deployment) -> None:
         description="takes the database's backups",
         tags=tags(deployment, LAYER),
     )
+    suppress(
+        role, "AwsSolutions-IAM4", "What AWS Backup needs changes with AWS Backup; AWS keeps it up to date."
+    )
     template.add_resource(
         backup.BackupSelection(
             "BackupSelection",
@@ -255,8 +262,7 @@ def _add_backups(template: Template, deployment: Deployment) -> None:
                 IamRoleArn=role.get_att("Arn"),
                 Resources=[
                     Sub(
-                        "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:db:"
-                        + deployment.database_identifier
+                        f"arn:${{AWS::Partition}}:rds:${{AWS::Region}}:${{AWS::AccountId}}:db:${{{database.title}}}"
                     )
                 ],
             ),

@@ -8,7 +8,7 @@ from templates.policies import add_role
 from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 from templates.policies.database import decrypt_secret, never_read_secrets_but, read_secret
 from templates.policies.resource import assumed_by
-from templates.shared import suppress, tag_map, tags
+from templates.shared import suppress, suppress_in_packs, tag_map, tags
 
 
 def add_proxy(
@@ -85,6 +85,8 @@ def _add_secret(template: Template, deployment: Deployment, layer: str) -> secre
             Tags=Tags(**{**tag_map(deployment, layer), **owned}),
         )
     )
+    rotated = "Vault rotates the credential, and the replicator brings it here."
     for rule in ("AwsSolutions-SMG4", "CKV2_AWS_57"):
-        suppress(secret, rule, "Vault rotates the credential, and the replicator brings it here.")
+        suppress(secret, rule, rotated)
+    suppress_in_packs(secret, "SecretsManagerRotationEnabled", rotated, "HIPAA NIST")
     return secret

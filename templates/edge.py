@@ -17,7 +17,7 @@ from troposphere.route53 import AliasTarget, RecordSetType
 from templates import network, security_groups, storage, webacl
 from templates.current import SSL_POLICY
 from templates.deployment import Deployment, ExistingCertificate, IssuedCertificate
-from templates.shared import LayerOutput, new_template, suppress, tags
+from templates.shared import LayerOutput, new_template, suppress_in_packs, tags
 
 LAYER = "edge"
 LOAD_BALANCER_ARN = LayerOutput(LAYER, "LoadBalancerArn")
@@ -90,15 +90,11 @@ def _add_load_balancer(template: Template, deployment: Deployment) -> LoadBalanc
 def _excuse(deployment: Deployment, balancer: LoadBalancer) -> None:
     """Say why a trial has less than the packs ask for; production can't leave either out."""
     if not deployment.edge.deletion_protection:
-        for pack in ("HIPAA.Security", "NIST.800.53.R5"):
-            suppress(
-                balancer, f"{pack}-ELBDeletionProtectionEnabled", "A trial has to go when it is told to."
-            )
+        gone = "A trial has to go when it is told to."
+        suppress_in_packs(balancer, "ELBDeletionProtectionEnabled", gone, "HIPAA NIST")
     if not deployment.edge.waf:
-        for pack in ("NIST.800.53.R5", "PCI.DSS.321"):
-            suppress(
-                balancer, f"{pack}-ALBWAFEnabled", "A trial without real visitors saves the web ACL's costs."
-            )
+        costs = "A trial without real visitors saves the web ACL's costs."
+        suppress_in_packs(balancer, "ALBWAFEnabled", costs, "NIST PCI")
 
 
 def _add_certificate(template: Template, deployment: Deployment) -> Ref | str:

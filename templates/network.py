@@ -21,7 +21,7 @@ from templates.security_groups import (
     Groups,
     add_security_groups,
 )
-from templates.shared import LayerOutput, new_template, tags
+from templates.shared import LayerOutput, new_template, suppress_in_packs, tags
 
 VPC_ID = LayerOutput(LAYER, "VpcId")
 PUBLIC_SUBNETS = LayerOutput(LAYER, "PublicSubnets")
@@ -46,6 +46,11 @@ def build(deployment: Deployment) -> Template:
             Tags=tags(deployment, LAYER, "vpc"),
         )
     )
+    suppress_in_packs(
+        vpc,
+        "VPCDefaultSecurityGroupClosed",
+        "No property closes the default group; the custom resource NetworkSetup takes its rules away.",
+    )
     template.add_output(VPC_ID.output(deployment, vpc.ref(), "The VPC"))
     app_tables, database_table = _add_subnets(template, deployment, vpc)
     setup = _add_setup(template, deployment, vpc)
@@ -68,7 +73,7 @@ def _add_subnets(
     )
     public_ranges, app_ranges, database_ranges = deployment.network.subnets
     public_table = _add_table(template, deployment, vpc, "Public")
-    template.add_resource(
+    route = template.add_resource(
         ec2.Route(
             "PublicRoute",
             DependsOn=[attachment.title],
@@ -76,6 +81,11 @@ def _add_subnets(
             DestinationCidrBlock="0.0.0.0/0",
             GatewayId=gateway.ref(),
         )
+    )
+    suppress_in_packs(
+        route,
+        "VPCNoUnrestrictedRouteToIGW",
+        "Only load balancer and NAT gateways are in these subnets, and they serve and reach the internet.",
     )
     public = [
         _add_subnet(template, deployment, vpc, public_table, f"Public{index}", str(cidr), index)

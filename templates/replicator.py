@@ -25,7 +25,7 @@ from templates import keys, network, security_groups
 from templates.current import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
 from templates.policies import add_role, arns, common, document, function, resource
-from templates.shared import LayerOutput, new_template, suppress, tags
+from templates.shared import LayerOutput, new_template, suppress, suppress_in_packs, tags
 
 LAYER = "replicator"
 FUNCTION_ARN = LayerOutput(LAYER, "FunctionArn")
@@ -37,11 +37,6 @@ ASKING = ("beanvault", "Replication Requested")
 TELLING = ("beanvault.replicator", "Secret Replicated")
 """Source and detail type of the two kinds of events on the bus."""
 
-_ROTATION_RULES = (
-    "AwsSolutions-SMG4",
-    "HIPAA.Security-SecretsManagerRotationEnabled",
-    "NIST.800.53.R5-SecretsManagerRotationEnabled",
-)
 _TWO_WEEKS = 14 * 24 * 3600
 
 
@@ -115,10 +110,9 @@ def _add_connection_secret(template: Template, deployment: Deployment) -> Secret
             **deployment.retention,
         )
     )
-    for rule in _ROTATION_RULES:
-        suppress(
-            secret, rule, "It holds a login at Vault, which only Vault can change; `beanvault connect` does."
-        )
+    login = "It holds a login at Vault, which only Vault can change; `beanvault connect` writes the new one."
+    suppress(secret, "AwsSolutions-SMG4", login)
+    suppress_in_packs(secret, "SecretsManagerRotationEnabled", login, "HIPAA NIST")
     template.add_resource(
         ResourcePolicy(
             "ConnectionSecretPolicy",

@@ -12,6 +12,9 @@ from troposphere import AWSObject, Export, ImportValue, Output, Split, Tags, Tem
 
 from templates.deployment import Deployment
 
+_PACKS = {"HIPAA": "HIPAA.Security", "NIST": "NIST.800.53.R5", "PCI": "PCI.DSS.321"}
+"""cdk-nag's compliance packs, by what its rule ids begin with."""
+
 TEMPLATE_LIMIT = 51_200
 """Bytes CloudFormation takes in a request; above, the template is uploaded.
 
@@ -87,6 +90,12 @@ def suppress(resource: AWSObject, rule: str, reason: str) -> None:
         entries = metadata.setdefault("cdk_nag", {}).setdefault("rules_to_suppress", [])
         entries.append({"id": rule, "reason": reason})
     resource.Metadata = metadata
+
+
+def suppress_in_packs(resource: AWSObject, rule: str, reason: str, packs: str = "HIPAA NIST PCI") -> None:
+    """Suppress a rule of cdk-nag's that several compliance packs have under the same name."""
+    for pack in packs.split():
+        suppress(resource, f"{_PACKS[pack]}-{rule}", reason)
 
 
 def suppressions(template: Mapping[str, Any]) -> list[tuple[str, str, str]]:

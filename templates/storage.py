@@ -6,9 +6,9 @@ from troposphere import GetAtt, Sub, Template, s3
 from templates import keys
 from templates.custom_resource import add_inline_function
 from templates.deployment import Deployment
-from templates.policies import document
+from templates.policies import Arn, document
 from templates.policies.buckets import delivers_logs, harden_bucket, never_deleted, only_over_tls
-from templates.shared import LayerOutput, new_template, suppress, tags
+from templates.shared import LayerOutput, new_template, suppress, suppress_in_packs, tags
 
 LAYER = "storage"
 
@@ -73,9 +73,16 @@ def _add_log_bucket(template: Template, deployment: Deployment) -> s3.Bucket:
             ),
         ],
     )
-    for rule in ("CKV_AWS_18", "AwsSolutions-S1"):
-        suppress(bucket, rule, "This is where access logs go; its own would log themselves without end.")
-    suppress(bucket, "CKV_AWS_145", "Load balancers deliver logs only to buckets with keys of S3.")
+    endless = "This is where access logs go; its own would log themselves without end."
+    suppress(bucket, "CKV_AWS_18", endless)
+    if deployment.storage.beanstalk_bucket == "existing":
+        # Otherwise cdk-nag sees by Beanstalk's bucket what this one is for.
+        suppress(bucket, "AwsSolutions-S1", endless)
+        suppress_in_packs(bucket, "S3BucketLoggingEnabled", endless)
+    keys_of_s3 = "Load balancers deliver logs only to buckets with keys of S3."
+    suppress(bucket, "CKV_AWS_145", keys_of_s3)
+    suppress_in_packs(bucket, "S3DefaultEncryptionKMS", keys_of_s3)
+    suppress_in_packs(bucket, "S3BucketReplicationEnabled", "Logs are kept in their region on purpose.")
     return bucket
 
 
@@ -97,7 +104,13 @@ def _add_beanstalk_bucket(template: Template, deployment: Deployment, log_bucket
             **_guarded(deployment, "beanstalk"),
         )
     )
-    _add_policy(template, bucket, _beanstalk_statements())
+    suppress_in_packs(
+        bucket,
+        "S3BucketReplicationEnabled",
+        "It holds bundles and rotated logs: bundles are built again from the repository.",
+    )
+    arn = bucket.get_att("Arn")
+    _add_policy(template, bucket, _beanstalk_statements(arn, Sub(f"${{{bucket.title}.Arn}}/*")))
 
 
 def _harden_beanstalk_bucket(template: Template, deployment: Deployment, log_bucket: s3.Bucket) -> None:
@@ -115,7 +128,10 @@ def _harden_beanstalk_bucket(template: Template, deployment: Deployment, log_buc
             "LogBucket": log_bucket.ref(),
             "LogPrefix": _BEANSTALK_LOG_PREFIX,
             "KeepDays": str(_OLD_VERSION_DAYS),
-            "Statements": _beanstalk_statements(),
+            "Statements": _beanstalk_statements(
+                Sub(f"arn:${{AWS::Partition}}:s3:::{_BEANSTALK_BUCKET}"),
+                Sub(f"arn:${{AWS::Partition}}:s3:::{_BEANSTALK_BUCKET}/*"),
+            ),
         },
     )
     hardened.DependsOn = ["LogBucketPolicy"]
@@ -123,9 +139,7 @@ def _harden_beanstalk_bucket(template: Template, deployment: Deployment, log_buc
     template.add_output(_HARDENED_KEY_ARN.output(deployment, key, "ARN of the key of Beanstalk's bucket"))
 
 
-def _beanstalk_statements() -> list[Statement]:
-    bucket = Sub(f"arn:${{AWS::Partition}}:s3:::{_BEANSTALK_BUCKET}")
-    objects = Sub(f"arn:${{AWS::Partition}}:s3:::{_BEANSTALK_BUCKET}/*")
+def _beanstalk_statements(bucket: Arn, objects: Arn) -> list[Statement]:
     return [only_over_tls(bucket, objects), never_deleted(bucket)]
 
 

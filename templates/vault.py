@@ -23,7 +23,7 @@ from templates.policies.vault_host import (
     unseal,
     unsealed_by,
 )
-from templates.shared import new_template, suppress, tag_map, tags
+from templates.shared import new_template, suppress, suppress_in_packs, tag_map, tags
 
 LAYER = "vault"
 
@@ -84,8 +84,8 @@ def build(deployment: Deployment) -> Template:
             Tags=tags(deployment, LAYER, "vault"),
         )
     )
-    for rule in ("NIST.800.53.R5-EC2BackupInBackupPlan", "AwsSolutions-EC2BackupInBackupPlan"):
-        suppress(disk, rule, "A sample; what matters in it is backed up by Raft snapshots.")
+    snapshots = "A sample; what matters in it is backed up by Raft snapshots."
+    suppress_in_packs(disk, "EC2EBSInBackupPlan", snapshots, "HIPAA NIST")
     role = _add_role(template, deployment, key, disk, zone)
     _add_host(template, deployment, deployment.vault, role=role, key=key, disk=disk, zone=zone)
     return template
@@ -131,7 +131,7 @@ def _add_role(
     template: Template, deployment: Deployment, key: kms.Key, disk: ec2.Volume, zone: route53.HostedZone
 ) -> iam.Role:
     key_arn = key.get_att("Arn")
-    return add_role(
+    role = add_role(
         template,
         "HostRole",
         trust=assumed_by("ec2.amazonaws.com"),
@@ -151,7 +151,14 @@ def _add_role(
         managed=[Sub("arn:${AWS::Partition}:iam::aws:policy/AmazonSSMManagedInstanceCore")],
         description="runs the sample Vault host",
         tags=tags(deployment, LAYER),
+        wildcards="Instances get their ids later; a condition holds them to the group of this host.",
     )
+    suppress(
+        role,
+        "AwsSolutions-IAM4",
+        "What Session Manager needs changes with its agent; AWS keeps it up to date.",
+    )
+    return role
 
 
 def _add_host(
