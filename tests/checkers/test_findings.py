@@ -26,7 +26,8 @@ def nag_findings(renders: Renders, nag: Path) -> list[tuple[Finding, str]]:
 
 def test_cfn_lint_has_nothing_to_say(renders: Renders) -> None:
     """Neither errors nor warnings."""
-    run([sys.executable, "-m", "cfnlint", "--regions", "eu-central-1", "--", *renders.files])
+    lint = Path(sys.executable).parent / "cfn-lint"
+    run([str(lint), "--regions", "eu-central-1", "--", *renders.files])
 
 
 def test_checkov_has_no_open_finding(renders: Renders, python: Path) -> None:
