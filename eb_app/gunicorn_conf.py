@@ -19,3 +19,5 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108 - the workers' heartbeat; on disk it w
 # The app writes one line for each request itself.
 accesslog = None
 errorlog = "-"
+# Beanstalk starts and stops the process: a socket that takes orders is one door too many.
+control_socket_disable = True

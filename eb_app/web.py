@@ -21,7 +21,7 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import Forbidden, HTTPException, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, UnsupportedMediaType
 
 from . import entries, protection, status
 from .credentials import Credentials
@@ -92,7 +92,10 @@ def list_entries() -> ResponseReturnValue:
 @api.post("/entries")
 def add_entry() -> ResponseReturnValue:
     """Add an entry, `{"text": …}`; a repeated `Idempotency-Key` (a UUID) adds none."""
-    document = request.get_json()
+    try:
+        document = request.get_json()
+    except RecursionError:
+        raise BadRequest("The JSON is nested too deeply.") from None
     text = entries.parse_text(document.get("text") if isinstance(document, dict) else None)
     key = entries.parse_request_key(request.headers.get("Idempotency-Key", str(uuid.uuid4())))
     entry = _database().run(lambda connection: entries.add(connection, key, text))

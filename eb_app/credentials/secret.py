@@ -24,7 +24,7 @@ from .model import Credential, CredentialUnavailable, Health, Rotation
 
 LOG = logging.getLogger(__name__)
 
-PAUSES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
+PAUSES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds between looks while a login is refused, the last repeated; each up to half shorter, at random."""
 URGENT_FOR = 60.0
 """Seconds after the last refused login in which the thread goes on looking."""

@@ -1,0 +1,250 @@
+"""Whatever visitors send is refused or rendered harmless, and logged without its content."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import re
+import uuid
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from eb_app.entries import LONGEST, PAGE
+from eb_app.logs import JsonFormatter
+from eb_app.web import LARGEST_REQUEST
+
+from .conftest import World
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+CANARY = "canary-3b8d"
+
+
+@pytest.fixture
+def client(world: World) -> FlaskClient:
+    return world.app().test_client()
+
+
+def add(client: FlaskClient, text: object, **more: Any) -> Any:
+    return client.post("/api/entries", json={"text": text}, **more)
+
+
+def form(client: FlaskClient, text: str, key: str | None = None, headers: dict[str, str] = OURS) -> Any:
+    data = {"text": text, "request_key": key or str(uuid.uuid4())}
+    return client.post("/entries", data=data, headers=headers)
+
+
+def test_an_entry_is_added_listed_and_deleted_on_the_page(client: FlaskClient) -> None:
+    """Without a script: the form posts, the browser is sent back to the page."""
+    answer = form(client, "first words")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    page = client.get("/").text
+    assert "first words" in page
+    found = re.search(r'action="(/entries/\d+/delete)"', page)
+    assert found
+    assert client.post(found[1], headers=OURS).status_code == 303
+    assert "first words" not in client.get("/").text
+
+
+def test_an_entry_is_added_listed_and_deleted_over_the_api(client: FlaskClient) -> None:
+    """201, 200, 204; deleting again is no error."""
+    made = add(client, "first words")
+    assert made.status_code == 201
+    assert client.get("/api/entries").json == {"entries": [made.json]}
+    for _ in range(2):
+        assert client.delete(f"/api/entries/{made.json['id']}").status_code == 204
+    assert client.get("/api/entries").json == {"entries": []}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'; DROP TABLE entries; -- ",
+        "' OR '1'='1",
+        '" ; SELECT SLEEP(5) ; #',
+        "%s %(text)s :text {{ 7*7 }} {% raw %} ${7*7}",
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)> ' onmouseover=alert(1)",
+        "&lt;b&gt; &amp;",
+        "Grüße, 你好, שלום, 👩‍👩‍👧",
+        "x" * LONGEST,
+        "😀" * LONGEST,
+    ],
+)
+def test_text_comes_back_as_it_was_and_is_text_on_the_page(client: FlaskClient, text: str) -> None:
+    """SQL, HTML and template syntax are letters like any other; four-byte characters survive."""
+    assert add(client, text).status_code == 201
+    assert client.get("/api/entries").json["entries"][0]["text"] == text.strip()
+    page = client.get("/").text
+    assert html.escape(text.strip()).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
+    assert "<script" not in page
+    assert "<img" not in page
+
+
+def test_a_repeated_request_adds_one_entry(client: FlaskClient) -> None:
+    """A double click, or a client that tries again; another text under the same key is a conflict."""
+    key = str(uuid.uuid4())
+    for _ in range(2):
+        assert form(client, "once", key).status_code == 303
+        assert add(client, "once", headers={"Idempotency-Key": key}).status_code == 201
+    assert len(client.get("/api/entries").json["entries"]) == 1
+    assert add(client, "twice", headers={"Idempotency-Key": key}).status_code == 409
+    assert form(client, "twice", key).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        (b"[" * 5000, "application/json", 400),
+        (b"null", "application/json", 400),
+        (b'"text"', "application/json", 400),
+        (b"{}", "application/json", 400),
+        (b'{"text": 7}', "application/json", 400),
+        (b'{"text": ["a"]}', "application/json", 400),
+        (b'{"text": "\\u0000"}', "application/json", 400),
+        (b'{"text": "\\ud800"}', "application/json", 400),
+        (b'{"text": "   "}', "application/json", 400),
+        (b'{"text": "' + b"x" * (LONGEST + 1) + b'"}', "application/json", 400),
+        (b'{"text": "' + b"x" * LARGEST_REQUEST + b'"}', "application/json", 413),
+        (b"text=hello", "text/plain", 403),
+    ],
+)
+def test_what_is_no_entry_is_refused(
+    client: FlaskClient, world: World, body: bytes, content_type: str, status: int
+) -> None:
+    """With an error in JSON and nothing written."""
+    answer = client.post("/api/entries", data=body, content_type=content_type)
+    assert answer.status_code == status
+    assert isinstance(answer.json["error"], str)
+    assert world.sql(f"SELECT COUNT(*) FROM `{world.schema}`.entries") == [(0,)]
+
+
+def test_a_form_that_is_refused_says_why_and_keeps_the_text(client: FlaskClient) -> None:
+    """The visitor corrects what is there; a screen reader hears the reason."""
+    answer = form(client, "bell\x07 <b>")
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
+    assert 'aria-describedby="problem"' in answer.text
+    assert "&lt;b&gt;" in answer.text
+    assert form(client, "x" * (LARGEST_REQUEST + 1)).status_code == 413
+    assert form(client, "text", key="no uuid").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {}]
+)
+def test_a_form_on_another_site_writes_nothing(
+    client: FlaskClient, world: World, headers: dict[str, str]
+) -> None:
+    """Cross-site request forgery: neither adding nor deleting."""
+    kept = add(client, "kept").json["id"]
+    assert form(client, "forged", headers=headers).status_code == 403
+    assert client.post(f"/entries/{kept}/delete", headers=headers).status_code == 403
+    assert world.sql(f"SELECT text FROM `{world.schema}`.entries") == [("kept",)]
+
+
+def test_pages_of_entries_follow_each_other(client: FlaskClient) -> None:
+    """However many there are, an answer has a page of them; nonsense is the first page."""
+    for number in range(PAGE + 3):
+        add(client, f"entry {number}")
+    first = client.get("/api/entries").json["entries"]
+    assert len(first) == PAGE
+    rest = client.get(f"/api/entries?before={first[-1]['id']}").json["entries"]
+    assert [entry["text"] for entry in rest] == ["entry 2", "entry 1", "entry 0"]
+    assert f"before={first[-1]['id']}" in client.get("/").text
+    for nonsense in ("x", "-1", "0", "9" * 40, "1 OR 1=1", "%00"):
+        assert client.get(f"/api/entries?before={nonsense}").json["entries"] == first
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/entries", "/api/status", "/healthz", "/readyz", "/nowhere", "/static/style.css"]
+)
+def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
+    """No script may run, no other site may frame it, nothing is guessed; errors included."""
+    headers = client.get(path).headers
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert "script-src" not in policy
+    assert "unsafe-inline" not in headers["Content-Security-Policy"]
+    assert policy["frame-ancestors"] == "'none'"
+    assert policy["form-action"] == "'self'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert ("no-store" in headers["Cache-Control"]) == (not path.startswith("/static/"))
+    assert "Set-Cookie" not in headers
+
+
+def test_the_page_keeps_its_own_policy(client: FlaskClient) -> None:
+    """Neither style nor script nor handler is written into the page, and what it loads is ours."""
+    add(client, "an entry")
+    page = client.get("/").text
+    assert not re.search(r"<style|<script|\sstyle=|\son[a-z]+=|javascript:", page)
+    for address in re.findall(r'(?:src|href|action)="([^"]*)"', page):
+        assert address.startswith("/"), address
+        if address.startswith("/static/"):
+            assert client.get(address).status_code == 200
+
+
+def test_errors_are_pages_for_people_and_json_for_programs(client: FlaskClient) -> None:
+    """Unknown addresses and methods."""
+    assert client.get("/nowhere").status_code == 404
+    assert "<html" in client.get("/nowhere").text
+    assert client.get("/api/nowhere").json == {"error": client.get("/api/nowhere").json["error"]}
+    assert client.put("/api/entries", json={}).status_code == 405
+    assert client.delete("/api/entries/99999999999999999999999999").status_code == 204
+
+
+def test_nothing_that_a_visitor_sends_is_logged(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither bodies nor addresses nor headers; the database's errors hide their parameters."""
+    caplog.set_level(logging.DEBUG, "eb_app")
+    add(client, CANARY)
+    add(client, f"{CANARY}\x00")
+    client.post("/api/entries", data=f"{{{CANARY}", content_type="application/json")
+    form(client, CANARY, key=CANARY)
+    client.get(f"/{CANARY}?x={CANARY}", headers={"User-Agent": CANARY, "Cookie": CANARY})
+    client.get(f"/api/entries?before={CANARY}")
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    assert len([line for line in lines if line["message"] == "request"]) == 6
+    assert CANARY not in json.dumps(lines)
+
+
+def test_an_error_of_the_database_is_logged_without_content(
+    client: FlaskClient, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The table is gone, so every statement fails: the log has the number, the visitor an apology."""
+    world.sql(f"DROP TABLE `{world.schema}`.entries")
+    answer = add(client, CANARY)
+    assert answer.status_code == 503
+    told = json.dumps([json.loads(JsonFormatter().format(record)) for record in caplog.records])
+    assert "error 1146" in told
+    assert CANARY not in told + answer.text
+
+
+def test_the_status_tells_all_but_the_password(client: FlaskClient, world: World) -> None:
+    """User, version, age and both hops; of what nginx and the load balancer say, only what looks like TLS."""
+    answer = client.get(
+        "/api/status",
+        headers={
+            "X-Tls-Version": "TLSv1.3",
+            "X-Tls-Cipher": "TLS_AES_128_GCM_SHA256",
+            "X-Amzn-Tls-Version": "TLSv1.3",
+            "X-Amzn-Tls-Cipher-Suite": "<script>",
+        },
+    )
+    told = answer.json
+    assert told["credential"]["user"] == told["database"]["user"] == world.blue
+    assert told["credential"]["version_id"] == told["database"]["version_id"]
+    assert told["credential"]["age_seconds"] >= 0
+    assert told["credential"]["state"] == "current"
+    assert told["database"]["tls_version"].startswith("TLSv1.")
+    assert told["proxy"] == {"tls_version": "TLSv1.3", "tls_cipher": "TLS_AES_128_GCM_SHA256"}
+    assert told["client"] == {"tls_version": "TLSv1.3", "tls_cipher": ""}
+    assert told["instance"] == {"id": "i-1", "availability_zone": "eu-central-1a"}
+    assert "password" not in answer.text
