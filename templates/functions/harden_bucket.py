@@ -16,7 +16,12 @@ from botocore.exceptions import ClientError
 
 def key_of(s3: Any, bucket: str, wanted: str) -> str:
     """Return the key the bucket shall encrypt with: its own, if it is somebody's, else the wanted one."""
-    rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    try:
+        rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ServerSideEncryptionConfigurationNotFoundError":
+            raise
+        return wanted
     held = rules[0]["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID", "")
     return held if ":key/" in held else wanted
 
