@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore import exceptions as botocore
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from .errors import BeanvaultError, ConfigurationError, Denied, Unreachable
 
@@ -86,6 +87,9 @@ class Aws:
         return self.session.client(service, endpoint_url=self.endpoint_url, config=config)  # type: ignore[call-overload]  # the stubs list each service by name
 
 
+FAILURES = (botocore.ClientError, botocore.BotoCoreError, ResponseParserError)
+"""Everything a call to AWS can raise; the last is an answer that isn't AWS's, as proxies give it."""
+
 DENIED_CODES = frozenset(
     {
         "AccessDenied",
@@ -129,8 +133,8 @@ def code(error: botocore.ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def explained(error: botocore.BotoCoreError | botocore.ClientError) -> BeanvaultError:
-    """Return *error* in words, with what to do about it."""
+def explained(error: Exception) -> BeanvaultError:
+    """Return *error*, one of `FAILURES`, in words, with what to do about it."""
     if isinstance(error, botocore.ClientError):
         return _refusal(error)
     if isinstance(error, (botocore.NoCredentialsError, botocore.PartialCredentialsError)):
@@ -144,6 +148,8 @@ def explained(error: botocore.BotoCoreError | botocore.ClientError) -> Beanvault
         return Denied(f"AWS credentials couldn't be had: {error}", "sign in again: `aws sso login`")
     if isinstance(error, botocore.NoRegionError):
         return ConfigurationError("no AWS region is set", "pass --region, or set AWS_REGION")
+    if isinstance(error, ResponseParserError):
+        return Unreachable("the answer wasn't one of AWS's", "check a proxy, and the endpoint's address")
     if isinstance(error, (botocore.HTTPClientError, botocore.ConnectionError)):
         return Unreachable(
             f"AWS didn't answer: {error}",

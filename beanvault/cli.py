@@ -16,7 +16,6 @@ from types import FrameType
 from typing import Any
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.text import Text
 
@@ -134,7 +133,7 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         remarks.print("interrupted: the same command goes on from here", style="yellow")
         return ExitCode.INTERRUPTED
-    except (BeanvaultError, ClientError, BotoCoreError) as error:
+    except (BeanvaultError, *aws.FAILURES) as error:
         if debug:
             remarks.print_exception(show_locals=False)
         known = error if isinstance(error, BeanvaultError) else aws.explained(error)

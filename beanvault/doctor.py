@@ -11,11 +11,11 @@ from enum import Enum
 from pathlib import Path
 
 import uv
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from templates.deployment import Deployment, ExistingCertificate, IssuedCertificate
 
-from .aws import Aws, code, explained
+from .aws import FAILURES, Aws, code, explained
 from .errors import BeanvaultError
 from .vault.server import Server, status
 
@@ -42,7 +42,7 @@ def examine(deployment: Deployment, aws: Aws, vault: Server | None) -> Iterator[
     yield from _tools()
     try:
         account = aws.account()
-    except (ClientError, BotoCoreError) as error:
+    except FAILURES as error:
         known = explained(error)
         yield Finding("credentials", Verdict.BAD, str(known), known.remedy)
         return  # nothing else can be asked without them
@@ -52,7 +52,7 @@ def examine(deployment: Deployment, aws: Aws, vault: Server | None) -> Iterator[
     for what, check in CHECKS:
         try:
             yield from check(deployment, aws)
-        except (ClientError, BotoCoreError) as error:
+        except FAILURES as error:
             known = explained(error)
             yield Finding(what, Verdict.UNKNOWN, str(known), known.remedy)
     if vault is not None:

@@ -1,0 +1,90 @@
+"""beanvault verify"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from ..context import Context
+from ..errors import ConfigurationError, ExitCode
+from ..verify import export
+from ..verify.live import Live
+from ..verify.model import Finding, Status
+from ..verify.run import CONTROLS
+from ..verify.run import verify as run_controls
+from .options import as_json, pass_context, print_json
+
+EXAMPLES = """\b
+Examples:
+  beanvault verify
+  beanvault verify --html report.html --asff findings.json
+  beanvault verify RDS.3 S3.8 --json"""
+
+STYLES = {
+    Status.PASS: "green",
+    Status.FAIL: "red",
+    Status.UNKNOWN: "yellow",
+    Status.NOT_APPLICABLE: "dim",
+}
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("controls", nargs=-1, metavar="[CONTROL]...")
+@click.option("--html", "html_file", type=FILE, help="Write a page for a reviewer.")
+@click.option("--asff", "asff_file", type=FILE, help="Write Security Hub's format.")
+@click.option("--all", "show_all", is_flag=True, help="Show also what passes and what doesn't apply.")
+@click.option("--strict", is_flag=True, help="Fail also for what couldn't be asked.")
+@as_json
+@pass_context
+def command(
+    context: Context,
+    controls: tuple[str, ...],
+    html_file: Path | None,
+    asff_file: Path | None,
+    show_all: bool,
+    strict: bool,
+    as_json: bool,
+) -> int:
+    """Ask the account itself whether each CONTROL (all, by default) is kept.
+
+    Ends with 1 when one fails. What the deployment file openly asks for, as a trial's single zone, doesn't.
+    """
+    unknown = sorted(set(controls) - {control.id for control in CONTROLS})
+    if unknown:
+        raise ConfigurationError(
+            f"there is no control {', '.join(unknown)}", "beanvault verify --all lists them all"
+        )
+    account = context.aws.account()
+    findings = []
+    for finding in run_controls(Live(context.deployment, context.aws), controls):
+        findings.append(finding)
+        if not as_json and (show_all or finding.status in (Status.FAIL, Status.UNKNOWN)):
+            _print(context, finding)
+    name, region, now = context.deployment.name, context.aws.region, dt.datetime.now(dt.UTC)
+    if html_file:
+        html_file.write_text(export.page(findings, name, region, account, now))
+    if asff_file:
+        told = export.asff(findings, name, context.aws.partition, region, account, now)
+        asff_file.write_text(json.dumps(told, indent=2))
+    if as_json:
+        print_json(export.plain(findings))
+    else:
+        sums = export.counts(findings)
+        click.echo(", ".join(f"{number} {status.value}" for status, number in sums.items()))
+    bad = {Status.FAIL, Status.UNKNOWN} if strict else {Status.FAIL}
+    return ExitCode.FAILED if any(finding.status in bad for finding in findings) else ExitCode.OK
+
+
+def _print(context: Context, finding: Finding) -> None:
+    line = Text(f"{finding.status.value:<14}", style=STYLES[finding.status])
+    resource = f" {finding.resource}" if finding.resource else ""
+    context.out.print(
+        line.append(f"{finding.id:<18} {finding.title}:{resource}: {finding.evidence}", style="")
+    )
+    if finding.status is Status.FAIL:
+        context.out.print(f"{'':<14}→ {finding.remedy}")

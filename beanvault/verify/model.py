@@ -1,0 +1,67 @@
+"""The nouns of a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .live import Live
+
+
+class Status(Enum):
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_APPLICABLE = "not applicable"
+    """There is nothing it could apply to, or the deployment file chose otherwise, openly."""
+    UNKNOWN = "unknown"
+    """It couldn't be asked; the evidence says why."""
+
+
+class Severity(Enum):
+    """As Security Hub's."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+    CRITICAL = "CRITICAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one resource was seen to be."""
+
+    resource: str
+    ok: bool
+    evidence: str
+    chosen: bool = False
+    """Whether the deployment file asks for what isn't ok: a trial's cheapness is no finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A rule, and how to look whether it is kept."""
+
+    id: str
+    """Security Hub's (FSBP), or `C…` for CIS AWS Foundations, `SEC…`/`REL…` for Well-Architected, `BV…` for
+    ours.
+    """
+    title: str
+    severity: Severity
+    remedy: str
+    look: Callable[[Live], Iterator[Seen]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A control's result for one resource."""
+
+    id: str
+    title: str
+    severity: Severity
+    status: Status
+    resource: str
+    evidence: str
+    remedy: str
