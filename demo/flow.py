@@ -94,7 +94,7 @@ def deployment_file(name: str, vault_port: int, database_port: int, ca_file: Pat
     }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Flow:
     """What the steps have built so far; each attribute is there once its step has run."""
 
