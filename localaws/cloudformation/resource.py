@@ -89,6 +89,11 @@ class ResourceType:
     """Properties set by a call of their own; a function sees to presence and absence itself."""
     ignored: frozenset[str] = frozenset()
     """Properties that nothing here can honour and that change nothing a test would see."""
+    known: frozenset[str] | None = None
+    """Further properties of a type whose create *function* picks from them: any other is refused.
+
+    None means that a call takes them all, and refuses by itself.
+    """
     update: str | Callable[[Resource, Mapping[str, Any]], None] = ""
     """Called when a property changed that is neither a setting nor the tags."""
     whole: bool = False
@@ -112,6 +117,16 @@ class ResourceType:
 
     def has_attribute(self, name: str) -> bool:
         return self.attributes is None or name in self.attributes
+
+    def check(self, properties: Mapping[str, Any]) -> None:
+        """Refuse properties that nothing here would read."""
+        if self.known is None:
+            return
+        read = self.known | (self.mutable or frozenset()) | self.settings.keys() | self.ignored | {self.named}
+        if extra := sorted(properties.keys() - read - ({self.tags} if self.tagged else set())):
+            raise ResourceFailed(
+                f"Properties validation failed: extraneous key [{extra[0]}] is not permitted"
+            )
 
     def replaces(self, changed: set[str]) -> bool:
         """Tell whether a change of these properties makes a new resource."""
@@ -259,6 +274,7 @@ class Resource:
 
     def create(self) -> None:
         kind = self.type
+        kind.check(self.properties)
         if callable(kind.create):
             kind.create(self)
         else:
@@ -281,6 +297,7 @@ class Resource:
     def update(self, properties: dict[str, Any]) -> None:
         """Bring the resource from its properties to these, in place."""
         kind, old = self.type, self.properties
+        kind.check(properties)
         self.properties = properties
         changed = {name for name in old.keys() | properties.keys() if old.get(name) != properties.get(name)}
         for name in (name for name in kind.settings if name in changed):

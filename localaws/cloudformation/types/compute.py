@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, same
+from ..resource import Resource, ResourceType
 
 _lambda = partial(ResourceType, service="lambda")
 
@@ -140,22 +140,6 @@ TYPES = (
         update=_invoke_config,
         mutable=frozenset({"DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"}),
         delete="delete_function_event_invoke_config",
-    ),
-    _lambda(
-        name="AWS::Lambda::Version",
-        create="publish_version",
-        id="FunctionArn",
-        attributes=same("Version", "FunctionArn"),
-    ),
-    _lambda(
-        name="AWS::Lambda::Alias",
-        create="create_alias",
-        id="AliasArn",
-        named="Name",
-        update="update_alias",
-        replace=frozenset({"FunctionName"}),
-        delete="delete_alias",
-        attributes={"AliasArn": "AliasArn"},
     ),
     ResourceType(
         name="AWS::AutoScaling::AutoScalingGroup",

@@ -217,6 +217,7 @@ TYPES = (
     _rds(
         name="AWS::RDS::DBProxyTargetGroup",
         create=_create_targets,
+        known=frozenset({"DBProxyName", "TargetGroupName"}),
         update=lambda group, _: _create_targets(group),
         mutable=frozenset(
             {"ConnectionPoolConfigurationInfo", "DBInstanceIdentifiers", "DBClusterIdentifiers"}
@@ -227,6 +228,7 @@ TYPES = (
     _secrets(
         name="AWS::SecretsManager::Secret",
         create=_create_secret,
+        known=frozenset(),
         id="ARN",
         named="Name",
         name_limit=512,

@@ -57,20 +57,16 @@ def _update_rule(rule: Resource, old: Mapping[str, Any]) -> None:
 
 def _token(acl: Resource) -> dict[str, Any]:
     where = {"Name": acl.name, "Scope": acl.properties["Scope"], "Id": acl.answer["Id"]}
-    return where | {"LockToken": acl.call(f"get_{_waf_kind(acl)}", **where)["LockToken"]}
+    return where | {"LockToken": acl.call("get_web_acl", **where)["LockToken"]}
 
 
-def _waf_kind(resource: Resource) -> str:
-    return {"AWS::WAFv2::WebACL": "web_acl", "AWS::WAFv2::IPSet": "ip_set"}[resource.type_name]
+def _update_acl(acl: Resource, _: Mapping[str, Any]) -> None:
+    plain = {key: value for key, value in acl.plain().items() if key != "Scope"}
+    acl.call("update_web_acl", **_token(acl), **plain)
 
 
-def _update_waf(resource: Resource, _: Mapping[str, Any]) -> None:
-    plain = {key: value for key, value in resource.plain().items() if key != "Scope"}
-    resource.call(f"update_{_waf_kind(resource)}", **_token(resource), **plain)
-
-
-def _delete_waf(resource: Resource) -> None:
-    resource.call(f"delete_{_waf_kind(resource)}", **_token(resource))
+def _delete_acl(acl: Resource) -> None:
+    acl.call("delete_web_acl", **_token(acl))
 
 
 def _associate(association: Resource) -> None:
@@ -186,33 +182,20 @@ TYPES = (
         delete="delete_rule",
         attributes={"RuleArn": "{id}", "IsDefault": "IsDefault"},
     ),
-    *(
-        _waf(
-            name=f"AWS::WAFv2::{name}",
-            create=f"create_{kind}",
-            answer="Summary",
-            id="{name}|{Id}|{Scope}",
-            named="Name",
-            update=_update_waf,
-            mutable=frozenset(
-                {
-                    "DefaultAction",
-                    "Description",
-                    "Rules",
-                    "VisibilityConfig",
-                    "CustomResponseBodies",
-                    "Addresses",
-                }
-                | {"CaptchaConfig", "ChallengeConfig", "TokenDomains", "AssociationConfig"}
-            ),
-            delete=_delete_waf,
-            attributes={"Arn": "ARN", "Id": "Id"} | more,
-            tagged="ARN",
-        )
-        for name, kind, more in (
-            ("WebACL", "web_acl", {"LabelNamespace": "awswaf:{account}:webacl:{name}:"}),
-            ("IPSet", "ip_set", {}),
-        )
+    _waf(
+        name="AWS::WAFv2::WebACL",
+        create="create_web_acl",
+        answer="Summary",
+        id="{name}|{Id}|{Scope}",
+        named="Name",
+        update=_update_acl,
+        mutable=frozenset(
+            {"DefaultAction", "Description", "Rules", "VisibilityConfig", "CustomResponseBodies"}
+            | {"CaptchaConfig", "ChallengeConfig", "TokenDomains", "AssociationConfig"}
+        ),
+        delete=_delete_acl,
+        attributes={"Arn": "ARN", "Id": "Id", "LabelNamespace": "awswaf:{account}:webacl:{name}:"},
+        tagged="ARN",
     ),
     _waf(
         name="AWS::WAFv2::WebACLAssociation",
@@ -232,6 +215,16 @@ TYPES = (
         name="AWS::CertificateManager::Certificate",
         service="acm",
         create=_request,
+        known=frozenset(
+            {
+                "DomainName",
+                "SubjectAlternativeNames",
+                "ValidationMethod",
+                "KeyAlgorithm",
+                "CertificateAuthorityArn",
+                "DomainValidationOptions",
+            }
+        ),
         id="CertificateArn",
         ignored=frozenset({"CertificateTransparencyLoggingPreference"}),
         delete="delete_certificate",
@@ -240,6 +233,7 @@ TYPES = (
     _route53(
         name="AWS::Route53::HostedZone",
         create=_create_zone,
+        known=frozenset({"Name", "VPCs"}),
         ignored=frozenset({"HostedZoneTags", "HostedZoneConfig"}),
         delete="delete_hosted_zone",
         delete_with={"Id": "{id}"},

@@ -185,6 +185,7 @@ TYPES = (
     _iam(
         name="AWS::IAM::Role",
         create=_create_role,
+        known=frozenset({"Path"}),
         answer="Role",
         named="RoleName",
         name_limit=64,
@@ -200,6 +201,7 @@ TYPES = (
     _iam(
         name="AWS::IAM::ManagedPolicy",
         create=_create_managed,
+        known=frozenset({"Path", "Description"}),
         answer="Policy",
         id="Arn",
         named="ManagedPolicyName",
@@ -211,6 +213,7 @@ TYPES = (
     _iam(
         name="AWS::IAM::Policy",
         create=_create_inline,
+        known=frozenset(),
         named="PolicyName",
         update=_put_inline,
         mutable=frozenset({"PolicyDocument", "Roles", "Users", "Groups"}),
@@ -220,6 +223,7 @@ TYPES = (
     _iam(
         name="AWS::IAM::InstanceProfile",
         create=_create_profile,
+        known=frozenset({"Path"}),
         answer="InstanceProfile",
         named="InstanceProfileName",
         update=_put_in_profile,

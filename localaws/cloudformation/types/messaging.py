@@ -152,6 +152,7 @@ TYPES = (
     _events(
         name="AWS::Events::EventBusPolicy",
         create=_create_bus_policy,
+        known=frozenset({"EventBusName", "StatementId"}),
         update=lambda policy, _: _create_bus_policy(policy),
         mutable=frozenset({"Statement", "Action", "Principal", "Condition"}),
         delete="remove_permission",
@@ -190,6 +191,7 @@ TYPES = (
     _sns(
         name="AWS::SNS::Topic",
         create=_create_topic,
+        known=frozenset({"FifoTopic", "Subscription"}),
         id="TopicArn",
         named="TopicName",
         update=_topic_attributes,
@@ -205,6 +207,7 @@ TYPES = (
     _sns(
         name="AWS::SNS::TopicPolicy",
         create=partial(_policy_on, "set_topic_attributes", "Topics", "TopicArn"),
+        known=frozenset(),
         update=partial(_policy_on, "set_topic_attributes", "Topics", "TopicArn"),
         mutable=frozenset({"PolicyDocument", "Topics"}),
         attributes={"Id": "{id}"},
@@ -212,6 +215,7 @@ TYPES = (
     _sns(
         name="AWS::SNS::Subscription",
         create=_subscribe,
+        known=frozenset({"TopicArn", "Protocol", "Endpoint"}),
         update=_update_subscription,
         mutable=frozenset(
             {"DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"}
@@ -224,6 +228,7 @@ TYPES = (
     _sqs(
         name="AWS::SQS::Queue",
         create=_create_queue,
+        known=frozenset({"FifoQueue", "DeduplicationScope", "FifoThroughputLimit"}),
         id="QueueUrl",
         named="QueueName",
         name_limit=80,
@@ -250,6 +255,7 @@ TYPES = (
     _sqs(
         name="AWS::SQS::QueuePolicy",
         create=partial(_policy_on, "set_queue_attributes", "Queues", "QueueUrl"),
+        known=frozenset(),
         update=partial(_policy_on, "set_queue_attributes", "Queues", "QueueUrl"),
         mutable=frozenset({"PolicyDocument", "Queues"}),
         delete=_remove_queue_policy,

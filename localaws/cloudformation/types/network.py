@@ -208,12 +208,15 @@ TYPES = (
         id="VpnGatewayId",
         delete="delete_vpn_gateway",
         attributes=same("VPNGatewayId"),
-        rename={"VPNGatewayId": "VpnGatewayId"},
         tagged="{id}",
         tag_kind="vpn-gateway",
     ),
     _ec2(name="AWS::EC2::VPCGatewayAttachment", create=_attach, delete=_detach),
-    _ec2(name="AWS::EC2::VPNGatewayRoutePropagation", create=_remember),
+    _ec2(
+        name="AWS::EC2::VPNGatewayRoutePropagation",
+        create=_remember,
+        known=frozenset({"RouteTableIds", "VpnGatewayId"}),
+    ),
     _ec2(
         name="AWS::EC2::EIP",
         create="allocate_address",
@@ -273,6 +276,7 @@ TYPES = (
     _ec2(
         name="AWS::EC2::SecurityGroup",
         create=_create_group,
+        known=frozenset({"GroupDescription", "VpcId"}),
         id="GroupId",
         named="GroupName",
         update=_update_group,

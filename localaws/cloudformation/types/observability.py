@@ -41,6 +41,7 @@ TYPES = (
     _logs(
         name="AWS::Logs::LogGroup",
         create=_create_log_group,
+        known=frozenset({"KmsKeyId"}),
         named="LogGroupName",
         name_limit=512,
         settings={
@@ -54,6 +55,7 @@ TYPES = (
     _logs(
         name="AWS::Logs::MetricFilter",
         create=_create_filter,
+        known=frozenset({"LogGroupName"}),
         named="FilterName",
         update=_create_filter,
         mutable=frozenset({"FilterPattern", "MetricTransformations"}),
@@ -80,6 +82,7 @@ TYPES = (
     _cloudwatch(
         name="AWS::CloudWatch::CompositeAlarm",
         create=_keep,
+        known=frozenset(),
         named="AlarmName",
         update=_keep,
         mutable=frozenset(

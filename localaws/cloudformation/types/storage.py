@@ -130,6 +130,7 @@ TYPES = (
     _s3(
         name="AWS::S3::Bucket",
         create=_create_bucket,
+        known=frozenset({"ObjectLockEnabled"}),
         named="BucketName",
         rename={"BucketName": "Bucket", "ObjectLockEnabled": "ObjectLockEnabledForBucket"},
         name_limit=63,
@@ -202,6 +203,7 @@ TYPES = (
     _backup(
         name="AWS::Backup::BackupPlan",
         create=_create_plan,
+        known=frozenset({"BackupPlanTags"}),
         id="BackupPlanId",
         update=_keep,
         mutable=frozenset({"BackupPlan"}),
