@@ -62,6 +62,7 @@ class Call:
             "aws:SecureTransport": "true",  # loopback stands for TLS
             "aws:SourceIp": "127.0.0.1",
             "aws:ViaAWSService": "false",
+            "aws:PrincipalIsAWSService": "false",
             "aws:TagKeys": tuple(tags) or self.params.get("TagKeys"),
             **{f"aws:RequestTag/{key}": value for key, value in tags.items()},
             **(_CONTEXT[self.service](self) if self.service in _CONTEXT else {}),

@@ -105,6 +105,8 @@ def _secrets_manager(
         return
     via = {
         **{name: value for name, value in context.items() if not name.startswith("secretsmanager:")},
+        "aws:ViaAWSService": "true",
+        "aws:CalledVia": ("secretsmanager.amazonaws.com",),
         "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",
         "kms:CallerAccount": call.account,
         "kms:EncryptionContext:SecretARN": resource,

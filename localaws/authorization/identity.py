@@ -179,8 +179,15 @@ def _role_session(session: Any) -> Caller:
             "aws:PrincipalType": "AssumedRole",
             "aws:userid": session.user_id,
             **{f"aws:PrincipalTag/{tag['Key']}": tag["Value"] for tag in role.tags or ()},
+            **getattr(session, "localaws_context", {}),
         },
     )
+
+
+def remember_context(account: str, key_id: str, context: Mapping[str, ContextValue]) -> None:
+    """Let condition keys go with every call that the session of *key_id* makes."""
+    session: Any = sts_backends[account][PARTITION].get_assumed_role_from_access_key(key_id)
+    session.localaws_context = dict(context)
 
 
 def _user(backend: Any, user: Any) -> Caller:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -12,8 +13,8 @@ from botocore.config import Config
 
 from ..inproc import client
 from .enforcement import decide
-from .identity import Caller
-from .policy import Decision, Request
+from .identity import Caller, remember_context
+from .policy import ContextValue, Decision, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,24 @@ class NotTrustedError(Exception):
     """The role's trust policy does not let the service assume it."""
 
 
-def assume_role(role_arn: str, service: str, session_name: str, region: str, source_arn: str = "") -> Session:
+def assume_role(
+    role_arn: str,
+    service: str,
+    session_name: str,
+    region: str,
+    source_arn: str = "",
+    context: Mapping[str, ContextValue] | None = None,
+) -> Session:
     """Return credentials for one hour, as *service* (`lambda.amazonaws.com`) gets them for the role.
 
-    Raises NotTrustedError.
+    The condition keys in *context* go with every call of the session. Raises NotTrustedError.
     """
     if not may_call(service, "sts:AssumeRole", role_arn, source_arn):
         raise NotTrustedError(f"{service} may not assume {role_arn}: its trust policy does not allow it")
-    sts = client("sts", region, role_arn.split(":")[4])
+    account = role_arn.split(":")[4]
+    sts = client("sts", region, account)
     made = sts.assume_role(RoleArn=role_arn, RoleSessionName=f"{session_name:-<2.64}")["Credentials"]
+    remember_context(account, made["AccessKeyId"], context or {})
     return Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"])
 
 

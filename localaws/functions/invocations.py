@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -122,7 +122,7 @@ class Invoker:
         return usable[0] if usable else None
 
     def _start(self, function: Function) -> Sandbox:
-        session = self._session(function)
+        session = self._session(function, {"lambda:SourceFunctionArn": function.configuration.arn})
         sandbox = Sandbox(function.configuration, function.code, session, self._home, self._endpoint)
         with self._lock:
             self._alive.add(sandbox)
@@ -143,9 +143,9 @@ class Invoker:
         with self._lock:
             self._alive.difference_update(sandboxes)
 
-    def _session(self, function: Function) -> Session:
+    def _session(self, function: Function, context: Mapping[str, str] | None = None) -> Session:
         made = function.configuration
-        return assume_role(made.role, "lambda.amazonaws.com", made.name, made.region, made.arn)
+        return assume_role(made.role, "lambda.amazonaws.com", made.name, made.region, made.arn, context)
 
     # --- asynchronous ---------------------------------------------------------------------------------------
 

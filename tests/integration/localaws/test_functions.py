@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import threading
 import time
 import uuid
 import zipfile
@@ -239,6 +238,17 @@ def test_a_function_has_its_roles_rights_and_no_more(create: Create, local_aws: 
     assert "AccessDeniedException" in refused.payload["errorMessage"]
 
 
+def test_a_policy_can_tell_the_functions_own_calls(create: Create, local_aws: LocalAws):
+    """lambda:SourceFunctionArn goes with every call of the code."""
+    function, secret = create(), uuid.uuid4().hex
+    local_aws.client("secretsmanager").create_secret(Name=secret, SecretString="value")
+    for source, error in ((function.arn, None), (function.arn + "x", "Unhandled")):
+        condition = {"ArnEquals": {"lambda:SourceFunctionArn": source}}
+        read = {"Action": "secretsmanager:GetSecretValue", "Resource": "*", "Condition": condition}
+        allow(local_aws, function.name, read)
+        assert function.invoke("read", secret=secret).error == error
+
+
 def test_a_role_that_does_not_trust_lambda_is_not_assumed(create: Create, local_aws: LocalAws):
     """moto assumes any role, even one that does not exist."""
     function = create(role=new_role(local_aws, "ec2.amazonaws.com"))
@@ -292,13 +302,7 @@ def test_an_exception_is_an_error_object(create: Create):
 
 def test_reserved_concurrency_throttles(create: Create, local_aws: LocalAws):
     """While the one allowed invocation runs: 429 for a call, patience for an event."""
-    function = create()
-    function.invoke()
-    local_aws.client("lambda").put_function_concurrency(
-        FunctionName=function.name, ReservedConcurrentExecutions=1
-    )
-    running = threading.Thread(target=function.invoke, args=("sleep",), kwargs={"seconds": 2})
-    running.start()
+    function = create(Timeout=30)
 
     def throttled() -> ClientError | None:
         try:
@@ -307,14 +311,20 @@ def test_reserved_concurrency_throttles(create: Create, local_aws: LocalAws):
             return error
         return None
 
-    error = until(throttled).response
-    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == (
-        "TooManyRequestsException",
-        429,
-    )
+    def reserve(concurrency: int) -> None:
+        local_aws.client("lambda").put_function_concurrency(
+            FunctionName=function.name, ReservedConcurrentExecutions=concurrency
+        )
+
+    reserve(0)
+    assert throttled()
+    reserve(1)
+    function.send("sleep", seconds=5)
+    refusal = until(throttled).response
+    assert refusal["Error"]["Code"] == "TooManyRequestsException"
+    assert refusal["ResponseMetadata"]["HTTPStatusCode"] == 429
     ended = function.runs()
     function.send("nothing")
-    running.join()
     until(lambda: function.runs() >= ended + 2)
 
 
