@@ -32,7 +32,8 @@ class Folder:
 class Kv2Mount:
     """A mount of KV version 2."""
 
-    def __init__(self, vault: Vault, mount: str, now: Callable[[], float]) -> None:
+    def __init__(self, vault: Vault, mount: str, now: Callable[[], float], page: int = PAGE) -> None:
+        self._page = page
         self._vault = vault
         self._mount = mount
         self._now = now
@@ -89,7 +90,7 @@ class Kv2Mount:
     def _detailed_folder(self, folder: str) -> Folder:
         """Look into *folder* (empty, or ending in `/`) with the metadata of all that is in it."""
         found = Folder()
-        params = {"limit": str(PAGE)}
+        params = {"limit": str(self._page)}
         while True:
             data = self._vault.list(f"{self._mount}/detailed-metadata/{folder}", params)
             keys = data["keys"]
@@ -99,7 +100,7 @@ class Kv2Mount:
                     found.folders.append(folder + key)
                 else:
                     found.entries.append(self._entry(folder + key, details[key]))
-            if len(keys) < PAGE:
+            if len(keys) < self._page:
                 return found
             params["after"] = keys[-1]
 

@@ -14,6 +14,8 @@ from replicator.model import Absent, Entry, Replica, Revision, SecretValue, Tags
 class MemorySource:
     """A mount of KV version 2 called `kv`, with a clock that ticks once a write."""
 
+    mount = "kv"
+
     def __init__(self) -> None:
         self._ticks = itertools.count(1)
         self._values: dict[str, tuple[Revision, Mapping[str, object] | None]] = {}
