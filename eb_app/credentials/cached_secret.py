@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from .model import Credential
 
@@ -77,7 +77,7 @@ class CachedSecret:
     def _observed(self, call: Callable[[], Any]) -> Any:
         try:
             answer = call()
-        except (BotoCoreError, ClientError) as error:
+        except Exception as error:
             self.failure = name_of(error)
             raise
         self.failure = None

@@ -17,9 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from .cached_secret import CachedSecret, SecretsManager, SecretUnusable, name_of
+from .cached_secret import CachedSecret, SecretsManager, name_of
 from .model import Credential, CredentialUnavailable, Health, Rotation
 
 LOG = logging.getLogger(__name__)
@@ -149,7 +147,7 @@ class SecretCredentials:
         try:
             found = self._secret.read(fresh=fresh)
             reason = self._secret.failure
-        except (BotoCoreError, ClientError, SecretUnusable) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread must live and look again
             found, reason = None, name_of(error)
         with self._changed:
             if reason is None:

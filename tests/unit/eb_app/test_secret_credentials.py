@@ -14,9 +14,11 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from eb_app.credentials import CredentialUnavailable, IamCredentials, SecretCredentials
+from eb_app.credentials.cached_secret import CachedSecret, SecretUnusable
 from localaws import inproc
 
 CANARY = "canary-9c41"
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://secretsmanager.example")
 
 
 class Api:
@@ -25,7 +27,7 @@ class Api:
     def __init__(self) -> None:
         self.client = inproc.client("secretsmanager", "eu-central-1")
         self.name = f"unit/{uuid.uuid4()}"
-        self.down = False
+        self.down: Exception | None = None
         self.calls = 0
         self.write("app_blue")
 
@@ -51,7 +53,7 @@ class Api:
     def _count(self) -> None:
         self.calls += 1
         if self.down:
-            raise EndpointConnectionError(endpoint_url="https://secretsmanager.example")
+            raise self.down
 
 
 @pytest.fixture
@@ -174,16 +176,20 @@ def test_a_rotation_that_nobody_noticed_says_so(api: Api, make: Make) -> None:
     assert first.first_login is not None
 
 
-def test_the_last_good_value_serves_on_while_secrets_manager_is_down(api: Api, make: Make) -> None:
-    """The health says so, and why; and takes it back afterwards."""
+@pytest.mark.parametrize("failure", [UNREACHABLE, RuntimeError(CANARY)])
+def test_the_last_good_value_serves_on_while_secrets_manager_is_down(
+    api: Api, make: Make, failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The health says so, and why; and takes it back afterwards. No failure ends the renewal."""
     credentials = make(ttl=1)
     old = credentials.current()
-    api.down = True
+    api.down = failure
     until(lambda: credentials.health().state == "last good value")
-    assert credentials.health().reason == "EndpointConnectionError"
+    assert credentials.health().reason == type(failure).__name__
+    assert CANARY not in caplog.text
     assert credentials.current() is old
     version = api.write("app_green")
-    api.down = False
+    api.down = None
     until(lambda: credentials.version() == version)
     assert credentials.health().state == "current"
 
@@ -198,27 +204,33 @@ def test_the_last_good_value_serves_on_while_secrets_manager_is_down(api: Api, m
         json.dumps({"username": "app_blue", "password": 7}),
     ],
 )
-def test_a_version_that_is_no_login_changes_nothing(
-    api: Api, make: Make, text: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The last good value serves on; what the bad one holds is told to nobody."""
+def test_a_version_that_is_no_login_is_refused_without_a_word_of_it(api: Api, text: str) -> None:
+    """Whatever it holds instead, the error doesn't say."""
+    api.put(text)
+    with pytest.raises(SecretUnusable, match="AWSCURRENT") as raised:
+        CachedSecret(api.name, api, ttl=3600).read(fresh=False)
+    assert CANARY not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_a_version_that_is_no_login_changes_nothing(api: Api, make: Make) -> None:
+    """The last good value serves on, and the health says why."""
     credentials = make(ttl=1)
     old = credentials.current()
-    api.put(text)
+    api.put("no JSON")
     until(lambda: credentials.health().state == "last good value")
     assert credentials.current() is old
     assert "AWSCURRENT" in credentials.health().reason
-    assert CANARY not in credentials.health().reason + caplog.text
 
 
 def test_without_any_credential_there_is_an_error_and_later_a_login(api: Api, make: Make) -> None:
     """A process may start before Secrets Manager answers."""
     credentials = make()
-    api.down = True
+    api.down = UNREACHABLE
     with pytest.raises(CredentialUnavailable, match="EndpointConnectionError"):
         credentials.current()
     assert credentials.health().state == "unavailable"
-    api.down = False
+    api.down = None
     assert credentials.current().user == "app_blue"
 
 
