@@ -1,0 +1,269 @@
+"""The operator's whole way through the command line, as processes: from a deployment file to nothing left.
+
+The tests of this module are one story, told in order; each leaves the deployment as the next finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hvac
+import pytest
+
+from demo.servers.authority import Authority
+from demo.servers.localaws import LocalAws, clean_environment
+from demo.servers.mariadb import MariaDB
+from demo.servers.openbao import OpenBao
+
+NAME = "story"
+SECONDS = 300
+
+
+@dataclass
+class Operator:
+    """Somebody at a terminal that isn't one, with a deployment file and AWS credentials."""
+
+    directory: Path
+    aws: LocalAws
+    vault: OpenBao
+    said: list[str] = field(default_factory=list)
+    """Everything any command printed."""
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "beanvault.toml"
+
+    @property
+    def keys_file(self) -> Path:
+        return self.directory / "keys.json"
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **clean_environment(),
+            **self.aws.environment(),
+            "VAULT_ADDR": self.vault.address,
+            "VAULT_CACERT": str(self.vault.ca_file),
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "beanvault", "--config", str(self.config), *arguments]
+
+    def run(
+        self, *arguments: str, status: int = 0, stdin: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments),
+            env={**self.environment(), **environment},
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        self.said += [done.stdout, done.stderr]
+        assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *arguments: str, status: int = 0, **environment: str) -> Any:
+        return json.loads(self.run(*arguments, "--json", status=status, **environment).stdout)
+
+    @property
+    def root_token(self) -> str:
+        token: str = json.loads(self.keys_file.read_text())["root_token"]
+        return token
+
+
+@pytest.fixture(scope="module")
+def operator(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, mariadb: MariaDB
+) -> Iterator[Operator]:
+    directory = tmp_path_factory.mktemp("story")
+    vault = OpenBao.start(directory, authority)
+    aws = LocalAws.start(directory, mariadb)
+    made = Operator(directory, aws, vault)
+    made.run(
+        "init",
+        *("--name", NAME, "--aws-region", "eu-central-1", "--vault-cidr", "127.0.0.1/32"),
+        *("--vault-port", vault.address.rpartition(":")[2]),
+    )
+    text = made.config.read_text()
+    ours = f'[database]\nport = {mariadb.port}\nca_file = "{mariadb.ca_file}"\nsecret_ttl_seconds = 1\n'
+    made.config.write_text(text.replace("[database]\n", ours))
+    yield made
+    aws.stop()
+    vault.stop()
+
+
+def test_a_file_that_is_there_is_not_written_over(operator: Operator) -> None:
+    before = operator.config.read_text()
+    told = operator.run("init", "--name", "other", "--aws-region", "eu-central-1", status=2)
+    assert "exists" in told.stderr
+    assert operator.config.read_text() == before
+
+
+def test_nothing_is_made_without_an_answer(operator: Operator) -> None:
+    told = operator.run("deploy", status=1)
+    assert "--yes would agree" in told.stderr
+    assert operator.aws.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_a_deployment_interrupted_in_the_middle_of_a_stack_is_finished_by_the_next_call(
+    operator: Operator,
+) -> None:
+    with subprocess.Popen(
+        operator.command("deploy", "--yes"),
+        env=operator.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if re.search(rf"{NAME}-network \w+ CREATE_", line):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+        assert process.wait(60) == 130
+    assert "the same command goes on from here" in rest
+    results = {result["stack"]: result for result in operator.json("deploy", "--yes")}
+    assert len(results) == 8
+    assert {result["outcome"] for result in results.values()} <= {"created", "unchanged"}
+    again = operator.json("deploy", "--yes")
+    assert {result["outcome"] for result in again} == {"unchanged"}
+
+
+def test_vault_is_initialised_and_connected_and_that_can_be_repeated(operator: Operator) -> None:
+    arguments = ("vault", "init", "--yes", "--keys-file", str(operator.keys_file), "--invisible", "hidden")
+    told = operator.run(*arguments)
+    assert stat.S_IMODE(operator.keys_file.stat().st_mode) == 0o600
+    assert "may not list hidden/metadata/" in told.stderr
+    operator.run(*arguments)
+
+
+def test_a_connection_is_taken_from_standard_input_only_if_it_works(operator: Operator) -> None:
+    printed = operator.run("vault", "init", "--keys-file", str(operator.keys_file), "--print-connection")
+    connection = printed.stdout
+    operator.said.remove(connection)  # the one output that is meant to hold a secret
+    wrong = json.loads(connection)
+    wrong["auth"]["secret_id"] = "canary-wrong-secret-id"
+    refused = operator.run("connect", "-", status=1, stdin=json.dumps(wrong))
+    assert "SourceDenied" in refused.stderr
+    broken = operator.run("connect", "-", status=2, stdin='{"address": "http://vault", "auth": {}}')
+    assert "https://" in broken.stderr
+    assert "logged in" in operator.run("connect", "-", stdin=connection).stderr
+
+
+def test_a_credential_is_rotated_and_replicated_without_anybody_seeing_it(operator: Operator) -> None:
+    token = {"VAULT_TOKEN": operator.root_token}
+    first = operator.json("rotate", **token)
+    assert first["username"] == "app_blue"
+    second = operator.json("rotate", **token)
+    assert second["username"] == "app_green"
+    assert "may still be in use" in operator.run("rotate", status=1, **token).stderr
+    counts = operator.json("replicate")
+    assert counts["Unchanged"] == 1
+    status = operator.json("status")
+    assert status["healthy"] is True
+    (line,) = status["secrets"]
+    assert (line["state"], line["source_version"], line["target_version"]) == ("current", "2", "2")
+    assert "0 created" in operator.run("replicate", "--dry-run").stdout
+
+
+def test_what_was_broken_by_hand_and_nothing_else_is_red(operator: Operator) -> None:
+    """A public port, a bucket without encryption by default, a secret somebody edited."""
+
+    def red() -> set[tuple[str, str]]:
+        done = subprocess.run(
+            operator.command("verify", "--json", "--html", str(operator.directory / "report.html")),
+            env=operator.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        findings = json.loads(done.stdout)
+        failed = {(f["control"], f["resource"].split(" ")[0]) for f in findings if f["status"] == "fail"}
+        assert not [finding for finding in findings if finding["status"] == "unknown"]
+        assert done.returncode == bool(failed)
+        return failed
+
+    assert red() == set()
+    ec2, s3 = operator.aws.client("ec2"), operator.aws.client("s3")
+    secretsmanager = operator.aws.client("secretsmanager")
+    (group,) = ec2.describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": [f"{NAME}-network-DatabaseSecurityGroup*"]}]
+    )["SecurityGroups"]
+    ec2.authorize_security_group_ingress(
+        GroupId=group["GroupId"], IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
+    )
+    bucket = next(b["Name"] for b in s3.list_buckets()["Buckets"] if "logbucket" in b["Name"])
+    s3.delete_bucket_encryption(Bucket=bucket)
+    secret = f"{NAME}/app/database"
+    secretsmanager.put_secret_value(SecretId=secret, SecretString="edited")
+    assert red() == {
+        ("EC2.18", group["GroupId"]),
+        ("SEC05-BP02", group["GroupId"]),
+        ("S3.17", bucket),
+        ("BV.SM2", secret),
+    }
+    page = (operator.directory / "report.html").read_text()
+    assert "not hardened" in page
+    assert bucket in page
+
+
+def test_no_output_held_a_secret(operator: Operator) -> None:
+    """What Vault, the database and the keys' file hold, against everything that was printed."""
+    client = hvac.Client(
+        url=operator.vault.address, token=operator.root_token, verify=str(operator.vault.ca_file)
+    )
+    secrets = [operator.root_token, *json.loads(operator.keys_file.read_text())["unseal_keys"]]
+    for version in (1, 2):
+        read = client.secrets.kv.v2.read_secret_version(
+            "app/database", version=version, mount_point="beanvault", raise_on_deleted_version=True
+        )
+        secrets.append(read["data"]["data"]["password"])
+    connection = operator.aws.client("secretsmanager").get_secret_value(SecretId=f"{NAME}-connection")
+    secrets.append(json.loads(connection["SecretString"])["auth"]["secret_id"])
+    everything = "\n".join(operator.said)
+    assert len(everything) > 10_000
+    assert not [secret for secret in [*secrets, "canary-wrong-secret-id"] if secret in everything]
+
+
+def test_destroying_needs_the_name_and_leaves_only_what_it_says(operator: Operator) -> None:
+    assert "isn't 'story'" in operator.run("destroy", "--confirm", "other", status=1).stderr
+    result = operator.json("destroy", "--confirm", NAME)
+    assert len(result["deleted"]) == 8
+    assert {kept["type"] for kept in result["kept"]} <= {"AWS::KMS::Key", "AWS::RDS::DBInstance"}
+    left = [
+        stack["StackName"]
+        for stack in operator.aws.client("cloudformation").describe_stacks()["Stacks"]
+        if stack["StackStatus"] != "DELETE_COMPLETE"
+    ]
+    assert left == []
+    assert operator.aws.client("s3").list_buckets()["Buckets"] == []
+    assert operator.aws.client("acm").list_certificates()["CertificateSummaryList"] == []
+    assert "has no stacks" in operator.run("destroy").stderr
+
+
+def test_every_way_of_not_getting_through_has_its_exit_code(operator: Operator) -> None:
+    """Unknown credentials, nobody listening, an unknown profile."""
+    stranger = {"AWS_ACCESS_KEY_ID": "AKIASTRANGER00000000", "AWS_SECRET_ACCESS_KEY": "x"}
+    told = operator.run("deploy", "--yes", status=3, **stranger)
+    assert "→" in told.stderr
+    told = operator.run("deploy", "--yes", status=4, AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    assert "check the network" in told.stderr
+    told = operator.run("deploy", "--yes", status=2, AWS_PROFILE="nobody", AWS_CONFIG_FILE=os.devnull)
+    assert "nobody" in told.stderr
+    assert "Traceback" not in told.stderr

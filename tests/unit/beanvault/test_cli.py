@@ -1,0 +1,95 @@
+"""The command line's surface: help, wrong input, exit codes. No network, no process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from botocore.exceptions import ClientError
+
+from beanvault import cli
+from beanvault.aws import explained
+from beanvault.errors import Denied, ExitCode, Unreachable
+
+
+def verbs() -> Iterator[tuple[str, ...]]:
+    for verb in cli.VERBS:
+        command = cli.cli.get_command(click.Context(cli.cli), verb)
+        if isinstance(command, click.Group):
+            for name in command.commands:
+                yield verb, name
+        else:
+            yield (verb,)
+
+
+@pytest.mark.parametrize("verb", list(verbs()), ids=" ".join)
+def test_every_verb_has_help_with_an_example(
+    verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([*verb, "--help"]) == ExitCode.OK
+    told = capsys.readouterr().out
+    assert "Example" in told
+    assert f"beanvault {' '.join(verb)}" in told
+
+
+def test_the_help_tells_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--help"]) == ExitCode.OK
+    told = capsys.readouterr().out
+    for code in ExitCode:
+        assert f"{code.value:>3}  " in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["deplyo"], "Did you mean 'deploy'?"),
+        (["deploy", "--nonsense"], "No such option"),
+        (["package", "other"], "'other'"),
+        (["verify", "RDS.99"], "no control RDS.99"),
+        (["rotate", "--discard"], "--discard belongs to --strategy dual"),
+        (["rotate", "--role", "x"], "needs the --role options"),
+        (["render", "walls"], "there is no layer walls"),
+        (["listen", "--host", "vault.example.com"], "would travel in clear"),
+    ],
+)
+def test_wrong_input_is_told_and_ends_with_2(
+    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "beanvault.toml"
+    config.write_text('name = "unit"\nregion = "eu-central-1"\n[vault]\nwhere = "host"\n')
+    assert cli.run(["--config", str(config), *arguments]) == ExitCode.USAGE
+    assert told in capsys.readouterr().err
+
+
+def test_all_mistakes_of_a_deployment_file_are_told_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "beanvault.toml"
+    config.write_text('name = "A"\nregion = "nowhere"\n[vault]\nwhere = "moon"\n')
+    assert cli.run(["--config", str(config), "render"]) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    for key in ("name", "region", "vault.where"):
+        assert key in told
+
+
+def test_a_missing_file_points_to_init(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--config", str(tmp_path / "none.toml"), "render"]) == ExitCode.USAGE
+    assert "beanvault init" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("AccessDenied", Denied),
+        ("ExpiredToken", Denied),
+        ("InvalidClientTokenId", Denied),
+        ("Throttling", Unreachable),
+    ],
+)
+def test_refusals_of_aws_are_told_apart_by_their_code(code: str, kind: type[Exception]) -> None:
+    error = explained(ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks"))
+    assert isinstance(error, kind)
+    assert "DescribeStacks" in str(error)
+    assert error.remedy
