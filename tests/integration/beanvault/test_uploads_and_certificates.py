@@ -32,21 +32,28 @@ def test_the_same_content_is_uploaded_once(aws: Aws) -> None:
     assert store.bucket == f"elasticbeanstalk-{aws.region}-{aws.account()}"
 
 
-def test_the_certificate_is_kept_while_it_is_good_and_renewed_under_its_arn(aws: Aws) -> None:
+def serial(aws: Aws, arn: str) -> str:
+    return str(aws.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]["Serial"])
+
+
+def test_the_certificate_is_found_again_while_it_is_good(aws: Aws) -> None:
     name, now = f"c{uuid.uuid4().hex[:8]}", dt.datetime.now(dt.UTC)
-    long_ago = now - certificates.LIFETIME + dt.timedelta(days=10)
-    arn = certificates.self_signed(aws, name, "app.example.com", long_ago)
-    client = aws.client("acm")
-
-    def serial() -> str:
-        return str(client.describe_certificate(CertificateArn=arn)["Certificate"]["Serial"])
-
-    ending = serial()
+    arn = certificates.self_signed(aws, name, "app.example.com", now)
+    made = serial(aws, arn)
     assert certificates.self_signed(aws, name, "app.example.com", now) == arn
-    renewed = serial()
-    assert renewed != ending
-    assert certificates.self_signed(aws, name, "app.example.com", now) == arn
-    assert serial() == renewed
+    assert serial(aws, arn) == made
     assert certificates.find(aws, f"{name}x") is None
     assert certificates.delete(aws, name) == arn
     assert certificates.find(aws, name) is None
+
+
+@pytest.mark.parametrize(("host", "days"), [("app.example.com", 10), ("other.example.com", 300)])
+def test_a_certificate_that_ends_soon_or_has_another_host_is_renewed_under_its_arn(
+    aws: Aws, host: str, days: int
+) -> None:
+    name, now = f"c{uuid.uuid4().hex[:8]}", dt.datetime.now(dt.UTC)
+    made_at = now - certificates.LIFETIME + dt.timedelta(days=days)
+    arn = certificates.self_signed(aws, name, "app.example.com", made_at)
+    before = serial(aws, arn)
+    assert certificates.self_signed(aws, name, host, now) == arn
+    assert serial(aws, arn) != before
