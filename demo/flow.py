@@ -35,7 +35,7 @@ from beanvault.vault.logins import AppRole
 from beanvault.vault.policies import Mount
 from replicator.config import Config
 from templates.current import PLATFORM
-from templates.deployment import APP_USERS, CREDENTIAL_MOUNT, CREDENTIAL_PATH, SCHEMA, Deployment
+from templates.deployment import APP_USERS, SCHEMA, Deployment
 from templates.deployment_file import parse
 
 from . import refusals
@@ -240,7 +240,9 @@ class Flow:
         login = self.auth
         function.auth.approle.login(login["role_id"], login["secret_id"], mount_point=login["mount"])
         attempts = [
-            *refusals.of_vault(function, CREDENTIAL_MOUNT, CREDENTIAL_PATH, INVISIBLE),
+            *refusals.of_vault(
+                function, self.deployment.credential_mount, self.deployment.credential_path, INVISIBLE
+            ),
             *refusals.of_aws(
                 self.aws,
                 function_role=self._function_role(),
@@ -303,7 +305,8 @@ class Flow:
         return Work(self.deployment, self._aws(), Speaking(agrees=True, say=self.say), ROOT)
 
     def _credential_path(self) -> CredentialPath:
-        return CredentialPath(self.vault.client(self.root_token), CREDENTIAL_MOUNT, CREDENTIAL_PATH)
+        client = self.vault.client(self.root_token)
+        return CredentialPath(client, self.deployment.credential_mount, self.deployment.credential_path)
 
     def _master(self) -> Credential:
         """RDS keeps the master user's password in a secret of its own."""

@@ -8,7 +8,7 @@ from troposphere import Sub
 
 from templates import edge
 from templates.deployment import Deployment
-from templates.replicator import dead_letter_queue_name
+from templates.triggers import dead_letter_queue_name
 
 _COLUMN_WIDTH = 6  # CloudWatch's grid has 24 columns
 _HEIGHT = 6

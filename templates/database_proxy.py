@@ -3,7 +3,7 @@
 from troposphere import AWSObject, Tags, Template, rds, secretsmanager
 
 from templates import keys, network, security_groups
-from templates.deployment import CREDENTIAL_MOUNT, CREDENTIAL_PATH, Deployment
+from templates.deployment import Deployment
 from templates.policies import add_role
 from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 from templates.policies.database import decrypt_secret, never_read_secrets_but, read_secret
@@ -73,7 +73,7 @@ def _add_secret(template: Template, deployment: Deployment, layer: str) -> secre
     """
     owned = {
         OWNER_TAG: deployment.name,
-        SOURCE_TAG: f"{CREDENTIAL_MOUNT}/{CREDENTIAL_PATH}",
+        SOURCE_TAG: deployment.database.credential,
     }
     secret = template.add_resource(
         secretsmanager.Secret(

@@ -39,10 +39,8 @@ from templates.fields import (
 
 SCHEMA = "app"
 """The database schema of the application."""
-CREDENTIAL_PATH = "app/database"
-"""Where the application's database credential lies, below the mount in Vault and below the prefix in AWS."""
-CREDENTIAL_MOUNT = "beanvault"
-"""The KV mount that holds the application's credential."""
+CREDENTIAL = "beanvault/app/database"
+"""`<mount>/<path>` in Vault of the application's database credential, unless configured."""
 MASTER_USER = "beanvault_master"
 APP_USERS = ("app_blue", "app_green")
 """The two users that take turns, so that a rotation never invalidates the credential in use."""
@@ -164,6 +162,8 @@ class Database(Section):
     performance_insights: bool = False
     mode: Literal["secret", "iam", "proxy"] = "secret"
     """Log in with the replicated secret, with an IAM token, or with the secret through RDS Proxy."""
+    credential: SecretPath = CREDENTIAL
+    """`<mount>/<path>` in Vault of the application's credential: in a KV mount, or a static role's name."""
     ca_file: str | None = None
     """PEM file on instance and function that vouches for the database; none means RDS's own authorities."""
     connection_age_seconds: int = Field(default=300, ge=1, le=3600)
@@ -254,7 +254,7 @@ Vault = Annotated[
 class Replicator(Section):
     """What the function replicates, when, and what it may do."""
 
-    mounts: tuple[Mount, ...] = Field(default=(CREDENTIAL_MOUNT,), min_length=1)
+    mounts: tuple[Mount, ...] = Field(default=("beanvault",), min_length=1)
     prefix: SecretPath | None = None
     """Replicated secrets are called `<prefix>/<path>`; the deployment's name unless given."""
     schedule: Schedule = "rate(30 minutes)"
@@ -345,7 +345,19 @@ class Deployment(Section):
     @property
     def credential_secret(self) -> str:
         """The name of the replicated secret with the application's database credential."""
-        return f"{self.prefix}/{CREDENTIAL_PATH}"
+        return f"{self.prefix}/{self.credential_path}"
+
+    @property
+    def credential_mount(self) -> str:
+        """The replicated mount that holds the application's credential; empty where none does."""
+        paths = [mount.removeprefix("kv:").removeprefix("database:") for mount in self.replicator.mounts]
+        holding = [path for path in paths if self.database.credential.startswith(f"{path}/")]
+        return max(holding, key=len, default="")
+
+    @property
+    def credential_path(self) -> str:
+        """Where the application's credential lies below its mount, and below the prefix in AWS."""
+        return self.database.credential.removeprefix(f"{self.credential_mount}/")
 
     @property
     def connection_secret(self) -> str:

@@ -198,9 +198,10 @@ def _arns_fit(region: str, domain: Any) -> Iterator[Mistake]:
 
 def _credential_replicated(replicator: Replicator, database: Database) -> Iterator[Mistake]:
     """Modes that log in with the replicated secret need its mount replicated."""
-    if database.mode != "iam" and not {"beanvault", "kv:beanvault"} & set(replicator.mounts):
-        problem = f'lacks "beanvault", from where database.mode "{database.mode}" has its credential'
-        yield Mistake("replicator.mounts", problem, 'add it, or set database.mode to "iam"')
+    paths = [mount.removeprefix("kv:").removeprefix("database:") for mount in replicator.mounts]
+    if database.mode != "iam" and not any(database.credential.startswith(f"{path}/") for path in paths):
+        problem = f'none holds "{database.credential}", the credential of database.mode "{database.mode}"'
+        yield Mistake("replicator.mounts", problem, 'add its mount, or set database.mode to "iam"')
 
 
 def _small_classes(database: Database) -> Iterator[Mistake]:

@@ -15,11 +15,9 @@ from troposphere.elasticbeanstalk import (
 )
 from troposphere.iam import InstanceProfile, Role
 
-from templates import data, edge, keys, network, replicator, security_groups, storage
+from templates import data, edge, keys, network, replicator, security_groups, storage, triggers
 from templates.current import PLATFORM
 from templates.deployment import (
-    CREDENTIAL_MOUNT,
-    CREDENTIAL_PATH,
     IAM_USER,
     SCHEMA,
     Deployment,
@@ -181,7 +179,7 @@ def application_environment(deployment: Deployment) -> dict[str, Arn]:
         "BEANVAULT_DATABASE_CONNECTION_AGE": str(database.connection_age_seconds),
         "BEANVAULT_DATABASE_SECRET_TTL": str(database.secret_ttl_seconds),
         "BEANVAULT_BUS_NAME": deployment.bus_name,
-        "BEANVAULT_SOURCE_PATH": f"{CREDENTIAL_MOUNT}/{CREDENTIAL_PATH}",
+        "BEANVAULT_SOURCE_PATH": database.credential,
     }
     if database.mode == "iam":
         properties["BEANVAULT_DATABASE_USER"] = IAM_USER
@@ -242,7 +240,7 @@ def _add_instance_role(template: Template, deployment: Deployment) -> Role:
     may = [
         instance.read_secret(secret),
         instance.decrypt_secret(keys.SECRETS_KEY_ARN.imported(deployment), secret),
-        common.put_events("AskForReplication", replicator.BUS_ARN.imported(deployment), *replicator.ASKING),
+        common.put_events("AskForReplication", replicator.BUS_ARN.imported(deployment), *triggers.ASKING),
         instance.stream_logs([arns.log_group(f"/aws/elasticbeanstalk/{env}/*")]),
         instance.read_application_versions(
             [Sub(f"{bucket}/{app}/*"), Sub(f"{bucket}/resources/environments/*")]

@@ -15,8 +15,8 @@ from troposphere.cloudwatch import Dashboard, MetricDataQuery, MetricDimension
 from templates import dashboard, edge, keys, network
 from templates.deployment import Deployment
 from templates.policies import Arn
-from templates.replicator import dead_letter_queue_name
 from templates.shared import new_template
+from templates.triggers import dead_letter_queue_name
 
 LAYER = "observability"
 METRICS = "beanvault"

@@ -10,21 +10,19 @@ from troposphere.awslambda import (
     EventInvokeConfig,
     Function,
     LoggingConfig,
-    Permission,
     TracingConfig,
     VPCConfig,
 )
-from troposphere.events import DeadLetterConfig as RuleDeadLetterConfig
-from troposphere.events import EventBus, EventBusPolicy, RetryPolicy, Rule, Target
+from troposphere.events import EventBus
 from troposphere.iam import Role
 from troposphere.logs import LogGroup
 from troposphere.secretsmanager import ResourcePolicy, Secret
-from troposphere.sqs import Queue, QueuePolicy
+from troposphere.sqs import Queue
 
-from templates import keys, network, security_groups
+from templates import keys, network, security_groups, triggers
 from templates.current import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
-from templates.policies import add_role, arns, common, document, function, resource
+from templates.policies import add_role, arns, common, document, function, function_never, resource
 from templates.shared import LayerOutput, new_template, suppress, suppress_in_packs, tags
 
 LAYER = "replicator"
@@ -33,32 +31,11 @@ BUS_ARN = LayerOutput(LAYER, "BusArn")
 CONNECTION_SECRET_ARN = LayerOutput(LAYER, "ConnectionSecretArn")
 DEAD_LETTER_QUEUE_NAME = LayerOutput(LAYER, "DeadLetterQueueName")
 
-ASKING = ("beanvault", "Replication Requested")
-TELLING = ("beanvault.replicator", "Secret Replicated")
-"""Source and detail type of the two kinds of events on the bus."""
-
-_TWO_WEEKS = 14 * 24 * 3600
-
 
 class _StructuredLogging(LoggingConfig):  # type: ignore[misc]  # troposphere ships no types
     """Troposphere 4.11 took `LogFormat` for a property of another resource's logging only."""
 
     props: ClassVar = {**LoggingConfig.props, "LogFormat": (str, True)}
-
-
-def schedule_name(deployment: Deployment) -> str:
-    """Return the name of the rule that starts the function regularly."""
-    return f"{deployment.name}-replicator-schedule"
-
-
-def request_rule_name(deployment: Deployment) -> str:
-    """Return the name of the rule that starts the function when somebody asks."""
-    return f"{deployment.name}-replication-requested"
-
-
-def dead_letter_queue_name(deployment: Deployment) -> str:
-    """Return the name of the queue that keeps what failed."""
-    return f"{deployment.name}-replicator-failed"
 
 
 def token_audience(deployment: Deployment) -> str:
@@ -78,10 +55,10 @@ def build(deployment: Deployment) -> Template:
         template.add_parameter(Parameter(name, Type="String", Description=f"{what} of the function's zip"))
 
     connection = _add_connection_secret(template, deployment)
-    queue = _add_dead_letters(template, deployment)
-    bus = _add_bus(template, deployment)
+    queue = triggers.add_dead_letters(template, deployment, LAYER)
+    bus = triggers.add_bus(template, deployment, LAYER)
     replicator = _add_function(template, deployment, connection=connection, queue=queue, bus=bus)
-    _add_triggers(template, deployment, replicator, bus=bus, queue=queue)
+    triggers.add_triggers(template, deployment, replicator, bus=bus, queue=queue)
 
     template.add_output(
         [
@@ -129,56 +106,6 @@ def _add_connection_secret(template: Template, deployment: Deployment) -> Secret
     return secret
 
 
-def _add_dead_letters(template: Template, deployment: Deployment) -> Queue:
-    queue = template.add_resource(
-        Queue(
-            "DeadLetterQueue",
-            QueueName=dead_letter_queue_name(deployment),
-            KmsMasterKeyId=keys.FUNCTION_KEY_ARN.imported(deployment),
-            MessageRetentionPeriod=_TWO_WEEKS,
-            Tags=tags(deployment, LAYER),
-        )
-    )
-    rules = [
-        arns.rule(schedule_name(deployment)),
-        arns.rule(request_rule_name(deployment), bus=deployment.bus_name),
-    ]
-    template.add_resource(
-        QueuePolicy(
-            "DeadLetterQueuePolicy",
-            Queues=[Ref(queue)],
-            PolicyDocument=document(
-                [
-                    resource.dead_letters_of(rules, GetAtt(queue, "Arn")),
-                    resource.only_over_tls(resource.ANY_QUEUE_ACTION, GetAtt(queue, "Arn")),
-                ]
-            ),
-        )
-    )
-    return queue
-
-
-def _add_bus(template: Template, deployment: Deployment) -> EventBus:
-    bus = template.add_resource(
-        EventBus(
-            "Bus",
-            Name=deployment.bus_name,
-            Description="Asks for replication, and tells what was replicated; never a value",
-            Tags=tags(deployment, LAYER),
-        )
-    )
-    statement = resource.only_this_account(resource.PUT_EVENTS, GetAtt(bus, "Arn"))
-    template.add_resource(
-        EventBusPolicy(
-            "BusPolicy",
-            EventBusName=Ref(bus),
-            StatementId=statement.properties["Sid"],
-            Statement=statement.JSONrepr(),
-        )
-    )
-    return bus
-
-
 def _role(
     template: Template, deployment: Deployment, *, connection: Secret, queue: Queue, bus: EventBus
 ) -> Role:
@@ -197,8 +124,8 @@ def _role(
         function.use_function_key(key),
         function.publish(topic),
         common.encrypt_alerts(keys.DATA_KEY_ARN.imported(deployment)),
-        common.put_events("AskForContinuation", GetAtt(bus, "Arn"), *ASKING),
-        common.put_events("TellWhatChanged", GetAtt(bus, "Arn"), *TELLING),
+        common.put_events("AskForContinuation", GetAtt(bus, "Arn"), *triggers.ASKING),
+        common.put_events("TellWhatChanged", GetAtt(bus, "Arn"), *triggers.TELLING),
         function.send_failures(GetAtt(queue, "Arn")),
         common.write_logs(arns.log_group(_log_group_name(deployment))),
         function.get_identity_token(token_audience(deployment)),
@@ -214,13 +141,13 @@ def _role(
         adopted = [arns.secret(name) for name in adopted_names(deployment)]
         may.append(function.adopt_secrets(adopted, deployment.name))
     never = [
-        function.never_read_secrets_but(Ref(connection)),
-        function.never_write_secrets_but([below, Ref(connection)]),
-        function.never_disown(deployment.name),
-        function.never_remove_ownership(),
-        function.never_delete_at_once(),
-        function.never_change_permissions(),
-        function.never_touch_network_itself(arns.function(deployment.function_name)),
+        function_never.never_read_secrets_but(Ref(connection)),
+        function_never.never_write_secrets_but([below, Ref(connection)]),
+        function_never.never_disown(deployment.name),
+        function_never.never_remove_ownership(),
+        function_never.never_delete_at_once(),
+        function_never.never_change_permissions(),
+        function_never.never_touch_network_itself(arns.function(deployment.function_name)),
     ]
     role = add_role(
         template,
@@ -317,46 +244,3 @@ def _add_function(
         )
     )
     return replicator
-
-
-def _add_triggers(
-    template: Template, deployment: Deployment, replicator: Function, *, bus: EventBus, queue: Queue
-) -> None:
-    target = Target(
-        Id="replicator",
-        Arn=GetAtt(replicator, "Arn"),
-        DeadLetterConfig=RuleDeadLetterConfig(Arn=GetAtt(queue, "Arn")),
-        RetryPolicy=RetryPolicy(MaximumEventAgeInSeconds=3600, MaximumRetryAttempts=20),
-    )
-    source, detail_type = ASKING
-    rules = [
-        Rule(
-            "Schedule",
-            Name=schedule_name(deployment),
-            Description="Replicates regularly, whether or not anybody asked",
-            ScheduleExpression=deployment.replicator.schedule,
-            State="ENABLED",
-            Targets=[target],
-        ),
-        Rule(
-            "ReplicationRequested",
-            Name=request_rule_name(deployment),
-            Description="Replicates within seconds when Vault's side or the app asks",
-            EventBusName=Ref(bus),
-            EventPattern={"source": [source], "detail-type": [detail_type]},
-            State="ENABLED",
-            Targets=[target],
-        ),
-    ]
-    for rule in rules:
-        template.add_resource(rule)
-        template.add_resource(
-            Permission(
-                f"{rule.title}Permission",
-                Action="lambda:InvokeFunction",
-                FunctionName=Ref(replicator),
-                Principal="events.amazonaws.com",
-                SourceArn=GetAtt(rule, "Arn"),
-                SourceAccount=Ref("AWS::AccountId"),
-            )
-        )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from templates.deployment import APP_USERS, CREDENTIAL_MOUNT, CREDENTIAL_PATH
+from templates.deployment import APP_USERS
 
 from ..context import Context
 from ..errors import ConfigurationError
@@ -71,7 +71,7 @@ def command(
         raise ConfigurationError("--strategy static needs the --role options, and nothing else takes them")
     reached = server(vault_address, vault_ca_file, vault_namespace)
     client = reached.client(secret("token", vault_token_file, "VAULT_TOKEN", "Vault token"))
-    path = CredentialPath(client, CREDENTIAL_MOUNT, CREDENTIAL_PATH)
+    path = CredentialPath(client, context.deployment.credential_mount, context.deployment.credential_path)
     tools = deployed.tools(
         context.deployment,
         context.aws,

@@ -2,50 +2,29 @@
 
 from collections.abc import Sequence
 
-from awacs import awslambda, ec2, kms, secretsmanager, sns, sqs, sts, xray
+from awacs import ec2, kms, secretsmanager, sns, sqs, sts, xray
 from awacs.aws import (
-    Action,
     Allow,
-    ArnEquals,
-    Bool,
     Condition,
-    Deny,
     ForAllValuesStringEquals,
     ForAnyValueStringEquals,
     Null,
     Statement,
     StringEquals,
     StringLike,
-    StringNotEquals,
 )
 from troposphere import Sub
 
 from templates.policies import Arn
-from templates.policies.arns import HEALTH_TAG, OWNER_TAG, SOURCE_TAG
+from templates.policies.arns import HEALTH_TAG, OWNER_TAG
 
 _SECRETS_MANAGER = Sub("secretsmanager.${AWS::Region}.amazonaws.com")
 _RESOURCE_OWNER = f"secretsmanager:ResourceTag/{OWNER_TAG}"
-_REQUEST_OWNER = f"aws:RequestTag/{OWNER_TAG}"
-
-_CHANGES_TO_SECRETS = [
-    secretsmanager.CancelRotateSecret,
-    secretsmanager.CreateSecret,
-    secretsmanager.DeleteSecret,
-    secretsmanager.PutSecretValue,
-    secretsmanager.RemoveRegionsFromReplication,
-    secretsmanager.ReplicateSecretToRegions,
-    secretsmanager.RestoreSecret,
-    secretsmanager.RotateSecret,
-    secretsmanager.StopReplicationToReplica,
-    secretsmanager.TagResource,
-    secretsmanager.UntagResource,
-    secretsmanager.UpdateSecret,
-    secretsmanager.UpdateSecretVersionStage,
-]
+REQUEST_OWNER = f"aws:RequestTag/{OWNER_TAG}"
 
 # What Lambda does with the function's role to connect it to the VPC. None of it takes a resource.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
-_NETWORK_INTERFACES = [
+NETWORK_INTERFACES = [
     ec2.AssignPrivateIpAddresses,
     ec2.CreateNetworkInterface,
     ec2.DeleteNetworkInterface,
@@ -77,7 +56,7 @@ def create_owned_secrets(below: Arn, owner: str) -> Statement:
         Effect=Allow,
         Action=[secretsmanager.CreateSecret],
         Resource=[below],
-        Condition=Condition([StringEquals({_REQUEST_OWNER: owner})]),
+        Condition=Condition([StringEquals({REQUEST_OWNER: owner})]),
     )
 
 
@@ -91,7 +70,7 @@ def tag_unowned_secrets(below: Arn, owner: str) -> Statement:
         Effect=Allow,
         Action=[secretsmanager.TagResource],
         Resource=[below],
-        Condition=Condition([StringEquals({_REQUEST_OWNER: owner}), Null({_RESOURCE_OWNER: "true"})]),
+        Condition=Condition([StringEquals({REQUEST_OWNER: owner}), Null({_RESOURCE_OWNER: "true"})]),
     )
 
 
@@ -102,7 +81,7 @@ def adopt_secrets(secrets: Sequence[Arn], owner: str) -> Statement:
         Effect=Allow,
         Action=[secretsmanager.TagResource],
         Resource=list(secrets),
-        Condition=Condition([StringEquals({_REQUEST_OWNER: owner})]),
+        Condition=Condition([StringEquals({REQUEST_OWNER: owner})]),
     )
 
 
@@ -238,90 +217,4 @@ def trace() -> Statement:
 
 def connect_to_network() -> Statement:
     """Let Lambda make and remove the function's network interfaces."""
-    return Statement(Sid="ConnectToTheNetwork", Effect=Allow, Action=_NETWORK_INTERFACES, Resource=["*"])
-
-
-def never_touch_network_itself(function: Arn) -> Statement:
-    """Keep from the function's code what Lambda needs with the same role.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
-    """
-    return Statement(
-        Sid="NeverTouchTheNetworkItself",
-        Effect=Deny,
-        Action=_NETWORK_INTERFACES,
-        Resource=["*"],
-        Condition=Condition([ArnEquals({"lambda:SourceFunctionArn": function})]),
-    )
-
-
-def never_read_secrets_but(connection: Arn) -> Statement:
-    """Never read a value, but for the connection secret: the writer can't read."""
-    return Statement(
-        Sid="NeverReadSecrets",
-        Effect=Deny,
-        Action=[secretsmanager.BatchGetSecretValue, secretsmanager.GetSecretValue],
-        NotResource=[connection],
-    )
-
-
-def never_write_secrets_but(resources: Sequence[Arn]) -> Statement:
-    """Never change a secret outside the prefix."""
-    return Statement(
-        Sid="NeverWriteElsewhere", Effect=Deny, Action=_CHANGES_TO_SECRETS, NotResource=list(resources)
-    )
-
-
-def never_disown(owner: str) -> Statement:
-    """Never give a secret to somebody else."""
-    return Statement(
-        Sid="NeverGiveAway",
-        Effect=Deny,
-        Action=[secretsmanager.TagResource],
-        Resource=["*"],
-        Condition=Condition([StringNotEquals({_REQUEST_OWNER: owner}), Null({_REQUEST_OWNER: "false"})]),
-    )
-
-
-def never_remove_ownership() -> Statement:
-    """Never take off the tags that say whose a secret is and where it comes from."""
-    return Statement(
-        Sid="NeverRemoveOwnership",
-        Effect=Deny,
-        Action=[secretsmanager.UntagResource],
-        Resource=["*"],
-        Condition=Condition([ForAnyValueStringEquals({"aws:TagKeys": [OWNER_TAG, SOURCE_TAG]})]),
-    )
-
-
-def never_delete_at_once() -> Statement:
-    """Never delete a secret without its recovery window."""
-    return Statement(
-        Sid="NeverDeleteAtOnce",
-        Effect=Deny,
-        Action=[secretsmanager.DeleteSecret],
-        Resource=["*"],
-        Condition=Condition([Bool({"secretsmanager:ForceDeleteWithoutRecovery": "true"})]),
-    )
-
-
-def never_change_permissions() -> Statement:
-    """Never change who may do what: roles, keys, resource policies, functions."""
-    return Statement(
-        Sid="NeverChangePermissions",
-        Effect=Deny,
-        Action=[
-            Action("iam", "*"),
-            Action("organizations", "*"),
-            kms.CreateGrant,
-            kms.DisableKey,
-            kms.PutKeyPolicy,
-            kms.ScheduleKeyDeletion,
-            awslambda.AddPermission,
-            awslambda.Action("UpdateFunction*"),
-            secretsmanager.DeleteResourcePolicy,
-            secretsmanager.PutResourcePolicy,
-            sts.AssumeRole,
-        ],
-        Resource=["*"],
-    )
+    return Statement(Sid="ConnectToTheNetwork", Effect=Allow, Action=NETWORK_INTERFACES, Resource=["*"])
