@@ -12,9 +12,9 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    HTTPClientError,
     NoCredentialsError,
     ParamValidationError,
+    PartialCredentialsError,
 )
 
 from .errors import TargetDenied, TargetError, TargetMissing, TargetThrottled, TargetUnavailable
@@ -92,12 +92,12 @@ def call(operation: Callable[..., Answer], what: str, /, **parameters: Any) -> A
         return operation(**parameters)
     except ClientError as failure:
         error = _translate(what, failure)
-    except (ParamValidationError, BotoCoreError) as failure:
-        name = type(failure).__name__
-        if isinstance(failure, (HTTPClientError, NoCredentialsError)):
-            error = TargetUnavailable(f"{what}: AWS can't be reached ({name})")
-        else:
-            error = TargetError(f"{what}: the call was not sent ({name})")
+    except ParamValidationError:
+        error = TargetError(f"{what}: botocore refused the parameters")
+    except (NoCredentialsError, PartialCredentialsError):
+        error = TargetDenied(f"{what}: there are no AWS credentials")
+    except BotoCoreError as failure:
+        error = TargetUnavailable(f"{what}: AWS can't be reached ({type(failure).__name__})")
     raise error from None
 
 

@@ -94,4 +94,4 @@ class VaultSource:
             raise SourceMissing(f"the mount {mount.path} is of type {data.get('type')}, not kv")
         if (data.get("options") or {}).get("version") == "2":
             return Kv2Mount(self._vault, mount.path, self._now)
-        return Kv1Mount(self._vault, mount.path, self._hash_key)
+        return Kv1Mount(self._vault, mount.path, self._hash_key())

@@ -42,7 +42,11 @@ def render(value: SecretValue, *, plain: bool) -> str:
     if plain and len(value.data) != 1:
         raise ValueRefused(f"aws-format=plain takes exactly one key, and there are {len(value.data)}")
     text = _plain(next(iter(value.data.values()))) if plain else canonical(value.data)
-    size = len(text.encode())
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        # The original holds the whole text.
+        raise ValueRefused("the value holds half of a surrogate pair, which is not text") from None
     if size > MAX_BYTES:
         raise ValueRefused(f"the value is {size} bytes long; Secrets Manager takes {MAX_BYTES}")
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import TypeAlias
 
@@ -27,7 +27,7 @@ class Kv1Mount:
     everybody with `DescribeSecret` can see; it is keyed so that a guess at the value can't be tried on it.
     """
 
-    def __init__(self, vault: Vault, mount: str, hash_key: Callable[[], bytes]) -> None:
+    def __init__(self, vault: Vault, mount: str, hash_key: bytes) -> None:
         self._vault = vault
         self._mount = mount
         self._hash_key = hash_key
@@ -75,5 +75,5 @@ class Kv1Mount:
             return Unreadable(source, error)
 
     def _revision(self, source: str, data: Mapping[str, object]) -> Revision:
-        mark = hmac.new(self._hash_key(), f"{source}\0{canonical(data)}".encode(), hashlib.sha256)
+        mark = hmac.new(self._hash_key, f"{source}\0{canonical(data)}".encode(), hashlib.sha256)
         return Revision(source, 0, mark.hexdigest()[:32])

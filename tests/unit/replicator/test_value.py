@@ -66,6 +66,13 @@ def test_a_value_may_have_65536_bytes_of_utf8_and_not_one_more() -> None:
         rendered(json.dumps({"a": "é" * (MAX_BYTES // 2)}))
 
 
+def test_half_a_surrogate_pair_is_refused_without_the_value() -> None:
+    with pytest.raises(ValueRefused) as caught:
+        rendered('{"a":"canary\\ud800"}')
+    assert "canary" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
 def test_a_value_is_hidden_from_every_representation() -> None:
     value = SecretValue({"password": "canary-repr"})
     assert "canary" not in f"{value!r} {value}"

@@ -1,0 +1,155 @@
+"""Talking to Vault: what is tried again, what is not, and that nothing of an answer shows in an error."""
+
+from __future__ import annotations
+
+import json
+import threading
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from replicator.errors import SourceDenied, SourceError, SourceMissing, SourceSealed, SourceUnavailable
+from replicator.vault import ATTEMPTS, Address, Vault
+
+GOOD = (200, '{"data":{"keys":["a"],"password":"canary"}}')
+
+
+@dataclass
+class Script:
+    """Answers in the order given, the last one for ever; a negative status cuts its body."""
+
+    answers: list[tuple[int, str]]
+    requests: list[str] = field(default_factory=list)
+    connections: set[object] = field(default_factory=set)
+    pauses: list[float] = field(default_factory=list)
+    address: str = ""
+
+    def vault(self) -> Vault:
+        return Vault(Address(self.address), sleep=self.pauses.append, jitter=lambda: 0.5)
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    played = Script([GOOD])
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            status, body = played.answers.pop(0) if len(played.answers) > 1 else played.answers[0]
+            played.requests.append(self.path)
+            played.connections.add(self.client_address)
+            self.send_response(abs(status))
+            if status in (301, 307):
+                self.send_header("Location", body)
+                body = ""
+            text = body.encode()
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text[: len(text) // 2] if status < 0 else text)
+            if status < 0:
+                self.close_connection = True
+
+        do_LIST = do_GET  # noqa: N815 - the name is the method's
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    played.address = f"http://127.0.0.1:{server.server_port}"
+    yield played
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("status", [412, 429, 472, 473, 500, 502, 503, 504])
+def test_what_passes_is_tried_again_with_growing_pauses(script: Script, status: int) -> None:
+    script.answers = [(status, '{"errors":["canary"]}')] * (ATTEMPTS - 1) + [GOOD]
+    assert script.vault().read("kv/data/db")["password"] == "canary"
+    assert len(script.requests) == ATTEMPTS
+    assert script.pauses == sorted(set(script.pauses))
+    assert len(script.pauses) == ATTEMPTS - 1
+
+
+def test_a_body_that_is_cut_off_is_asked_for_again(script: Script) -> None:
+    script.answers = [(-200, GOOD[1]), GOOD]
+    assert script.vault().read("kv/data/db")["password"] == "canary"
+
+
+def test_a_body_that_is_not_json_is_asked_for_again(script: Script) -> None:
+    script.answers = [(200, "<html>canary"), GOOD]
+    assert script.vault().read("kv/data/db")["password"] == "canary"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "requests"),
+    [
+        ((403, '{"errors":["permission denied: canary"]}'), SourceDenied, 1),
+        ((400, '{"errors":["canary"]}'), SourceDenied, 1),
+        ((404, '{"errors":[]}'), SourceMissing, 1),
+        ((404, '{"errors":["no handler for route canary"]}'), SourceMissing, 1),
+        ((404, '{"data":{"data":null,"metadata":{"note":"canary"}}}'), SourceMissing, 1),
+        ((405, '{"errors":["unsupported operation canary"]}'), SourceMissing, 1),
+        ((503, '{"errors":["Vault is sealed"]}'), SourceSealed, 1),
+        ((503, '{"errors":["canary"]}'), SourceUnavailable, ATTEMPTS),
+        ((429, '{"errors":["quota canary"]}'), SourceUnavailable, ATTEMPTS),
+        ((-200, '{"data":{"password":"canary"}}'), SourceUnavailable, ATTEMPTS),
+        ((200, "canary"), SourceUnavailable, ATTEMPTS),
+        ((200, '{"password":"canary"}'), SourceUnavailable, 1),
+        ((418, "canary"), SourceUnavailable, 1),
+    ],
+)
+def test_each_failure_has_its_name_and_shows_nothing_of_the_answer(
+    script: Script, answer: tuple[int, str], error: type[SourceError], requests: int
+) -> None:
+    script.answers = [answer]
+    with pytest.raises(SourceError) as caught:
+        script.vault().read("kv/data/db")
+    assert isinstance(caught.value, error)
+    assert len(script.requests) == requests
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_empty_folder_is_empty_and_a_missing_mount_is_missing(script: Script) -> None:
+    script.answers = [(404, '{"errors":[]}')]
+    assert script.vault().list("kv/metadata/")["keys"] == []
+    script.answers = [(404, '{"errors":["no handler for route"]}')]
+    with pytest.raises(SourceMissing):
+        script.vault().list("kv/metadata/")
+
+
+def test_connections_are_kept(script: Script) -> None:
+    vault = script.vault()
+    for _ in range(20):
+        vault.read("kv/data/db")
+    assert len(script.connections) == 1
+
+
+def test_paths_are_sent_as_they_are(script: Script) -> None:
+    script.vault().read("kv/data/my app/50%/é?#")
+    assert script.requests == ["/v1/kv/data/my%20app/50%25/%C3%A9%3F%23"]
+
+
+def test_a_token_does_not_follow_a_redirect_to_another_scheme(script: Script) -> None:
+    """From https to http the same way: only the address's own scheme is spoken."""
+    script.answers = [(307, "https://127.0.0.1:1/v1/kv/data/db")]
+    with pytest.raises(SourceUnavailable):
+        script.vault().read("kv/data/db")
+
+
+def test_what_the_environment_says_about_vault_is_not_heard(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_TOKEN", "canary-token")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    vault = script.vault()
+    assert json.loads(json.dumps(vault.read("kv/data/db")))["password"] == "canary"
+    assert vault.client.token == ""
