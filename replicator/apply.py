@@ -32,6 +32,7 @@ from .model import (
     Update,
     Wanted,
     name_of,
+    source_of,
 )
 from .names import encode
 from .plan import confirm, replicas_note, replicas_settled, tags_to_remove, tags_to_set
@@ -63,7 +64,7 @@ class Applier:
         """Yield the outcome of each change as it is done; one that fails does not stop the others.
 
         Deletions come last, and a secret is not deleted while the write that moves its path to another name
-        has failed.
+        was not made.
         """
         changes = tuple(changes)
         unmoved: set[str] = set()
@@ -79,8 +80,8 @@ class Applier:
 
         writes = (change for change in changes if not isinstance(change, Delete))
         for outcome in concurrently(attempt, writes, WORKERS):
-            if isinstance(outcome, (Failed, Left)) and not isinstance(outcome.change, Delete):
-                unmoved.add(encode(outcome.change.wanted.source))
+            if not _made(outcome):
+                unmoved.add(encode(source_of(outcome.change)))
             yield outcome
         deletions = (
             change for change in changes if isinstance(change, Delete) and change.held.source not in unmoved
@@ -118,6 +119,10 @@ class Applier:
     def _converge(
         self, change: Update | MoveStage | Restore | Adopt | Retag, wanted: Wanted, held: TargetSecret
     ) -> Done:
+        text = None
+        if wanted.version_id not in (held.current, *held.staged):
+            # Before anything is changed: a value that is refused must leave the secret as it was.
+            wanted, text = self._fetch(wanted)
         if held.pending_deletion:
             self._target.restore(held)
         claims = tuple(pair for pair in tags_to_set(wanted, held) if pair[0] in (TAG_OWNER, TAG_SOURCE))
@@ -125,12 +130,10 @@ class Applier:
             self._target.tag(held, claims)
         if (wanted.kms_key or None) != held.tag(TAG_KMS_KEY):
             self._target.rekey(held, wanted.kms_key)
-        if held.current != wanted.version_id:
-            if wanted.version_id in held.staged:
-                self._target.move_stage(held, wanted.version_id)
-            else:
-                wanted, text = self._fetch(wanted)
-                self._target.put(held, text, wanted.version_id)
+        if text is not None:
+            self._target.put(held, text, wanted.version_id)
+        elif held.current != wanted.version_id:
+            self._target.move_stage(held, wanted.version_id)
         remarks = self._replicate(held)
         rest = tuple(pair for pair in tags_to_set(wanted, held) if pair not in claims)
         self._target.tag(held, rest, tags_to_remove(wanted, held))
@@ -166,3 +169,8 @@ class Applier:
             for each in replicas
             if each.status == "Failed" and each.region in wanted
         )
+
+
+def _made(outcome: Outcome) -> bool:
+    """Whether the secret is as wanted now."""
+    return isinstance(outcome, Done) or (isinstance(outcome, Settled) and outcome.conflict is None)

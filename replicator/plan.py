@@ -63,7 +63,8 @@ def make_plan(wishes: Wishes, held: Mapping[str, TargetSecret], config: Config, 
         else:
             changes.append(action)
     if complete:
-        for gone in _gone(wishes, wanted, held, config):
+        kept = {*wishes.refused, *(each.source for each in remarks if isinstance(each, Conflict))}
+        for gone in _gone(wishes, kept, wanted, held, config):
             if isinstance(gone, Delete):
                 changes.append(gone)
             else:
@@ -175,11 +176,14 @@ def _settle_rivals(
 
 
 def _gone(
-    wishes: Wishes, wanted: Mapping[str, Wanted], held: Mapping[str, TargetSecret], config: Config
+    wishes: Wishes,
+    kept: set[str],
+    wanted: Mapping[str, Wanted],
+    held: Mapping[str, TargetSecret],
+    config: Config,
 ) -> Iterator[Delete | Skip]:
-    """Yield what happens to owned secrets whose path is gone."""
-    protected = {encode(source) for source in wishes.refused}
-    protected |= {encode(rival.source) for rivals in wishes.rivals.values() for rival in rivals}
+    """Yield what happens to owned secrets whose path is gone; *kept* are paths whose wish cannot be met."""
+    protected = {encode(source) for source in kept}
     unreadable = tuple(encode(entry.source) for entry in wishes.unreadable)
     mounts = tuple(encode(mount.path) + "/" for mount in config.mounts)
     for name in sorted(held.keys() - wanted.keys()):

@@ -326,6 +326,40 @@ def test_the_old_name_is_not_deleted_while_the_new_one_cannot_be_made(deployment
     assert list(deployment.values()) == ["shop/db"]
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_old_name_is_not_deleted_while_the_new_one_is_somebody_elses(
+    deployment: Deployment, listed: bool
+) -> None:
+    class Lagging(MemoryTarget):
+        def list(self, prefix: str) -> dict[str, TargetSecret]:
+            shown = super().list(prefix)
+            return {name: held for name, held in shown.items() if listed or name != "shop/taken"}
+
+    deployment.target = Lagging()
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.target.place("shop/taken", "theirs")
+    deployment.source.choose("db", aws_name="taken")
+    report = deployment.run()
+    assert report.counts()["Conflicts"] == 1
+    assert deployment.values() == {"shop/db": '{"password":"canary"}', "shop/taken": "theirs"}
+
+
+def test_a_value_that_is_refused_leaves_the_secret_as_it_was(deployment: Deployment) -> None:
+    deployment.set(adopt=frozenset({"shop/db"}), deletion_days=7, max_delete_share=1.0)
+    theirs = deployment.target.place("shop/db", "theirs", team="payments")
+    deployment.source.write("db", {})
+    deployment.source.write("back", {"password": "canary"})
+    deployment.run()
+    assert (theirs.value, theirs.tags, theirs.kms_key) == ("theirs", {"team": "payments"}, None)
+    deployment.source.delete("back")
+    deployment.run()
+    deployment.source.write("back", {})
+    assert failed(deployment.run()) == {"shop/db": "ValueRefused", "shop/back": "ValueRefused"}
+    assert deployment.target.secrets["shop/back"].pending_deletion
+
+
 def test_one_refused_secret_does_not_stop_the_others(deployment: Deployment) -> None:
     deployment.source.write("empty", {})
     deployment.source.write("large", {"blob": "x" * 70_000})
