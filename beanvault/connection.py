@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -45,7 +46,15 @@ def check(text: str) -> None:
         raise ConfigurationError(str(error), "docs/design.md shows its form") from None
 
 
-def store(aws: Aws, name: str, text: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A connection that was written, and the one before it."""
+
+    version_id: str
+    previous: str | None
+
+
+def store(aws: Aws, name: str, text: str) -> Stored:
     """Make *text* the value of the connection secret *name*; what the function keeps there stays.
 
     :raises ConfigurationError: the function wouldn't take it
@@ -53,15 +62,37 @@ def store(aws: Aws, name: str, text: str) -> None:
     """
     check(text)
     client: SecretsManagerClient = aws.client("secretsmanager")
-    merged = json.dumps(_kept(client, name) | json.loads(text))
     try:
-        client.put_secret_value(SecretId=name, SecretString=merged)
+        stages = client.describe_secret(SecretId=name).get("VersionIdsToStages") or {}
+        previous = next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
+        merged = json.dumps(_kept(client, name) | json.loads(text))
+        return Stored(client.put_secret_value(SecretId=name, SecretString=merged)["VersionId"], previous)
     except ClientError as error:
         if code(error) == "ResourceNotFoundException":
             raise BeanvaultError(
                 f"there is no secret {name}",
                 "deploy the replicator layer first: `beanvault deploy replicator`",
             ) from None
+        raise
+
+
+def replace(aws: Aws, name: str, text: str, function: Function) -> None:
+    """Store *text* and let the function log in with it; one that doesn't work makes way for the one before.
+
+    :raises FunctionFailed: it doesn't work, in the function's own words
+    """
+    stored = store(aws, name, text)
+    try:
+        test(function)
+    except BeanvaultError:
+        if stored.previous is not None:
+            client: SecretsManagerClient = aws.client("secretsmanager")
+            client.update_secret_version_stage(
+                SecretId=name,
+                VersionStage="AWSCURRENT",
+                MoveToVersionId=stored.previous,
+                RemoveFromVersionId=stored.version_id,
+            )
         raise
 
 

@@ -21,7 +21,8 @@ from .artifacts import Store
 from .aws import Aws, code
 from .changes import HOLDS_DATA
 from .errors import BeanvaultError, ConfigurationError, Refused
-from .stacks import Resource, Result, Stack, StackError, Stacks, Template
+from .stack import Resource, Result, Stack, StackError, Template
+from .stacks import Stacks
 from .ui import Ui
 
 if TYPE_CHECKING:

@@ -71,12 +71,12 @@ def _tools() -> Iterator[Finding]:
     yield Finding("uv", Verdict.GOOD, uv.find_uv_bin())
 
 
-def _permissions(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+def _permissions(_: Deployment, aws: Aws) -> Iterator[Finding]:
     """Ask IAM whether the caller may do what a deployment needs; a sample, one action a service."""
     arn = aws.client("sts").get_caller_identity()["Arn"]
     if ":assumed-role/" in arn:
-        account, name = arn.split(":")[4], arn.split("/")[1]
-        arn = f"arn:{deployment.partition}:iam::{account}:role/{name}"
+        # The role's path, which those of IAM Identity Center have, isn't part of the session's ARN.
+        arn = aws.client("iam").get_role(RoleName=arn.split("/")[1])["Role"]["Arn"]
     if arn.endswith(":root"):
         yield Finding("permissions", Verdict.BAD, "these are the root user's", "use a role: CIS 2.7")
         return

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -18,7 +17,8 @@ from cfn_tools import load_yaml
 from . import changes
 from .aws import code
 from .changes import Change
-from .errors import BeanvaultError, Refused, TimedOut
+from .errors import Refused, TimedOut
+from .stack import Outcome, Resource, Result, Stack, StackError, event_of, first_failures, name_of
 from .ui import StackEvent, Ui
 from .waiting import Clock, attempts
 
@@ -40,67 +40,6 @@ DEAD = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELE
 """States of a stack that never came to be, or half went; all that can be done is delete it."""
 GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
-CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource creation Initiated")
-
-
-class StackError(BeanvaultError):
-    """A stack couldn't be brought to where it should be; the message begins with the first failures."""
-
-    def __init__(self, message: str, remedy: str = "", causes: tuple[StackEvent, ...] = ()) -> None:
-        super().__init__(message, remedy)
-        self.causes = causes
-
-
-class Outcome(Enum):
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    PLANNED = "planned"
-    """Shown only."""
-    DELETED = "deleted"
-    ABSENT = "absent"
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A template's text, or where it lies when it is too long to be sent."""
-
-    body: str = field(repr=False)
-    url: str | None = None
-
-    def argument(self) -> dict[str, str]:
-        return {"TemplateURL": self.url} if self.url else {"TemplateBody": self.body}
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """What one stack should be."""
-
-    name: str
-    template: Template
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    protected: bool = False
-    """Whether CloudFormation refuses to delete it (termination protection)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    stack: str
-    outcome: Outcome
-    changes: tuple[Change, ...] = ()
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """Something a stack made."""
-
-    type: str
-    physical_id: str
-    stays: bool
-    """Whether it outlives the stack: itself, or as a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +261,7 @@ class Stacks:
         causes = first_failures(told)
         because = "; ".join(f"{cause.logical_id} ({cause.type}): {cause.reason}" for cause in causes)
         raise StackError(
-            f"{_name(stack_id)} ended as {status}: {because or 'CloudFormation gave no reason'}",
+            f"{name_of(stack_id)} ended as {status}: {because or 'CloudFormation gave no reason'}",
             "mend the cause and run the same command again; it repairs what it left",
             causes,
         )
@@ -336,7 +275,7 @@ class Stacks:
             described = self.describe(stack_id)
             status = "DELETE_COMPLETE" if described is None else described["StackStatus"]
             for event in self._events_after(stack_id, seen):
-                self.ui.event(_name(stack_id), event)
+                self.ui.event(name_of(stack_id), event)
                 seen, moved = event.id, True
                 if told is not None:
                     told.append(event)
@@ -355,7 +294,7 @@ class Stacks:
                 for raw in page["StackEvents"]:
                     if raw["EventId"] == seen:
                         return found[::-1]
-                    found.append(_event(raw))
+                    found.append(event_of(raw))
         except ClientError as error:
             if "does not exist" not in str(error):
                 raise
@@ -378,29 +317,3 @@ class Stacks:
 
     def _result(self, name: str, outcome: Outcome, planned: tuple[Change, ...], begin: float) -> Result:
         return Result(name, outcome, planned, self.outputs(name), self.clock.now() - begin)
-
-
-def first_failures(events: Sequence[StackEvent]) -> tuple[StackEvent, ...]:
-    """Return the failures that others followed from; mere cancellations are none."""
-    failures = [
-        event for event in events if event.failed and not any(words in event.reason for words in CANCELLED)
-    ]
-    resources = [event for event in failures if event.type != "AWS::CloudFormation::Stack"]
-    return tuple(resources or failures)[:5]
-
-
-def _name(stack: str) -> str:
-    """Return the name in a stack's ARN; a name stays as it is."""
-    return stack.split("/")[1] if "/" in stack else stack
-
-
-def _event(raw: Mapping[str, Any]) -> StackEvent:
-    return StackEvent(
-        id=raw["EventId"],
-        time=raw["Timestamp"],
-        logical_id=raw.get("LogicalResourceId", ""),
-        type=raw.get("ResourceType", ""),
-        status=raw.get("ResourceStatus", ""),
-        reason=raw.get("ResourceStatusReason") or "",
-        physical_id=raw.get("PhysicalResourceId") or "",
-    )

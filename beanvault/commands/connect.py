@@ -26,7 +26,8 @@ Examples:
 def command(context: Context, file: TextIO, no_test: bool) -> None:
     """Write the connection secret from FILE (JSON; - is standard input), and try it from the function.
 
-    It is never taken from arguments, which other users of the machine can see.
+    One that doesn't work makes way for the one before. It is never taken from arguments, which other users
+    of the machine can see.
     """
     if file.name == "<stdin>" and sys.stdin.isatty():
         context.say("Paste the connection's JSON, then press Ctrl-D:")
@@ -34,8 +35,10 @@ def command(context: Context, file: TextIO, no_test: bool) -> None:
     if not text.strip():
         raise ConfigurationError("the connection is empty", "see `beanvault vault init --print-connection`")
     name = context.deployment.connection_secret
-    connection.store(context.aws, name, text)
-    context.say(f"{name} is written")
-    if not no_test:
-        connection.test(Function(context.aws, context.deployment.function_name))
-        context.say(f"{context.deployment.function_name} logged in to Vault with it")
+    if no_test:
+        connection.store(context.aws, name, text)
+        context.say(f"{name} is written, and not tried")
+        return
+    function = Function(context.aws, context.deployment.function_name)
+    connection.replace(context.aws, name, text, function)
+    context.say(f"{name} is written; {function.name} logged in to Vault with it")

@@ -6,7 +6,7 @@ import click
 
 from .. import deploy
 from ..context import Context
-from ..stacks import Result
+from ..stack import Result
 from .options import as_json, pass_context, print_json, yes
 
 EXAMPLES = """\b

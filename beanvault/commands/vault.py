@@ -10,6 +10,7 @@ import click
 from .. import connection
 from ..context import Context
 from ..errors import ConfigurationError
+from ..function import Function
 from ..vault import logins, policies, setup
 from ..vault import server as vault_server
 from ..vault.server import KeyFile, Keys, Server, Shares
@@ -111,7 +112,7 @@ def init(
     for proof in prepared.proofs:
         context.say(f"  proven: {proof}")
     if not prepared.by_login:
-        context.say("  the policy is proven; the login itself is tried by `beanvault connect`")
+        context.say("  the policy is proven; the login itself is tried by the function")
     for note in prepared.notes:
         context.say(f"note: {note}")
     text = connection.content(reached, prepared.auth)
@@ -119,8 +120,9 @@ def init(
         click.echo(text)
         return
     name = context.deployment.connection_secret
-    connection.store(context.aws, name, text)
-    context.say(f"{name} is written; `beanvault replicate` uses it")
+    function = Function(context.aws, context.deployment.function_name)
+    connection.replace(context.aws, name, text, function)
+    context.say(f"{name} is written; {function.name} logged in with it")
 
 
 def _opened(

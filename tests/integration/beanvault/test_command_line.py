@@ -159,6 +159,7 @@ def test_a_connection_is_taken_from_standard_input_only_if_it_works(operator: Op
     wrong["auth"]["secret_id"] = "canary-wrong-secret-id"
     refused = operator.run("connect", "-", status=1, stdin=json.dumps(wrong))
     assert "SourceDenied" in refused.stderr
+    operator.run("replicate")  # the one before is back
     broken = operator.run("connect", "-", status=2, stdin='{"address": "http://vault", "auth": {}}')
     assert "https://" in broken.stderr
     assert "logged in" in operator.run("connect", "-", stdin=connection).stderr

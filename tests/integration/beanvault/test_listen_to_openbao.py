@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import hvac
 import pytest
+import requests
 
 from beanvault.listen import Burst, Intake, http_server, serve, socket_server
 from beanvault.vault import server as vault_server
@@ -35,12 +37,12 @@ class Listening:
         assert not self.thread.is_alive()
 
 
-def listening(kind: str) -> Listening:
+def listening(kind: str, context: ssl.SSLContext | None = None) -> Listening:
     published: queue.Queue[list[str]] = queue.Queue()
     burst = Burst(published.put)
     intake = Intake(("beanvault",), burst)
     address = ("127.0.0.1", 0)
-    server = http_server(address, intake, None) if kind == "http" else socket_server(address, intake)
+    server = http_server(address, intake, context) if kind == "http" else socket_server(address, intake)
     stop = threading.Event()
     thread = threading.Thread(target=serve, args=(server, burst, stop))
     thread.start()
@@ -105,5 +107,23 @@ def test_a_socket_device_is_heard_line_by_line() -> None:
         with socket.create_connection(made.address) as connection:
             connection.sendall(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
             assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    finally:
+        made.end()
+
+
+def test_a_device_elsewhere_is_heard_over_tls(authority: Authority) -> None:
+    pair = authority.issue("listener")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    made = listening("http", context)
+    try:
+        record = {"type": "response", "request": {"operation": "update", "path": "beanvault/data/a"}}
+        answer = requests.post(
+            f"https://localhost:{made.address[1]}/", json=record, verify=str(authority.ca_file), timeout=10
+        )
+        assert answer.status_code == 204
+        assert made.published.get(timeout=SECONDS) == ["beanvault/a"]
+        with pytest.raises(requests.ConnectionError):
+            requests.post(f"http://localhost:{made.address[1]}/", json=record, timeout=10)
     finally:
         made.end()

@@ -12,7 +12,8 @@ import pytest
 
 from beanvault.changes import Action, Change, Replacement
 from beanvault.errors import Refused
-from beanvault.stacks import Outcome, Stack, StackError, Stacks, Template
+from beanvault.stack import Outcome, Stack, StackError, Template
+from beanvault.stacks import Stacks
 from beanvault.ui import StackEvent
 from demo.servers.localaws import LocalAws
 

@@ -13,7 +13,7 @@ from beanvault import certificates
 from beanvault.commands.init import answers, write
 from beanvault.deploy import PARAMETERS, _missing_imports, select
 from beanvault.errors import ConfigurationError
-from beanvault.stacks import first_failures
+from beanvault.stack import first_failures
 from beanvault.ui import StackEvent
 from beanvault.waiting import Clock, attempts
 from templates import LAYERS
