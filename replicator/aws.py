@@ -18,6 +18,7 @@ from botocore.exceptions import (
 )
 
 from .errors import TargetDenied, TargetError, TargetMissing, TargetThrottled, TargetUnavailable
+from .limits import buckets, keep_quotas
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -57,7 +58,7 @@ class Clients:
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
-        return self.session.client("secretsmanager", config=CLIENT_CONFIG)
+        return keep_quotas(self.session.client("secretsmanager", config=CLIENT_CONFIG), buckets())
 
     @cached_property
     def sns(self) -> SNSClient:

@@ -6,6 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,30 @@ class Bucket:
             self._sleep(wait)
 
 
+SHARE = 0.99
+"""Of a quota: requests that keep their distance here arrive bunched after a way of uneven length."""
+
+
+def keep_quotas(client: SecretsManagerClient, table: Mapping[str, Bucket]) -> SecretsManagerClient:
+    """Let *client* send no faster than the quotas allow, and return it.
+
+    Each attempt counts, so that retries of throttled calls don't prolong the throttling.
+    """
+
+    def wait(event_name: str, **_: object) -> None:
+        operation = event_name.rpartition(".")[2]
+        if operation in table:
+            table[operation].take()
+
+    client.meta.events.register("before-send.secretsmanager", wait, unique_id="beanvault-quotas")
+    return client
+
+
 def buckets(
     clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
 ) -> Mapping[str, Bucket]:
     """Return one bucket for each operation; operations that share a quota share the bucket."""
     table: dict[str, Bucket] = {}
     for quota in QUOTAS:
-        table |= dict.fromkeys(quota.operations, Bucket(quota.rate, clock, sleep))
+        table |= dict.fromkeys(quota.operations, Bucket(SHARE * quota.rate, clock, sleep))
     return table

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from .aws import Clients
 from .config import Config
 from .errors import OutOfTime, ReplicatorError, SourceError
-from .limits import buckets
 from .login import ConnectionSecret, log_in
 from .model import Done, Left, Outcome, source_of
 from .replicate import Clock, Request, replicate
@@ -61,7 +60,7 @@ def _connect_and_replicate(
     try:
         log_in(vault, connection, kept, clients)
         source = VaultSource(vault, config.mounts, clock.now, kept.hash_key)
-        target = SecretsManagerTarget(clients.secretsmanager, buckets())
+        target = SecretsManagerTarget(clients.secretsmanager)
         return replicate(source, target, config, request, clock, tell)
     except ReplicatorError as error:
         return Report(complete=request.sources is None, dry_run=request.dry_run, errors=[error])

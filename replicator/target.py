@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from .aws import call
 from .config import ReplicaRegion
 from .errors import TargetError, TargetMissing
-from .limits import Bucket
 from .model import Replica, Tags, TargetSecret
 
 if TYPE_CHECKING:
@@ -71,9 +70,8 @@ class SecretsManagerTarget:
     ends in a hyphen and six characters could be taken for a part of an ARN.
     """
 
-    def __init__(self, client: SecretsManagerClient, limits: Mapping[str, Bucket]) -> None:
+    def __init__(self, client: SecretsManagerClient) -> None:
         self._client = client
-        self._limits = limits
 
     def list(self, prefix: str) -> dict[str, TargetSecret]:
         secrets: dict[str, TargetSecret] = {}
@@ -204,7 +202,6 @@ class SecretsManagerTarget:
         )
 
     def _call(self, operation: str, method: Callable[..., Answer], name: str, **parameters: Any) -> Answer:
-        self._limits[operation].take()
         return call(method, f"{operation} for {name}", **parameters)
 
     def _settle(

@@ -25,7 +25,6 @@ from beanvault.ui import Silent
 from demo.servers.localaws import LocalAws
 from demo.servers.mariadb import MariaDB
 from replicator.config import Config
-from replicator.limits import buckets
 from replicator.replicate import Clock, Request, replicate
 from replicator.source import VaultSource
 from replicator.target import SecretsManagerTarget
@@ -97,7 +96,7 @@ def place(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[
         origin = VaultSource(vault, config.mounts, time.time, lambda: b"key")
         report = replicate(
             origin,
-            SecretsManagerTarget(secretsmanager, buckets()),
+            SecretsManagerTarget(secretsmanager),
             config,
             Request((source,)),
             Clock(time.time),

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from replicator.limits import buckets
 from replicator.target import SecretsManagerTarget
 from tests.unit.replicator.target_contract import TargetContract
 
@@ -14,7 +13,7 @@ from tests.unit.replicator.target_contract import TargetContract
 class TestSecretsManagerTarget(TargetContract):
     @pytest.fixture
     def target(self, bench: Any) -> SecretsManagerTarget:
-        return SecretsManagerTarget(bench.aws, buckets())
+        return SecretsManagerTarget(bench.aws)
 
     @pytest.fixture
     def prefix(self, bench: Any) -> str:

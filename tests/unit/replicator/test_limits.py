@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from replicator.limits import QUOTAS, Bucket, buckets
+from botocore.awsrequest import AWSResponse
+
+from replicator.aws import CLIENT_CONFIG, Clients
+from replicator.limits import QUOTAS, Bucket, buckets, keep_quotas
 
 
 class Time:
@@ -55,3 +58,34 @@ def test_operations_that_share_a_quota_share_a_bucket() -> None:
     assert table["PutSecretValue"] is table["UpdateSecretVersionStage"]
     assert table["PutSecretValue"] is not table["CreateSecret"]
     assert len({operation for quota in QUOTAS for operation in quota.operations}) == len(table)
+
+
+class Counted(Bucket):
+    taken = 0
+
+    def take(self) -> None:
+        self.taken += 1
+
+
+def test_every_attempt_of_a_call_takes_from_its_bucket() -> None:
+    """botocore sends a throttled call again by itself; the quota counts what is sent."""
+    bucket, statuses = Counted(50), iter([400, 400, 200])
+
+    def answer(**_: object) -> AWSResponse:
+        status = next(statuses)
+        body = b"{}" if status == 200 else b'{"__type": "ThrottlingException"}'
+        response = AWSResponse("https://local", status, {}, None)
+        response._content = body
+        return response
+
+    client = Clients().session.client(
+        "secretsmanager",
+        region_name="eu-central-1",
+        aws_access_key_id="unit",
+        aws_secret_access_key="test",
+        config=CLIENT_CONFIG,
+    )
+    keep_quotas(client, {"TagResource": bucket})
+    client.meta.events.register_last("before-send", answer)
+    client.tag_resource(SecretId="one", Tags=[])
+    assert bucket.taken == 3
