@@ -59,8 +59,7 @@ class RequestLog:
 
 def _called(environ: dict[str, Any]) -> tuple[str, str]:
     """Return the service and the operation of a request; of a REST call its method and path."""
-    scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
-    service = scope[3] if len(scope) > 3 else ""
+    service = _service(environ)
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return service, target.rpartition(".")[2]
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded") and service != "s3":
@@ -69,6 +68,12 @@ def _called(environ: dict[str, Any]) -> tuple[str, str]:
         if action := parse_qs(body.decode("utf-8", "replace")).get("Action"):
             return service, action[0]
     return service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+
+
+def _service(environ: dict[str, Any]) -> str:
+    """Return the service that a request's signature is for."""
+    scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
+    return scope[3] if len(scope) > 3 else ""
 
 
 def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database | None = None) -> None:
@@ -85,14 +90,17 @@ def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database |
     )
     from werkzeug.serving import make_server
 
+    from . import cloudformation
     from .cloudformation.types import custom
 
     aws: Application = DomainDispatcherApplication(create_backend_app)
+    stacks: Application = cloudformation.application()
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(custom.ROUTE):
             return custom.application(environ, start_response)
-        return aws(environ, start_response)
+        served = stacks if _service(environ) == "cloudformation" else aws
+        return served(environ, start_response)
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     recorded = RequestLog(application, home / "requests.jsonl")

@@ -4,16 +4,29 @@ events, no ordering and few of the types that a Beanstalk deployment needs.
 
 from __future__ import annotations
 
+from typing import Any
+
+from flask import Flask
+from moto.core.utils import convert_to_flask_response
+from moto.moto_server.werkzeug_app import BackendRequest
+
 from ..settings import Settings
+from .api import CloudFormationResponse
+from .types import custom
 
 
 def install(settings: Settings) -> None:
-    """Let this engine answer CloudFormation's requests in place of moto's."""
-    from moto.cloudformation import urls  # the engine is heavy: only a server needs it
-
-    from .api import CloudFormationResponse
-    from .types import custom
-
-    urls.url_paths.clear()
-    urls.url_paths["{0}/$"] = CloudFormationResponse.dispatch
+    """Let custom resources answer to this server."""
     custom.serve_at(settings.endpoint)
+
+
+def application() -> Any:
+    """Return the WSGI application that takes CloudFormation's requests.
+
+    It stands beside moto's dispatcher: moto's own CloudFormation would take a second to import.
+    """
+    served = Flask(__name__)
+    served.request_class = BackendRequest
+    view = convert_to_flask_response(CloudFormationResponse.dispatch)
+    served.add_url_rule("/", endpoint="cloudformation", view_func=view, methods=["POST"])
+    return served

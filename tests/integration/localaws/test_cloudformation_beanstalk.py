@@ -42,7 +42,7 @@ def _template(name: str, platform: str, value: str) -> dict[str, Any]:
 def _bundle() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("Procfile", "web: python3 -m http.server 8000 --bind 127.0.0.1\n")
+        archive.writestr("Procfile", "web: sh -c 'exec python -m http.server $PORT --bind 127.0.0.1'\n")
     return packed.getvalue()
 
 
@@ -60,6 +60,8 @@ def _deploy(stacks: Any, application: str, environment: str) -> None:
     while _environment(stacks, environment)["Status"] != "Ready":
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    events = beanstalk.describe_events(EnvironmentName=environment, Severity="ERROR")["Events"]
+    assert not events, [event["Message"] for event in events]
 
 
 def _environment(stacks: Any, name: str) -> dict[str, Any]:
