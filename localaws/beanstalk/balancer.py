@@ -51,6 +51,8 @@ class Front:
     redirect_http: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     """Response headers that the listener's attributes add."""
+    tells_tls: bool = False
+    """Requests carry X-Amzn-Tls-Version and X-Amzn-Tls-Cipher-Suite, in OpenSSL's words."""
 
 
 def protocols(policy: str) -> str:
@@ -63,6 +65,11 @@ def protocols(policy: str) -> str:
     if not named:
         return " ".join(versions[:3])
     return " ".join(versions[int(named[2]) : 4 if named[1] == "TLS13" else 3])
+
+
+def ciphers(policy: str) -> str:
+    """nginx's ssl_ciphers (up to TLS 1.2) of a policy; the restricted ones have no CBC. See `protocols`."""
+    return "ECDHE+AESGCM" if "-Res-" in policy else "HIGH:!aNULL:!MD5"
 
 
 class LoadBalancers:
@@ -169,7 +176,8 @@ http {{
         if front.tls:
             tls = (
                 f"ssl_certificate {name}.crt; ssl_certificate_key {name}.key; "
-                f"ssl_protocols {protocols(front.tls.policy)}; ssl_session_cache shared:{name}:1m; "
+                f"ssl_protocols {protocols(front.tls.policy)}; ssl_ciphers {ciphers(front.tls.policy)}; "
+                f"ssl_session_cache shared:{name}:1m; "
             )
             if front.redirect_http:
                 tls += "error_page 497 =301 https://$http_host$request_uri;"
@@ -177,6 +185,10 @@ http {{
             f'        proxy_hide_header {key}; add_header {key} "{value}" always;'
             for key, value in front.headers.items()
         )
+        if front.tells_tls:
+            headers += """
+        proxy_set_header X-Amzn-Tls-Version $ssl_protocol;
+        proxy_set_header X-Amzn-Tls-Cipher-Suite $ssl_cipher;"""
         default = (
             f"    server {{ listen {listen} default_server; {tls} return {front.otherwise}; }}"
             if front.hosts

@@ -15,6 +15,7 @@ from .instance import PROCESS
 from .state import ENVIRONMENT, SHARED, Environment
 
 _RESPONSE = "routing.http.response."
+_TELLS_TLS = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 
 
 def shared_load_balancer(options: Options) -> str | None:
@@ -60,6 +61,7 @@ def front(environment: Environment, options: Options, *, secure_targets: bool) -
         certificate = listener["Certificates"][0]["CertificateArn"]
         tls = _tls(certificate, listener.get("SslPolicy") or "", environment.account)
     attributes = elb.describe_listener_attributes(ListenerArn=listener["ListenerArn"])["Attributes"]
+    settings = elb.describe_load_balancer_attributes(LoadBalancerArn=load_balancer)["Attributes"]
     default = listener["DefaultActions"][0]
     plain = listeners.get(80, {}).get("DefaultActions", [{}])[0]
     return Front(
@@ -76,6 +78,7 @@ def front(environment: Environment, options: Options, *, secure_targets: bool) -
             for each in attributes
             if each["Key"].startswith(_RESPONSE) and each["Key"].endswith(".header_value") and each["Value"]
         },
+        tells_tls={"Key": _TELLS_TLS, "Value": "true"} in settings,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localaws.beanstalk import platforms
-from localaws.beanstalk.balancer import protocols
+from localaws.beanstalk.balancer import ciphers, protocols
 from localaws.beanstalk.instance import matches
 
 
@@ -23,6 +23,11 @@ from localaws.beanstalk.instance import matches
 )
 def test_a_security_policy_decides_the_tls_versions(policy: str, versions: str) -> None:
     assert protocols(policy) == versions
+
+
+def test_a_restricted_policy_has_no_cbc() -> None:
+    assert ciphers("ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09") == "ECDHE+AESGCM"
+    assert ciphers("ELBSecurityPolicy-TLS13-1-2-2021-06") != "ECDHE+AESGCM"
 
 
 @pytest.mark.parametrize(
