@@ -60,6 +60,8 @@ def _add_load_balancer(template: Template, deployment: Deployment) -> LoadBalanc
         "routing.http.drop_invalid_header_fields.enabled": "true",
         "routing.http.desync_mitigation_mode": "strictest",
         "routing.http2.enabled": "true",
+        # The app tells how a visitor came: X-Amzn-Tls-Version, X-Amzn-Tls-Cipher-Suite.
+        "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "true",
         "access_logs.s3.enabled": "true",
         "access_logs.s3.bucket": bucket,
         "access_logs.s3.prefix": LOG_PREFIX,
