@@ -17,6 +17,7 @@ from moto.core.responses import BaseResponse
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 
+from .actions import ACTIONS, PREFIXES
 from .policy import ContextValue
 from .resources import key_arn, secret_arn, tags_of, vpc_arn
 
@@ -38,7 +39,9 @@ class Call:
 
     @property
     def action(self) -> str:
-        renamed = _ACTIONS.get(self.service, {}).get(self.operation, self.operation)
+        renamed = ACTIONS.get(self.service, {}).get(self.operation, self.operation)
+        if self.service == "s3" and "versionId" in self.params:
+            renamed = renamed.replace("Object", "ObjectVersion", 1)
         return f"{self.service}:{renamed}"
 
     def arn(self, value: Any, kind: str = "") -> str:
@@ -81,10 +84,13 @@ def describe(response: BaseResponse, given: str) -> Call:
     operation = str(response._get_action())
     params = {} if service == "s3" else _parameters(response, operation)
     if service == "s3":
+        # moto's own guess is CreateBucket or ListBucket for all it has no permission for.
+        routed = response._get_action_from_method_and_request_uri(response.normalized_request)
+        operation = str(routed or operation)
         params = {key: value[0] for key, value in response.querystring.items()}
         given = given.replace(":::*", ":::") if given.endswith(":::*") else given
     return Call(
-        _PREFIXES.get(service, service), operation, params, response.current_account, response.region, given
+        PREFIXES.get(service, service), operation, params, response.current_account, response.region, given
     )
 
 
@@ -115,25 +121,6 @@ def _context_value(value: Any) -> ContextValue:
     if isinstance(value, bool):
         return str(value).lower()
     return tuple(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-_PREFIXES = {"monitoring": "cloudwatch", "email": "ses", "tagging": "tag"}
-
-_ACTIONS = {
-    "lambda": {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"},
-    "sqs": {
-        "SendMessageBatch": "SendMessage",
-        "DeleteMessageBatch": "DeleteMessage",
-        "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
-    },
-    "sns": {"PublishBatch": "Publish"},
-    "s3": {
-        "HeadBucket": "ListBucket",
-        "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
-        "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
-        "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
-    },
-}
 
 
 def _secretsmanager(call: Call) -> list[str]:

@@ -475,6 +475,61 @@ def test_a_bucket_that_asks_for_tls_can_be_used(role: Role, bucket: str):
     assert refused(s3.put_object, Bucket=bucket, Key="mine/c", Body=b"")["Code"] == "AccessDenied"
 
 
+ENCRYPTION = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+EXPIRY = {"Rules": [{"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 9}}]}
+# The permission, the operation that needs it, its parameters beside the bucket.
+RENAMED = [
+    ("GetEncryptionConfiguration", "get_bucket_encryption", {}),
+    (
+        "PutEncryptionConfiguration",
+        "put_bucket_encryption",
+        {"ServerSideEncryptionConfiguration": ENCRYPTION},
+    ),
+    ("PutEncryptionConfiguration", "delete_bucket_encryption", {}),
+    ("GetLifecycleConfiguration", "get_bucket_lifecycle_configuration", {}),
+    ("PutLifecycleConfiguration", "put_bucket_lifecycle_configuration", {"LifecycleConfiguration": EXPIRY}),
+    ("PutLifecycleConfiguration", "delete_bucket_lifecycle", {}),
+    ("GetReplicationConfiguration", "get_bucket_replication", {}),
+    ("GetBucketPublicAccessBlock", "get_public_access_block", {}),
+    ("PutBucketOwnershipControls", "delete_bucket_ownership_controls", {}),
+    ("PutBucketTagging", "delete_bucket_tagging", {}),
+    ("ListBucketVersions", "list_object_versions", {}),
+    ("ListBucket", "list_objects_v2", {}),
+    ("ListBucket", "head_bucket", {}),
+]
+
+
+@pytest.mark.parametrize(("permission", "operation", "more"), RENAMED)
+def test_s3s_permissions_have_their_own_names(
+    role: Role, bucket: str, permission: str, operation: str, more: dict[str, Any]
+):
+    """Only the permission that the service's reference names for an operation lets it through."""
+
+    def code() -> str:
+        try:
+            getattr(role.client("s3"), operation)(Bucket=bucket, **more)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+    bucket_arn = f"arn:aws:s3:::{bucket}"
+    role.allow({"NotAction": f"s3:{permission}", "Resource": bucket_arn})
+    assert code() in ("AccessDenied", "403")
+    role.allow({"Action": f"s3:{permission}", "Resource": bucket_arn})
+    assert code() not in ("AccessDenied", "403")
+
+
+def test_reading_an_older_version_takes_a_permission_of_its_own(role: Role, bucket: str):
+    """`s3:GetObject` alone reads what is current."""
+    operators = role.aws.client("s3")
+    operators.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = operators.put_object(Bucket=bucket, Key="mine/a b", Body=b"newer")["VersionId"]
+    one = {"Bucket": bucket, "Key": "mine/a b", "VersionId": version}
+    assert refused(role.client("s3").get_object, **one)["Code"] == "AccessDenied"
+    role.allow({"Action": "s3:GetObjectVersion", "Resource": f"arn:aws:s3:::{bucket}/mine/*"})
+    assert role.client("s3").get_object(**one)["Body"].read() == b"newer"
+
+
 @pytest.mark.parametrize("version", ["s3v4", "s3-query"])
 def test_a_presigned_url_has_the_signers_rights(role: Role, bucket: str, version: str):
     """In both forms in which boto3 signs one; an altered one, and nobody, is refused."""
