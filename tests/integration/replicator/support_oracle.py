@@ -1,0 +1,161 @@
+"""What the target has to be after a run, worked out anew from Vault and from the state before the run.
+
+It shares nothing with the plan but the namespace of version ids, which is fixed for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid5
+
+import hvac
+
+from replicator.model import NAMESPACE
+
+from .support_target import SOURCE, Held
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that decide what is expected; names are those below the prefix."""
+
+    owner: str
+    mount: str
+    schedule: bool
+    adopt: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a live path asks for: *text* is None where its value has to be refused."""
+
+    path: str
+    name: str
+    version_id: str
+    tags: dict[str, str]
+    text: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """All wishes; *unfit* are the live paths whose custom metadata cannot be followed."""
+
+    all: tuple[Wish, ...]
+    unfit: frozenset[str]
+
+    def of(self, name: str) -> tuple[Wish, ...]:
+        return tuple(wish for wish in self.all if wish.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """*copies* are current with the wish's value, *gone* are pending deletion, all else is untouched."""
+
+    copies: dict[str, Wish]
+    gone: frozenset[str]
+    refused: frozenset[str]
+
+
+def identity(rules: Rules, path: str, version: int, created_time: str, form: str) -> str:
+    suffix = "#plain" if form == "plain" else ""
+    return str(uuid5(NAMESPACE, f"{rules.owner}/{rules.mount}/{path}@{version}@{created_time}{suffix}"))
+
+
+def rendered(data: Mapping[str, str], form: str) -> str | None:
+    """Return the text that a path's data becomes, or None where it may not become one."""
+    if not any(data.values()) or (form == "plain" and len(data) != 1):
+        return None
+    if form == "plain":
+        return next(iter(data.values()))
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def encoded(path: str) -> str:
+    """Return the name of a path; of what needs an escape, the tests use what a URL escapes as well."""
+    return quote(path, safe="/_+.@-").replace("%", "=").replace("~", "=7E")
+
+
+def ask(vault: hvac.Client, rules: Rules, paths: tuple[str, ...]) -> Wishes:
+    """Read the wishes from Vault itself."""
+    wishes, unfit = [], set()
+    for path in paths:
+        try:
+            metadata = vault.secrets.kv.v2.read_secret_metadata(path, mount_point=rules.mount)["data"]
+        except hvac.exceptions.InvalidPath:
+            continue
+        custom: dict[str, str] = metadata["custom_metadata"] or {}
+        version = metadata["versions"].get(str(metadata["current_version"]))
+        if version is None or version["destroyed"] or version["deletion_time"]:
+            continue
+        if custom.get("replicate") == "false":
+            continue
+        name = custom.get("aws-name", encoded(path))
+        if name.startswith("/"):
+            unfit.add(path)
+            continue
+        wishes.append(_wish(vault, rules, path, name, metadata, custom))
+    return Wishes(tuple(wishes), frozenset(unfit))
+
+
+def _wish(
+    vault: hvac.Client, rules: Rules, path: str, name: str, metadata: Any, custom: dict[str, str]
+) -> Wish:
+    form = custom.get("aws-format", "json")
+    number = metadata["current_version"]
+    created = metadata["versions"][str(number)]["created_time"]
+    answer = vault.secrets.kv.v2.read_secret_version(
+        path, mount_point=rules.mount, raise_on_deleted_version=True
+    )
+    tags = {key.removeprefix("aws-tag-"): value for key, value in custom.items() if "aws-tag-" in key}
+    return Wish(
+        path,
+        name,
+        identity(rules, path, number, created, form),
+        {
+            **tags,
+            "beanvault:owner": rules.owner,
+            SOURCE: encoded(f"{rules.mount}/{path}"),
+            "beanvault:version": str(number),
+        },
+        rendered(answer["data"]["data"], form),
+    )
+
+
+def expect(before: Mapping[str, Held], wishes: Wishes, rules: Rules) -> Expected:
+    """Say what a whole run without faults makes of *before*."""
+    winners: dict[str, Wish] = {}
+    kept = set(wishes.unfit)  # paths whose wish can't be met keep the secret they have under another name
+    for name in {wish.name for wish in wishes.all}:
+        rivals = wishes.of(name)
+        winner = _winner(name, rivals, before.get(name), rules)
+        if winner is not None:
+            winners[name] = winner
+        kept |= {wish.path for wish in rivals if wish is not winner}
+    refused = {name for name, wish in winners.items() if wish.text is None}
+    kept |= {winners[name].path for name in refused}
+    kept_sources = {encoded(f"{rules.mount}/{path}") for path in kept}
+    gone = {
+        name
+        for name, held in before.items()
+        if held.is_of(rules.owner)
+        and (held.pending or rules.schedule)
+        and name not in winners
+        and (held.pending or held.tags[SOURCE] not in kept_sources)
+    }
+    copies = {name: wish for name, wish in winners.items() if name not in refused}
+    return Expected(copies, frozenset(gone), frozenset(refused))
+
+
+def _winner(name: str, rivals: tuple[Wish, ...], held: Held | None, rules: Rules) -> Wish | None:
+    """Return whose wish the name follows: nobody's where it is foreign, the holder's where it is disputed."""
+    if held is not None and not held.is_of(rules.owner):
+        adopted = name in rules.adopt and not held.pending and len(rivals) == 1
+        return rivals[0] if adopted else None
+    if len(rivals) == 1:
+        return rivals[0]
+    holder = held.tags[SOURCE] if held is not None else None
+    return next((wish for wish in rivals if wish.tags[SOURCE] == holder), None)

@@ -1,0 +1,72 @@
+"""What the operator sees in Secrets Manager: everything, values included, without asking the replicator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+CURRENT = "AWSCURRENT"
+OWNER, SOURCE = "beanvault:owner", "beanvault:source"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One secret; *values* go by stage, *stages* by version id. One pending deletion shows no values."""
+
+    arn: str
+    pending: bool
+    tags: dict[str, str]
+    stages: dict[str, tuple[str, ...]]
+    changed: datetime | None
+    values: dict[str, str] = field(repr=False)
+
+    @property
+    def current(self) -> str | None:
+        return next((version for version, stages in self.stages.items() if CURRENT in stages), None)
+
+    @property
+    def text(self) -> str | None:
+        return self.values.get(CURRENT)
+
+    def is_of(self, owner: str) -> bool:
+        """Whether the secret carries both marks of a managed secret of *owner*."""
+        return self.tags.get(OWNER) == owner and SOURCE in self.tags
+
+
+def entries(aws: Any, prefix: str) -> Iterator[dict[str, Any]]:
+    """Yield what `ListSecrets` tells of each secret below *prefix*."""
+    parameters: dict[str, Any] = {
+        "Filters": [{"Key": "name", "Values": [f"{prefix}/"]}],
+        "IncludePlannedDeletion": True,
+        "MaxResults": 100,
+    }
+    for page in aws.get_paginator("list_secrets").paginate(**parameters):
+        yield from page["SecretList"]
+
+
+def look(aws: Any, prefix: str, stages: tuple[str, ...] = (CURRENT,)) -> dict[str, Held]:
+    """Return all secrets below *prefix*, by the name below it, with the values that carry *stages*."""
+    return {
+        entry["Name"].removeprefix(f"{prefix}/"): _held(aws, entry, stages) for entry in entries(aws, prefix)
+    }
+
+
+def _held(aws: Any, entry: dict[str, Any], wanted: tuple[str, ...]) -> Held:
+    stages = {id_: tuple(sorted(each)) for id_, each in entry.get("SecretVersionsToStages", {}).items()}
+    pending = "DeletedDate" in entry
+    shown = () if pending else {stage for each in stages.values() for stage in each if stage in wanted}
+    values = {}
+    for stage in sorted(shown):
+        answer = aws.get_secret_value(SecretId=entry["ARN"], VersionStage=stage)
+        assert stage in stages[answer["VersionId"]]
+        values[stage] = answer["SecretString"]
+    tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", ())}
+    return Held(entry["ARN"], pending, tags, stages, entry.get("LastChangedDate"), values)
+
+
+def remove(aws: Any, prefix: str) -> None:
+    """Remove all secrets below *prefix* at once."""
+    for entry in list(entries(aws, prefix)):
+        aws.delete_secret(SecretId=entry["ARN"], ForceDeleteWithoutRecovery=True)
