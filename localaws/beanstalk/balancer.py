@@ -185,10 +185,12 @@ http {{
             f'        proxy_hide_header {key}; add_header {key} "{value}" always;'
             for key, value in front.headers.items()
         )
-        if front.tells_tls:
-            headers += """
-        proxy_set_header X-Amzn-Tls-Version $ssl_protocol;
-        proxy_set_header X-Amzn-Tls-Cipher-Suite $ssl_cipher;"""
+        told = (
+            "proxy_set_header X-Amzn-Tls-Version $ssl_protocol;"
+            " proxy_set_header X-Amzn-Tls-Cipher-Suite $ssl_cipher;"
+            if front.tells_tls
+            else ""
+        )
         default = (
             f"    server {{ listen {listen} default_server; {tls} return {front.otherwise}; }}"
             if front.hosts
@@ -223,6 +225,7 @@ http {{
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Port $server_port;
+            {told}
         }}
     }}
 """
