@@ -7,26 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import troposphere
-from botocore.exceptions import ClientError
 
 from templates import LAYERS
 from templates.deployment import Deployment
 from templates.shared import TEMPLATE_LIMIT, render
 
-from . import certificates, package
+from . import certificates, package, protection, traces
 from .artifacts import Store
-from .aws import Aws, code
+from .aws import Aws
 from .changes import HOLDS_DATA
 from .errors import BeanvaultError, ConfigurationError, Refused
 from .stack import Resource, Result, Stack, StackError, Template
 from .stacks import Stacks
 from .ui import Ui
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 PROTECTED = frozenset({"keys", "storage", "data"})
 """Layers whose stacks CloudFormation itself refuses to delete in production: they hold what can't be made
@@ -185,48 +180,55 @@ def doomed(work: Work) -> tuple[Doomed, ...]:
 
 
 def destroy(work: Work) -> tuple[Result, ...]:
-    """Delete all stacks in reverse order, and the self-signed certificate; what templates retain stays.
+    """Delete all stacks in reverse order, and what a trial leaves outside; what templates retain stays.
 
     Buckets that go are emptied before: CloudFormation deletes empty ones only.
 
-    :raises Refused: a protected stack wasn't agreed to
+    :raises Refused: others use a bucket that would go, or something protected wasn't agreed to
     :raises StackError: something couldn't be deleted
     """
     _same_region(work)
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
+    going = doomed(work)
+    _shared_with_nobody(work, going)
     results = []
-    for stack in doomed(work):
+    for stack in going:
         work.ui.step(f"{stack.stack}: deleting")
         results.append(_delete(work, stacks, stack))
+    traces.remove_objects(work.aws, work.deployment)
+    if work.deployment.production:
+        for trace in traces.find(work.aws, work.deployment):
+            work.ui.step(f"stays: {trace}")
+    else:
+        traces.remove(work.aws, work.deployment)
     certificates.delete(work.aws, work.deployment.name)
     return tuple(results)
 
 
+def _shared_with_nobody(work: Work, going: Sequence[Doomed]) -> None:
+    """Refuse to take Beanstalk's bucket away from others in the account, before anything is deleted."""
+    bucket = traces.beanstalk_bucket(work.aws)
+    if not any(bucket == r.physical_id and not r.stays for stack in going for r in stack.resources):
+        return
+    if others := traces.strangers(work.aws, work.deployment):
+        raise Refused(
+            f"{bucket} would go with {work.deployment.name}, and others use it: {', '.join(others[:5])}",
+            "delete those deployments and environments, and their objects, first",
+        )
+
+
 def _delete(work: Work, stacks: Stacks, stack: Doomed) -> Result:
+    protection.lift(work.aws, work.ui, stack.resources)
     buckets = [r.physical_id for r in stack.resources if r.type == "AWS::S3::Bucket" and not r.stays]
     for attempt in range(1, EMPTYINGS + 1):
         for bucket in buckets:
-            _empty(work, bucket)
+            traces.empty(work.aws, bucket)
         try:
             return stacks.delete(stack.stack)
         except StackError as error:
             if attempt == EMPTYINGS or not any(cause.type == "AWS::S3::Bucket" for cause in error.causes):
                 raise
     raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _empty(work: Work, bucket: str) -> None:
-    """Delete all versions of all objects of *bucket*."""
-    client: S3Client = work.aws.client("s3")
-    try:
-        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            entries = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-            doomed_objects = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
-            if doomed_objects:
-                client.delete_objects(Bucket=bucket, Delete={"Objects": doomed_objects, "Quiet": True})  # type: ignore[typeddict-item]  # plain dictionaries are what the stubs' types are
-    except ClientError as error:
-        if code(error) != "NoSuchBucket":
-            raise
 
 
 def _same_region(work: Work) -> None:
