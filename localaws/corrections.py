@@ -16,6 +16,7 @@ def install(_: Settings) -> None:
     _subnet_group()
     _managed_policies()
     _hosted_zone_ids()
+    _protected_balancers()
 
 
 def _bucket_logging() -> None:
@@ -126,3 +127,24 @@ def _hosted_zone_ids() -> None:
 
     route53: Any = models
     route53.create_route53_zone_id = zone_id
+
+
+def _protected_balancers() -> None:
+    """DeleteLoadBalancer deletes also what `deletion_protection.enabled` protects."""
+    from moto.elbv2.exceptions import ELBClientError
+    from moto.elbv2.models import ELBv2Backend
+
+    backend: Any = ELBv2Backend
+    original = backend.delete_load_balancer
+
+    @functools.wraps(original)
+    def delete(self: Any, arn: str) -> None:
+        balancer = self.load_balancers.get(arn)
+        if balancer and balancer.attrs.get("deletion_protection.enabled") == "true":
+            raise ELBClientError(
+                "OperationNotPermitted",
+                f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
+            )
+        original(self, arn)
+
+    backend.delete_load_balancer = delete

@@ -19,7 +19,7 @@ from moto.core.utils import get_service_model
 
 from .actions import ACTIONS, PREFIXES
 from .policy import ContextValue
-from .resources import key_arn, secret_arn, tags_of, vpc_arn
+from .resources import account_of, key_arn, secret_arn, tags_of, vpc_arn
 
 Params = Mapping[str, Any]
 
@@ -62,6 +62,7 @@ class Call:
         tags = tags_of(self.params.get("Tags") or self.params.get("tags"))
         found: dict[str, Any] = {
             "aws:RequestedRegion": self.region,
+            "aws:ResourceAccount": account_of(resource),
             "aws:SecureTransport": "true",  # loopback stands for TLS
             "aws:SourceIp": "127.0.0.1",
             "aws:ViaAWSService": "false",

@@ -53,6 +53,18 @@ def vpc_arn(account: str, region: str, group_id: str | None) -> str | None:
     return f"arn:aws:ec2:{region}:{account}:vpc/{group.vpc_id}" if group and group.vpc_id else None
 
 
+def account_of(arn: str) -> str | None:
+    """Return the account that owns a resource; a bucket's ARN doesn't name it."""
+    if arn.count(":") < 5:
+        return None
+    _, partition, service, _, account, rest = arn.split(":", 5)
+    if service != "s3":
+        return account or None
+    name = rest.partition("/")[0]
+    owners = (owner for owner, held in s3_backends.items() if partition in held)
+    return next((owner for owner in owners if name in s3_backends[owner][partition].buckets), None)
+
+
 def tags_of(source: Any) -> dict[str, str]:
     """Return tags as a mapping, given an ARN or any of the shapes in which the services take tags."""
     if isinstance(source, str):

@@ -515,7 +515,8 @@ def test_s3s_permissions_have_their_own_names(
     bucket_arn = f"arn:aws:s3:::{bucket}"
     role.allow({"NotAction": f"s3:{permission}", "Resource": bucket_arn})
     assert code() in ("AccessDenied", "403")
-    role.allow({"Action": f"s3:{permission}", "Resource": bucket_arn})
+    ours = {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
+    role.allow({"Action": f"s3:{permission}", "Resource": bucket_arn, "Condition": ours})
     assert code() not in ("AccessDenied", "403")
 
 
