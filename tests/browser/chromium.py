@@ -1,0 +1,214 @@
+"""A real browser: headless Chromium, told what to do over WebDriver (https://www.w3.org/TR/webdriver2/).
+
+WebDriver is JSON over HTTP, and a dozen of its commands are enough here; a client library would bring more
+packages than lines saved.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+from demo.servers.process import Process, ServerError, require_tool
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+"""The key under which WebDriver hands out references to elements."""
+OPTIONS = (
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TIMEOUT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Something on the page that can be used: a field, a button, a link."""
+
+    browser: Browser
+    reference: str
+
+    def click(self) -> None:
+        """Click, and wait for the page to which that leads."""
+        self._do("click")
+
+    def type(self, text: str) -> None:
+        """Type *text*; a line feed is the Enter key."""
+        self._do("value", text=text.replace("\n", "\ue007"))
+
+    def _do(self, command: str, **arguments: str) -> None:
+        self.browser.command("POST", f"element/{self.reference}/{command}", arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """One window; its profile is new and empty."""
+
+    session: requests.Session
+    address: str
+
+    def command(self, method: str, path: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """Send one WebDriver command and return its answer.
+
+        :raises BrowserError: it was refused
+        """
+        address = f"{self.address}/{path}".rstrip("/")
+        answer = self.session.request(method, address, json=arguments, timeout=TIMEOUT)
+        value = answer.json()["value"]
+        if not answer.ok:
+            raise BrowserError(f"{method} {path}: {value['error']}: {value['message']}")
+        return value
+
+    def devtools(self, command: str, **arguments: Any) -> Any:
+        """Send a command of Chromium's own protocol (https://chromedevtools.github.io/devtools-protocol/)."""
+        return self.command("POST", "goog/cdp/execute", {"cmd": command, "params": arguments})
+
+    def open(self, url: str) -> None:
+        self.command("POST", "url", {"url": url})
+
+    @property
+    def title(self) -> str:
+        return str(self.command("GET", "title"))
+
+    def text(self, selector: str = "body") -> str:
+        """Return what a visitor reads there."""
+        return str(self.command("GET", f"element/{self._find(selector)[0]}/text"))
+
+    def control(self, role: str, name: str) -> Control:
+        """Return the first control with this role and accessible name, as a screen reader announces it.
+
+        :raises BrowserError: there is none
+        """
+        found = self.controls(role, name)
+        if not found:
+            raise BrowserError(f"the page has no {role} called {name!r}")
+        return found[0]
+
+    def controls(self, role: str, name: str) -> list[Control]:
+        """Return all controls with this role whose accessible name matches the expression *name*."""
+        return [
+            Control(self, reference)
+            for reference in self._find("a, button, input:not([type=hidden])")
+            if self.command("GET", f"element/{reference}/computedrole") == role
+            and re.fullmatch(name, self.command("GET", f"element/{reference}/computedlabel"))
+        ]
+
+    def run(self, script: str, *arguments: object) -> Any:
+        """Run JavaScript from outside the page, where its policy doesn't bind; promises are awaited."""
+        return self.command("POST", "execute/sync", {"script": script, "args": arguments})
+
+    def console(self) -> list[str]:
+        """Return what the console says since last asked: errors, failed requests, violated policies."""
+        return [line["message"] for line in self.command("POST", "se/log", {"type": "browser"})]
+
+    def resize(self, width: int, *, scheme: str = "light") -> None:
+        """Make the window *width* CSS pixels wide, on a device that prefers a light or a dark scheme."""
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.devtools("Emulation.setEmulatedMedia", features=[feature])
+
+    def switch_scripts_off(self) -> None:
+        self.devtools("Emulation.setScriptExecutionDisabled", value=True)
+
+    def photograph(self, file: Path) -> None:
+        """Write a picture of the whole page, PNG."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shot = self.devtools("Page.captureScreenshot", captureBeyondViewport=True)
+        file.write_bytes(base64.b64decode(shot["data"]))
+
+    def _find(self, selector: str) -> list[str]:
+        found = self.command("POST", "elements", {"using": "css selector", "value": selector})
+        return [each[ELEMENT] for each in found]
+
+
+class BrowserError(Exception):
+    """The browser could not do what it was told; the message is WebDriver's."""
+
+
+@contextlib.contextmanager
+def started(trusted: Path) -> Iterator[Browser]:
+    """Start Chromium with an empty profile.
+
+    It trusts the public key in *trusted* (PEM), whatever the name, and no other without an authority's word.
+    """
+    home = Path(tempfile.mkdtemp(prefix="browser-"))  # short: Chromium makes a socket in it
+    driver = Process.start(
+        "ChromeDriver",
+        [require_tool("chromedriver"), "--port=0"],
+        home / "driver.log",
+        {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"},
+    )
+    try:
+        driver.wait_until(lambda: _port(driver.log) is not None)
+        with requests.Session() as session:
+            session.trust_env = False
+            address = f"http://127.0.0.1:{_port(driver.log)}/session"
+            answer = session.post(address, json=_wanted(home, trusted), timeout=TIMEOUT).json()["value"]
+            if "sessionId" not in answer:
+                raise BrowserError(f"Chromium didn't start: {answer['message']}")
+            browser = Browser(session, f"{address}/{answer['sessionId']}")
+            try:
+                yield browser
+            finally:
+                browser.command("DELETE", "")
+    finally:
+        driver.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _wanted(home: Path, trusted: Path) -> dict[str, Any]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    binary = next((found for name in names if (found := shutil.which(name))), None)
+    if binary is None:
+        raise ServerError("Chromium is not installed; ./scripts/setup --tests installs it")
+    options = [
+        *OPTIONS,
+        f"--user-data-dir={home / 'profile'}",
+        f"--ignore-certificate-errors-spki-list={_key_digest(trusted)}",
+    ]
+    if os.getuid() == 0:
+        options.append("--no-sandbox")  # root has no other way
+    return {
+        "capabilities": {
+            "alwaysMatch": {
+                "goog:chromeOptions": {"binary": binary, "args": options},
+                "goog:loggingPrefs": {"browser": "ALL"},
+            }
+        }
+    }
+
+
+def _key_digest(certificate: Path) -> str:
+    """Return the SHA-256 of a certificate's public key, as Chromium takes it."""
+    key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(der)
+    return base64.b64encode(digest.finalize()).decode()
+
+
+def _port(log: Path) -> int | None:
+    found = re.search(r"started successfully on port (\d+)", log.read_text(errors="replace"))
+    return int(found[1]) if found else None

@@ -1,0 +1,226 @@
+"""People use the page with a browser, on a desk or a phone, with or without JavaScript, during a rotation."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from demo.flow import ROOT, Flow
+from demo.servers.authority import Authority
+from eb_app.entries import LONGEST
+
+from .chromium import Browser, started
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+PHONE = 390
+DESKTOP = 1280
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Return as soon as *condition* holds; fail when it doesn't in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it didn't happen in time"
+        time.sleep(0.05)
+
+
+def add(browser: Browser, text: str) -> None:
+    browser.control("textbox", f"Text, at most {LONGEST} characters").type(text)
+    browser.control("button", "Add").click()
+
+
+def entries(browser: Browser) -> list[str]:
+    """Return the texts on the page, the newest first."""
+    found: list[str] = browser.run(
+        "return [...document.querySelectorAll('.entries p')].map(each => each.innerText)"
+    )
+    return found
+
+
+def delete_newest(browser: Browser) -> None:
+    browser.control("button", r"Delete entry \d+").click()
+
+
+def database_user(browser: Browser) -> str:
+    """Return as whom the app was logged in when it made this page."""
+    found = re.search(r"Database user\s+(\w+), version", browser.text("main"))
+    assert found, browser.text()
+    return found[1]
+
+
+def violations(browser: Browser, axe: str) -> dict[str, list[str]]:
+    """Return the rules of axe that the page breaks, each with the elements that do; some rules must apply."""
+    browser.run(axe)
+    result: Any = browser.run("return axe.run()")
+    applied = {rule["id"] for rule in result["passes"] + result["violations"]}
+    assert {"color-contrast", "document-title", "html-has-lang"} <= applied
+    return {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in result["violations"]}
+
+
+def test_entries_are_added_seen_and_deleted_while_the_credential_rotates(
+    browser: Browser, flow: Flow
+) -> None:
+    """From Vault to the app everything is real; whoever is at the page sees nothing but the new user."""
+    before = database_user(browser)
+    rotation = threading.Thread(target=flow.rotate)
+    rotation.start()
+    written = 0
+    while rotation.is_alive() or database_user(browser) == before or written < 5:
+        written += 1
+        assert written < 200, "the app doesn't use the new credential"
+        add(browser, f"entry {written}")
+        assert entries(browser) == [f"entry {written}", "kept"] if written > 1 else [f"entry {written}"]
+        if written == 1:
+            delete_newest(browser)
+            assert entries(browser) == []
+            add(browser, "kept")
+            continue
+        delete_newest(browser)
+        assert entries(browser) == ["kept"]
+    rotation.join()
+    assert {before, database_user(browser)} == {"app_blue", "app_green"}
+    assert re.search(rf"Last rotation\s.*from {before}", browser.text("main"))
+    add(browser, "Rotated on Thursday at 14:00, nothing to report")
+    add(browser, "Grüße nach Köln und תל אביב")
+    browser.photograph(SCREENSHOTS / "desktop.png")
+    browser.resize(PHONE)
+    browser.photograph(SCREENSHOTS / "phone.png")
+    browser.resize(PHONE, scheme="dark")
+    browser.photograph(SCREENSHOTS / "phone-dark.png")
+    assert browser.console() == []
+
+
+def test_the_page_tells_how_it_came(browser: Browser) -> None:
+    """TLS on all three hops, the instance, the database's user, and no password."""
+    text = browser.text("main")
+    for hop in ("Browser to load balancer", "Load balancer to instance", "Instance to database"):
+        assert re.search(rf"{hop}\s+TLSv1\.[23], \w+", text), text
+    assert re.search(r"Instance\s+i-[0-9a-f]+ in eu-central-1", text)
+    assert browser.run("return performance.getEntriesByType('navigation')[0].nextHopProtocol") != ""
+
+
+def test_everything_works_without_javascript(browser: Browser, flow: Flow) -> None:
+    """By keyboard, too. A page of our own proves that scripts are really off."""
+    browser.switch_scripts_off()
+    browser.open("data:text/html,<title>off</title><script>document.title = 'on'</script>")
+    assert browser.title == "off"
+    browser.open(flow.site.url)
+    browser.control("textbox", "Text, .*").type("typed, then Enter\n")
+    assert "typed, then Enter" in browser.text(".entries")
+    delete_newest(browser)
+    assert "None yet." in browser.text("main")
+    assert browser.console() == []
+
+
+def test_scripts_are_on_otherwise(browser: Browser) -> None:
+    """The control of the test above."""
+    browser.open("data:text/html,<title>off</title><script>document.title = 'on'</script>")
+    assert browser.title == "on"
+
+
+def test_what_looks_like_html_is_text(browser: Browser) -> None:
+    """Nothing runs, nothing is loaded, and the entry reads as it was written."""
+    text = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    add(browser, text)
+    assert entries(browser) == [text]
+    assert browser.title == "Entries \u2013 beanvault"
+    assert browser.console() == []
+
+
+def test_even_a_script_that_got_into_the_page_would_not_run(browser: Browser) -> None:
+    """The policy stops it, and the console tells: so an empty console elsewhere means something."""
+    browser.run(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title=1\">');"
+        "const script = document.createElement('script');"
+        "script.textContent = \"document.title = 'owned'\"; document.body.append(script);"
+        "document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">');"
+    )
+    assert browser.title == "Entries \u2013 beanvault"
+    told = " ".join(browser.console())
+    for directive in ("script-src", "style-src"):
+        assert directive in told
+
+
+def test_a_form_on_another_site_writes_nothing(browser: Browser, flow: Flow) -> None:
+    """The browser itself says that the request came from elsewhere."""
+    foreign = (
+        f'<form method=post action="{flow.site.url}/entries"><input name=text value=forged>'
+        "<input name=request_key value=6ba7b810-9dad-11d1-80b4-00c04fd430c8><button>Win</button></form>"
+    )
+    browser.open(f"data:text/html,{quote(foreign)}")
+    browser.control("button", "Win").click()
+    import time
+
+    time.sleep(2)
+    print(browser.text("html"), browser.console(), browser.command("GET", "url"))
+    assert "another site" in browser.text("main")
+    browser.open(flow.site.url)
+    assert entries(browser) == []
+
+
+def test_a_mistake_is_told_and_the_text_is_kept(browser: Browser) -> None:
+    """What the browser doesn't catch itself, the server explains beside the field."""
+    browser.run("document.querySelector('#text').required = false")
+    add(browser, "   ")
+    assert browser.title.startswith("Error: ")
+    assert "Write something first." in browser.text("#problem")
+    assert browser.run("return document.activeElement.id") == "text"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_axe_finds_no_barrier(browser: Browser, flow: Flow, axe: str, width: int, scheme: str) -> None:
+    """Contrast, labels, landmarks, headings: with entries, without, after a mistake, and where nothing is."""
+    browser.resize(width, scheme=scheme)
+    assert violations(browser, axe) == {}
+    add(browser, "an entry")
+    assert violations(browser, axe) == {}
+    browser.run("document.querySelector('#text').required = false")
+    add(browser, " ")
+    assert violations(browser, axe) == {}
+    browser.open(f"{flow.site.url}/nowhere")
+    assert violations(browser, axe) == {}
+
+
+def test_axe_would_find_barriers(browser: Browser, axe: str) -> None:
+    """The control of the test above: pale text and a field without a label are found."""
+    browser.run(
+        "document.querySelector('label').remove();document.querySelector('h2').style.color = '#bbbbbb';"
+    )
+    assert {"color-contrast", "label"} <= violations(browser, axe).keys()
+
+
+def test_on_a_phone_nothing_is_cut_off_and_fingers_find_their_target(browser: Browser) -> None:
+    """No sideways scrolling even with a word without end; controls are 44 pixels high (WCAG 2.5.5)."""
+    browser.resize(PHONE)
+    add(browser, "x" * LONGEST)
+    assert browser.run("return document.scrollingElement.scrollWidth") <= PHONE
+    heights = browser.run(
+        "return [...document.querySelectorAll('button, input:not([type=hidden])')]"
+        ".map(each => each.getBoundingClientRect().height)"
+    )
+    assert len(heights) == 3
+    assert min(heights) >= 44
+
+
+def test_a_double_click_adds_one_entry(browser: Browser) -> None:
+    """Both requests carry the same key."""
+    browser.control("textbox", "Text, .*").type("once")
+    browser.run("const add = document.querySelector('form button'); add.click(); add.click();")
+    browser.open(browser.command("GET", "url"))
+    assert entries(browser) == ["once"]
+
+
+def test_an_unknown_certificate_is_refused(flow: Flow, tmp_path: Path) -> None:
+    """The control of them all: the browser doesn't take just any server."""
+    stranger = Authority(tmp_path / "stranger").issue("stranger")
+    with started(stranger.certificate) as browser:
+        browser.open(flow.site.url)
+        assert "ERR_CERT_AUTHORITY_INVALID" in browser.text()
