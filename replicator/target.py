@@ -44,7 +44,9 @@ class Target(Protocol):
         """Make an existing version `AWSCURRENT` again."""
         ...
 
-    def tag(self, held: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None: ...
+    def tag(self, held: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None:
+        """Take tags away, then set tags: what is to go is known from a tag that is set here."""
+        ...
 
     def rekey(self, held: TargetSecret, kms_key: str | None) -> None:
         """Encrypt with another KMS key from now on; None is the AWS managed one."""
@@ -145,10 +147,6 @@ class SecretsManagerTarget:
         )
 
     def tag(self, held: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None:
-        if tags:
-            self._call(
-                "TagResource", self._client.tag_resource, held.name, SecretId=held.arn, Tags=_tag_list(tags)
-            )
         if remove:
             self._call(
                 "UntagResource",
@@ -156,6 +154,10 @@ class SecretsManagerTarget:
                 held.name,
                 SecretId=held.arn,
                 TagKeys=list(remove),
+            )
+        if tags:
+            self._call(
+                "TagResource", self._client.tag_resource, held.name, SecretId=held.arn, Tags=_tag_list(tags)
             )
 
     def rekey(self, held: TargetSecret, kms_key: str | None) -> None:
