@@ -9,7 +9,7 @@ from typing import assert_never
 from .aws import WORKERS
 from .concurrency import concurrently
 from .config import Config
-from .errors import ReplicatorError
+from .errors import named
 from .model import (
     TAG_KMS_KEY,
     TAG_OWNER,
@@ -75,8 +75,8 @@ class Applier:
             try:
                 confirmed = self._confirmed(change)
                 return confirmed if isinstance(confirmed, Settled) else self._make(confirmed)
-            except ReplicatorError as error:
-                return Failed(change, error)
+            except Exception as failure:  # noqa: BLE001 - not even a bug about one secret stops the others
+                return Failed(change, named(failure))
 
         writes = (change for change in changes if not isinstance(change, Delete))
         for outcome in concurrently(attempt, writes, WORKERS):

@@ -16,8 +16,9 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 
-from .errors import TargetDenied, TargetError, TargetMissing, TargetThrottled, TargetUnavailable
+from .errors import ConfigError, TargetDenied, TargetError, TargetMissing, TargetThrottled, TargetUnavailable
 from .limits import buckets, keep_quotas
 
 if TYPE_CHECKING:
@@ -39,8 +40,14 @@ CLIENT_CONFIG = ClientConfig(
     tcp_keepalive=True,
 )
 
-_DENIED = frozenset(
-    {"AccessDeniedException", "AccessDenied", "UnrecognizedClientException", "AuthorizationError"}
+_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "AuthorizationError"})
+# Texts about signatures repeat the request's headers, and with them a session token.
+_CREDENTIALS = frozenset(
+    {
+        *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"),
+        *("ExpiredTokenException", "ExpiredToken", "RequestExpired"),
+        *("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature"),
+    }
 )
 _THROTTLED = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
@@ -58,6 +65,9 @@ class Clients:
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
+        """The first that a run asks for; raises `ConfigError` where nothing says which region it is in."""
+        if self.session.region_name is None:
+            raise ConfigError(["AWS_REGION is not set"])
         return keep_quotas(self.session.client("secretsmanager", config=CLIENT_CONFIG), buckets())
 
     @cached_property
@@ -97,7 +107,7 @@ def call(operation: Callable[..., Answer], what: str, /, **parameters: Any) -> A
         error = TargetError(f"{what}: botocore refused the parameters")
     except (NoCredentialsError, PartialCredentialsError):
         error = TargetDenied(f"{what}: there are no AWS credentials")
-    except BotoCoreError as failure:
+    except (BotoCoreError, ResponseParserError) as failure:
         error = TargetUnavailable(f"{what}: AWS can't be reached ({type(failure).__name__})")
     raise error from None
 
@@ -107,6 +117,8 @@ def _translate(what: str, failure: ClientError) -> TargetError:
     status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _DENIED:
         return TargetDenied(f"{what}: {failure.response['Error'].get('Message', code)}")
+    if code in _CREDENTIALS:
+        return TargetDenied(f"{what}: the AWS credentials are not accepted ({code}), or the clock is wrong")
     if code in _KEY:
         return TargetDenied(f"{what}: the KMS key refuses ({code}); look at its policy and its state")
     if code in _THROTTLED or status == 429:

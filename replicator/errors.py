@@ -6,6 +6,11 @@ response's body.
 
 from __future__ import annotations
 
+from pathlib import Path
+from traceback import walk_tb
+
+_OURS = Path(__file__).parent
+
 
 class ReplicatorError(Exception):
     """The root of all errors of the replicator; never raised itself."""
@@ -36,7 +41,11 @@ class SourceDenied(SourceError):
 
 
 class SourceMissing(SourceError):
-    """There is nothing at this address: a mount that does not exist, or a path that just vanished."""
+    """Vault knows nothing of this address: the mount does not exist, or somebody else answers for Vault."""
+
+
+class NothingThere(SourceMissing):
+    """The mount is there and says that it holds nothing at this path; only this makes a path gone."""
 
 
 class SourceChanged(SourceError):
@@ -77,3 +86,16 @@ class OutOfTime(ReplicatorError):
 
 class RunFailed(ReplicatorError):
     """At least one secret could not be replicated; the report names each, with its cause."""
+
+
+class Unforeseen(ReplicatorError):
+    """A bug: an exception that nobody foresaw, told by class and place, as its own text may hold a value."""
+
+
+def named(failure: Exception) -> ReplicatorError:
+    """Return *failure* if it is one of ours, else what may be told of it."""
+    if isinstance(failure, ReplicatorError):
+        return failure
+    places = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(failure.__traceback__)]
+    ours = [f"{path.relative_to(_OURS)}:{line}" for path, line in places if path.is_relative_to(_OURS)]
+    return Unforeseen(f"{type(failure).__name__} at {' > '.join(ours)}; this is a bug, please report it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -35,8 +35,8 @@ class Context(Protocol):
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-def handler(event: Mapping[str, object], context: Context) -> dict[str, int]:
-    """Run once and return the counts.
+def handler(event: Mapping[str, object], context: Context) -> dict[str, Any]:
+    """Run once and return the counts; a dry run changes nothing and returns the whole report.
 
     Raises:
         ConfigError: the environment or the event is wrong.
@@ -51,6 +51,8 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, int]:
         raise
     clock = Clock(time.time, lambda: context.get_remaining_time_in_millis() / 1000 > MARGIN_SECONDS)
     report = run(config, _clients, request, clock)
+    if request.dry_run:
+        return report.as_json()  # its problems are the answer, and the metrics tell of real runs only
     _emit(report, config)
     counts = report.counts()
     logger.info("run", extra={"counts": counts, "left": report.left, "reason": request.reason})
@@ -74,7 +76,10 @@ def request_of(event: Mapping[str, object]) -> Request:
     if paths is not None and not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
         raise ConfigError([f"an event {EVENT_TYPE!r} whose paths are not a list of strings"])
     sources = None if paths is None else tuple(sorted({path.strip("/") for path in paths}))
-    return Request(sources, reason=str(detail.get("reason", "operator")))
+    dry_run = detail.get("dry_run", False)
+    if not isinstance(dry_run, bool):
+        raise ConfigError([f"an event {EVENT_TYPE!r} whose dry_run is neither true nor false"])
+    return Request(sources, reason=str(detail.get("reason", "operator")), dry_run=dry_run)
 
 
 def _emit(report: Report, config: Config) -> None:

@@ -11,7 +11,7 @@ from .apply import Applier
 from .aws import WORKERS
 from .concurrency import concurrently
 from .config import Config
-from .errors import OutOfTime, ReplicatorError
+from .errors import OutOfTime, named
 from .model import Done, Entry, Outcome, Settled, TargetSecret, Update
 from .plan import check_safe, make_plan
 from .report import Report
@@ -68,10 +68,10 @@ def replicate(
             report.outcomes.append(outcome)
             report.lag_seconds = max(report.lag_seconds, _lag(outcome, clock.now()))
             tell(outcome)
-        if report.left and not any(isinstance(outcome, Done) for outcome in report.outcomes):
-            raise OutOfTime(f"the time ended before the first of {report.left} changes was made")
-    except ReplicatorError as error:
-        report.errors.append(error)
+    except Exception as failure:  # noqa: BLE001 - what nobody foresaw is told like everything else
+        report.errors.append(named(failure))
+    if report.left and not any(isinstance(outcome, Done) for outcome in report.outcomes):
+        report.errors.append(OutOfTime(f"the time ended before the first of {report.left} changes was made"))
     return report
 
 

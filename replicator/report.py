@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -119,18 +119,22 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """Yield the report for people, one line a thing."""
-        would = "would " if self.dry_run else ""
-        for change in self._changes():
-            told = describe(change)
-            why = f"  ({told['why']})" if told["why"] else ""
-            yield f"{would}{told['action']:<10} {told['name']}  from {told['source']}{why}"
-        for remark in self.remarks:
-            if isinstance(remark, Skip):
-                yield f"skip       {remark.source}: {remark.reason}"
-        for what, kind, cause in self.problems():
-            yield f"{kind}  {what}: {cause}"
-        counts = ", ".join(f"{number} {name.lower()}" for name, number in self.counts().items())
-        yield f"{counts}{f', {self.left} left for the next run' if self.left else ''}"
+        return lines(self.as_json())
+
+
+def lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a report for people, from what `Report.as_json` tells: the function may have answered with it."""
+    would = "would " if told["dry_run"] else ""
+    for change in told["changes"]:
+        why = f"  ({change['why']})" if change["why"] else ""
+        yield f"{would}{change['action']:<10} {change['name']}  from {change['source']}{why}"
+    for skipped in told["skipped"]:
+        yield f"skip       {skipped['source']}: {skipped['reason']}"
+    for problem in told["problems"]:
+        yield f"{problem['kind']}  {problem['what']}: {problem['cause']}"
+    counts = ", ".join(f"{number} {name.lower()}" for name, number in told["counts"].items())
+    left = f", {told['left']} left for the next run" if told["left"] else ""
+    yield counts + left
 
 
 _COUNTED: dict[type[Change], Literal["Created", "Updated", "Restored", "Deleted", "Unchanged"]] = {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 
 from .aws import Clients
 from .config import Config
-from .errors import OutOfTime, ReplicatorError, SourceError
+from .errors import OutOfTime, ReplicatorError, SourceError, named
 from .login import ConnectionSecret, log_in
 from .model import Done, Left, Outcome, source_of
 from .replicate import Clock, Request, replicate
@@ -29,8 +30,8 @@ def run(config: Config, clients: Clients, request: Request, clock: Clock) -> Rep
         """Telling must not stop replicating; what could not be told makes the run fail all the same."""
         try:
             telling()
-        except ReplicatorError as error:
-            untold.append(error)
+        except Exception as failure:  # noqa: BLE001 - even a bug must not stop it
+            untold.append(named(failure))
 
     def tell(outcome: Outcome) -> None:
         _log(outcome)
@@ -41,33 +42,30 @@ def run(config: Config, clients: Clients, request: Request, clock: Clock) -> Rep
     if report.left and not any(isinstance(error, OutOfTime) for error in report.errors):
         attempt(lambda: bus.ask_for_continuation(_left(report, request)))
     report.errors += untold
-    try:
-        tell_health(report, clients, config, request)
-    except ReplicatorError as error:
-        report.errors.append(error)
+    untold.clear()
+    attempt(lambda: tell_health(report, clients, config, request))
+    report.errors += untold
     return report
 
 
 def _connect_and_replicate(
     config: Config, clients: Clients, request: Request, clock: Clock, tell: Callable[[Outcome], None]
 ) -> Report:
-    kept = ConnectionSecret(clients, config.connection_secret, allow_http=config.allow_http)
     try:
+        kept = ConnectionSecret(clients, config.connection_secret, allow_http=config.allow_http)
         connection = kept.read()
-        vault = Vault(connection.address)
-    except ReplicatorError as error:
-        return Report(complete=request.sources is None, dry_run=request.dry_run, errors=[error])
-    try:
-        log_in(vault, connection, kept, clients)
-        source = VaultSource(vault, config.mounts, clock.now, kept.hash_key)
-        target = SecretsManagerTarget(clients.secretsmanager)
-        return replicate(source, target, config, request, clock, tell)
-    except ReplicatorError as error:
-        return Report(complete=request.sources is None, dry_run=request.dry_run, errors=[error])
-    finally:
-        if connection.auth["method"] != "token":
-            _log_out(vault)
-        vault.close()
+        with closing(Vault(connection.address)) as vault:
+            try:
+                log_in(vault, connection, kept, clients)
+                source = VaultSource(vault, config.mounts, clock.now, kept.hash_key)
+                target = SecretsManagerTarget(clients.secretsmanager)
+                return replicate(source, target, config, request, clock, tell)
+            finally:
+                if connection.auth["method"] != "token":
+                    _log_out(vault)
+    except Exception as failure:  # noqa: BLE001 - what nobody foresaw is told like everything else
+        errors = [named(failure)]
+        return Report(complete=request.sources is None, dry_run=request.dry_run, errors=errors)
 
 
 def _log_out(vault: Vault) -> None:

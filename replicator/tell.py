@@ -101,10 +101,11 @@ def tell_health(report: Report, clients: Clients, config: Config, request: Reque
     """Publish a message when the state of health has changed since the run before.
 
     The state is a tag of the connection secret, written after the message: a run killed in between tells it
-    twice rather than never. A run over some paths can find us unhealthy; only one over everything can find
-    us healthy again. Raises `TargetError`.
+    twice rather than never. A run over some paths can find us unhealthy; only one that has done everything
+    can find us healthy again. Raises `TargetError`.
     """
-    if config.topic_arn is None or request.dry_run or (report.healthy and not report.complete):
+    partial = report.left or not report.complete
+    if config.topic_arn is None or request.dry_run or (report.healthy and partial):
         return
     state = "healthy" if report.healthy else "unhealthy"
     try:

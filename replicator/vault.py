@@ -18,6 +18,7 @@ from hvac.adapters import RawAdapter
 from requests.adapters import HTTPAdapter
 
 from .errors import (
+    NothingThere,
     SourceDenied,
     SourceError,
     SourceMissing,
@@ -63,12 +64,7 @@ class _Adapter(RawAdapter):  # type: ignore[misc]  # hvac ships no types
         response: requests.Response = super().request(*args, **{**kwargs, "raise_exception": False})
         if response.ok:
             return response
-        try:
-            messages = " ".join(str(each) for each in response.json()["errors"] or ())
-        except (ValueError, KeyError, TypeError):
-            # A soft-deleted secret answers 404 with its metadata and without errors.
-            messages = "" if response.status_code == 404 else "no message of Vault's"
-        raise _Refused(response.status_code, messages)
+        raise _Refused(response.status_code, _messages(response))
 
 
 class _Transport(HTTPAdapter):
@@ -144,7 +140,7 @@ class Vault:
         """Return the `data` of LIST *path*; a folder without entries has an empty list of `keys`."""
         try:
             data = self._data(path, lambda: self.client.adapter.list(_url(path), params=params))
-        except _Nothing:
+        except NothingThere:
             return {"keys": []}
         if not isinstance(data.get("keys"), list):
             raise SourceUnavailable(f"the answer for {path} is not a listing of Vault's")
@@ -183,10 +179,6 @@ class Vault:
             pause *= 2
 
 
-class _Nothing(SourceMissing):
-    """404 without a message: the address is right, and nothing is there."""
-
-
 def _session(address: Address) -> requests.Session:
     session = requests.Session()
     # Proxies, netrc and bundles named in the environment must not redirect or weaken this connection.
@@ -202,6 +194,21 @@ def _session(address: Address) -> requests.Session:
     scheme = "https://" if address.url.startswith("https://") else "http://"
     session.mount(scheme, _Transport(context))
     return session
+
+
+def _messages(response: requests.Response) -> str:
+    """Return Vault's own words, or none where Vault itself says that nothing is there.
+
+    A page of a load balancer's or a proxy's must not pass for that: what is not there is deleted.
+    """
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or not answer.keys() & {"errors", "data"}:
+        return "not an answer of Vault's"
+    # A soft-deleted secret answers 404 with its metadata and without errors.
+    return " ".join(str(each) for each in answer.get("errors") or ())
 
 
 def _url(path: str) -> str:
@@ -240,7 +247,7 @@ def _translate(path: str, failure: Exception) -> SourceError:
                 f"Vault takes the request for {path} as invalid; look at the login and the mount"
             )
         case 404 if failure.silent:
-            return _Nothing(f"there is nothing at {path} in Vault")
+            return NothingThere(f"there is nothing at {path} in Vault")
         case 404 | 405:
             return SourceMissing(f"there is nothing at {path} in Vault; does the mount exist?")
         case status:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from ..concurrency import concurrently
 from ..config import Mount
-from ..errors import SourceChanged, SourceError, SourceMissing, SourceUnavailable
+from ..errors import NothingThere, SourceChanged, SourceError, SourceUnavailable
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..value import Number
 from ..vault import Vault
@@ -40,7 +40,7 @@ class DatabaseMount:
         role = revision.source.removeprefix(f"{self._mount}/")
         try:
             data = self._vault.read(f"{self._mount}/static-creds/{role}")
-        except SourceMissing as error:
+        except NothingThere as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         try:
             login = {"username": data["username"], "password": data["password"]}
@@ -53,7 +53,7 @@ class DatabaseMount:
         source = f"{self._mount}/{role}"
         try:
             data = self._vault.read(f"{self._mount}/static-roles/{role}")
-        except SourceMissing:
+        except NothingThere:
             return Absent(source, "there is no such static role in Vault")
         except SourceError as error:
             return Unreadable(source, error)

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from ..concurrency import concurrently
-from ..errors import SourceChanged, SourceError, SourceMissing
+from ..errors import NothingThere, SourceChanged, SourceError
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..value import canonical
 from ..vault import Vault
@@ -50,15 +50,13 @@ class Kv1Mount:
         path = revision.source.removeprefix(f"{self._mount}/")
         try:
             data = self._vault.read(f"{self._mount}/{path}")
-        except SourceMissing as error:
+        except NothingThere as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         return self._revision(revision.source, data), SecretValue(data)
 
     def _attempt(self, folder: str) -> Keys | Unreadable:
         try:
             return self._keys(folder)
-        except SourceMissing:
-            return ()
         except SourceError as error:
             return Unreadable(f"{self._mount}/{folder}", error)
 
@@ -69,7 +67,7 @@ class Kv1Mount:
         source = f"{self._mount}/{path}"
         try:
             return self._revision(source, self._vault.read(f"{self._mount}/{path}"))
-        except SourceMissing:
+        except NothingThere:
             return Absent(source, "there is no such path in Vault")
         except SourceError as error:
             return Unreadable(source, error)

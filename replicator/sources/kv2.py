@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from ..concurrency import concurrently
-from ..errors import SourceChanged, SourceDenied, SourceError, SourceMissing, SourceUnavailable
+from ..errors import NothingThere, SourceChanged, SourceDenied, SourceError, SourceMissing, SourceUnavailable
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..vault import Vault
 from ..wanted import speaks_to_us
@@ -56,7 +56,7 @@ class Kv2Mount:
         path = revision.source.removeprefix(f"{self._mount}/")
         try:
             answer = self._vault.read(f"{self._mount}/data/{path}")
-        except SourceMissing as error:
+        except NothingThere as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         try:
             data, metadata = answer["data"], answer["metadata"]
@@ -76,8 +76,6 @@ class Kv2Mount:
         def attempt(folder: str) -> Folder:
             try:
                 return look(folder)
-            except SourceMissing:
-                return Folder()  # it vanished since its parent was listed
             except SourceError as error:
                 return Folder([Unreadable(f"{self._mount}/{folder}", error)])
 
@@ -99,7 +97,7 @@ class Kv2Mount:
                 if key.endswith("/"):
                     found.folders.append(folder + key)
                 else:
-                    found.entries.append(self._entry(folder + key, details[key]))
+                    found.entries.append(self._entry(folder + key, details.get(key)))
             if len(keys) < self._page:
                 return found
             params["after"] = keys[-1]
@@ -114,12 +112,12 @@ class Kv2Mount:
         source = f"{self._mount}/{path}"
         try:
             return self._entry(path, self._vault.read(f"{self._mount}/metadata/{path}"))
-        except SourceMissing:
+        except NothingThere:
             return Absent(source, "there is no such path in Vault")
         except SourceError as error:
             return Unreadable(source, error)
 
-    def _entry(self, path: str, metadata: Mapping[str, Any]) -> Entry:
+    def _entry(self, path: str, metadata: Any) -> Entry:
         source = f"{self._mount}/{path}"
         try:
             return self._read_metadata(source, metadata)
@@ -127,10 +125,10 @@ class Kv2Mount:
             return Unreadable(source, SourceUnavailable(f"Vault's answer for {source} is not one of KV v2"))
 
     def _read_metadata(self, source: str, metadata: Mapping[str, Any]) -> Entry:
-        current = str(metadata.get("current_version", "0"))
-        version = (metadata.get("versions") or {}).get(current)
-        if version is None:
+        current = str(metadata["current_version"])
+        if current == "0":
             return Absent(source, "it has no version yet")
+        version = metadata["versions"][current]
         if version["destroyed"]:
             return Absent(source, f"its current version {current} is destroyed")
         gone = version["deletion_time"]

@@ -6,17 +6,24 @@ import dataclasses
 import json
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import hvac
 import pytest
 
+from demo.servers.proxy import Proxy
+from replicator import handler
 from replicator.aws import Clients
 from replicator.config import Config, Mount
 from replicator.replicate import Clock, Request
 from replicator.report import Report
 from replicator.run import run
+
+from .support_bad_days import Day
+from .support_faults import retry_at_once
+from .support_telling import Mailbox, overhear, subscribe, variables
 
 
 @dataclasses.dataclass
@@ -103,3 +110,58 @@ def bench(openbao: Any, local_aws: Any, monkeypatch: pytest.MonkeyPatch) -> Benc
     )
     bench.connect({"method": "token", "token": openbao.root_token})
     return bench
+
+
+@pytest.fixture
+def alerts(bench: Bench) -> Mailbox:
+    """What is published to the deployment's topic."""
+    topic = bench.session.client("sns").create_topic(Name=f"{bench.mount}-alerts")["TopicArn"]
+    bench.set(topic_arn=topic)
+    return subscribe(bench.session, topic, f"{bench.mount}-alerts")
+
+
+@pytest.fixture
+def bus(bench: Bench) -> Mailbox:
+    """What is put on the deployment's bus."""
+    name = f"{bench.mount}-beanvault"
+    bench.session.client("events").create_event_bus(Name=name)
+    bench.set(bus_name=name)
+    return overhear(bench.session, name, f"{bench.mount}-events")
+
+
+@pytest.fixture
+def environ(bench: Bench, local_aws: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The function's variables, set in this process as well."""
+    found = variables(bench.config) | local_aws.environment()
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+@pytest.fixture
+def day(
+    bench: Bench,
+    alerts: Mailbox,
+    openbao: Any,
+    local_aws: Any,
+    authority: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Day]:
+    """The deployment's function behind two proxies; retries come at once, but as often as ever."""
+    vault = Proxy(openbao.address, openbao.ca_file, authority.issue("vault-proxy"))
+    aws = Proxy(local_aws.endpoint)
+    for name, value in {**local_aws.environment(), "AWS_ENDPOINT_URL": aws.address}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("replicator.vault.FIRST_PAUSE_SECONDS", 0.001)
+    clients = Clients(bench.session)
+    for client in (clients.secretsmanager, clients.sns, clients.events, clients.sts):
+        retry_at_once(client)
+    monkeypatch.setattr(handler, "_clients", clients)
+    bench.connect({"method": "token", "token": openbao.root_token}, address=vault.address)
+    try:
+        yield Day(bench, vault, aws, alerts, monkeypatch, caplog, capsys)
+    finally:
+        vault.close()
+        aws.close()

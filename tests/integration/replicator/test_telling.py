@@ -7,8 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -18,60 +16,7 @@ from replicator.errors import ConfigError, RunFailed
 from replicator.replicate import Clock, Request
 from replicator.run import run
 
-
-@dataclass
-class Mailbox:
-    """A queue that the topic and the bus deliver to."""
-
-    sqs: Any
-    url: str
-
-    def read(self) -> list[dict[str, Any]]:
-        """Take what has arrived; delivery happens before the sender is answered here."""
-        found: list[dict[str, Any]] = []
-        while messages := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                found.append(json.loads(message["Body"]))
-                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        return found
-
-
-@pytest.fixture
-def queue(bench: Any) -> Callable[[str], tuple[Mailbox, str]]:
-    def queue(name: str) -> tuple[Mailbox, str]:
-        sqs = bench.session.client("sqs")
-        url = sqs.create_queue(QueueName=f"{bench.mount}-{name}")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        deliverers = {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]}
-        allow = {"Effect": "Allow", "Principal": deliverers, "Action": "sqs:SendMessage", "Resource": arn}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-        return Mailbox(sqs, url), arn
-
-    return queue
-
-
-@pytest.fixture
-def alerts(bench: Any, queue: Callable[[str], tuple[Mailbox, str]]) -> Mailbox:
-    mailbox, arn = queue("alerts")
-    sns = bench.session.client("sns")
-    topic = sns.create_topic(Name=f"{bench.mount}-alerts")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    bench.set(topic_arn=topic)
-    return mailbox
-
-
-@pytest.fixture
-def bus(bench: Any, queue: Callable[[str], tuple[Mailbox, str]]) -> Mailbox:
-    mailbox, arn = queue("events")
-    events = bench.session.client("events")
-    name = f"{bench.mount}-beanvault"
-    events.create_event_bus(Name=name)
-    pattern = json.dumps({"source": ["beanvault", "beanvault.replicator"]})
-    events.put_rule(Name=name, EventBusName=name, EventPattern=pattern)
-    events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "queue", "Arn": arn}])
-    bench.set(bus_name=name)
-    return mailbox
+from .support_telling import Context, Mailbox
 
 
 class TestMessages:
@@ -196,31 +141,6 @@ class TestEvents:
         report = bench.run()
         assert not report.healthy
         assert json.loads(bench.value("db")) == {"password": "canary"}
-
-
-class Context:
-    aws_request_id = "8d0f6cd2-0000-0000-0000-000000000000"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 600_000
-
-
-@pytest.fixture
-def environ(bench: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The function's variables, set in this process as well."""
-    variables = {
-        "BEANVAULT_CONNECTION_SECRET": bench.config.connection_secret,
-        "BEANVAULT_MOUNT": bench.mount,
-        "BEANVAULT_PREFIX": bench.config.prefix,
-        "BEANVAULT_OWNER": bench.config.owner,
-        "AWS_ACCESS_KEY_ID": "AKIALOCALOPERATOR000",
-        "AWS_SECRET_ACCESS_KEY": "operator",
-        "AWS_REGION": "eu-central-1",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    return variables
 
 
 class TestHandler:

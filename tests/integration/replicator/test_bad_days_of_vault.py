@@ -1,0 +1,311 @@
+"""Vault's bad days: each ends in the right report, touches nothing it must not, and the next run recovers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.servers.authority import Authority
+from demo.servers.process import free_port
+from demo.servers.proxy import Answer, Behaviour, Call, Cut, Drop, Pass, Proxy
+from replicator.vault import ATTEMPTS
+
+from .support_bad_days import PATHS, Day, doing, once_each, sometimes, vault_error
+from .support_telling import Context, Mailbox
+
+PAGE = Answer(404, b"<html><title>canary: not found</title></html>", "text/html")
+QUOTA = vault_error(429, "request path canary: rate limit quota exceeded")
+PASSING: dict[str, Behaviour] = {
+    "a quota": QUOTA,
+    "a standby": Answer(429, b"", "application/json"),
+    "a standby that lags": vault_error(412, "canary: required index state not present"),
+    "a disaster recovery standby": Answer(472, b"{}", "application/json"),
+    "a performance standby": Answer(473, b"{}", "application/json"),
+    "an internal error": vault_error(500, "canary: internal error"),
+    "a load balancer without Vault": Answer(502, b"<html>canary", "text/html"),
+    "a Vault that starts": vault_error(503, "canary: Vault is not ready"),
+    "no answer": Drop(),
+    "half an answer": Cut(),
+    "a page instead of an answer": Answer(200, b"<html>canary", "text/html"),
+}
+
+
+def reads(path: str) -> Any:
+    return lambda call: call.method == "GET" and call.path.endswith(f"/data/{path}")
+
+
+def reads_any(call: Call) -> bool:
+    return "/data/" in call.path
+
+
+@pytest.fixture
+def deleting(day: Day) -> Day:
+    """The day of a deployment that deletes what is gone, however much it is."""
+    day.bench.set(deletion_days=7, max_delete_share=1.0)
+    day.begin()
+    return day
+
+
+@pytest.mark.parametrize("behaviour", PASSING.values(), ids=PASSING)
+def test_what_meets_each_call_once_is_not_noticed(day: Day, behaviour: Behaviour) -> None:
+    day.begin()
+    day.vault.rule = once_each(behaviour)
+    told = day.invoke()
+    assert (told.failed, told.messages, told.counts["Updated"]) == (None, [], len(PATHS))
+    day.shows(2)
+    day.rests()
+
+
+@pytest.mark.parametrize("behaviour", PASSING.values(), ids=PASSING)
+def test_what_stays_is_vault_being_unavailable_and_nothing_is_touched(
+    deleting: Day, behaviour: Behaviour
+) -> None:
+    day = deleting
+    day.vault.rule = sometimes(lambda _: True, behaviour)
+    told = day.invoke()
+    ((what, kind, cause),) = told.problems
+    assert (what, kind) == ("", "SourceUnavailable")  # the mount
+    assert "internal/ui/mounts" in cause
+    assert len(day.vault.calls()) == ATTEMPTS
+    assert day.writes() == []
+    day.told_unhealthy(told)
+    day.recovers()
+
+
+@pytest.mark.parametrize("name", ["a quota", "an internal error", "no answer", "half an answer"])
+def test_a_value_that_cannot_be_read_leaves_that_secret_alone_and_the_others_go_on(
+    deleting: Day, name: str
+) -> None:
+    day = deleting
+    day.vault.rule = sometimes(reads("team/a"), PASSING[name])
+    told = day.invoke()
+    ((what, kind, _),) = told.problems
+    assert (what, kind) == ("team/a", "SourceUnavailable")
+    assert told.counts["Updated"] == 2
+    day.shows(1, "team/a")
+    day.shows(2, "db", "team/b")
+    day.told_unhealthy(told)
+    day.recovers(1)
+
+
+@pytest.mark.parametrize("folder", ["", "team/"], ids=["the mount", "a folder"])
+def test_a_page_that_says_404_is_not_an_empty_folder(deleting: Day, folder: str) -> None:
+    """A load balancer's page would otherwise delete whatever it hides."""
+    day = deleting
+    hidden = {
+        f"/v1/{day.bench.mount}/{kind}/{folder}".rstrip("/") for kind in ("detailed-metadata", "metadata")
+    }
+    day.vault.rule = sometimes(lambda call: call.path.partition("?")[0].rstrip("/") in hidden, PAGE)
+    told = day.invoke()
+    assert [(what, kind) for what, kind, _ in told.problems] == [(folder, "SourceMissing")]
+    assert told.counts["Deleted"] == 0
+    assert told.counts["Updated"] == (0 if not folder else 1)
+    day.told_unhealthy(told)
+    day.recovers(3 if not folder else 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [PAGE, Answer(200, b'{"data":{}}', "application/json"), vault_error(404, "canary: no handler for route")],
+    ids=["a page", "an empty answer", "a route that is gone"],
+)
+def test_metadata_that_is_not_vaults_is_not_a_path_that_is_gone(deleting: Day, answer: Answer) -> None:
+    day = deleting
+    day.vault.rule = sometimes(lambda call: call.path.endswith("/metadata/team/a"), answer)
+    told = day.invoke("team/a", "db")
+    assert [what for what, _, _ in told.problems] == ["team/a"]
+    assert told.counts["Updated"] == 1
+    day.shows(1, "team/a", "team/b")
+    day.recovers(2)
+
+
+def test_a_real_quota_is_named_by_its_status_and_lifted_later(deleting: Day) -> None:
+    day = deleting
+    quota = f"/v1/sys/quotas/rate-limit/{day.bench.mount}"
+    limit = {"path": f"{day.bench.mount}/", "rate": 0.001}
+    day.bench.vault.adapter.post(quota, json=limit)
+    try:
+        told = day.invoke()
+        assert told.kinds == {"SourceUnavailable"}
+        assert "status 429" in told.problems[0][2]
+    finally:
+        day.bench.vault.adapter.delete(quota)
+    day.recovers(len(PATHS) - told.counts["Updated"])
+
+
+def test_a_denied_path_is_told_by_name_and_the_others_go_on(deleting: Day) -> None:
+    day = deleting
+    _connect_with(day, f'path "{day.bench.mount}/data/team/a" {{ capabilities = ["deny"] }}')
+    told = day.invoke()
+    ((what, kind, cause),) = told.problems
+    assert (what, kind) == ("team/a", "SourceDenied")
+    assert "its policy must grant it" in cause
+    day.shows(1, "team/a")
+    day.told_unhealthy(told)
+    _connect_with(day, "")
+    day.recovers(1)
+
+
+def test_a_denied_folder_is_told_and_nothing_in_it_is_taken_for_gone(deleting: Day) -> None:
+    day = deleting
+    _connect_with(day, f'path "{day.bench.mount}/detailed-metadata/team/*" {{ capabilities = ["deny"] }}')
+    told = day.invoke()
+    assert [(what, kind) for what, kind, _ in told.problems] == [("team/", "SourceDenied")]
+    assert (told.counts["Updated"], told.counts["Deleted"]) == (1, 0)
+    day.shows(1, "team/a", "team/b")
+    _connect_with(day, "")
+    day.recovers(2)
+
+
+def test_a_token_that_ends_in_mid_run_stops_the_rest_of_it(deleting: Day) -> None:
+    day = deleting
+    token = _connect_with(day, "")
+    day.vault.rule = doing(reads_any, lambda: day.bench.vault.auth.token.revoke(token))
+    told = day.invoke()
+    assert told.kinds == {"SourceDenied"}
+    assert told.counts["Failed"] == len(PATHS)
+    assert day.writes() == []
+    day.shows(1)
+    day.told_unhealthy(told)
+    _connect_with(day, "")
+    day.recovers()
+
+
+def test_a_vault_that_is_sealed_in_mid_run_is_told_as_sealed(deleting: Day, openbao: Any) -> None:
+    day = deleting
+    root = openbao.root_client()
+    day.vault.rule = doing(reads_any, root.sys.seal)
+    try:
+        told = day.invoke()
+        again = day.invoke()
+    finally:
+        _unseal(openbao)
+    assert told.kinds <= {"SourceSealed", "SourceUnavailable"}  # what was under way was cut off
+    assert told.counts["Failed"] == len(PATHS)
+    day.told_unhealthy(told)
+    assert [kind for _, kind, _ in again.problems] == ["SourceSealed"]
+    assert "unseal it" in again.problems[0][2]
+    assert again.messages == []  # it was told already
+    assert day.writes() == []
+    day.recovers()
+
+
+def test_a_vault_that_takes_too_long_is_given_up(deleting: Day) -> None:
+    day = deleting
+    day.monkeypatch.setattr("replicator.vault.READ_SECONDS", 0.2)
+    day.vault.rule = sometimes(reads("team/a"), Pass(delay=0.5))
+    told = day.invoke()
+    ((what, kind, cause),) = told.problems
+    assert (what, kind) == ("team/a", "SourceUnavailable")
+    assert "ReadTimeout" in cause
+    assert len([call for call in day.vault.calls() if reads("team/a")(call)]) == ATTEMPTS
+    day.recovers(1)
+
+
+def test_a_vault_that_nobody_listens_for_is_told(deleting: Day) -> None:
+    day = deleting
+    content = day.bench.aws.get_secret_value(SecretId=day.bench.config.connection_secret)["SecretString"]
+    day.bench.connect({"method": "token", "token": "s.unused"}, address=f"https://127.0.0.1:{free_port()}")
+    told = day.invoke()
+    ((_, kind, cause),) = told.problems
+    assert kind == "SourceUnavailable"
+    assert "ConnectionError" in cause
+    day.told_unhealthy(told)
+    day.bench.aws.put_secret_value(SecretId=day.bench.config.connection_secret, SecretString=content)
+    day.recovers()
+
+
+@pytest.mark.parametrize("wrong", ["another authority", "another host"])
+def test_a_wrong_certificate_is_told_with_its_remedy_and_no_token_is_sent(
+    deleting: Day, openbao: Any, authority: Authority, tmp_path: Path, wrong: str
+) -> None:
+    day = deleting
+    other = Authority(tmp_path / "other") if wrong == "another authority" else authority
+    pair = other.issue(
+        "impostor", ("localhost", "127.0.0.1") if other is not authority else ("other.example",)
+    )
+    impostor = Proxy(openbao.address, openbao.ca_file, pair)
+    try:
+        day.bench.connect({"method": "token", "token": openbao.root_token}, address=impostor.address)
+        told = day.invoke()
+        assert impostor.calls() == ()
+    finally:
+        impostor.close()
+    ((_, kind, cause),) = told.problems
+    assert kind == "SourceUnavailable"
+    assert "certificate is not accepted" in cause
+    day.told_unhealthy(told)
+    day.bench.connect({"method": "token", "token": openbao.root_token}, address=day.vault.address)
+    day.recovers()
+
+
+@pytest.mark.parametrize("content", ["canary: no JSON", "[]", '{"address": "ftp://canary"}', None])
+def test_a_connection_secret_that_is_malformed_or_missing_is_told(deleting: Day, content: str | None) -> None:
+    day = deleting
+    name = day.bench.config.connection_secret
+    before = day.bench.aws.get_secret_value(SecretId=name)["SecretString"]
+    if content is None:
+        day.bench.aws.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    else:
+        day.bench.aws.put_secret_value(SecretId=name, SecretString=content)
+    told = day.invoke()
+    assert {kind for _, kind, _ in told.problems[:1]} == {"ConfigError" if content else "TargetMissing"}
+    assert day.vault.calls() == ()
+    (message,) = told.messages
+    assert "is unhealthy" in message
+    if content is None:
+        day.bench.aws.create_secret(Name=name, SecretString=before)
+    else:
+        day.bench.aws.put_secret_value(SecretId=name, SecretString=before)
+    # The state of health was kept with the secret that is gone.
+    day.recovers(told_before=content is not None)
+
+
+def test_the_continuation_that_a_run_asks_for_completes_it(day: Day, bus: Mailbox) -> None:
+    day.begin()
+    bus.read()
+    day.bench.write("odd")  # empty, so refused: the replication is unhealthy
+    assert day.invoke("odd").messages
+    left = iter([600.0] * 3)
+    told = day.invoke(context=Context(lambda: next(left, 10.0)))
+    assert told.failed is None or told.kinds == {"ValueRefused"}
+    assert 0 < told.counts["Updated"] < len(PATHS)
+    assert told.messages == []  # a run that did not see everything says nothing about health
+    asked = [each for each in bus.read() if each["detail-type"] == "Replication Requested"]
+    assert [each["detail"] for each in asked] == [{"reason": "continuation"}]
+    rest = day.handle(asked[0], Context())
+    assert rest.counts["Updated"] + told.counts["Updated"] == len(PATHS)
+    day.shows(2)
+
+
+def test_a_run_without_any_time_fails_instead_of_asking_for_ever(day: Day, bus: Mailbox) -> None:
+    day.begin()
+    bus.read()
+    told = day.invoke(context=Context(lambda: 10.0))
+    assert [kind for _, kind, _ in told.problems] == ["OutOfTime"]
+    assert bus.read() == []
+    day.told_unhealthy(told)
+    day.recovers()
+
+
+def _connect_with(day: Day, more: str) -> str:
+    """Connect with a token that may read the mount, but for what *more* says, and return it."""
+    mount = day.bench.mount
+    rules = [f'path "{mount}/{kind}/*" {{ capabilities = ["read", "list"] }}' for kind in
+             ("detailed-metadata", "metadata", "data")]  # fmt: skip
+    day.bench.vault.sys.create_or_update_policy(mount, "\n".join([*rules, more]))
+    token: str = day.bench.vault.auth.token.create(policies=[mount])["auth"]["client_token"]
+    day.bench.connect({"method": "token", "token": token}, address=day.vault.address)
+    return token
+
+
+def _unseal(openbao: Any) -> None:
+    deadline = time.monotonic() + 60
+    client = openbao.root_client()
+    client.sys.submit_unseal_key(openbao.unseal_key)
+    while not isinstance(client.sys.read_health_status(method="GET"), dict):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
