@@ -269,6 +269,13 @@ class Replicator(Section):
     memory_mb: int = Field(default=512, ge=128, le=10240)
     timeout_seconds: int = Field(default=300, ge=30, le=900)
 
+    @property
+    def mount_paths(self) -> tuple[str, ...]:
+        """The mounts' paths in Vault, without their kinds and parameters."""
+        return tuple(
+            mount.partition("?")[0].removeprefix("kv:").removeprefix("database:") for mount in self.mounts
+        )
+
 
 class Alerts(Section):
     """Who hears of failures, and from when on replication counts as late."""
@@ -350,7 +357,7 @@ class Deployment(Section):
     @property
     def credential_mount(self) -> str:
         """The replicated mount that holds the application's credential; empty where none does."""
-        paths = [mount.removeprefix("kv:").removeprefix("database:") for mount in self.replicator.mounts]
+        paths = self.replicator.mount_paths
         holding = [path for path in paths if self.database.credential.startswith(f"{path}/")]
         return max(holding, key=len, default="")
 

@@ -198,8 +198,8 @@ def _arns_fit(region: str, domain: Any) -> Iterator[Mistake]:
 
 def _credential_replicated(replicator: Replicator, database: Database) -> Iterator[Mistake]:
     """Modes that log in with the replicated secret need its mount replicated."""
-    paths = [mount.removeprefix("kv:").removeprefix("database:") for mount in replicator.mounts]
-    if database.mode != "iam" and not any(database.credential.startswith(f"{path}/") for path in paths):
+    held = any(database.credential.startswith(f"{path}/") for path in replicator.mount_paths)
+    if database.mode != "iam" and not held:
         problem = f'none holds "{database.credential}", the credential of database.mode "{database.mode}"'
         yield Mistake("replicator.mounts", problem, 'add its mount, or set database.mode to "iam"')
 

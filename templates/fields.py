@@ -87,7 +87,9 @@ SecretPath = Annotated[
 Mount = Annotated[
     str,
     matching(
-        r"((kv|database):)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", '"beanvault", "kv:PATH" or "database:PATH"'
+        r"(kv:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*"
+        r"|database:[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*(\?[a-z]+=[^&?,\s=]+(&[a-z]+=[^&?,\s=]+)*)?",
+        '"beanvault", "kv:PATH", "database:PATH" or "database:PATH?engine=…&host=…&port=…&dbname=…"',
     ),
 ]
 Schedule = Annotated[

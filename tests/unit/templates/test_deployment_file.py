@@ -200,3 +200,12 @@ def test_every_key_that_is_read_has_a_default_or_is_missed() -> None:
         parse({})
     assert {mistake.key for mistake in caught.value.mistakes} == {"name", "region", "vault"}
     assert set(Deployment.model_fields) > {"name", "region", "vault"}
+
+
+def test_a_database_mount_names_what_its_credentials_are_completed_with() -> None:
+    """The function takes the same text; only a database mount has parameters, and each has a value."""
+    mounts = ["beanvault", "kv:team/kv", "database:engine?engine=mysql&host=db.example&port=3307&dbname=app"]
+    described = LEAST | {"replicator": {"mounts": mounts}}
+    assert parse(described).replicator.mount_paths == ("beanvault", "team/kv", "engine")
+    for wrong in ("kv:team?engine=mysql", "database:engine?", "database:engine?host="):
+        assert "replicator.mounts[1]" in mistakes(replicator={"mounts": ["beanvault", wrong]})
