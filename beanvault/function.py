@@ -60,6 +60,14 @@ class Function:
         detail = {"paths": list(sources), "reason": "operator"}
         return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
 
+    def dry_run(self, sources: Sequence[str] = ()) -> Mapping[str, Any]:
+        """Return what a run would do now, as `replicator.report.Report.as_json` tells it.
+
+        :raises FunctionFailed: the function itself failed
+        """
+        detail = {"paths": list(sources), "reason": "operator", "dry_run": True}
+        return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
+
     def config(self) -> Config:
         """Return the settings of the function as it is deployed.
 

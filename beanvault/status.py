@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from replicator.model import TAG_OWNER, TAG_SOURCE, TAG_VERSION
 from replicator.names import decode
-from replicator.report import Report, describe
 
 from .aws import Aws
 
@@ -32,32 +31,30 @@ class Line:
     """`current`, what a run would do, or what is wrong."""
 
 
-def lines(aws: Aws, prefix: str, owner: str, report: Report | None) -> tuple[Line, ...]:
+def lines(aws: Aws, prefix: str, owner: str, report: Mapping[str, Any] | None) -> tuple[Line, ...]:
     """Return a line for each managed secret and each path with something to say, in the order of names.
 
-    :param report: of a dry run; without it only AWS's side is told
+    :param report: a dry run's, as `Report.as_json` tells it; without it only AWS's side is told
     """
     held = {secret["Name"]: secret for secret in _secrets(aws, prefix)}
     managed = {name: secret for name, secret in held.items() if _tags(secret).get(TAG_OWNER) == owner}
-    changes = {describe(change)["name"]: change for change in report.planned} if report else {}
-    problems = {what: f"{kind}: {cause}" for what, kind, cause in report.problems()} if report else {}
-    skipped = {entry["source"]: entry["reason"] for entry in report.as_json()["skipped"]} if report else {}
+    told = report or {"changes": (), "problems": (), "skipped": ()}
+    changes = {change["name"]: change for change in told["changes"]}
+    problems = {each["what"]: f"{each['kind']}: {each['cause']}" for each in told["problems"]}
+    skipped = {each["source"]: each["reason"] for each in told["skipped"]}
     found: list[Line] = []
     for name in sorted(managed.keys() | changes.keys() | (problems.keys() & held.keys())):
         secret = managed.get(name, {})
         tags = _tags(secret)
-        change = changes.get(name)
-        told = describe(change) if change else {}
-        source = told.get("source") or decode(tags.get(TAG_SOURCE, ""))
-        state = problems.get(name) or (told.get("action") if change else "") or skipped.get(source) or ""
+        change = changes.get(name, {})
+        source = change.get("source") or decode(tags.get(TAG_SOURCE, ""))
+        state = problems.get(name) or change.get("action") or skipped.get(source) or ""
         version = tags.get(TAG_VERSION, "")
         found.append(
             Line(
                 name=name,
                 source=source,
-                source_version=told.get("version", "")
-                if change
-                else (version if report and not state else ""),
+                source_version=change["version"] if change else (version if report and not state else ""),
                 target_version=version,
                 changed=secret.get("LastChangedDate"),
                 state=state or ("current" if report else "not compared"),

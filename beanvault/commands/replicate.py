@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from replicator.aws import Clients
 from replicator.replicate import Clock, Request
+from replicator.report import lines
 from replicator.run import run
 
 from ..context import Context
@@ -24,9 +27,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("sources", nargs=-1, metavar="[MOUNT/PATH]...")
-@click.option(
-    "--dry-run", is_flag=True, help="Show what would be done; from here, reading the connection secret."
-)
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--local", is_flag=True, help="Run here instead of in the function, with your own credentials.")
 @as_json
 @pass_context
@@ -38,12 +39,22 @@ def command(context: Context, sources: tuple[str, ...], dry_run: bool, local: bo
         if as_json:
             print_json(counts)
         else:
-            click.echo(", ".join(f"{number} {name.lower()}" for name, number in counts.items()))
+            click.echo(_counts(counts))
         return ExitCode.OK
-    request = Request(sources or None, reason="operator", dry_run=dry_run)
-    report = run(function.config(), Clients(context.aws.session), request, Clock(time.time))
+    report = _run_here(context, function, sources, dry_run=dry_run) if local else function.dry_run(sources)
     if as_json:
-        print_json(report.as_json())
+        print_json(report)
     else:
-        click.echo("\n".join(report.lines()))
-    return ExitCode.OK if report.healthy else ExitCode.FAILED
+        click.echo("\n".join(lines(report)))
+    return ExitCode.OK if report["healthy"] else ExitCode.FAILED
+
+
+def _run_here(
+    context: Context, function: Function, sources: tuple[str, ...], *, dry_run: bool
+) -> Mapping[str, Any]:
+    request = Request(sources or None, reason="operator", dry_run=dry_run)
+    return run(function.config(), Clients(context.aws.session), request, Clock(time.time)).as_json()
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name.lower()}" for name, number in counts.items())

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from dataclasses import asdict
 
 import click
 from rich.table import Table
-
-from replicator.aws import Clients
-from replicator.replicate import Clock, Request
-from replicator.run import run
 
 from .. import status
 from ..context import Context
@@ -25,14 +20,15 @@ from .options import as_json, pass_context, print_json
 @as_json
 @pass_context
 def command(context: Context, aws_only: bool, as_json: bool) -> int:
-    """Show each replicated secret: its version in Vault and in AWS, its age, its state."""
-    config = Function(context.aws, context.deployment.function_name).config()
-    report = None
-    if not aws_only:
-        request = Request(reason="operator", dry_run=True)
-        report = run(config, Clients(context.aws.session), request, Clock(time.time))
+    """Show each replicated secret: its version in Vault and in AWS, its age, its state.
+
+    The function compares them, by a dry run: it is what reaches Vault.
+    """
+    function = Function(context.aws, context.deployment.function_name)
+    config = function.config()
+    report = None if aws_only else function.dry_run()
     lines = status.lines(context.aws, config.prefix, config.owner, report)
-    healthy = report is None or report.healthy
+    healthy = report is None or report["healthy"]
     if as_json:
         print_json({"healthy": healthy, "secrets": [asdict(line) for line in lines]})
         return ExitCode.OK if healthy else ExitCode.FAILED
