@@ -184,6 +184,19 @@ def _certificate(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
             )
 
 
+def _disks(_: Deployment, aws: Aws) -> Iterator[Finding]:
+    """Beanstalk has no option for the encryption of root volumes: the account's default decides (EC2.7)."""
+    if aws.client("ec2").get_ebs_encryption_by_default()["EbsEncryptionByDefault"]:
+        yield Finding("disks", Verdict.GOOD, "new volumes are encrypted by default")
+    else:
+        yield Finding(
+            "disks",
+            Verdict.BAD,
+            f"new volumes in {aws.region} are not encrypted, the instances' among them",
+            f"aws ec2 enable-ebs-encryption-by-default --region {aws.region}",
+        )
+
+
 def _bucket(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
     """Beanstalk's bucket: one a region; whoever has it already must say so in the deployment file."""
     name = f"elasticbeanstalk-{aws.region}-{aws.account()}"
@@ -229,5 +242,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("quotas", _quotas),
     ("service-linked roles", _service_roles),
     ("certificate", _certificate),
+    ("disks", _disks),
     ("Beanstalk's bucket", _bucket),
 )

@@ -81,10 +81,8 @@ def command(
 
 
 def _print(context: Context, finding: Finding) -> None:
-    line = Text(f"{finding.status.value:<14}", style=STYLES[finding.status])
-    resource = f" {finding.resource}" if finding.resource else ""
-    context.out.print(
-        line.append(f"{finding.id:<18} {finding.title}:{resource}: {finding.evidence}", style="")
-    )
+    line = Text(f"{finding.status.value:<16}", style=STYLES[finding.status])
+    told = ": ".join(part for part in (finding.title, finding.resource, finding.evidence) if part)
+    context.out.print(line.append(f"{finding.id:<18} {told}", style=""))
     if finding.status is Status.FAIL:
-        context.out.print(f"{'':<14}→ {finding.remedy}")
+        context.out.print(f"{'':<16}→ {finding.remedy}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,16 @@ Raw = Mapping[str, Any]
 
 class Missing(Exception):
     """What is to be looked at isn't there; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A policy of a role."""
+
+    name: str
+    statements: list[Any]
+    by_aws: bool = False
+    """Whether AWS wrote it and keeps it up to date."""
 
 
 @dataclass
@@ -117,7 +127,31 @@ class Live:
             "elbv2", "describe_listeners", "Listeners", LoadBalancerArn=self.balancer["LoadBalancerArn"]
         )
 
+    @cached_property
+    def web_acl(self) -> Raw | None:
+        arn = self.balancer["LoadBalancerArn"]
+        found: Raw | None = self.aws.client("wafv2").get_web_acl_for_resource(ResourceArn=arn).get("WebACL")
+        return found
+
+    @cached_property
+    def certificates(self) -> list[Any]:
+        """What clients of the load balancer see."""
+        client = self.aws.client("acm")
+        arns = [entry["CertificateArn"] for each in self.listeners for entry in each.get("Certificates", ())]
+        return [client.describe_certificate(CertificateArn=arn)["Certificate"] for arn in arns]
+
     # Beanstalk
+
+    @cached_property
+    def environment(self) -> Raw:
+        name = self.deployment.environment_name
+        found = self.aws.client("elasticbeanstalk").describe_environments(
+            EnvironmentNames=[name], IncludeDeleted=False
+        )["Environments"]
+        if not found:
+            raise Missing(f"there is no environment {name}")
+        environment: Raw = found[0]
+        return environment
 
     @cached_property
     def options(self) -> Mapping[tuple[str, str], str]:
@@ -148,6 +182,24 @@ class Live:
         return {
             entry["ParameterName"]: entry["ParameterValue"] for entry in found if "ParameterValue" in entry
         }
+
+    # Roles
+
+    @cached_property
+    def roles(self) -> Mapping[str, tuple[Grant, ...]]:
+        """Each role of the stacks, and every policy it has by now: attached or inline, ours or not."""
+        return {role: tuple(self._grants(role)) for role in self.ids("AWS::IAM::Role")}
+
+    def _grants(self, role: str) -> Iterator[Grant]:
+        client = self.aws.client("iam")
+        for entry in self.pages("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=role):
+            arn = entry["PolicyArn"]
+            version = client.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            found = client.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+            yield Grant(entry["PolicyName"], statements(found), by_aws=":iam::aws:" in arn)
+        for name in self.pages("iam", "list_role_policies", "PolicyNames", RoleName=role):
+            found = client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            yield Grant(name, statements(found))
 
     # Buckets
 
@@ -199,10 +251,16 @@ class Live:
         ]
 
 
-def statements(policy: str | None) -> list[Any]:
-    """Return the statements of a policy's text."""
-    found = json.loads(policy)["Statement"] if policy else []
+def statements(policy: str | Raw | None) -> list[Any]:
+    """Return the statements of a policy, which some services answer as text and others parsed."""
+    document = json.loads(policy) if isinstance(policy, str) else policy
+    found = document["Statement"] if document else []
     return found if isinstance(found, list) else [found]
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a policy's element as a list: one thing may stand there without its brackets."""
+    return value if isinstance(value, list) else [value]
 
 
 def plain_http_denied(found: list[Any]) -> bool:

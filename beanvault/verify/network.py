@@ -1,13 +1,11 @@
-"""Controls of the network and the edge."""
+"""Controls of the network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from templates.current import SSL_POLICY
-
-from .live import Live
+from .live import Live, listed, statements
 from .model import Control, Seen, Severity
 
 ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})
@@ -104,62 +102,30 @@ def _endpoints(live: Live) -> Iterator[Seen]:
         yield Seen(f"{live.vpc} {service}", service in services, "there" if service in services else "none")
 
 
-def _redirect(live: Live) -> Iterator[Seen]:
-    for listener in live.listeners:
-        if listener["Protocol"] == "HTTP":
-            kinds = {action["Type"] for action in listener["DefaultActions"]}
-            yield Seen(
-                listener["ListenerArn"], kinds == {"redirect"}, f"plain HTTP: {', '.join(sorted(kinds))}"
-            )
+def _egress(live: Live) -> Iterator[Seen]:
+    for group in live.security_groups:
+        rules = group["IpPermissionsEgress"]
+        if group["GroupName"] != "default":
+            wide = any(rule["IpProtocol"] == "-1" and ANYWHERE & _sources(rule) for rule in rules)
+            told = "may talk to everybody on every port" if wide else "each way out is named"
+            yield Seen(f"{group['GroupId']} ({group['GroupName']})", not wide, told)
 
 
-def _tls_policy(live: Live) -> Iterator[Seen]:
-    for listener in live.listeners:
-        if listener["Protocol"] == "HTTPS":
-            policy = listener.get("SslPolicy", "none")
-            yield Seen(listener["ListenerArn"], policy in SSL_POLICY.acceptable, policy)
+def _endpoint_policies(live: Live) -> Iterator[Seen]:
+    for endpoint in live.in_vpc("describe_vpc_endpoints", "VpcEndpoints"):
+        loose = [
+            statement.get("Sid", "a statement")
+            for statement in statements(endpoint.get("PolicyDocument"))
+            if statement["Effect"] == "Allow"
+            and statement.get("Principal") in ("*", {"AWS": "*"})
+            and not statement.get("Condition")
+            and "*" in listed(statement["Resource"])
+        ]
+        told = f"open to every account: {', '.join(loose)}" if loose else "bound to this account"
+        yield Seen(f"{endpoint['VpcEndpointId']} {endpoint['ServiceName']}", not loose, told)
 
 
-def _https(live: Live) -> Iterator[Seen]:
-    protocols = sorted(listener["Protocol"] for listener in live.listeners)
-    yield Seen(live.balancer["LoadBalancerArn"], "HTTPS" in protocols, f"listens for {', '.join(protocols)}")
-
-
-def _default_action(live: Live) -> Iterator[Seen]:
-    for listener in live.listeners:
-        if listener["Protocol"] == "HTTPS":
-            kinds = {action["Type"] for action in listener["DefaultActions"]}
-            told = f"unknown hosts get {', '.join(sorted(kinds))}"
-            yield Seen(listener["ListenerArn"], kinds == {"fixed-response"}, told)
-
-
-def _attribute(name: str, wanted: str, chosen: str = "") -> Any:
-    def look(live: Live) -> Iterator[Seen]:
-        value = live.balancer_attributes.get(name, "")
-        by_choice = bool(chosen) and not getattr(live.deployment.edge, chosen)
-        yield Seen(
-            live.balancer["LoadBalancerName"], value == wanted, f"{name} is {value or 'not set'}", by_choice
-        )
-
-    return look
-
-
-def _balancer_zones(live: Live) -> Iterator[Seen]:
-    zones = len(live.balancer["AvailabilityZones"])
-    yield Seen(live.balancer["LoadBalancerName"], zones >= 2, f"{zones} zones")
-
-
-def _web_acl(live: Live) -> Iterator[Seen]:
-    arn = live.balancer["LoadBalancerArn"]
-    chosen = not live.deployment.edge.waf
-    if chosen:
-        yield Seen(live.balancer["LoadBalancerName"], ok=False, evidence="edge.waf is false", chosen=True)
-        return
-    acl = live.aws.client("wafv2").get_web_acl_for_resource(ResourceArn=arn).get("WebACL")
-    yield Seen(live.balancer["LoadBalancerName"], acl is not None, acl["Name"] if acl else "no web ACL")
-
-
-HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
+HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 CONTROLS = (
     Control(
@@ -177,40 +143,12 @@ CONTROLS = (
     Control(
         "EC2.10", "AWS is reached through VPC endpoints", LOW, "deploy the network layer again", _endpoints
     ),
-    Control("ELB.1", "Plain HTTP only redirects", MEDIUM, "make the default action a redirect", _redirect),
-    Control("ELB.2", "The load balancer speaks HTTPS", HIGH, "deploy the edge layer again", _https),
-    Control("ELB.17", "Only current TLS policies", MEDIUM, f"use {SSL_POLICY.use}", _tls_policy),
+    Control("BV.NET1", "Nothing may talk to everybody", MEDIUM, "remove the rule", _egress),
     Control(
-        "BV.EDGE1",
-        "Unknown host names are turned away",
-        LOW,
-        "make the default action a 404",
-        _default_action,
-    ),
-    Control(
-        "ELB.4",
-        "Invalid headers are dropped",
+        "BV.NET2",
+        "VPC endpoints serve this account",
         MEDIUM,
-        "set the attribute",
-        _attribute("routing.http.drop_invalid_header_fields.enabled", "true"),
+        "deploy the network layer again",
+        _endpoint_policies,
     ),
-    Control(
-        "ELB.12",
-        "Desync mitigation is strictest",
-        MEDIUM,
-        "set the attribute",
-        _attribute("routing.http.desync_mitigation_mode", "strictest"),
-    ),
-    Control(
-        "ELB.5", "Access is logged", MEDIUM, "set the attribute", _attribute("access_logs.s3.enabled", "true")
-    ),
-    Control(
-        "ELB.6",
-        "The load balancer is protected from deletion",
-        LOW,
-        "set edge.deletion_protection = true",
-        _attribute("deletion_protection.enabled", "true", "deletion_protection"),
-    ),
-    Control("ELB.13", "The load balancer spans two zones", MEDIUM, "give it two subnets", _balancer_zones),
-    Control("ELB.16", "A web ACL guards the load balancer", MEDIUM, "set edge.waf = true", _web_acl),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from .live import Live
@@ -47,6 +48,12 @@ def _retention(live: Live) -> Iterator[Seen]:
     yield Seen(live.deployment.environment_name, int(days) >= wanted, f"{days} days, {wanted} asked for")
 
 
+def _topic(live: Live) -> Iterator[Seen]:
+    topic = live.options.get((f"{EB}:sns:topics", "Notification Topic ARN"), "")
+    told = f"events go to {topic}" if topic else "events go nowhere"
+    yield Seen(live.deployment.environment_name, topic in live.ids("AWS::SNS::Topic"), told)
+
+
 def _no_secrets(live: Live) -> Iterator[Seen]:
     words = ("PASSWORD", "TOKEN", "SECRET_ACCESS_KEY", "PRIVATE")
     named = [
@@ -58,6 +65,43 @@ def _no_secrets(live: Live) -> Iterator[Seen]:
     ]
     told = f"look like secrets: {', '.join(named)}" if named else "no property is named like a secret"
     yield Seen(live.deployment.environment_name, not named, told)
+
+
+def _ebs_default(live: Live) -> Iterator[Seen]:
+    on = live.aws.client("ec2").get_ebs_encryption_by_default()["EbsEncryptionByDefault"]
+    told = "new volumes are encrypted" if on else "new volumes are not encrypted unless asked for"
+    yield Seen(f"{live.aws.account()} {live.aws.region}", on, told)
+
+
+def _volumes(live: Live) -> Iterator[Seen]:
+    found = live.aws.client("elasticbeanstalk").describe_environment_resources(
+        EnvironmentName=live.deployment.environment_name
+    )["EnvironmentResources"]
+    instances = [instance["Id"] for instance in found["Instances"]]
+    if instances:
+        attached = [{"Name": "attachment.instance-id", "Values": instances}]
+        for volume in live.pages("ec2", "describe_volumes", "Volumes", Filters=attached):
+            told = "encrypted" if volume["Encrypted"] else "not encrypted"
+            yield Seen(volume["VolumeId"], bool(volume["Encrypted"]), told)
+
+
+def _platform(live: Live) -> Iterator[Seen]:
+    """Hold the environment's platform against what Beanstalk still offers to new environments."""
+    name = live.environment.get("SolutionStackName", "")
+    offered = live.aws.client("elasticbeanstalk").list_available_solution_stacks()["SolutionStacks"]
+    branch = re.sub(r" v[\d.]+ ", " ", name)
+    ok = branch in {re.sub(r" v[\d.]+ ", " ", each) for each in offered}
+    yield Seen(live.deployment.environment_name, ok, name if ok else f"{name}: no longer offered")
+
+
+def _kept_versions(live: Live) -> Iterator[Seen]:
+    name = live.deployment.application_name
+    (found,) = live.aws.client("elasticbeanstalk").describe_applications(ApplicationNames=[name])[
+        "Applications"
+    ]
+    rules = found.get("ResourceLifecycleConfig", {}).get("VersionLifecycleConfig", {})
+    good = [kind for kind, rule in rules.items() if rule.get("Enabled")]
+    yield Seen(name, bool(good), f"old versions go by {', '.join(good)}" if good else "every version is kept")
 
 
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
@@ -120,6 +164,37 @@ CONTROLS = (
         MEDIUM,
         AGAIN,
         _option(f"{EB}:environment:process:default", "Protocol", "HTTPS"),
+    ),
+    Control(
+        "EC2.7",
+        "New volumes are encrypted by default",
+        MEDIUM,
+        "aws ec2 enable-ebs-encryption-by-default; the next deployment brings new instances",
+        _ebs_default,
+    ),
+    Control("EC2.3", "The instances' volumes are encrypted", MEDIUM, "enable EC2.7, then deploy", _volumes),
+    Control("SEC06-BP01", "A platform that Beanstalk supports", HIGH, "deploy a newer platform", _platform),
+    Control("SEC07-BP04", "Old application versions go", LOW, AGAIN, _kept_versions),
+    Control(
+        "REL-UPDATE",
+        "A changed configuration never takes the app down",
+        MEDIUM,
+        AGAIN,
+        _option("aws:autoscaling:updatepolicy:rollingupdate", "RollingUpdateType", "Immutable", "Health"),
+    ),
+    Control(
+        "BV.APP4",
+        "Health is streamed to CloudWatch",
+        LOW,
+        AGAIN,
+        _option(f"{EB}:cloudwatch:logs:health", "HealthStreamingEnabled", "true"),
+    ),
+    Control(
+        "BV.APP5",
+        "Beanstalk tells the alerts' topic",
+        MEDIUM,
+        AGAIN,
+        _topic,
     ),
     Control(
         "BV.APP3", "No secret in an environment property", HIGH, "read it from Secrets Manager", _no_secrets

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 
-from replicator.aws import Clients
 from replicator.model import TAG_OWNER
-from replicator.replicate import Clock, Request
-from replicator.report import describe
-from replicator.run import run
 from templates.current import FUNCTION_RUNTIME
 
 from ..errors import BeanvaultError
@@ -93,21 +88,18 @@ def _connection_policy(live: Live) -> Iterator[Seen]:
 
 
 def _replicated(live: Live) -> Iterator[Seen]:
-    """Compare with Vault, as a dry run of the function's own code does."""
+    """Compare with Vault, by a dry run of the function itself."""
     try:
-        config = Function(live.aws, live.deployment.function_name).config()
+        report = Function(live.aws, live.deployment.function_name).dry_run()
     except BeanvaultError as error:
-        raise Missing(str(error)) from error
-    report = run(
-        config, Clients(live.aws.session), Request(reason="operator", dry_run=True), Clock(time.time)
-    )
-    if report.errors:
-        raise Missing(f"the comparison didn't run: {report.errors[0]}")
-    stale = {describe(change)["name"]: describe(change) for change in report.planned}
+        raise Missing(f"the comparison didn't run: {error}") from error
+    stale = {told["name"]: told for told in report["changes"]}
     for name, told in sorted(stale.items()):
         yield Seen(name, ok=False, evidence=f"a run would {told['action']} it {told['why']}".strip())
-    for what, kind, cause in report.problems():
-        yield Seen(what, ok=False, evidence=f"{kind}: {cause}")
+    for problem in report["problems"]:
+        if problem["what"] == "the run":
+            raise Missing(f"the comparison didn't run: {problem['kind']}: {problem['cause']}")
+        yield Seen(problem["what"], ok=False, evidence=f"{problem['kind']}: {problem['cause']}")
     for secret in live.secrets:
         if secret["Name"] not in stale:
             yield Seen(secret["Name"], ok=True, evidence="AWSCURRENT is Vault's current version")
@@ -163,6 +155,22 @@ def _alarms(live: Live) -> Iterator[Seen]:
         yield Seen(alarm["AlarmName"], heard, "tells the topic" if heard else "tells nobody")
 
 
+def _missing_runs(live: Live) -> Iterator[Seen]:
+    names = set(live.ids("AWS::CloudWatch::Alarm"))
+    found = [
+        a["AlarmName"]
+        for a in live.pages("cloudwatch", "describe_alarms", "MetricAlarms")
+        if a["AlarmName"] in names and a.get("TreatMissingData") == "breaching"
+    ]
+    told = f"{', '.join(found)} takes silence for a failure" if found else "no alarm notices a missing run"
+    yield Seen(live.deployment.function_name, bool(found), told)
+
+
+def _tracing(live: Live) -> Iterator[Seen]:
+    mode = live.function.get("TracingConfig", {}).get("Mode", "PassThrough")
+    yield Seen(live.function["FunctionName"], mode == "Active", f"tracing is {mode}")
+
+
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
 AGAIN = "deploy the replicator layer again"
 
@@ -208,6 +216,14 @@ CONTROLS = (
         MEDIUM,
         "read the function's log, then purge",
         _nothing_failed,
+    ),
+    Control("BV.FN6", "Runs are traced", LOW, AGAIN, _tracing),
+    Control(
+        "BV.ALARM1",
+        "A run that didn't happen is noticed",
+        HIGH,
+        "deploy the observability layer again",
+        _missing_runs,
     ),
     Control("CloudWatch.15", "Alarms tell somebody", HIGH, "deploy the observability layer again", _alarms),
 )

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..aws import FAILURES, explained
-from . import network, platform, replication, stores
+from . import database, edge, network, platform, replication, roles, storage
 from .live import Live, Missing
 from .model import Control, Finding, Status
 
 CONTROLS: tuple[Control, ...] = (
     *network.CONTROLS,
+    *edge.CONTROLS,
     *platform.CONTROLS,
-    *stores.CONTROLS,
+    *storage.CONTROLS,
+    *database.CONTROLS,
     *replication.CONTROLS,
+    *roles.CONTROLS,
 )
 
 

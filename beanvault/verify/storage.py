@@ -1,12 +1,9 @@
-"""Controls of what holds data: buckets, database, keys, logs."""
+"""Controls of buckets, keys and logs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
-
-from templates.current import DATABASE_CERTIFICATE_AUTHORITY, DATABASE_ENGINE_VERSION
+from collections.abc import Iterator
 
 from .live import Live, plain_http_denied
 from .model import Control, Seen, Severity
@@ -79,71 +76,18 @@ def _ownership(live: Live) -> Iterator[Seen]:
         )
 
 
-def _instance(
-    name: str, wanted: Callable[[Any], bool], chosen: Callable[[Live], bool] = lambda _: False
-) -> Any:
-    """Return a look at one attribute of the DB instance."""
-
-    def look(live: Live) -> Iterator[Seen]:
-        value = live.database.get(name)
-        yield Seen(
-            live.database["DBInstanceIdentifier"], wanted(value), f"{name} is {_told(value)}", chosen(live)
-        )
-
-    return look
-
-
-def _told(value: Any) -> str:
-    return json.dumps(value, default=str) if isinstance(value, (dict, list)) else str(value)
-
-
-def _is(wanted: object) -> Callable[[Any], bool]:
-    return lambda value: value == wanted
-
-
-def _backups(live: Live) -> Iterator[Seen]:
-    days, wanted = int(live.database.get("BackupRetentionPeriod", 0)), live.deployment.database.backup_days
-    yield Seen(
-        live.database["DBInstanceIdentifier"], days >= max(wanted, 1), f"{days} days, {wanted} asked for"
-    )
-    if days < 7:
-        yield Seen(
-            live.database["DBInstanceIdentifier"], ok=False, evidence=f"{days} days", chosen=wanted < 7
-        )
-
-
-def _tls_required(live: Live) -> Iterator[Seen]:
-    value = live.parameters.get("require_secure_transport", "")
-    yield Seen(
-        live.database["DBInstanceIdentifier"],
-        value.lower() in ("1", "on"),
-        f"require_secure_transport is {value or 'not set'}",
-    )
-
-
-def _managed_password(live: Live) -> Iterator[Seen]:
-    secret = live.database.get("MasterUserSecret") or {}
-    own = "alias/aws/" not in str(secret.get("KmsKeyId", "alias/aws/"))
-    told = f"RDS manages the password under {secret.get('KmsKeyId')}" if secret else "a password of its own"
-    yield Seen(live.database["DBInstanceIdentifier"], bool(secret) and own, told)
-
-
-def _engine(live: Live) -> Iterator[Seen]:
-    version = str(live.database["EngineVersion"])
-    ok = any(
-        version.startswith(f"{series}.") or version == series for series in DATABASE_ENGINE_VERSION.acceptable
-    )
-    yield Seen(live.database["DBInstanceIdentifier"], ok, f"{live.database['Engine']} {version}")
-
-
-def _log_exports(live: Live) -> Iterator[Seen]:
-    exported = set(live.database.get("EnabledCloudwatchLogsExports") or ())
-    missing = {"audit", "error", "slowquery"} - exported
-    yield Seen(
-        live.database["DBInstanceIdentifier"],
-        not missing,
-        f"exported: {', '.join(sorted(exported)) or 'none'}",
-    )
+def _bucket_grants(live: Live) -> Iterator[Seen]:
+    """Look for statements that let somebody in without saying from which account they come."""
+    for bucket in live.buckets:
+        loose = []
+        for statement in live.bucket_policy(bucket):
+            condition = json.dumps(statement.get("Condition", {}))
+            bound = any(key in condition for key in ("aws:SourceAccount", "aws:PrincipalAccount"))
+            own = f":{live.aws.account()}:" in json.dumps(statement.get("Principal", ""))
+            if statement["Effect"] == "Allow" and not bound and not own:
+                loose.append(statement.get("Sid", "a statement"))
+        told = f"not bound to this account: {', '.join(loose)}" if loose else "nobody of another account"
+        yield Seen(bucket, not loose, told)
 
 
 def _key_rotation(live: Live) -> Iterator[Seen]:
@@ -183,77 +127,17 @@ def _log_groups(live: Live) -> Iterator[Seen]:
 
 
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
-STORAGE, DATA = "deploy the storage layer again", "deploy the data layer again"
+STORAGE = "deploy the storage layer again"
 
 CONTROLS = (
     Control("S3.8", "Buckets block public access", CRITICAL, STORAGE, _public_access),
     Control("S3.17", "Buckets are encrypted", HIGH, STORAGE, _bucket_encryption),
     Control("S3.5", "Buckets take TLS only", MEDIUM, STORAGE, _bucket_tls),
+    Control("S3.6", "Buckets let nobody of another account in", HIGH, STORAGE, _bucket_grants),
     Control("S3.14", "Buckets keep old versions", LOW, STORAGE, _versioning),
     Control("S3.13", "Buckets have lifecycle rules", LOW, STORAGE, _lifecycle),
     Control("S3.9", "Access to Beanstalk's bucket is logged", MEDIUM, STORAGE, _bucket_logging),
     Control("S3.12", "Objects belong to the bucket's owner", MEDIUM, STORAGE, _ownership),
-    Control(
-        "RDS.3",
-        "The database is encrypted",
-        HIGH,
-        "restore it from an encrypted copy",
-        _instance("StorageEncrypted", _is(True)),
-    ),
-    Control(
-        "RDS.2",
-        "The database has no public address",
-        CRITICAL,
-        DATA,
-        _instance("PubliclyAccessible", _is(False)),
-    ),
-    Control(
-        "RDS.5",
-        "The database spans two zones",
-        MEDIUM,
-        "set database.multi_az = true",
-        _instance("MultiAZ", _is(True), lambda live: not live.deployment.database.multi_az),
-    ),
-    Control(
-        "RDS.8",
-        "The database is protected from deletion",
-        MEDIUM,
-        "set database.deletion_protection = true",
-        _instance(
-            "DeletionProtection", _is(True), lambda live: not live.deployment.database.deletion_protection
-        ),
-    ),
-    Control(
-        "RDS.10",
-        "IAM authentication is possible",
-        MEDIUM,
-        DATA,
-        _instance("IAMDatabaseAuthenticationEnabled", _is(True)),
-    ),
-    Control("RDS.11", "Backups are kept", MEDIUM, "set database.backup_days = 35", _backups),
-    Control(
-        "RDS.13", "Minor versions are upgraded", HIGH, DATA, _instance("AutoMinorVersionUpgrade", _is(True))
-    ),
-    Control("RDS.17", "Snapshots carry the tags", LOW, DATA, _instance("CopyTagsToSnapshot", _is(True))),
-    Control("RDS.6", "Enhanced monitoring", LOW, DATA, _instance("MonitoringInterval", bool)),
-    Control("RDS.9", "Database logs are exported", MEDIUM, DATA, _log_exports),
-    Control(
-        "RDS.25",
-        "The master user isn't called admin",
-        MEDIUM,
-        DATA,
-        _instance("MasterUsername", lambda v: v not in ("admin", "root", "postgres")),
-    ),
-    Control("RDS.39", "The database takes TLS only", HIGH, "set require_secure_transport = 1", _tls_required),
-    Control(
-        "BV.DATA1",
-        "A current certificate authority",
-        MEDIUM,
-        DATA,
-        _instance("CACertificateIdentifier", lambda v: v in DATABASE_CERTIFICATE_AUTHORITY.acceptable),
-    ),
-    Control("BV.DATA2", "A supported engine version", HIGH, "upgrade it", _engine),
-    Control("BV.DATA3", "RDS manages the master password", HIGH, DATA, _managed_password),
     Control("KMS.4", "Keys rotate", MEDIUM, "enable rotation", _key_rotation),
     Control(
         "KMS.3",

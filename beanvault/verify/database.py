@@ -1,0 +1,222 @@
+"""Controls of the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from templates.current import DATABASE_CERTIFICATE_AUTHORITY, DATABASE_ENGINE_VERSION
+
+from .live import Live
+from .model import Control, Seen, Severity
+
+
+def _instance(
+    name: str, wanted: Callable[[Any], bool], chosen: Callable[[Live], bool] = lambda _: False
+) -> Any:
+    """Return a look at one attribute of the DB instance."""
+
+    def look(live: Live) -> Iterator[Seen]:
+        value = live.database.get(name)
+        yield Seen(
+            live.database["DBInstanceIdentifier"], wanted(value), f"{name} is {_told(value)}", chosen(live)
+        )
+
+    return look
+
+
+def _told(value: Any) -> str:
+    return json.dumps(value, default=str) if isinstance(value, (dict, list)) else str(value)
+
+
+def _is(wanted: object) -> Callable[[Any], bool]:
+    return lambda value: value == wanted
+
+
+def _backups(live: Live) -> Iterator[Seen]:
+    days, wanted = int(live.database.get("BackupRetentionPeriod", 0)), live.deployment.database.backup_days
+    yield Seen(
+        live.database["DBInstanceIdentifier"], days >= max(wanted, 1), f"{days} days, {wanted} asked for"
+    )
+    if days < 7:
+        yield Seen(
+            live.database["DBInstanceIdentifier"], ok=False, evidence=f"{days} days", chosen=wanted < 7
+        )
+
+
+def _tls_required(live: Live) -> Iterator[Seen]:
+    value = live.parameters.get("require_secure_transport", "")
+    yield Seen(
+        live.database["DBInstanceIdentifier"],
+        value.lower() in ("1", "on"),
+        f"require_secure_transport is {value or 'not set'}",
+    )
+
+
+def _managed_password(live: Live) -> Iterator[Seen]:
+    secret = live.database.get("MasterUserSecret") or {}
+    own = "alias/aws/" not in str(secret.get("KmsKeyId", "alias/aws/"))
+    told = f"RDS manages the password under {secret.get('KmsKeyId')}" if secret else "a password of its own"
+    yield Seen(live.database["DBInstanceIdentifier"], bool(secret) and own, told)
+
+
+def _engine(live: Live) -> Iterator[Seen]:
+    version = str(live.database["EngineVersion"])
+    ok = any(
+        version.startswith(f"{series}.") or version == series for series in DATABASE_ENGINE_VERSION.acceptable
+    )
+    yield Seen(live.database["DBInstanceIdentifier"], ok, f"{live.database['Engine']} {version}")
+
+
+def _log_exports(live: Live) -> Iterator[Seen]:
+    exported = set(live.database.get("EnabledCloudwatchLogsExports") or ())
+    missing = {"audit", "error", "slowquery"} - exported
+    yield Seen(
+        live.database["DBInstanceIdentifier"],
+        not missing,
+        f"exported: {', '.join(sorted(exported)) or 'none'}",
+    )
+
+
+def _port(live: Live) -> Iterator[Seen]:
+    port = live.database["Endpoint"]["Port"]
+    yield Seen(live.database["DBInstanceIdentifier"], port != MYSQL_PORT, f"it listens on {port}")
+
+
+MYSQL_PORT = 3306
+
+
+def _events(kind: str, wanted: frozenset[str]) -> Callable[[Live], Iterator[Seen]]:
+    """Return a look for a subscription to the events of one kind of source."""
+
+    def look(live: Live) -> Iterator[Seen]:
+        ours = set(live.ids("AWS::RDS::EventSubscription"))
+        topics = set(live.ids("AWS::SNS::Topic"))
+        heard: set[str] = set()
+        for found in live.pages("rds", "describe_event_subscriptions", "EventSubscriptionsList"):
+            told = found["CustSubscriptionId"] in ours or found["SnsTopicArn"] in topics
+            if told and found["Enabled"] and found.get("SourceType") == kind:
+                # No categories means all of them.
+                heard |= set(found.get("EventCategoriesList") or wanted)
+        missing = ", ".join(sorted(wanted - heard))
+        yield Seen(kind, not missing, f"nobody hears of: {missing}" if missing else "the topic hears of them")
+
+    return look
+
+
+def _proxy_tls(live: Live) -> Iterator[Seen]:
+    for name in live.ids("AWS::RDS::DBProxy"):
+        (proxy,) = live.aws.client("rds").describe_db_proxies(DBProxyName=name)["DBProxies"]
+        required = bool(proxy["RequireTLS"])
+        yield Seen(name, required, f"RequireTLS is {required}")
+
+
+def _backup_plan(live: Live) -> Iterator[Seen]:
+    plans = set(live.ids("AWS::Backup::BackupPlan"))
+    found = [
+        plan["BackupPlanName"]
+        for plan in live.pages("backup", "list_backup_plans", "BackupPlansList")
+        if plan["BackupPlanId"] in plans
+    ]
+    told = f"in the plan {', '.join(found)}" if found else "in no backup plan"
+    chosen = not live.deployment.database.backup_plan
+    yield Seen(live.database["DBInstanceIdentifier"], bool(found), told, chosen)
+
+
+HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
+DATA = "deploy the data layer again"
+
+CONTROLS = (
+    Control(
+        "RDS.3",
+        "The database is encrypted",
+        HIGH,
+        "restore it from an encrypted copy",
+        _instance("StorageEncrypted", _is(True)),
+    ),
+    Control(
+        "RDS.2",
+        "The database has no public address",
+        CRITICAL,
+        DATA,
+        _instance("PubliclyAccessible", _is(False)),
+    ),
+    Control(
+        "RDS.5",
+        "The database spans two zones",
+        MEDIUM,
+        "set database.multi_az = true",
+        _instance("MultiAZ", _is(True), lambda live: not live.deployment.database.multi_az),
+    ),
+    Control(
+        "RDS.8",
+        "The database is protected from deletion",
+        MEDIUM,
+        "set database.deletion_protection = true",
+        _instance(
+            "DeletionProtection", _is(True), lambda live: not live.deployment.database.deletion_protection
+        ),
+    ),
+    Control(
+        "RDS.10",
+        "IAM authentication is possible",
+        MEDIUM,
+        DATA,
+        _instance("IAMDatabaseAuthenticationEnabled", _is(True)),
+    ),
+    Control("RDS.11", "Backups are kept", MEDIUM, "set database.backup_days = 35", _backups),
+    Control(
+        "RDS.13", "Minor versions are upgraded", HIGH, DATA, _instance("AutoMinorVersionUpgrade", _is(True))
+    ),
+    Control(
+        "RDS.26",
+        "A backup plan covers the database",
+        MEDIUM,
+        "set database.backup_plan = true",
+        _backup_plan,
+    ),
+    Control(
+        "RDS.20",
+        "Somebody hears of the instance's critical events",
+        LOW,
+        DATA,
+        _events("db-instance", frozenset({"configuration change", "failure", "maintenance"})),
+    ),
+    Control(
+        "RDS.21",
+        "Somebody hears of changed parameters",
+        LOW,
+        DATA,
+        _events("db-parameter-group", frozenset({"configuration change"})),
+    ),
+    Control(
+        "RDS.22",
+        "Somebody hears of changed security groups",
+        LOW,
+        DATA,
+        _events("db-security-group", frozenset({"configuration change", "failure"})),
+    ),
+    Control("RDS.23", "The database has a port of its own", LOW, "set database.port", _port),
+    Control("RDS.43", "The database proxy takes TLS only", MEDIUM, DATA, _proxy_tls),
+    Control("RDS.17", "Snapshots carry the tags", LOW, DATA, _instance("CopyTagsToSnapshot", _is(True))),
+    Control("RDS.6", "Enhanced monitoring", LOW, DATA, _instance("MonitoringInterval", bool)),
+    Control("RDS.9", "Database logs are exported", MEDIUM, DATA, _log_exports),
+    Control(
+        "RDS.25",
+        "The master user isn't called admin",
+        MEDIUM,
+        DATA,
+        _instance("MasterUsername", lambda v: v not in ("admin", "root", "postgres")),
+    ),
+    Control("RDS.39", "The database takes TLS only", HIGH, "set require_secure_transport = 1", _tls_required),
+    Control(
+        "BV.DATA1",
+        "A current certificate authority",
+        MEDIUM,
+        DATA,
+        _instance("CACertificateIdentifier", lambda v: v in DATABASE_CERTIFICATE_AUTHORITY.acceptable),
+    ),
+    Control("BV.DATA2", "A supported engine version", HIGH, "upgrade it", _engine),
+    Control("BV.DATA3", "RDS manages the master password", HIGH, DATA, _managed_password),
+)

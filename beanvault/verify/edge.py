@@ -1,0 +1,229 @@
+"""Controls of the edge: load balancer, certificate, web ACL, name."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from templates.current import SSL_POLICY
+from templates.deployment import IssuedCertificate
+
+from ..aws import code
+from .live import Live
+from .model import Control, Seen, Severity
+
+
+def _redirect(live: Live) -> Iterator[Seen]:
+    for listener in live.listeners:
+        if listener["Protocol"] == "HTTP":
+            kinds = {action["Type"] for action in listener["DefaultActions"]}
+            yield Seen(
+                listener["ListenerArn"], kinds == {"redirect"}, f"plain HTTP: {', '.join(sorted(kinds))}"
+            )
+
+
+def _tls_policy(live: Live) -> Iterator[Seen]:
+    for listener in live.listeners:
+        if listener["Protocol"] == "HTTPS":
+            policy = listener.get("SslPolicy", "none")
+            yield Seen(listener["ListenerArn"], policy in SSL_POLICY.acceptable, policy)
+
+
+def _https(live: Live) -> Iterator[Seen]:
+    protocols = sorted(listener["Protocol"] for listener in live.listeners)
+    yield Seen(live.balancer["LoadBalancerArn"], "HTTPS" in protocols, f"listens for {', '.join(protocols)}")
+
+
+def _default_action(live: Live) -> Iterator[Seen]:
+    for listener in live.listeners:
+        if listener["Protocol"] == "HTTPS":
+            kinds = {action["Type"] for action in listener["DefaultActions"]}
+            told = f"unknown hosts get {', '.join(sorted(kinds))}"
+            yield Seen(listener["ListenerArn"], kinds == {"fixed-response"}, told)
+
+
+def _attribute(name: str, wanted: str, chosen: str = "") -> Any:
+    def look(live: Live) -> Iterator[Seen]:
+        value = live.balancer_attributes.get(name, "")
+        by_choice = bool(chosen) and not getattr(live.deployment.edge, chosen)
+        yield Seen(
+            live.balancer["LoadBalancerName"], value == wanted, f"{name} is {value or 'not set'}", by_choice
+        )
+
+    return look
+
+
+def _balancer_zones(live: Live) -> Iterator[Seen]:
+    zones = len(live.balancer["AvailabilityZones"])
+    yield Seen(live.balancer["LoadBalancerName"], zones >= 2, f"{zones} zones")
+
+
+def _web_acl(live: Live) -> Iterator[Seen]:
+    acl = live.web_acl
+    chosen = not live.deployment.edge.waf
+    told = f"guarded by {acl['Name']}" if acl else "no web ACL"
+    yield Seen(live.balancer["LoadBalancerName"], acl is not None, told, chosen)
+
+
+def _web_acl_rules(live: Live) -> Iterator[Seen]:
+    if acl := live.web_acl:
+        rules = [rule["Name"] for rule in acl["Rules"]]
+        yield Seen(acl["Name"], bool(rules), f"rules: {', '.join(rules) or 'none'}")
+
+
+def _web_acl_logging(live: Live) -> Iterator[Seen]:
+    if acl := live.web_acl:
+        client = live.aws.client("wafv2")
+        try:
+            found = client.get_logging_configuration(ResourceArn=acl["ARN"])["LoggingConfiguration"]
+        except ClientError as error:
+            if code(error) != "WAFNonexistentItemException":
+                raise
+            yield Seen(acl["Name"], ok=False, evidence="its requests are not logged")
+            return
+        headers = {
+            field["SingleHeader"]["Name"].lower()
+            for field in found.get("RedactedFields", ())
+            if "SingleHeader" in field
+        }
+        missing = sorted({"authorization", "cookie"} - headers)
+        told = f"not redacted: {', '.join(missing)}" if missing else "logged, without credentials and cookies"
+        yield Seen(acl["Name"], not missing, told)
+
+
+def _web_acl_metrics(live: Live) -> Iterator[Seen]:
+    if acl := live.web_acl:
+        dark = [
+            part["Name"]
+            for part in (acl, *acl["Rules"])
+            if not part["VisibilityConfig"]["CloudWatchMetricsEnabled"]
+        ]
+        told = f"without metrics: {', '.join(dark)}" if dark else "the ACL and each rule have metrics"
+        yield Seen(acl["Name"], not dark, told)
+
+
+RENEWED_DAYS = 30
+"""ACM renews its own certificates 45 days before their end; what is later than this was not renewed."""
+WEAK_KEYS = frozenset({"RSA_1024"})
+
+
+def _certificate_age(live: Live) -> Iterator[Seen]:
+    for found in live.certificates:
+        left = (found["NotAfter"] - dt.datetime.now(dt.UTC)).days
+        ok = found["Status"] == "ISSUED" and left >= RENEWED_DAYS
+        yield Seen(found["CertificateArn"], ok, f"{found['Status']}, ends in {left} days")
+
+
+def _certificate_key(live: Live) -> Iterator[Seen]:
+    for found in live.certificates:
+        kind = found["KeyAlgorithm"]
+        yield Seen(found["CertificateArn"], kind not in WEAK_KEYS, kind)
+
+
+def _certificate_issuer(live: Live) -> Iterator[Seen]:
+    for found in live.certificates:
+        issued = found["Type"] == "AMAZON_ISSUED"
+        told = "issued and renewed by ACM" if issued else f"{found['Type']}, renewed by nobody but you"
+        chosen = not isinstance(live.deployment.domain, IssuedCertificate)
+        yield Seen(found["CertificateArn"], issued, told, chosen)
+
+
+YEAR = 365 * 24 * 3600
+
+
+def _response_headers(live: Live) -> Iterator[Seen]:
+    prefix = "routing.http.response"
+    for listener in live.listeners:
+        if listener["Protocol"] != "HTTPS":
+            continue
+        answer = live.aws.client("elbv2").describe_listener_attributes(ListenerArn=listener["ListenerArn"])
+        values = {entry["Key"]: entry["Value"] for entry in answer["Attributes"]}
+        hsts = values.get(f"{prefix}.strict_transport_security.header_value", "")
+        age = re.search(r"max-age=(\d+)", hsts)
+        server = values.get(f"{prefix}.server.enabled", "true")
+        told = f"Strict-Transport-Security is {hsts or 'not set'}, the Server header is {server}"
+        ok = age is not None and int(age[1]) >= YEAR and server == "false"
+        yield Seen(listener["ListenerArn"], ok, told)
+
+
+def _query_logging(live: Live) -> Iterator[Seen]:
+    domain = live.deployment.domain
+    if not isinstance(domain, IssuedCertificate):
+        return
+    zone = domain.hosted_zone_id
+    found = live.pages("route53", "list_query_logging_configs", "QueryLoggingConfigs", HostedZoneId=zone)
+    told = "queries are logged" if found else "queries are not logged"
+    yield Seen(zone, bool(found), told)
+
+
+HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
+EDGE = "deploy the edge layer again"
+
+CONTROLS = (
+    Control("ELB.1", "Plain HTTP only redirects", MEDIUM, "make the default action a redirect", _redirect),
+    Control("ELB.2", "The load balancer speaks HTTPS", HIGH, EDGE, _https),
+    Control("ELB.17", "Only current TLS policies", MEDIUM, f"use {SSL_POLICY.use}", _tls_policy),
+    Control(
+        "BV.EDGE1",
+        "Unknown host names are turned away",
+        LOW,
+        "make the default action a 404",
+        _default_action,
+    ),
+    Control(
+        "ELB.4",
+        "Invalid headers are dropped",
+        MEDIUM,
+        "set the attribute",
+        _attribute("routing.http.drop_invalid_header_fields.enabled", "true"),
+    ),
+    Control(
+        "ELB.12",
+        "Desync mitigation is strictest",
+        MEDIUM,
+        "set the attribute",
+        _attribute("routing.http.desync_mitigation_mode", "strictest"),
+    ),
+    Control(
+        "ELB.5", "Access is logged", MEDIUM, "set the attribute", _attribute("access_logs.s3.enabled", "true")
+    ),
+    Control(
+        "ELB.6",
+        "The load balancer is protected from deletion",
+        LOW,
+        "set edge.deletion_protection = true",
+        _attribute("deletion_protection.enabled", "true", "deletion_protection"),
+    ),
+    Control("ELB.13", "The load balancer spans two zones", MEDIUM, "give it two subnets", _balancer_zones),
+    Control("ELB.16", "A web ACL guards the load balancer", MEDIUM, "set edge.waf = true", _web_acl),
+    Control("WAF.10", "The web ACL has rules", MEDIUM, EDGE, _web_acl_rules),
+    Control("WAF.11", "The web ACL's requests are logged, redacted", LOW, EDGE, _web_acl_logging),
+    Control("WAF.12", "The web ACL's rules have metrics", MEDIUM, EDGE, _web_acl_metrics),
+    Control(
+        "ACM.1",
+        "Certificates are renewed in time",
+        MEDIUM,
+        "a trial's: beanvault deploy edge; an imported one: import its successor",
+        _certificate_age,
+    ),
+    Control("ACM.2", "Certificates have strong keys", HIGH, "issue one with another key", _certificate_key),
+    Control(
+        "BV.EDGE2",
+        "ACM issues and renews the certificate",
+        MEDIUM,
+        'set domain.certificate = "issued"',
+        _certificate_issuer,
+    ),
+    Control("SEC09-BP02", "Browsers are told to come by TLS only", MEDIUM, EDGE, _response_headers),
+    Control(
+        "Route53.2",
+        "DNS queries are logged",
+        MEDIUM,
+        "aws route53 create-query-logging-config (its log group lies in us-east-1)",
+        _query_logging,
+    ),
+)
