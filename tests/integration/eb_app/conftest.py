@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import botocore.session
@@ -25,6 +26,11 @@ from eb_app.instance import Instance
 from eb_app.login import Server
 from eb_app.migrate import migrate
 from eb_app.web import create_app
+
+from . import instance
+from .instance import Running
+
+Boot = Callable[..., Running]
 
 
 def aws_client(service: str, endpoint: str) -> Any:
@@ -150,6 +156,19 @@ def world(mariadb: MariaDB, local_aws: LocalAws) -> Iterator[World]:
     made = make_world(mariadb, local_aws)
     yield made
     made.close()
+
+
+@pytest.fixture
+def boot(world: World, tmp_path: Path) -> Iterator[Boot]:
+    """Boots an instance over the test's world; arguments are environment properties of the app."""
+    with contextlib.ExitStack() as cleanup:
+
+        def start(**environment: str) -> Running:
+            running = instance.boot(world, tmp_path / "instance", **environment)
+            cleanup.callback(running.stop)
+            return running
+
+        yield start
 
 
 class Visitors:
