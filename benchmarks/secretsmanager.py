@@ -179,7 +179,7 @@ async def serve(port: int, latency: float) -> None:
                     status, body = 200, {}
                 else:
                     status, body = _dispatch(manager, headers.get("x-amz-target", ""), content)
-                    await asyncio.sleep(latency)
+                    await asyncio.sleep(latency if manager.quotas else 0)
                 data = json.dumps(body).encode()
                 reason = "OK" if status == 200 else "Bad Request"
                 writer.write(
