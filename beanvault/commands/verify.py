@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..context import Context
 from ..errors import ConfigurationError, ExitCode
-from ..verify import export
+from ..verify import export, page
 from ..verify.live import Live
 from ..verify.model import Finding, Status
 from ..verify.run import CONTROLS
@@ -21,7 +21,8 @@ from .options import as_json, pass_context, print_json
 EXAMPLES = """\b
 Examples:
   beanvault verify
-  beanvault verify --html report.html --asff findings.json
+  beanvault verify --html report.html
+  beanvault verify --asff asff.json && aws securityhub batch-import-findings --findings file://asff.json
   beanvault verify RDS.3 S3.8 --json"""
 
 STYLES = {
@@ -37,6 +38,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("controls", nargs=-1, metavar="[CONTROL]...")
 @click.option("--html", "html_file", type=FILE, help="Write a page for a reviewer.")
 @click.option("--asff", "asff_file", type=FILE, help="Write Security Hub's format.")
+@click.option("--ocsf", "ocsf_file", type=FILE, help="Write OCSF's Compliance Findings.")
 @click.option("--all", "show_all", is_flag=True, help="Show also what passes and what doesn't apply.")
 @click.option("--strict", is_flag=True, help="Fail also for what couldn't be asked.")
 @as_json
@@ -46,6 +48,7 @@ def command(
     controls: tuple[str, ...],
     html_file: Path | None,
     asff_file: Path | None,
+    ocsf_file: Path | None,
     show_all: bool,
     strict: bool,
     as_json: bool,
@@ -67,10 +70,11 @@ def command(
             _print(context, finding)
     name, region, now = context.deployment.name, context.aws.region, dt.datetime.now(dt.UTC)
     if html_file:
-        html_file.write_text(export.page(findings, name, region, account, now))
-    if asff_file:
-        told = export.asff(findings, name, context.aws.partition, region, account, now)
-        asff_file.write_text(json.dumps(told, indent=2))
+        html_file.write_text(page.render(findings, name, region, account, now))
+    for file, form in ((asff_file, export.asff), (ocsf_file, export.ocsf)):
+        if file:
+            told = form(findings, name, context.aws.partition, region, account, now)
+            file.write_text(json.dumps(told, indent=2))
     if as_json:
         print_json(export.plain(findings))
     else:

@@ -1,14 +1,14 @@
-"""Findings for other programs and for a reviewer: JSON, ASFF, and one page of HTML."""
+"""Findings for other programs: plain JSON, Security Hub's format, and OCSF."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import html
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from .. import __version__
 from .model import Finding, Severity, Status
 
 ASFF_STATUS = {
@@ -23,6 +23,7 @@ def plain(findings: Sequence[Finding]) -> list[dict[str, str]]:
     """Return findings as JSON's own types."""
     return [
         {
+            "area": finding.area,
             "control": finding.id,
             "title": finding.title,
             "severity": finding.severity.value,
@@ -47,8 +48,7 @@ def asff(
     return [
         {
             "SchemaVersion": "2018-10-08",
-            # The same finding of the next run is an update of this one.
-            "Id": f"beanvault/{name}/{finding.id}/{_short(finding.resource)}",
+            "Id": _id(name, finding),
             "ProductArn": product,
             "GeneratorId": f"beanvault/{finding.id}",
             "AwsAccountId": account,
@@ -60,7 +60,10 @@ def asff(
             },
             "Title": f"{finding.id} {finding.title}"[:256],
             "Description": (finding.evidence or finding.title)[:1024],
-            "Remediation": {"Recommendation": {"Text": finding.remedy[:512]}},
+            "Remediation": {
+                "Recommendation": {"Text": finding.remedy[:512]}
+                | ({"Url": finding.reference} if finding.reference else {})
+            },
             "Resources": [
                 {
                     "Type": "Other",
@@ -75,86 +78,83 @@ def asff(
     ]
 
 
-def _short(resource: str) -> str:
-    return hashlib.sha256(resource.encode()).hexdigest()[:16]
+OCSF_VERSION = "1.3.0"
+"""The first that has `resources`; newer ones take it as well."""
+OCSF_STATUS = {
+    Status.PASS: (1, "Pass"),
+    Status.UNKNOWN: (2, "Warning"),
+    Status.FAIL: (3, "Fail"),
+    Status.NOT_APPLICABLE: (99, "Not applicable"),
+}
+OCSF_SEVERITY = {
+    Severity.LOW: (2, "Low"),
+    Severity.MEDIUM: (3, "Medium"),
+    Severity.HIGH: (4, "High"),
+    Severity.CRITICAL: (5, "Critical"),
+}
+INFORMATIONAL = (1, "Informational")
+
+
+def ocsf(
+    findings: Sequence[Finding], name: str, partition: str, region: str, account: str, now: dt.datetime
+) -> list[dict[str, Any]]:
+    """Return findings as events of OCSF's class Compliance Finding (2003), activity Create.
+
+    https://schema.ocsf.io/1.3.0/classes/compliance_finding
+    """
+    moment = int(now.timestamp() * 1000)
+    return [
+        {
+            "activity_id": 1,
+            "activity_name": "Create",
+            "category_uid": 2,
+            "category_name": "Findings",
+            "class_uid": 2003,
+            "class_name": "Compliance Finding",
+            "type_uid": 200301,
+            "type_name": "Compliance Finding: Create",
+            "time": moment,
+            "severity_id": severity[0],
+            "severity": severity[1],
+            "message": finding.evidence or finding.title,
+            "metadata": {
+                "version": OCSF_VERSION,
+                "profiles": ["cloud"],
+                "product": {"name": "beanvault verify", "vendor_name": "beanvault", "version": __version__},
+            },
+            "cloud": {
+                "provider": "AWS",
+                "region": region,
+                "account": {"uid": account, "type": "AWS Account", "type_id": 10},
+            },
+            "finding_info": {
+                "uid": _id(name, finding),
+                "title": f"{finding.id} {finding.title}",
+                "desc": finding.evidence or finding.title,
+                "created_time": moment,
+                "types": ["Software and Configuration Checks"],
+            },
+            "compliance": {
+                "control": finding.id,
+                "standards": [finding.standard],
+                "status_id": OCSF_STATUS[finding.status][0],
+                "status": OCSF_STATUS[finding.status][1],
+                "status_detail": finding.evidence,
+            },
+            "remediation": {"desc": finding.remedy}
+            | ({"references": [finding.reference]} if finding.reference else {}),
+            "resources": [{"uid": finding.resource or name, "region": region, "cloud_partition": partition}],
+        }
+        for finding in findings
+        for severity in [OCSF_SEVERITY[finding.severity] if finding.status is Status.FAIL else INFORMATIONAL]
+    ]
+
+
+def _id(name: str, finding: Finding) -> str:
+    """Return what the same finding of the next run has, too."""
+    return f"beanvault/{name}/{finding.id}/{hashlib.sha256(finding.resource.encode()).hexdigest()[:16]}"
 
 
 def counts(findings: Sequence[Finding]) -> dict[Status, int]:
     counted = Counter(finding.status for finding in findings)
     return {status: counted[status] for status in Status}
-
-
-_ORDER = {Status.FAIL: 0, Status.UNKNOWN: 1, Status.PASS: 2, Status.NOT_APPLICABLE: 3}
-_WEIGHT = {Severity.CRITICAL: 0, Severity.HIGH: 1, Severity.MEDIUM: 2, Severity.LOW: 3}
-
-_STYLE = """
-:root {
-  color-scheme: light dark;
-  --line: #8884; --pass: #1a7f37; --fail: #b3261e; --unknown: #8a5a00; --na: #57606a;
-}
-@media (prefers-color-scheme: dark) {
-  :root { --pass: #56d364; --fail: #ff8a80; --unknown: #e3b341; --na: #9aa4af }
-}
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% }
-caption { text-align: left; font-weight: 600; padding: .5rem 0 }
-th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid var(--line) }
-td { overflow-wrap: anywhere }
-td:nth-child(-n+3) { white-space: nowrap }
-.pass { color: var(--pass) }
-.fail { color: var(--fail); font-weight: 600 }
-.unknown { color: var(--unknown) }
-.na { color: var(--na) }
-.sums { display: flex; gap: 2rem; flex-wrap: wrap; padding: 0; list-style: none }
-.sums b { font-size: 1.8rem; display: block; line-height: 1.2 }
-@media (max-width: 45rem) {
-  thead { position: absolute; left: -9999px }
-  tr, td { display: block }
-  td:nth-child(-n+3) { display: inline-block }
-}
-@media print { body { max-width: none; margin: 0 } }
-"""
-_CLASS = {
-    Status.PASS: "pass",
-    Status.FAIL: "fail",
-    Status.UNKNOWN: "unknown",
-    Status.NOT_APPLICABLE: "na",
-}
-
-
-def page(findings: Sequence[Finding], name: str, region: str, account: str, now: dt.datetime) -> str:
-    """Return one HTML page that needs nothing else: what fails comes first, then what couldn't be asked."""
-    ordered = sorted(findings, key=lambda f: (_ORDER[f.status], _WEIGHT[f.severity], f.id, f.resource))
-    told = counts(findings)
-    sums = "".join(
-        f'<li class="{_CLASS[status]}"><b>{number}</b>{html.escape(status.value)}</li>'
-        for status, number in sorted(told.items(), key=lambda item: _ORDER[item[0]])
-    )
-    rows = "".join(_row(finding) for finding in ordered)
-    title = f"{html.escape(name)}: {'hardened' if not told[Status.FAIL] else 'not hardened'}"
-    stamp = now.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head>'
-        f"<body><main><h1>{title}</h1>"
-        f"<p>Account {html.escape(account)}, {html.escape(region)}, read through AWS's APIs on "
-        f'<time datetime="{now.astimezone(dt.UTC).isoformat()}">{stamp}</time>.</p>'
-        f'<ul class="sums">{sums}</ul>'
-        "<table><caption>Findings, the worst first</caption><thead><tr>"
-        + "".join(
-            f'<th scope="col">{each}</th>'
-            for each in ("Status", "Severity", "Control", "What", "Resource", "Evidence", "Remedy")
-        )
-        + f"</tr></thead><tbody>{rows}</tbody></table></main></body></html>\n"
-    )
-
-
-def _row(finding: Finding) -> str:
-    remedy = finding.remedy if finding.status in (Status.FAIL, Status.UNKNOWN) else ""
-    cells = (finding.title, finding.resource, finding.evidence, remedy)
-    return (
-        f'<tr><td class="{_CLASS[finding.status]}">{html.escape(finding.status.value)}</td>'
-        f"<td>{finding.severity.value.lower()}</td><td>{html.escape(finding.id)}</td>"
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        + "</tr>"
-    )

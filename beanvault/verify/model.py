@@ -58,6 +58,8 @@ class Control:
 class Finding:
     """A control's result for one resource."""
 
+    area: str
+    """The part of the deployment, for people: `Network`, `Database`."""
     id: str
     title: str
     severity: Severity
@@ -65,3 +67,23 @@ class Finding:
     resource: str
     evidence: str
     remedy: str
+
+    @property
+    def standard(self) -> str:
+        """Whose rule the control is."""
+        if self.id.startswith("BV."):
+            return "beanvault"
+        if self.id.startswith(("SEC", "REL")) and not self.id.startswith("SecretsManager"):
+            return "AWS Well-Architected Framework"
+        return "AWS Foundational Security Best Practices"
+
+    @property
+    def reference(self) -> str:
+        """The page that explains the control; empty for those that have no address of their own."""
+        service, dot, number = self.id.partition(".")
+        if not dot or service == "BV":
+            return ""
+        page = service.lower()
+        return (
+            f"https://docs.aws.amazon.com/securityhub/latest/userguide/{page}-controls.html#{page}-{number}"
+        )

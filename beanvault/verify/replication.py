@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from replicator.model import TAG_OWNER
 from templates.current import FUNCTION_RUNTIME
@@ -95,7 +95,7 @@ def _replicated(live: Live) -> Iterator[Seen]:
         raise Missing(f"the comparison didn't run: {error}") from error
     stale = {told["name"]: told for told in report["changes"]}
     for name, told in sorted(stale.items()):
-        yield Seen(name, ok=False, evidence=f"a run would {told['action']} it {told['why']}".strip())
+        yield Seen(name, ok=False, evidence=_why(told))
     for problem in report["problems"]:
         if problem["what"] == "the run":
             raise Missing(f"the comparison didn't run: {problem['kind']}: {problem['cause']}")
@@ -103,6 +103,11 @@ def _replicated(live: Live) -> Iterator[Seen]:
     for secret in live.secrets:
         if secret["Name"] not in stale:
             yield Seen(secret["Name"], ok=True, evidence="AWSCURRENT is Vault's current version")
+
+
+def _why(change: Mapping[str, str]) -> str:
+    because = f" ({change['why']})" if change["why"] else ""
+    return f"it isn't what Vault holds; the next run would do: {change['action']}{because}"
 
 
 def _topic(live: Live) -> Iterator[Seen]:
