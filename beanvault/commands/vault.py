@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from templates.replicator import token_audience
+
 from .. import connection
 from ..context import Context
 from ..errors import ConfigurationError
@@ -200,7 +202,7 @@ def _login(
             return logins.AwsIam(role, _function_role(context), server_id or host)
         case _:
             issuer = issuer or _issuer(context)
-            return logins.Jwt(role, issuer, f"https://{host}", _function_role(context))
+            return logins.Jwt(role, issuer, token_audience(context.deployment), _function_role(context))
 
 
 def _issuer(context: Context) -> str:
