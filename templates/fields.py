@@ -104,9 +104,10 @@ Deletion = Annotated[
     # Secrets Manager's recovery window is 7 to 30 days.
     matching(r"retain|schedule:([7-9]|[12]\d|30)", 'write "retain" or "schedule:DAYS" with 7 to 30 days'),
 ]
-RetentionDays = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
-]  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+# What CloudWatch Logs takes, without those that Beanstalk, which makes log groups of its own, doesn't take.
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html,
+# https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/command-options-general.html
+RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653]
 VariableName = Annotated[
     str, matching(r"[A-Za-z_][A-Za-z0-9_.:/+@-]*", "begin with a letter, without spaces")
 ]

@@ -1,7 +1,7 @@
 """Deployment files: what a right one becomes, and what a wrong one is told."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from templates.deployment import Deployment, Network
 from templates.deployment_file import DeploymentError, parse, read
-from templates.fields import Range
+from templates.fields import Range, RetentionDays
+from templates.options import TABLE, Choice
 
 ROOT = Path(__file__).parents[3]
 LEAST: dict[str, Any] = {"name": "demo", "region": "eu-central-1", "vault": {"where": "host"}}
@@ -40,6 +41,15 @@ def test_a_deployment_can_not_be_changed() -> None:
     """Every layer is built from the same values."""
     with pytest.raises(ValidationError):
         parse(LEAST).name = "other"
+
+
+def test_logs_are_kept_for_days_that_beanstalk_takes_too() -> None:
+    """CloudWatch takes a few more; they would be found when the environment is created."""
+    takes = TABLE["aws:elasticbeanstalk:cloudwatch:logs"]["RetentionInDays"]
+    assert isinstance(takes, Choice)
+    assert {str(days) for days in get_args(RetentionDays)} == takes.values
+    for days in (1096, 2192, 2557, 2922, 3288):
+        assert mistakes(logs={"retention_days": days}).keys() == {"logs.retention_days"}
 
 
 def test_all_mistakes_come_at_once() -> None:
