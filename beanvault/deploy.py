@@ -12,15 +12,16 @@ import troposphere
 
 from templates import LAYERS
 from templates.deployment import Deployment
+from templates.environment import CREATING
 from templates.shared import TEMPLATE_LIMIT, render
 
-from . import certificates, package, protection, traces
+from . import certificates, package, placeholder, protection, traces
 from .artifacts import Store
 from .aws import Aws
 from .changes import HOLDS_DATA
 from .errors import BeanvaultError, ConfigurationError, Refused
-from .stack import Resource, Result, Stack, StackError, Template
-from .stacks import Stacks
+from .stack import Outcome, Resource, Result, Stack, StackError, Template
+from .stacks import DEAD, Stacks
 from .ui import Ui
 
 PROTECTED = frozenset({"keys", "storage", "data"})
@@ -68,6 +69,20 @@ def _certificate(work: Work) -> str:
     return certificates.self_signed(work.aws, work.deployment.name, host, dt.datetime.now(dt.UTC))
 
 
+def _placeholder_key(work: Work) -> str:
+    # Where the EB CLI puts versions, too: instances may read below the application's name.
+    store = Store(work.aws, _bucket(work), work.deployment.application_name)
+    made = placeholder.build(work.root, work.build / "placeholder.zip")
+    return store.put("placeholder", ".zip", made.read_bytes()).key
+
+
+def _creating(work: Work) -> str:
+    stacks = Stacks(work.aws.client("cloudformation"), work.ui)
+    described = stacks.describe(work.deployment.stack_name("environment"))
+    begins = described is None or described["StackStatus"] in DEAD | {"REVIEW_IN_PROGRESS"}
+    return "true" if begins else "false"
+
+
 PARAMETERS: Mapping[str, Callable[[Work], str]] = MappingProxyType(
     {
         "FunctionBucket": _bucket,
@@ -75,6 +90,9 @@ PARAMETERS: Mapping[str, Callable[[Work], str]] = MappingProxyType(
         "BootstrapBucket": _bucket,
         "BootstrapKey": _object_key("bootstrap"),
         "CertificateArn": _certificate,
+        "PlaceholderBucket": _bucket,
+        "PlaceholderKey": _placeholder_key,
+        CREATING: _creating,
     }
 )
 """What templates leave open because it is known only while deploying; each is worked out when a layer
@@ -113,7 +131,11 @@ def deploy(work: Work, layers: Sequence[str] = (), *, plan_only: bool = False) -
         if plan_only and _missing_imports(template, work.aws.exports()):
             work.ui.step(f"{layer}: can be planned once the layers before it are there")
             continue
-        results.append(stacks.deploy(_stack(work, layer, template, plan_only=plan_only), plan_only=plan_only))
+        stack = _stack(work, layer, template, plan_only=plan_only)
+        results.append(stacks.deploy(stack, plan_only=plan_only))
+        if results[-1].outcome is Outcome.CREATED and CREATING in template.parameters:
+            # From now on the stack names no version: not even a failed update goes back to the first one.
+            stacks.deploy(_stack(work, layer, template, plan_only=False))
     return tuple(results)
 
 

@@ -1,17 +1,19 @@
 """The environment layer: the Beanstalk application and environment, and the roles they run under.
 
 The option settings stand here and not in `.ebextensions`, because what is set on the environment wins over
-what a source bundle says. No version label: which application version runs is the deployer's decision, and a
-stack update must not take it back.
+what a source bundle says. Which application version runs is the deployer's decision, and a stack update must
+not take it back: the environment's stack names a version while it is created, and none from then on.
 """
 
-from troposphere import GetAtt, Ref, Sub, Template
+from troposphere import Equals, GetAtt, If, NoValue, Parameter, Ref, Sub, Template, logs
 from troposphere.elasticbeanstalk import (
     Application,
     ApplicationResourceLifecycleConfig,
+    ApplicationVersion,
     ApplicationVersionLifecycleConfig,
     Environment,
     MaxCountRule,
+    SourceBundle,
 )
 from troposphere.iam import InstanceProfile, Role
 
@@ -29,6 +31,11 @@ from templates.shared import LayerOutput, new_template, suppress, tags
 LAYER = "environment"
 ENVIRONMENT_NAME = LayerOutput(LAYER, "EnvironmentName")
 INSTANCE_ROLE_ARN = LayerOutput(LAYER, "InstanceRoleArn")
+
+CREATING = "Creating"
+"""The parameter that says whether the environment is being created."""
+APP_LOG = "var/log/beanvault/app.log"
+"""The app's own log, which `.ebextensions` streams; the platform makes log groups for its own logs only."""
 
 _KEPT_VERSIONS = 50
 
@@ -55,9 +62,13 @@ def build(deployment: Deployment) -> Template:
     settings = option_settings(
         deployment, service_role=GetAtt(service_role, "Arn"), instance_profile=Ref(profile)
     )
+    placeholder = _add_placeholder(template, application)
+    _add_app_log(template, deployment)
     environment = template.add_resource(
         Environment(
             "Environment",
+            DependsOn=[placeholder.title],  # so that it outlives the environment that may run it
+            VersionLabel=If(CREATING, Ref(placeholder), NoValue),
             ApplicationName=Ref(application),
             EnvironmentName=deployment.environment_name,
             Description=f"The application of {deployment.name}",
@@ -186,6 +197,49 @@ def application_environment(deployment: Deployment) -> dict[str, Arn]:
     if database.ca_file:
         properties["BEANVAULT_DATABASE_CA_FILE"] = database.ca_file
     return properties | dict(deployment.app.environment)
+
+
+def _add_placeholder(template: Template, application: Application) -> ApplicationVersion:
+    """Add the version to begin with: Beanstalk's sample has no port 443, so would never be healthy."""
+    bucket, key = (
+        template.add_parameter(Parameter(f"Placeholder{name}", Type="String", Description=description))
+        for name, description in (
+            ("Bucket", "Bucket where the bundle of the first version lies"),
+            ("Key", "Key of that bundle in its bucket"),
+        )
+    )
+    creating = template.add_parameter(
+        Parameter(
+            CREATING,
+            Type="String",
+            AllowedValues=["true", "false"],
+            Description="Whether the environment is being created, with that version",
+        )
+    )
+    template.add_condition(CREATING, Equals(Ref(creating), "true"))
+    return template.add_resource(
+        ApplicationVersion(
+            "Placeholder",
+            # An environment may run it still when another takes its place here.
+            UpdateReplacePolicy="Retain",
+            ApplicationName=Ref(application),
+            Description="Says that nothing is deployed yet",
+            SourceBundle=SourceBundle(S3Bucket=Ref(bucket), S3Key=Ref(key)),
+        )
+    )
+
+
+def _add_app_log(template: Template, deployment: Deployment) -> None:
+    template.add_resource(
+        logs.LogGroup(
+            "AppLog",
+            LogGroupName=f"/aws/elasticbeanstalk/{deployment.environment_name}/{APP_LOG}",
+            KmsKeyId=keys.DATA_KEY_ARN.imported(deployment),
+            RetentionInDays=deployment.logs.retention_days,
+            Tags=tags(deployment, LAYER, "app"),
+            **deployment.retention,
+        )
+    )
 
 
 def _log_options(deployment: Deployment, switch: str) -> dict[str, Arn]:

@@ -10,6 +10,7 @@ from templates.policies import add_role, document
 from templates.policies.network import (
     close_group,
     deliver_flow_logs,
+    encrypt_volumes,
     endpoint_for_account,
     endpoint_for_answers,
     endpoint_for_platform,
@@ -191,8 +192,8 @@ def _add_setup(template: Template, deployment: Deployment, vpc: ec2.VPC) -> AWSH
         LAYER,
         title="NetworkSetup",
         code="network_setup",
-        description="closes the VPC's default security group, finds S3's prefix list",
-        may=[see_network(), close_group(group)],
+        description="closes the default security group, finds S3's prefix list, encrypts volumes",
+        may=[see_network(), close_group(group), encrypt_volumes()],
         properties={"VpcId": vpc.ref(), "DefaultSecurityGroup": vpc.get_att("DefaultSecurityGroup")},
     )
 

@@ -1,7 +1,8 @@
 """What CloudFormation can't say about a VPC: closes its default security group, and finds S3's prefix list.
 
-Runs inline in Lambda as a custom resource; properties: `VpcId`, `DefaultSecurityGroup`. Running it again
-changes nothing. Deletion leaves the group closed: it goes with its VPC.
+Also has new volumes in the region encrypted, which Beanstalk has no option for (EC2.7). Runs inline in Lambda
+as a custom resource; properties: `VpcId`, `DefaultSecurityGroup`. Running it again changes nothing. Deletion
+leaves all of it so: the group goes with its VPC, and other deployments have volumes too.
 """
 
 import json
@@ -43,6 +44,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
         data: dict[str, str] = {}
         if event["RequestType"] != "Delete":
             ec2 = boto3.client("ec2")
+            ec2.enable_ebs_encryption_by_default()
             close(ec2, event["ResourceProperties"]["DefaultSecurityGroup"])
             data["S3PrefixList"] = s3_prefix_list(ec2)
     except Exception as error:

@@ -93,6 +93,13 @@ def see_network() -> Statement:
     )
 
 
+def encrypt_volumes() -> Statement:
+    """Have new volumes encrypted, a setting of the account in the region; the action knows no resources."""
+    return Statement(
+        Sid="EncryptNewVolumes", Effect=Allow, Action=[ec2.EnableEbsEncryptionByDefault], Resource=["*"]
+    )
+
+
 def close_group(group: Arn) -> Statement:
     """Take rules away from this security group; none to add one."""
     return Statement(

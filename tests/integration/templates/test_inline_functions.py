@@ -76,6 +76,14 @@ def test_s3s_prefix_list_is_found(group: str) -> None:
     assert answer["Data"]["S3PrefixList"].startswith("pl-")
 
 
+def test_new_volumes_are_encrypted(group: str) -> None:
+    """Beanstalk has no option for its instances' volumes; the account's default encrypts them."""
+    ec2 = boto3.client("ec2")
+    ec2.disable_ebs_encryption_by_default()
+    ask(network_setup.handler, "Create", {"VpcId": "vpc", "DefaultSecurityGroup": group})
+    assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"]
+
+
 def test_a_failure_is_answered_and_raised() -> None:
     """CloudFormation shows the reason, and Lambda counts an error."""
     answer, raised = ask(

@@ -3,7 +3,8 @@
 import pytest
 
 from eb_app.settings import Settings
-from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource
+from templates.environment import APP_LOG
+from tests.unit.templates.renders import CONFIGURATIONS, ROOT, deployment, layers, resolve, resource
 
 ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
 
@@ -69,12 +70,27 @@ def test_an_own_domain_has_a_rule_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_the_stack_names_no_application_version(configuration: str) -> None:
+def test_the_stack_names_a_version_only_while_the_environment_is_created(configuration: str) -> None:
     """An update of the stack leaves alone what was deployed."""
-    environment = resource(configuration, "environment", "Environment")
-    assert "VersionLabel" not in environment
-    types = {r["Type"] for r in layers(configuration)["environment"]["Resources"].values()}
-    assert "AWS::ElasticBeanstalk::ApplicationVersion" not in types
+    template = layers(configuration)["environment"]
+    label = resource(configuration, "environment", "Environment")["VersionLabel"]
+    assert label == {"Fn::If": ["Creating", {"Ref": "Placeholder"}, {"Ref": "AWS::NoValue"}]}
+    assert template["Conditions"] == {"Creating": {"Fn::Equals": [{"Ref": "Creating"}, "true"]}}
+    assert "Default" not in template["Parameters"]["Creating"]
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_the_apps_own_log_has_its_group(configuration: str) -> None:
+    """Where the bundle streams it to; encrypted, and kept as long as every log."""
+    group = resource(configuration, "environment", "AppLog")
+    config = (ROOT / ".ebextensions" / "20-log.config").read_text()
+    assert f"/{APP_LOG}" in config
+    assert (
+        group["LogGroupName"]
+        == f"/aws/elasticbeanstalk/{deployment(configuration).environment_name}/{APP_LOG}"
+    )
+    assert group["RetentionInDays"] == deployment(configuration).logs.retention_days
+    assert resolve(group["KmsKeyId"], configuration, "environment").endswith("key/DataKey")
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
