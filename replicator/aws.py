@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    IncompleteReadError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
@@ -62,6 +63,7 @@ class Clients:
 
     def __init__(self, session: boto3.session.Session | None = None) -> None:
         self.session = session or lean_session()
+        self.session.events.register("before-parse", _refuse_half_an_answer, unique_id="beanvault-whole")
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
@@ -91,6 +93,13 @@ def lean_session() -> boto3.session.Session:
     core = botocore.session.get_session()
     core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=lambda text: text)
     return boto3.session.Session(botocore_session=core)
+
+
+def _refuse_half_an_answer(response_dict: Mapping[str, Any], **_: object) -> None:
+    """Raise where the connection was cut in mid-body, which botocore takes for an answer without content."""
+    expected = response_dict["headers"].get("Content-Length")
+    if expected is not None and int(expected) != (got := len(response_dict["body"])):
+        raise IncompleteReadError(actual_bytes=got, expected_bytes=expected)
 
 
 def call(operation: Callable[..., Answer], what: str, /, **parameters: Any) -> Answer:

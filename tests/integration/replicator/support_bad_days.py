@@ -78,8 +78,8 @@ def doing(wanted: Callable[[Call], bool], deed: Callable[[], object]) -> Rule:
     return rule
 
 
-def aws_error(code: str, status: int = 400, *, after: bool = False) -> Answer:
-    return Answer(status, json.dumps({"__type": code, "message": "canary-of-aws"}).encode(), after=after)
+def aws_error(code: str, status: int = 400, *, message: str = "canary-of-aws", after: bool = False) -> Answer:
+    return Answer(status, json.dumps({"__type": code, "message": message}).encode(), after=after)
 
 
 def vault_error(status: int, *messages: str) -> Answer:
