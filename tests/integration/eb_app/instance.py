@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -100,6 +101,16 @@ class Running:
         """As systemd does it on the platform: nginx answers what it has begun."""
         self.nginx.popen.send_signal(signal.SIGQUIT)
         self.nginx.popen.wait(30)
+
+    def change_nginx(self, pattern: str, replacement: str) -> None:
+        """Replace what *pattern* matches in our server's configuration, and start nginx anew."""
+        file = self.root / "etc/nginx/conf.d/https.conf"
+        text, found = re.subn(pattern, replacement, file.read_text())
+        assert found == 1
+        file.write_text(text)
+        self.stop_nginx()
+        self.nginx = self.start_nginx()
+        self.nginx.wait_until(lambda: self.get("/healthz") == 200)
 
     def stop(self) -> None:
         self.nginx.stop()

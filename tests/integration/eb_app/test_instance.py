@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -12,12 +14,22 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 import requests
 
 from demo.servers.process import require_tool
+from eb_app.entries import LONGEST, PAGE
+from tests.tls import assert_only_modern_tls
 
 from .conftest import Boot, World, until
-from .instance import CERTIFICATE_HOOK, PROJECT, app_environment, run_hook
+from .instance import (
+    CERTIFICATE_HOOK,
+    PROJECT,
+    app_environment,
+    check_configuration,
+    configure,
+    run_hook,
+)
 
 
 def test_the_instance_serves_tls_and_says_so(boot: Boot) -> None:
@@ -42,22 +54,35 @@ def test_the_instance_serves_tls_and_says_so(boot: Boot) -> None:
 
 
 def test_nothing_but_tls_1_2_and_1_3_with_forward_secrecy_is_spoken(boot: Boot) -> None:
-    """Asked by the `openssl` program, which may offer whatever it knows."""
+    """Neither older versions nor CBC nor RSA key exchange."""
+    assert_only_modern_tls(f"127.0.0.1:{boot().ports[443]}")
+
+
+def test_the_check_finds_what_is_old(boot: Boot) -> None:
+    """The control of the test above: the same nginx, told to speak CBC."""
     running = boot()
+    running.change_nginx(r"ssl_ciphers [^;]+;", "ssl_ciphers HIGH;")
+    with pytest.raises(AssertionError, match="ECDHE-ECDSA-AES128-SHA:"):
+        assert_only_modern_tls(f"127.0.0.1:{running.ports[443]}")
 
-    def agreed(*options: str) -> str | None:
-        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{running.ports[443]}", *options]
-        done = subprocess.run(command, input="", capture_output=True, text=True, timeout=30, check=False)
-        found = re.search(r"^(?:New|Reused), (\S+), Cipher is (\S+)$", done.stdout, re.MULTILINE)
-        return found[2] if found and found[2] != "(NONE)" else None
 
-    assert agreed("-tls1_3")
-    assert (agreed("-tls1_2") or "").startswith("ECDHE-ECDSA-")
-    weak = ("-cipher", "ALL:@SECLEVEL=0")
-    assert agreed("-tls1_2", *weak) is not None  # the program itself would speak worse
-    assert agreed("-tls1_1", *weak) is None
-    assert agreed("-tls1", *weak) is None
-    assert agreed("-tls1_2", "-cipher", "AES128-SHA:AES256-SHA:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0") is None
+@pytest.mark.parametrize(
+    "more",
+    [
+        "server_tokens off;",
+        "gzip on; keepalive_timeout 65; client_max_body_size 1m; types_hash_max_size 2048;",
+        "ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on;",
+    ],
+)
+def test_nginx_takes_the_merged_tree_whatever_else_the_platform_sets(tmp_path: Path, more: str) -> None:
+    """The platform's `nginx.conf` changes with its versions; what is said twice on a level is an error."""
+    (tmp_path / "var/run").mkdir(parents=True)
+    run_hook(CERTIFICATE_HOOK, tmp_path)
+    main = configure(tmp_path, 8000, {})
+    before = main.read_text()
+    main.write_text(re.sub(r"(?m)^(\s*http\s*\{)", rf"\1\n    {more}", before))
+    assert main.read_text() != before
+    check_configuration(main, tmp_path)
 
 
 def test_port_80_serves_nothing(boot: Boot) -> None:
@@ -76,6 +101,28 @@ def test_large_requests_end_at_nginx(boot: Boot) -> None:
     answer = running.session().post(f"{running.https}/api/entries", data=b"x" * 20_000, timeout=30)
     assert answer.status_code == 413
     assert "Content-Security-Policy" not in answer.headers  # it is nginx's own answer
+
+
+def test_a_slow_reader_holds_no_thread_and_fills_no_disk(boot: Boot, world: World) -> None:
+    """nginx keeps the largest answer in memory; gunicorn is done before the visitor has read a byte."""
+    running = boot()
+    running.change_nginx(r"(listen [^;]+);", r"\1 sndbuf=4k;")  # else the kernel keeps it, and proves nothing
+    rows = ", ".join(f"(UUID(), '{'😀' * LONGEST}', NOW())" for _ in range(PAGE))
+    world.sql(f"INSERT INTO `{world.schema}`.entries (request_key, text, created_at) VALUES {rows}")
+    context = ssl.create_default_context(cafile=str(running.certificate))
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.settimeout(30)
+    plain.connect(("127.0.0.1", running.ports[443]))
+    with context.wrap_socket(plain, server_hostname="localhost") as visitor:
+        visitor.sendall(b"GET /api/entries HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        until(lambda: running.in_flight() == 0 and '"route": "/api/entries"' in running.web.log.read_text())
+        logs = running.root / "var/log/nginx"
+        assert "buffered to a temporary file" not in (logs / "error.log").read_text()
+        assert "/api/entries" not in (logs / "access.log").read_text()  # the visitor has read nothing
+        answer = b"".join(iter(lambda: visitor.recv(65536), b""))
+    body = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert [entry["text"] for entry in body["entries"]] == ["😀" * LONGEST] * PAGE
 
 
 def test_the_health_log_is_kept(boot: Boot) -> None:

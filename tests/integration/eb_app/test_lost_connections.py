@@ -115,6 +115,26 @@ def test_a_connection_that_is_lost_again_and_again_is_an_error_at_last(world: Wo
         database.run(work)
 
 
+def test_a_pool_of_connections_that_died_together_costs_no_request(world: World) -> None:
+    """They were opened just now, so they are used without a look; one request may come upon all of them."""
+    database = world.database(world.credentials())
+    with contextlib.ExitStack() as held:
+        for _ in range(8):
+            held.enter_context(database.engine.connect())
+    assert world.kill_connections() >= 8
+
+    assert database.run(lambda connection: entries.latest(connection)) == []
+
+
+def test_a_login_lost_half_way_is_tried_again_at_once(world: World, wire: Wire) -> None:
+    """Nobody waits for it, so a request that may not wait succeeds all the same."""
+    database = world.database(world.credentials(), port=wire.port, wait=0)
+    wire.loses_the_next_answer = True
+
+    assert database.run(lambda connection: entries.latest(connection)) == []
+    assert wire.lost == 1
+
+
 def test_writers_lose_no_acknowledged_entry_while_connections_are_killed(world: World) -> None:
     """Every 201 is one row, and there is no row more; and no connection is left over."""
     app = world.app(pool_size=4)
