@@ -209,7 +209,7 @@ class Flow:
             "TLS to the database": f"{status['database']['tls_version']} {status['database']['tls_cipher']}",
         }
 
-    def rotate_under_load(self, rate: float = 100.0, lead: float = 3.0, tail: float = 5.0) -> Facts:
+    def rotate_under_load(self, rate: float = 100.0, lead: float = 3.0, tail: float = 3.0) -> Facts:
         """Rotate while visitors come at *rate* a second; *lead* and *tail* are seconds before and after."""
         before = self._used()
         with Load(self.site, "/api/entries", rate) as load:

@@ -51,9 +51,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Close the connection without an answer; *after*: the server gets the request all the same."""
+    """Close the connection without an answer; *after*: the server gets the request all the same.
+
+    *first* is called before the connection is closed, and when the server has answered where it was asked.
+    """
 
     after: bool = False
+    first: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +158,11 @@ class _Handler(BaseHTTPRequestHandler):
                 if after:
                     self._forward(body)
                 self._answer(status, [("Content-Type", content_type)], content)
-            case Drop(after):
+            case Drop(after, first):
                 if after:
                     self._forward(body)
+                if first is not None:
+                    first()
                 self.close_connection = True
             case Cut():
                 status, headers, content = self._forward(body)
