@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,15 @@ from .errors import BeanvaultError, ConfigurationError, Denied, Unreachable
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
+ATTEMPTS = 6
 CALLS = Config(
     connect_timeout=5,
     read_timeout=60,
-    retries={"mode": "standard", "total_max_attempts": 6},
+    # The variable is boto3's own; what is set in code would win over it.
+    retries={
+        "mode": "standard",
+        "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", "") or ATTEMPTS),
+    },
 )
 
 

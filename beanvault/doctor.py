@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from templates.deployment import Deployment, ExistingCertificate, IssuedCertificate
 
 from .aws import FAILURES, Aws, code, explained
-from .errors import BeanvaultError
+from .errors import BeanvaultError, Denied
 from .vault.server import Server, status
 
 
@@ -54,7 +54,9 @@ def examine(deployment: Deployment, aws: Aws, vault: Server | None) -> Iterator[
             yield from check(deployment, aws)
         except FAILURES as error:
             known = explained(error)
-            yield Finding(what, Verdict.UNKNOWN, str(known), known.remedy)
+            # Who may not look at these can't make them either.
+            verdict = Verdict.BAD if isinstance(known, Denied) else Verdict.UNKNOWN
+            yield Finding(what, verdict, str(known), known.remedy)
     if vault is not None:
         yield _vault(vault)
 
@@ -80,7 +82,13 @@ def _permissions(_: Deployment, aws: Aws) -> Iterator[Finding]:
     if arn.endswith(":root"):
         yield Finding("permissions", Verdict.BAD, "these are the root user's", "use a role: CIS 2.7")
         return
-    answer = aws.client("iam").simulate_principal_policy(PolicySourceArn=arn, ActionNames=list(ACTIONS))
+    try:
+        answer = aws.client("iam").simulate_principal_policy(PolicySourceArn=arn, ActionNames=list(ACTIONS))
+    except FAILURES as error:
+        # Asking IAM is a right of its own, which whoever deploys need not have.
+        known = explained(error)
+        yield Finding("permissions", Verdict.UNKNOWN, str(known), "`beanvault deploy --plan-only` tries them")
+        return
     denied = [r["EvalActionName"] for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]
     if denied:
         yield Finding("permissions", Verdict.BAD, f"not allowed: {', '.join(denied)}", "ask for these")

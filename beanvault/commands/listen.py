@@ -7,6 +7,7 @@ import signal
 import ssl
 import threading
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -48,7 +49,7 @@ def command(
     """Turn writes in Vault into replication within seconds.
 
     Receives the records of an audit device and puts an event on the deployment's bus for each burst of
-    writes below a replicated mount. Losing it costs only the time until the next schedule. Keep another
+    writes below a replicated mount, and one for everything when it begins. Losing it costs only the time until the next schedule. Keep another
     audit device beside this one: Vault stops answering when its only device fails.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -64,10 +65,20 @@ def command(
         else listen.socket_server((host, port), intake)
     )
     stop = threading.Event()
+    ended_by: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal handler's signature
+        ended_by.append(number)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
+    # What was written while nobody listened; and credentials that can't ask are found out now.
+    put(events, deployment.bus_name, [], "push")
     context.say(f"listening on {host}:{server.server_address[1]} for {', '.join(intake.mounts)}")
     listen.serve(server, burst, stop)
+    if signal.SIGINT in ended_by:
+        raise KeyboardInterrupt
 
 
 def _mounts(deployment: Deployment) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from ..context import Context
-from ..errors import ConfigurationError, ExitCode
+from ..errors import BeanvaultError, ConfigurationError, ExitCode
 from ..verify import export, page
 from ..verify.live import Live
 from ..verify.model import Finding, Status
@@ -40,7 +40,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--asff", "asff_file", type=FILE, help="Write Security Hub's format.")
 @click.option("--ocsf", "ocsf_file", type=FILE, help="Write OCSF's Compliance Findings.")
 @click.option("--all", "show_all", is_flag=True, help="Show also what passes and what doesn't apply.")
-@click.option("--strict", is_flag=True, help="Fail also for what couldn't be asked.")
+@click.option("--allow-unknown", is_flag=True, help="Don't fail for what couldn't be asked.")
 @as_json
 @pass_context
 def command(
@@ -50,12 +50,13 @@ def command(
     asff_file: Path | None,
     ocsf_file: Path | None,
     show_all: bool,
-    strict: bool,
+    allow_unknown: bool,
     as_json: bool,
 ) -> int:
     """Ask the account itself whether each CONTROL (all, by default) is kept.
 
-    Ends with 1 when one fails. What the deployment file openly asks for, as a trial's single zone, doesn't.
+    Ends with 1 when one fails or couldn't be asked. What the deployment file openly asks for, as a trial's
+    single zone, doesn't fail.
     """
     unknown = sorted(set(controls) - {control.id for control in CONTROLS})
     if unknown:
@@ -63,8 +64,14 @@ def command(
             f"there is no control {', '.join(unknown)}", "beanvault verify --all lists them all"
         )
     account = context.aws.account()
+    live = Live(context.deployment, context.aws)
+    if not live.resources:
+        raise BeanvaultError(
+            f"{context.deployment.name} has no stacks in {context.aws.region}",
+            "deploy it: `beanvault deploy`",
+        )
     findings = []
-    for finding in run_controls(Live(context.deployment, context.aws), controls):
+    for finding in run_controls(live, controls):
         findings.append(finding)
         if not as_json and (show_all or finding.status in (Status.FAIL, Status.UNKNOWN)):
             _print(context, finding)
@@ -80,7 +87,7 @@ def command(
     else:
         sums = export.counts(findings)
         click.echo(", ".join(f"{number} {status.value}" for status, number in sums.items()))
-    bad = {Status.FAIL, Status.UNKNOWN} if strict else {Status.FAIL}
+    bad = {Status.FAIL} if allow_unknown else {Status.FAIL, Status.UNKNOWN}
     return ExitCode.FAILED if any(finding.status in bad for finding in findings) else ExitCode.OK
 
 

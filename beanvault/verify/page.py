@@ -50,6 +50,7 @@ table { border-collapse: collapse; width: 100% }
 caption { text-align: left; padding: .3rem 0; color: var(--na) }
 th, td { text-align: left; vertical-align: top; padding: .45rem .6rem; border-bottom: 1px solid var(--line) }
 .areas td, .areas th + th { text-align: right }
+.areas { overflow-x: auto }
 .areas .zero { color: var(--na); font-weight: 400 }
 .controls th:nth-child(1), .controls th:nth-child(2) { width: 8.5rem }
 .controls th:nth-child(3) { width: 17rem }
