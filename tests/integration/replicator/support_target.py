@@ -64,9 +64,3 @@ def _held(aws: Any, entry: dict[str, Any], wanted: tuple[str, ...]) -> Held:
         values[stage] = answer["SecretString"]
     tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", ())}
     return Held(entry["ARN"], pending, tags, stages, entry.get("LastChangedDate"), values)
-
-
-def remove(aws: Any, prefix: str) -> None:
-    """Remove all secrets below *prefix* at once."""
-    for entry in list(entries(aws, prefix)):
-        aws.delete_secret(SecretId=entry["ARN"], ForceDeleteWithoutRecovery=True)

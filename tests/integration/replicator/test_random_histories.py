@@ -34,7 +34,7 @@ from replicator.run import run
 from .support_faults import AWS_FAULTS, VAULT_FAULTS, bad_day, retry_at_once
 from .support_mounts import open_mount
 from .support_oracle import Expected, Rules, Wishes, ask, encoded, expect, identity, rendered
-from .support_target import OWNER, SOURCE, Held, entries, look, remove
+from .support_target import OWNER, SOURCE, Held, entries, look
 
 PATHS = ("db", "app", "app/db", "deep/er/down", "odd name: é=1")
 ALIASES = ("db", "shared", "app/other")
@@ -128,13 +128,6 @@ class Histories(RuleBasedStateMachine):
         self.managed: set[str] = set()
         """The ARNs of all secrets that were ever ours."""
         self.older_list = b""
-
-    def teardown(self) -> None:
-        remove(self.servers.aws, self.name)
-        self.servers.aws.delete_secret(
-            SecretId=self.config.connection_secret, ForceDeleteWithoutRecovery=True
-        )
-        self.servers.vault.sys.disable_secrets_engine(self.name)
 
     @property
     def policy(self) -> Rules:
