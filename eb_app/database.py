@@ -22,8 +22,15 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from .credentials import Credentials, CredentialUnavailable
-from .errors import DatabaseError, DatabaseUnreachable, LoginRefused, StatementFailed, TooManyWaiting
+from .credentials import Credential, Credentials, CredentialUnavailable
+from .errors import (
+    DatabaseError,
+    DatabaseUnreachable,
+    LoginLost,
+    LoginRefused,
+    StatementFailed,
+    TooManyWaiting,
+)
 from .login import LoggedIn, Server, Session, log_in, number_of, tls_context
 
 POOL_TIMEOUT = 5
@@ -31,7 +38,10 @@ POOL_TIMEOUT = 5
 ONE_ATTEMPT_IN = 1.0
 """Seconds between two logins after a failed one: what refuses us isn't mended by knocking faster."""
 LOST_AT_MOST = 5
-"""Connections that one request may lose before it gives up."""
+"""Connections that one request may lose before it gives up, beyond those that lay in the pool and may have
+died together."""
+LOGINS_LOST_AT_MOST = 3
+"""Logins that one new connection may lose half-way before it counts as failed."""
 DEADLOCK = 1213
 
 T = TypeVar("T")
@@ -68,6 +78,7 @@ class Database:
     ) -> None:
         self._credentials, self._server = credentials, server
         self._connection_age, self._wait = connection_age, wait
+        self._lost_at_most = pool_size + LOST_AT_MOST
         self._waiting = threading.Semaphore(waiting)
         self._failure: _Failure | None = None
         self._tls = tls_context(ca_file)
@@ -113,7 +124,7 @@ class Database:
                     number = number_of(error.orig)
                     if not (error.connection_invalidated or number == DEADLOCK):
                         raise _failed(number) from None
-                    if lost > LOST_AT_MOST:
+                    if lost > self._lost_at_most:
                         raise DatabaseUnreachable(f"connections get lost: error {number}") from None
         finally:
             if waits:
@@ -186,7 +197,7 @@ class Database:
         except CredentialUnavailable as error:
             raise self._remembered(DatabaseUnreachable(f"there is no credential: {error}"), "") from None
         try:
-            connection = log_in(self._server, credential, self._tls)
+            connection = self._log_in(credential)
         except DatabaseError as error:
             if isinstance(error, LoginRefused):
                 self._credentials.refused(credential)
@@ -194,6 +205,16 @@ class Database:
         self._failure = None
         self._credentials.accepted(credential)
         return connection
+
+    def _log_in(self, credential: Credential) -> LoggedIn:
+        lost = 0
+        while True:
+            try:
+                return log_in(self._server, credential, self._tls)
+            except LoginLost:
+                lost += 1
+                if lost >= LOGINS_LOST_AT_MOST:
+                    raise
 
     def _remembered(self, error: DatabaseError, version: str) -> DatabaseError:
         self._failure = _Failure(error, version, time.monotonic() + ONE_ATTEMPT_IN)

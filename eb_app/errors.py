@@ -20,6 +20,10 @@ class DatabaseUnreachable(DatabaseError):
     """The database didn't answer; a later try may succeed."""
 
 
+class LoginLost(DatabaseUnreachable):
+    """The connection ended in the middle of the login, which says nothing of the next one."""
+
+
 class DatabaseMisconfigured(DatabaseError):
     """The database answers, but not as it must; somebody has to repair that."""
 

@@ -13,7 +13,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from .credentials import Credential
-from .errors import DatabaseError, DatabaseMisconfigured, DatabaseUnreachable, LoginRefused
+from .errors import DatabaseError, DatabaseMisconfigured, DatabaseUnreachable, LoginLost, LoginRefused
 
 CONNECT_TIMEOUT = 3
 ANSWER_TIMEOUT = 10
@@ -36,6 +36,9 @@ NEEDS_REPAIR = {
     1049: "there is no such schema",
     2026: "the server offers no TLS",
 }
+
+LOST = {1927, 2006, 2013}
+"""Errors of a connection that was there and ended: killed, gone away, lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ def log_in(server: Server, credential: Credential, tls: ssl.SSLContext) -> Logge
     """Open a connection to *server* as *credential* says.
 
     :raises LoginRefused: a newer credential may cure it
+    :raises LoginLost: the next one may succeed at once
     :raises DatabaseMisconfigured: somebody has to
     :raises DatabaseUnreachable: time may
     """
@@ -123,6 +127,9 @@ def explain(error: pymysql.MySQLError, credential: Credential, server: Server) -
         )
     if number in NEEDS_REPAIR:
         return DatabaseMisconfigured(f"{server}: {NEEDS_REPAIR[number]} (error {number})")
+    # A server that keeps silent is "lost" too, after the time-out; that one isn't asked again at once.
+    if number in LOST and not isinstance(error.__context__, TimeoutError):
+        return LoginLost(f"{server} ended the connection during the login (error {number})")
     return DatabaseUnreachable(f"{server} doesn't answer (error {number})")
 
 

@@ -6,7 +6,7 @@ import pymysql
 import pytest
 
 from eb_app.credentials import Credential
-from eb_app.errors import DatabaseMisconfigured, DatabaseUnreachable, LoginRefused
+from eb_app.errors import DatabaseMisconfigured, DatabaseUnreachable, LoginLost, LoginRefused
 from eb_app.login import Server, explain
 
 CANARY = "canary-77f1"
@@ -30,9 +30,23 @@ def test_a_missing_schema_or_missing_tls_needs_a_person(number: int) -> None:
     assert type(told) is DatabaseMisconfigured
 
 
-@pytest.mark.parametrize("number", [1040, 2003, 2006, 2013])
+@pytest.mark.parametrize("number", [1927, 2006, 2013])
+def test_a_connection_that_ended_during_the_login_says_nothing_of_the_next(number: int) -> None:
+    """Killed, gone away, lost."""
+    told = explain(pymysql.OperationalError(number, "no"), CREDENTIAL, SERVER)
+    assert type(told) is LoginLost
+
+
+def test_a_server_that_keeps_silent_is_not_asked_again_at_once() -> None:
+    """PyMySQL has one error for a lost connection and for an answer that didn't come in time."""
+    error = pymysql.OperationalError(2013, "no")
+    error.__context__ = TimeoutError("timed out")
+    assert type(explain(error, CREDENTIAL, SERVER)) is DatabaseUnreachable
+
+
+@pytest.mark.parametrize("number", [1040, 2003])
 def test_all_else_is_a_matter_of_time(number: int) -> None:
-    """Too many connections, nobody there, lost while logging in."""
+    """Too many connections, nobody there."""
     told = explain(pymysql.OperationalError(number, "no"), CREDENTIAL, SERVER)
     assert type(told) is DatabaseUnreachable
 
