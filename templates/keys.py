@@ -4,6 +4,7 @@ Three keys, separate so that who may decrypt one kind of thing can't decrypt ano
 because the network's flow logs are encrypted already.
 """
 
+import hashlib
 from collections.abc import Sequence
 
 from awacs import sns as topic_actions
@@ -102,11 +103,23 @@ def _add_topic(template: Template, deployment: Deployment, key: kms.Key) -> None
             TopicName=deployment.topic_name,
             DisplayName=f"beanvault {deployment.name}",
             KmsMasterKeyId=key.get_att("Arn"),
-            Subscription=[sns.Subscription(Protocol="email", Endpoint=address) for address in alerts.emails]
-            + [sns.Subscription(Protocol="https", Endpoint=address) for address in alerts.webhooks],
             Tags=tags(deployment, LAYER, "alerts"),
         )
     )
+    endpoints = [("email", address) for address in alerts.emails]
+    endpoints += [("https", address) for address in alerts.webhooks]
+    for protocol, address in endpoints:
+        # A resource for each: within the topic they couldn't change without another topic. Named by what it
+        # holds, so that nobody has to confirm again because somebody else was added.
+        digest = hashlib.sha256(f"{protocol} {address}".encode()).hexdigest()[:8]
+        template.add_resource(
+            sns.SubscriptionResource(
+                f"To{protocol.capitalize()}{digest}",
+                TopicArn=topic.ref(),
+                Protocol=protocol,
+                Endpoint=address,
+            )
+        )
     statements = [
         published_by_service("cloudwatch.amazonaws.com", _arn("cloudwatch", "alarm:*"), topic.ref()),
         published_by_service("events.rds.amazonaws.com", _arn("rds", "*"), topic.ref()),

@@ -68,7 +68,9 @@ def test_the_topic_is_encrypted_and_takes_known_senders_over_tls_only() -> None:
     """SNS.1 and SNS.4; addresses and webhooks of the file are subscribed."""
     topic = resource("everything", "keys", "Topic")
     assert topic["KmsMasterKeyId"] == {"Fn::GetAtt": ["DataKey", "Arn"]}
-    assert [(s["Protocol"], s["Endpoint"]) for s in topic["Subscription"]] == [
+    subscriptions = [p for _, _, p in resources("everything", "AWS::SNS::Subscription")]
+    assert {s["TopicArn"]["Ref"] for s in subscriptions} == {"Topic"}
+    assert [(s["Protocol"], s["Endpoint"]) for s in subscriptions] == [
         ("email", "ops@example.com"),
         ("https", "https://hooks.example.com/beanvault"),
     ]
