@@ -1,0 +1,243 @@
+"""Something breaks below a running instance while people write: nothing acknowledged is lost, and it heals.
+
+The instance is whole: nginx with TLS, gunicorn with two processes, a MariaDB of its own. Each writer says a
+unique key with each entry, so that what was acknowledged can be counted, and what was not may be repeated.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+import requests
+
+from demo.servers.authority import Authority
+from demo.servers.localaws import LocalAws
+from demo.servers.mariadb import MariaDB
+from demo.servers.proxy import Drop, Pass, Proxy
+
+from .conftest import Boot, World, make_world, until
+from .instance import Running
+
+THREADS = 6
+POOL = 3
+"""Connections of one process."""
+MOST_CONNECTIONS = 2 * POOL
+
+
+@pytest.fixture
+def world(tmp_path: Path, local_aws: LocalAws) -> Iterator[World]:
+    """A world whose database nobody else uses, so that it may be stopped and its connections counted."""
+    server = MariaDB.start(tmp_path, Authority(tmp_path / "authority"))
+    made = make_world(server, local_aws)
+    made.kill_connections()  # the migration's, so that only the instance's are counted
+    try:
+        yield made
+        made.close()
+    finally:
+        made.mariadb.stop()
+
+
+class Writers:
+    """People who add entries over HTTPS, each request on a connection of its own, until told to stop."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._stopped = threading.Event()
+        self.acknowledged: list[str] = []
+        self.failed: dict[str, str] = {}
+        """By key: the status, or the class of the network error."""
+        self._threads = [threading.Thread(target=self._run) for _ in range(THREADS)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        self.go_on()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def go_on(self, more: int = 40) -> None:
+        """Return as soon as *more* entries have been acknowledged."""
+        before = len(self.acknowledged)
+        until(lambda: len(self.acknowledged) >= before + more, 60)
+
+    def write(self, key: str) -> None:
+        try:
+            with self._running.session() as session:
+                answer = session.post(
+                    f"{self._running.https}/api/entries",
+                    json={"text": key},
+                    headers={"Idempotency-Key": key},
+                    timeout=40,
+                )
+        except requests.RequestException as error:
+            self.failed[key] = type(error).__name__
+            return
+        if answer.status_code == 201:
+            self.acknowledged.append(key)
+        else:
+            self.failed[key] = str(answer.status_code)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(0.02):
+            self.write(str(uuid.uuid4()))
+
+
+def settle(world: World, running: Running, writers: Writers) -> None:
+    """Check that every acknowledged entry is there once, and that what failed can be repeated.
+
+    And that no connection is left over, in the database or between nginx and gunicorn.
+    """
+    stored = [row[0] for row in world.sql(f"SELECT text FROM `{world.schema}`.entries")]
+    assert len(stored) == len(set(stored))
+    assert set(writers.acknowledged) <= set(stored) <= set(writers.acknowledged) | writers.failed.keys()
+    unanswered, writers.failed = list(writers.failed), {}
+    for key in unanswered:
+        writers.write(key)
+    assert writers.failed == {}
+    stored = [row[0] for row in world.sql(f"SELECT text FROM `{world.schema}`.entries")]
+    assert sorted(stored) == sorted(writers.acknowledged)
+    until(lambda: world.connections() <= MOST_CONNECTIONS and running.in_flight() == 0)
+    assert world.sql("SELECT COUNT(*) FROM information_schema.innodb_trx") == [(0,)]
+
+
+def for_seconds(seconds: float, act: Callable[[], object]) -> None:
+    """Repeat *act* for the length of a fault."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        act()
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def running(boot: Boot) -> Running:
+    return boot(BEANVAULT_DATABASE_POOL_SIZE=str(POOL))
+
+
+def test_a_lost_entry_and_a_leaked_connection_would_be_found(running: Running, world: World) -> None:
+    """The control of all that follows."""
+    with Writers(running) as writers:
+        pass
+    settle(world, running, writers)
+    leaked = [world.database(world.credentials()).engine.connect() for _ in range(MOST_CONNECTIONS + 1)]
+    with pytest.raises(AssertionError, match="in time"):
+        settle(world, running, writers)
+    for connection in leaked:
+        connection.invalidate()
+    world.sql(f"DELETE FROM `{world.schema}`.entries LIMIT 1")
+    with pytest.raises(AssertionError, match="Extra items"):
+        settle(world, running, writers)
+
+
+def test_the_database_restarts(running: Running, world: World) -> None:
+    """Requests wait while nobody listens, and none fails."""
+    workers = running.workers()
+    with Writers(running) as writers:
+        world.mariadb = world.mariadb.restarted()
+        writers.go_on()
+    assert writers.failed == {}
+    settle(world, running, writers)
+    assert running.workers() == workers
+
+
+def test_every_connection_is_cut_again_and_again(running: Running, world: World) -> None:
+    """As in a failover of a Multi-AZ database: all at once, and more than once."""
+    with Writers(running) as writers:
+        for_seconds(3, world.kill_connections)
+        writers.go_on()
+    assert writers.failed == {}
+    settle(world, running, writers)
+
+
+def test_secrets_manager_is_away_and_connections_are_lost_meanwhile(boot: Boot, world: World) -> None:
+    """12 s stand for a minute: six times the secret's time to live here, as 6 minutes are of the default's.
+
+    New connections go on with the last good value; afterwards a rotation is seen without a restart.
+    """
+    wire = Proxy(world.aws.endpoint)
+    try:
+        running = boot(BEANVAULT_DATABASE_POOL_SIZE=str(POOL), AWS_ENDPOINT_URL=wire.address)
+        workers = running.workers()
+        with Writers(running) as writers:
+            wire.rule = lambda _: Drop()
+            wire.forget()
+            for_seconds(12, world.kill_connections)
+            assert len(wire.calls()) > 0
+            ready = running.session().get(f"{running.https}/readyz", timeout=30)
+            assert (ready.status_code, ready.json()["credential"]["state"]) == (200, "last good value")
+            wire.rule = lambda _: Pass()
+            world.let_in(world.green, "three")
+            version = world.publish(world.green, "three")
+            until(lambda: _used(running) == version, 60)
+            writers.go_on()
+        assert writers.failed == {}
+        settle(world, running, writers)
+        assert running.workers() == workers
+    finally:
+        wire.close()
+
+
+def _used(running: Running) -> str:
+    status = running.session().get(f"{running.https}/api/status", timeout=30).json()
+    return str(status["database"]["version_id"])
+
+
+def test_a_gunicorn_process_is_killed(running: Running, world: World) -> None:
+    """What it was just doing is lost, at most a request for each writer; another process takes its place."""
+    before = running.workers()
+    victim = min(before)
+    with Writers(running) as writers:
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: len(running.workers()) == 2 and victim not in running.workers())
+        writers.go_on()
+    assert len(writers.failed) <= THREADS
+    assert set(writers.failed.values()) <= {"502"}
+    settle(world, running, writers)
+
+
+def test_nginx_reads_its_configuration_anew(running: Running, world: World) -> None:
+    """As after a change of the environment's options: no request notices."""
+    with Writers(running) as writers:
+        for _ in range(5):
+            running.nginx.popen.send_signal(signal.SIGHUP)
+            writers.go_on(20)
+    assert writers.failed == {}
+    settle(world, running, writers)
+
+
+def test_nginx_is_restarted(running: Running, world: World) -> None:
+    """Who comes while it is down is not let in; who was let in is answered."""
+    with Writers(running) as writers:
+        running.stop_nginx()
+        until(lambda: len(writers.failed) > THREADS)
+        running.nginx = running.start_nginx()
+        writers.go_on()
+    assert set(writers.failed.values()) == {"ConnectionError"}
+    settle(world, running, writers)
+
+
+def test_the_disk_of_the_logs_is_full(boot: Boot, world: World, tmp_path: Path) -> None:
+    """`/dev/full` takes no byte, as a full disk; the app's log goes on as soon as there is space."""
+    app_log, access_log = tmp_path / "app.log", tmp_path / "instance/var/log/nginx/access.log"
+    access_log.parent.mkdir(parents=True)
+    for log in (app_log, access_log):
+        log.symlink_to("/dev/full")
+    running = boot(BEANVAULT_DATABASE_POOL_SIZE=str(POOL), BEANVAULT_LOG_FILE=str(app_log))
+    with Writers(running) as writers:
+        world.kill_connections()
+        writers.go_on()
+        app_log.unlink()
+        until(lambda: app_log.exists() and '"route": "/api/entries"' in app_log.read_text())
+    assert writers.failed == {}
+    settle(world, running, writers)
