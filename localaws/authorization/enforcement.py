@@ -109,6 +109,7 @@ def _secrets_manager(
         "aws:CalledVia": ("secretsmanager.amazonaws.com",),
         "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",
         "kms:CallerAccount": call.account,
+        "kms:ResourceAliases": tuple(key.aliases),
         "kms:EncryptionContext:SecretARN": resource,
         "kms:EncryptionContextKeys": ("SecretARN", "SecretVersionId"),
     }
