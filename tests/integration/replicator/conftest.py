@@ -117,7 +117,7 @@ def alerts(bench: Bench) -> Mailbox:
     """What is published to the deployment's topic."""
     topic = bench.session.client("sns").create_topic(Name=f"{bench.mount}-alerts")["TopicArn"]
     bench.set(topic_arn=topic)
-    return subscribe(bench.session, topic, f"{bench.mount}-alerts")
+    return subscribe(bench.session.client, topic, f"{bench.mount}-alerts")
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def bus(bench: Bench) -> Mailbox:
     name = f"{bench.mount}-beanvault"
     bench.session.client("events").create_event_bus(Name=name)
     bench.set(bus_name=name)
-    return overhear(bench.session, name, f"{bench.mount}-events")
+    return overhear(bench.session.client, name, f"{bench.mount}-events")
 
 
 @pytest.fixture

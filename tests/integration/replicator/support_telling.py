@@ -9,6 +9,9 @@ from typing import Any
 
 from replicator.config import Config
 
+Clients = Callable[[str], Any]
+"""Makes a client of a service, by its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
@@ -19,8 +22,8 @@ class Mailbox:
     arn: str
 
     @classmethod
-    def open(cls, session: Any, name: str) -> Mailbox:
-        sqs = session.client("sqs")
+    def open(cls, client: Clients, name: str) -> Mailbox:
+        sqs = client("sqs")
         url = sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         deliverers = {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]}
@@ -39,17 +42,17 @@ class Mailbox:
         return found
 
 
-def subscribe(session: Any, topic: str, name: str) -> Mailbox:
+def subscribe(client: Clients, topic: str, name: str) -> Mailbox:
     """Return a queue called *name* that gets what is published to *topic*."""
-    mailbox = Mailbox.open(session, name)
-    session.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=mailbox.arn)
+    mailbox = Mailbox.open(client, name)
+    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=mailbox.arn)
     return mailbox
 
 
-def overhear(session: Any, bus: str, name: str) -> Mailbox:
+def overhear(client: Clients, bus: str, name: str) -> Mailbox:
     """Return a queue called *name* that gets every event of ours on *bus*."""
-    mailbox = Mailbox.open(session, name)
-    events = session.client("events")
+    mailbox = Mailbox.open(client, name)
+    events = client("events")
     pattern = json.dumps({"source": ["beanvault", "beanvault.replicator"]})
     events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)
     events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": mailbox.arn}])
