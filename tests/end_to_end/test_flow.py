@@ -5,17 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
 
+import pymysql
 import pytest
 
 from beanvault import package
 from demo.flow import INVISIBLE, ROOT, STEPS, Facts, Flow
+from demo.load import Load
+from tests.tls import assert_only_modern_tls
 
 Step = Callable[[Flow], Facts]
 
@@ -147,6 +153,73 @@ def test_the_database_itself_saw_the_new_user_over_tls(journey: Journey) -> None
     with journey.flow.mariadb.admin() as admin, admin.cursor() as cursor:
         cursor.execute("SELECT DISTINCT user FROM information_schema.processlist WHERE user LIKE 'app%'")
         assert cursor.fetchall() == (("app_green",),)
+
+
+def test_the_load_balancer_speaks_modern_tls_only(journey: Journey) -> None:
+    """As the listener's security policy says; asked by the `openssl` program."""
+    journey.upto(Flow.deploy_app)
+    assert_only_modern_tls(journey.flow.site.url.removeprefix("https://"))
+
+
+def test_vault_and_secrets_manager_hang_and_no_visitor_notices(journey: Journey) -> None:
+    """12 s stand for a minute, as the secret's time to live is 1 s here and not 60; connections are cut, too.
+
+    Both take connections and answer nothing, which is worse than being away. Afterwards a rotation goes
+    through and is used, by the processes that were there before.
+    """
+    journey.upto(Flow.rotate_under_load)
+    flow = journey.flow
+    before = gunicorns(flow)
+    with Load(flow.site, "/api/entries", rate=50) as load:
+        hanging = [flow.openbao.process.popen.pid, flow.aws.process.popen.pid]
+        try:
+            for pid in hanging:
+                os.kill(pid, signal.SIGSTOP)
+            for _ in range(12):
+                cut_connections(flow)
+                time.sleep(1)
+            with flow.site.visitor() as visitor:
+                ready = visitor.get(f"{flow.site.url}/readyz", timeout=30).json()
+        finally:
+            for pid in hanging:
+                os.kill(pid, signal.SIGCONT)
+        assert (ready["ready"], ready["credential"]["state"]) == (True, "last good value")
+        rotated = flow.rotate()
+        deadline = time.monotonic() + 30
+        while version_in_use(flow) != rotated.version_id:
+            assert time.monotonic() < deadline, "the app doesn't use the new credential"
+            time.sleep(0.1)
+    tally = load.tally()
+    assert tally.requests > 500
+    assert tally.failed == 0, tally.problems
+    assert gunicorns(flow) == before
+
+
+def version_in_use(flow: Flow) -> str:
+    with flow.site.visitor() as visitor:
+        status = visitor.get(f"{flow.site.url}/api/status", timeout=30).json()
+        return str(status["database"]["version_id"])
+
+
+def cut_connections(flow: Flow) -> None:
+    """End every connection of the app, as a failover does."""
+    with flow.mariadb.admin() as admin, admin.cursor() as cursor:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE user LIKE 'app%'")
+        for (number,) in cursor.fetchall():
+            with suppress(pymysql.OperationalError):  # it may have ended just now
+                cursor.execute(f"KILL {number}")
+
+
+def gunicorns(flow: Flow) -> set[str]:
+    """Return the process ids of gunicorn on the instances of this deployment."""
+    found = set()
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it may have ended just now
+            here = (command.parent / "cwd").resolve().is_relative_to(flow.directory)
+            if here and b"eb_app.application" in command.read_bytes():
+                found.add(command.parent.name)
+    assert len(found) >= 2
+    return found
 
 
 def test_what_must_be_refused_is_refused_and_the_rest_is_not(journey: Journey) -> None:
