@@ -74,8 +74,18 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def python() -> Path:
     """The interpreter of the environment that holds the Python checkers."""
-    environment = HOME / "python"
-    lock = ROOT / "requirements" / "checkers.lock"
+    return _environment("python", "checkers.lock")
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Path:
+    """The interpreter of the environment that holds ministack."""
+    return _environment("ministack", "ministack.lock")
+
+
+def _environment(name: str, lock_name: str) -> Path:
+    environment = HOME / name
+    lock = ROOT / "requirements" / lock_name
 
     def install() -> None:
         uv = str(Path(sys.executable).parent / "uv")

@@ -1,0 +1,221 @@
+"""The templates in a second CloudFormation engine, that of ministack, which nobody of this project wrote.
+
+It knows fewer types of resources than the templates have. What it doesn't know is left out, with a stand-in
+where others refer to it, and printed at the end of each configuration.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from demo.servers.process import Process, free_port
+from tests.checkers.conftest import run
+from tests.unit.templates.renders import CONFIGURATIONS, REGION, layers
+
+SECONDS = 60
+STAND_IN = "left-out"
+ARTIFACTS = "artifacts"
+PARAMETERS = {
+    "CertificateArn": f"arn:aws:acm:{REGION}:000000000000:certificate/0b1c2d3e",
+    "Creating": "true",
+}
+UNKNOWN_ATTRIBUTES = {("AWS::RDS::DBInstance", "MasterUserSecret.SecretArn")}
+"""Attributes that CloudFormation has and this engine doesn't."""
+
+
+def _is_metric_math(resource: Any) -> bool:
+    """Whether it is an alarm over several metrics, which this engine refuses."""
+    return resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The server, and the types it can make."""
+
+    endpoint: str
+    types: frozenset[str]
+
+    def client(self, service: str) -> Any:
+        return boto3.session.Session("test", "test", region_name=REGION).client(  # type: ignore[call-overload]
+            service, endpoint_url=self.endpoint
+        )
+
+    def create(self, name: str, template: Any) -> tuple[str, dict[str, str]]:
+        """Create a stack by a change set; return its status, and the reasons of what failed."""
+        api = self.client("cloudformation")
+        parameters = [
+            {"ParameterKey": key, "ParameterValue": PARAMETERS.get(key, ARTIFACTS)}
+            for key in template.get("Parameters", {})
+        ]
+        made = api.create_change_set(
+            StackName=name,
+            ChangeSetName="first",
+            ChangeSetType="CREATE",
+            TemplateBody=json.dumps(template),
+            Parameters=parameters,
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+        api.get_waiter("change_set_create_complete").wait(
+            ChangeSetName=made["Id"], WaiterConfig={"Delay": 1, "MaxAttempts": SECONDS}
+        )
+        api.execute_change_set(ChangeSetName=made["Id"])
+        status = self.at_rest(made["StackId"])
+        events = api.describe_stack_events(StackName=made["StackId"])["StackEvents"]
+        return status, {
+            event["LogicalResourceId"]: event.get("ResourceStatusReason", "")
+            for event in events
+            if event["ResourceStatus"].endswith("_FAILED")
+        }
+
+    def at_rest(self, stack: str) -> str:
+        deadline = time.monotonic() + SECONDS
+        while True:
+            status: str = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0][
+                "StackStatus"
+            ]
+            if not status.endswith("_IN_PROGRESS"):
+                return status
+            assert time.monotonic() < deadline, f"{stack} is still {status}"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def account(ministack: Path, tmp_path: Path) -> Iterator[Engine]:
+    """An engine with an empty account, but for the functions' zip."""
+    listing = (
+        "import json; from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as known;"
+        "print(json.dumps(sorted(known)))"
+    )
+    types = frozenset(json.loads(run([str(ministack), "-c", listing]).splitlines()[-1]))
+    port = free_port()
+    variables = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "MINISTACK_REGION": REGION}
+    server = Process.start(
+        "ministack", [ministack, "-m", "ministack"], tmp_path / "log", {"HOME": str(tmp_path), **variables}
+    )
+    made = Engine(f"http://127.0.0.1:{port}", types)
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("index.py", "")
+    try:
+        server.wait_until(lambda: _answers(made))
+        s3 = made.client("s3")
+        s3.create_bucket(Bucket=ARTIFACTS, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket=ARTIFACTS, Key=ARTIFACTS, Body=zipped.getvalue())
+        yield made
+    finally:
+        server.stop()
+
+
+def _answers(engine: Engine) -> bool:
+    try:
+        return bool(engine.client("sts").get_caller_identity())
+    except Exception:  # noqa: BLE001 - whatever a server says that isn't there yet
+        return False
+
+
+def _known(template: Any, engine: Engine) -> tuple[Any, Counter[str]]:
+    """Return what the engine knows of a template, and the types that were left out."""
+    resources = template["Resources"]
+    gone = {
+        name
+        for name, resource in resources.items()
+        if resource["Type"] not in engine.types or _is_metric_math(resource)
+    }
+
+    def without(value: Any) -> Any:
+        match value:
+            case list():
+                return [without(item) for item in value]
+            case {"Ref": name} if name in gone:
+                return STAND_IN
+            case {"Fn::GetAtt": [name, attribute]} if (
+                name in gone or (resources[name]["Type"], attribute) in UNKNOWN_ATTRIBUTES
+            ):
+                return STAND_IN
+            case {"Fn::Sub": str() as text}:
+                left = re.sub(r"\$\{(\w+)[.\w]*\}", lambda m: STAND_IN if m[1] in gone else m[0], text)
+                return {"Fn::Sub": left}
+            case dict():
+                return {
+                    key: [one for one in item if one not in gone] if key == "DependsOn" else without(item)
+                    for key, item in value.items()
+                }
+        return value
+
+    kept = {name: resource for name, resource in resources.items() if name not in gone}
+    return without({**template, "Resources": kept}), Counter(resources[name]["Type"] for name in gone)
+
+
+def _in_own_zone(template: Any, engine: Engine) -> Any:
+    """Return a template whose hosted zone is there."""
+    text = json.dumps(template)
+    if "HostedZoneId" not in text:
+        return template
+    answer = engine.client("route53").create_hosted_zone(
+        Name="example.com", CallerReference=str(time.monotonic_ns())
+    )
+    zone = answer["HostedZone"]["Id"].rpartition("/")[2]
+    return json.loads(text.replace("Z0123456789ABCDEFGHIJ", zone))
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_all_layers_are_created_and_deleted(
+    account: Engine, configuration: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In order, each with the exports of those before it; and gone again in reverse."""
+    left_out: Counter[str] = Counter()
+    made: list[str] = []
+    number = 0
+    for layer, rendered in layers(configuration).items():
+        template, gone = _known(_in_own_zone(rendered, account), account)
+        left_out += gone
+        if not template["Resources"]:
+            continue
+        number += len(template["Resources"])
+        outcome = account.create(f"{configuration}-{layer}", template)
+        assert outcome == ("CREATE_COMPLETE", {}), f"{layer}: {outcome}"
+        made.append(f"{configuration}-{layer}")
+    with capsys.disabled():
+        told = ", ".join(f"{kind} {count}" for kind, count in sorted(left_out.items()))
+        print(f"\n{configuration}: {number} resources created by ministack; left out: {told}")
+    assert number > 2.5 * left_out.total()
+    cloudformation = account.client("cloudformation")
+    exported = {entry["Name"] for page in _pages(cloudformation, "list_exports") for entry in page["Exports"]}
+    declared = {
+        output["Export"]["Name"]
+        for template in layers(configuration).values()
+        for output in template.get("Outputs", {}).values()
+    }
+    assert declared <= exported
+    for name in reversed(made):
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+        cloudformation.delete_stack(StackName=name)
+        assert account.at_rest(stack) == "DELETE_COMPLETE", name
+
+
+def _pages(client: Any, operation: str) -> Any:
+    return client.get_paginator(operation).paginate()
+
+
+def test_the_engine_refuses_what_is_wrong(account: Engine) -> None:
+    """A negative control: an import that nobody exports."""
+    missing = {
+        "Resources": {
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::ImportValue": "nobody"}}}
+        }
+    }
+    status, reasons = account.create("wrong", missing)
+    assert status == "ROLLBACK_COMPLETE"
+    assert "nobody" in str(reasons)
