@@ -1,0 +1,65 @@
+"""IAM database authentication: a token of its own for each connection, signed on the spot."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import parse_qs, urlsplit
+
+import botocore.session
+import pytest
+from botocore.exceptions import NoCredentialsError
+
+from eb_app.credentials import CredentialUnavailable, IamCredentials
+
+KEY_ID = "AKIDEXAMPLE"
+LOG = "eb_app.credentials.iam"
+
+
+def credentials() -> IamCredentials:
+    rds = botocore.session.Session().create_client(
+        "rds", region_name="eu-central-1", aws_access_key_id=KEY_ID, aws_secret_access_key="example"
+    )
+    return IamCredentials("db.example", 3307, "app_iam", rds)
+
+
+def test_a_token_is_a_request_to_connect_signed_for_fifteen_minutes() -> None:
+    """Made by the AWS SDK itself, for this host, port and user; none of it is in the credential's repr."""
+    made = credentials().current()
+    token = made.password.decode()
+    address = urlsplit(f"https://{token}")
+    asked = {name: values[0] for name, values in parse_qs(address.query).items()}
+    assert (address.hostname, address.port) == ("db.example", 3307)
+    assert (asked["Action"], asked["DBUser"], asked["X-Amz-Expires"]) == ("connect", "app_iam", "900")
+    assert asked["X-Amz-Credential"].startswith(f"{KEY_ID}/")
+    assert asked["X-Amz-Signature"] not in repr(made)
+    assert made.user == "app_iam"
+
+
+def test_without_aws_credentials_there_is_no_token() -> None:
+    """The error says so, and nothing else of the request."""
+
+    class Unable:
+        """An RDS client on an instance without a role."""
+
+        def generate_db_auth_token(self, **_: object) -> str:
+            raise NoCredentialsError
+
+    with pytest.raises(CredentialUnavailable, match="NoCredentialsError"):
+        IamCredentials("db.example", 3307, "app_iam", Unable()).current()
+
+
+def test_a_refused_token_is_told_once_and_forgotten_with_the_next_login(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The reason names what to check; the next connection has another token anyway."""
+    caplog.set_level(logging.WARNING, LOG)
+    asked = credentials()
+    token = asked.current()
+    for _ in range(3):
+        asked.refused(token)
+    assert len(caplog.records) == 1
+    health = asked.health()
+    assert health.state == "refused"
+    assert "rds-db:connect" in health.reason
+    asked.accepted(token)
+    assert asked.health().state == "current"
