@@ -19,6 +19,7 @@ from demo.servers.authority import Authority
 from demo.servers.localaws import LocalAws
 from demo.servers.mariadb import MariaDB
 from eb_app import entries
+from eb_app.database import Database
 from eb_app.errors import DatabaseUnreachable
 
 from .conftest import Visitors, World, make_world, until
@@ -135,6 +136,30 @@ def test_a_login_lost_half_way_is_tried_again_at_once(world: World, wire: Wire) 
 
     assert database.run(lambda connection: entries.latest(connection)) == []
     assert wire.lost == 1
+
+
+def fill(database: Database, number: int) -> None:
+    """Leave *number* open connections in the pool."""
+    connections = [database.engine.connect() for _ in range(number)]
+    for connection in connections:
+        connection.close()
+
+
+def test_a_pool_that_died_as_a_whole_costs_one_request_nothing(world: World) -> None:
+    """Right after a failover a single request may come upon every dead connection, one after the other."""
+    database = world.database(world.credentials(), pool_size=8)
+    fill(database, 8)
+    assert world.kill_connections() >= 8
+    assert database.run(entries.latest) == []
+
+
+def test_readiness_is_not_fooled_by_a_connection_that_was_lost_while_nobody_used_it(world: World) -> None:
+    """The probe doesn't try again; the connection is looked at before it gets it."""
+    database = world.database(world.credentials(), connection_age=3600)
+    first = database.probe()
+    until(lambda: time.monotonic() > first.opened + 1)  # younger ones aren't looked at
+    world.kill_connections()
+    assert database.probe().opened > first.opened
 
 
 def test_writers_lose_no_acknowledged_entry_while_connections_are_killed(world: World) -> None:
