@@ -12,11 +12,12 @@ from troposphere.policies import AutoScalingRollingUpdate, UpdatePolicy
 
 from templates import network, security_groups
 from templates.deployment import Deployment, VaultHost
-from templates.policies import add_role, document
+from templates.policies import add_role, document, instance
 from templates.policies.keys import granted_to, managed_by_account, used_through
 from templates.policies.resource import assumed_by
 from templates.policies.vault_host import (
     decrypt_disk,
+    never_read_or_escalate,
     publish_authority,
     take_disk,
     tell_address,
@@ -131,7 +132,7 @@ def _add_role(
     template: Template, deployment: Deployment, key: kms.Key, disk: ec2.Volume, zone: route53.HostedZone
 ) -> iam.Role:
     key_arn = key.get_att("Arn")
-    role = add_role(
+    return add_role(
         template,
         "HostRole",
         trust=assumed_by("ec2.amazonaws.com"),
@@ -147,18 +148,15 @@ def _add_role(
                 Sub(f"arn:${{AWS::Partition}}:route53:::hostedzone/${{{zone.title}}}"), host_name(deployment)
             ),
             publish_authority(_arn("ssm", f"parameter{authority_parameter(deployment)}")),
+            instance.session_manager(),
+            instance.be_managed(),
         ],
-        managed=[Sub("arn:${AWS::Partition}:iam::aws:policy/AmazonSSMManagedInstanceCore")],
+        never=[never_read_or_escalate()],
         description="runs the sample Vault host",
         tags=tags(deployment, LAYER),
-        wildcards="Instances get their ids later; a condition holds them to the group of this host.",
+        wildcards="Instances get their ids later, and a condition holds them to the group of this host; "
+        "Session Manager's channels know no resources.",
     )
-    suppress(
-        role,
-        "AwsSolutions-IAM4",
-        "What Session Manager needs changes with its agent; AWS keeps it up to date.",
-    )
-    return role
 
 
 def _add_host(

@@ -1,11 +1,13 @@
 """What the sample Vault host may do."""
 
-from awacs import ec2, kms, route53, ssm
+from awacs import ec2, kms, route53, secretsmanager, ssm, sts
 from awacs.aws import (
+    Action,
     Allow,
     ArnLike,
     Bool,
     Condition,
+    Deny,
     ForAllValuesStringEquals,
     Principal,
     Statement,
@@ -95,3 +97,22 @@ def tell_address(zone: Arn, host: str) -> Statement:
 def publish_authority(parameter: Arn) -> Statement:
     """Publish the certificate by which clients know the host."""
     return Statement(Sid="PublishTheAuthority", Effect=Allow, Action=[ssm.PutParameter], Resource=[parameter])
+
+
+def never_read_or_escalate() -> Statement:
+    """Never read what was replicated out of Vault, nor parameters; never gain permissions."""
+    return Statement(
+        Sid="NeverReadOrEscalate",
+        Effect=Deny,
+        Action=[
+            Action("iam", "*"),
+            kms.PutKeyPolicy,
+            kms.ScheduleKeyDeletion,
+            secretsmanager.Action("*"),
+            ssm.GetParameter,
+            ssm.GetParameters,
+            ssm.GetParametersByPath,
+            sts.AssumeRole,
+        ],
+        Resource=["*"],
+    )

@@ -213,6 +213,162 @@ SERVICE_MAY_NOT: list[Call] = [
 ]
 
 
+MASTER = f"arn:aws:secretsmanager:{ARN}:secret:rds!db-0001-AbCdEf"
+HOST_KEY = f"arn:aws:kms:{ARN}:key/Key"
+HOST_DISK = f"arn:aws:ec2:{ARN}:volume/Disk"
+MACHINE = f"arn:aws:ec2:{ARN}:instance/i-1"
+OF_THE_GROUP = {"aws:ResourceTag/aws:autoscaling:groupName": f"{NAME}-vault"}
+ZONE = "arn:aws:route53:::hostedzone/Zone"
+OWN_RECORD = {
+    "route53:ChangeResourceRecordSetsActions": ("UPSERT",),
+    "route53:ChangeResourceRecordSetsNormalizedRecordNames": (f"vault.{NAME}.internal",),
+    "route53:ChangeResourceRecordSetsRecordTypes": ("A",),
+}
+
+
+def _logs(group: str) -> str:
+    return f"arn:aws:logs:{ARN}:log-group:{group}:log-stream:1"
+
+
+# By role: what it may, what it may not. Those of the function and of the instances are above.
+OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
+    SERVICE: (SERVICE_MAY, SERVICE_MAY_NOT),
+    ("network", "FlowLogRole"): (
+        [("logs:PutLogEvents", _logs(f"/beanvault/{NAME}/flow"), {})],
+        [
+            ("logs:PutLogEvents", _logs("/beanvault/other/flow"), {}),
+            ("logs:CreateLogGroup", f"arn:aws:logs:{ARN}:log-group:/beanvault/{NAME}/flow", {}),
+            ("logs:DeleteLogStream", _logs(f"/beanvault/{NAME}/flow"), {}),
+        ],
+    ),
+    ("network", "NetworkSetupRole"): (
+        [
+            ("ec2:DescribeSecurityGroups", "*", {}),
+            (
+                "ec2:RevokeSecurityGroupIngress",
+                f"arn:aws:ec2:{ARN}:security-group/Vpc.DefaultSecurityGroup",
+                {},
+            ),
+            ("ec2:EnableEbsEncryptionByDefault", "*", {}),
+            ("logs:PutLogEvents", _logs(f"/aws/lambda/{NAME}-network-setup"), {}),
+        ],
+        [
+            ("ec2:RevokeSecurityGroupIngress", f"arn:aws:ec2:{ARN}:security-group/sg-1", {}),
+            (
+                "ec2:AuthorizeSecurityGroupIngress",
+                f"arn:aws:ec2:{ARN}:security-group/Vpc.DefaultSecurityGroup",
+                {},
+            ),
+            ("ec2:DisableEbsEncryptionByDefault", "*", {}),
+        ],
+    ),
+    ("data", "BootstrapRole"): (
+        [
+            ("secretsmanager:GetSecretValue", MASTER, {}),
+            ("kms:Decrypt", DATA_KEY, _via("secretsmanager", MASTER)),
+            ("ec2:CreateNetworkInterface", f"arn:aws:ec2:{ARN}:subnet/subnet-1", {}),
+            ("logs:PutLogEvents", _logs(f"/aws/lambda/{NAME}-bootstrap"), {}),
+        ],
+        [
+            ("secretsmanager:GetSecretValue", APP_SECRET, {}),
+            ("secretsmanager:GetSecretValue", CONNECTION, {}),
+            ("secretsmanager:BatchGetSecretValue", "*", {}),
+            ("secretsmanager:PutSecretValue", MASTER, {}),
+            ("kms:Decrypt", DATA_KEY, {}),
+            ("kms:Decrypt", SECRETS_KEY, _via("secretsmanager", APP_SECRET)),
+            ("rds:ModifyDBInstance", f"arn:aws:rds:{ARN}:db:{NAME}-database", {}),
+            ("s3:GetObject", f"arn:aws:s3:::elasticbeanstalk-{REGION}-{ACCOUNT}/any", {}),
+        ],
+    ),
+    ("data", "ProxyRole"): (
+        [
+            ("secretsmanager:GetSecretValue", APP_SECRET, {}),
+            ("kms:Decrypt", SECRETS_KEY, _via("secretsmanager", APP_SECRET)),
+        ],
+        [
+            ("secretsmanager:GetSecretValue", MASTER, {}),
+            ("secretsmanager:GetSecretValue", NEIGHBOUR, {}),
+            ("secretsmanager:PutSecretValue", APP_SECRET, {}),
+            ("kms:Decrypt", SECRETS_KEY, {}),
+            ("kms:Decrypt", SECRETS_KEY, _via("secretsmanager", REPLICATED)),
+            ("kms:Decrypt", DATA_KEY, _via("secretsmanager", MASTER)),
+        ],
+    ),
+    ("vault", "HostRole"): (
+        [
+            ("kms:Encrypt", HOST_KEY, {}),
+            ("kms:Decrypt", HOST_KEY, {}),
+            ("ec2:AttachVolume", HOST_DISK, {}),
+            ("ec2:AttachVolume", MACHINE, OF_THE_GROUP),
+            (
+                "kms:CreateGrant",
+                HOST_KEY,
+                {"kms:GrantIsForAWSResource": "true", **_via("ec2")},
+            ),
+            ("route53:ChangeResourceRecordSets", ZONE, OWN_RECORD),
+            ("ssm:PutParameter", f"arn:aws:ssm:{ARN}:parameter/beanvault/{NAME}/vault-authority", {}),
+            ("ssmmessages:OpenDataChannel", "*", {}),
+            ("ssm:UpdateInstanceInformation", MACHINE, {}),
+        ],
+        [
+            ("kms:Decrypt", SECRETS_KEY, {}),
+            ("kms:CreateGrant", HOST_KEY, {}),
+            ("kms:ScheduleKeyDeletion", HOST_KEY, {}),
+            ("ec2:AttachVolume", f"arn:aws:ec2:{ARN}:volume/other", {}),
+            ("ec2:AttachVolume", MACHINE, {}),
+            ("ec2:DetachVolume", HOST_DISK, {}),
+            (
+                "route53:ChangeResourceRecordSets",
+                ZONE,
+                OWN_RECORD | {"route53:ChangeResourceRecordSetsActions": ("DELETE",)},
+            ),
+            (
+                "route53:ChangeResourceRecordSets",
+                ZONE,
+                OWN_RECORD | {"route53:ChangeResourceRecordSetsNormalizedRecordNames": ("other.internal",)},
+            ),
+            ("ssm:PutParameter", f"arn:aws:ssm:{ARN}:parameter/any", {}),
+            ("ssm:GetParameter", f"arn:aws:ssm:{ARN}:parameter/any", {}),
+            ("secretsmanager:GetSecretValue", APP_SECRET, {}),
+            ("secretsmanager:ListSecrets", "*", {}),
+            ("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/FunctionRole", {}),
+        ],
+    ),
+}
+BUCKET_IN_PLACE = ("storage", "HardenedBucketRole")
+HARDENING: list[tuple[str, str, bool]] = [
+    ("s3:PutEncryptionConfiguration", BUNDLES, True),
+    ("s3:PutBucketPolicy", BUNDLES, True),
+    ("s3:PutBucketPolicy", "arn:aws:s3:::somebodys", False),
+    ("s3:GetObject", f"{BUNDLES}/any", False),
+    ("s3:DeleteBucket", BUNDLES, False),
+    ("s3:DeleteBucketPolicy", BUNDLES, False),
+]
+ONLY_AWS_POLICIES = {("data", "BackupRole"), ("data", "MonitoringRole")}
+"""Roles for AWS's own services, which want AWS's own policies and get nothing else."""
+
+
+def test_every_role_has_its_table() -> None:
+    """No role is added without saying what it may and may not."""
+    roles = {(layer, name) for layer, name, _ in resources("everything", "AWS::IAM::Role")}
+    assert roles == {FUNCTION, INSTANCE, *OTHERS, *ONLY_AWS_POLICIES}
+    assert {(la, na) for la, na, _ in resources("otherwise", "AWS::IAM::Role")} - roles == {BUCKET_IN_PLACE}
+    for layer, name in ONLY_AWS_POLICIES:
+        attached = layers("everything")[layer]["Resources"][name]["Properties"]["ManagedPolicyArns"]
+        assert all(":iam::aws:policy/" in str(arn) for arn in attached)
+
+
+@pytest.mark.parametrize(("action", "resource", "allowed"), HARDENING)
+def test_who_hardens_a_bucket_in_place_changes_that_bucket_only(
+    action: str, resource: str, allowed: bool
+) -> None:
+    """And not a bucket of the same name in another account."""
+    for account, expected in ((ACCOUNT, allowed), ("999999999999", False)):
+        context = {"aws:ResourceAccount": account}
+        decision = _decision(BUCKET_IN_PLACE, action, resource, context, "otherwise")
+        assert (decision is Decision.ALLOWED) is expected
+
+
 def _table(*roles: tuple[tuple[str, str], Iterable[Call]]) -> list[Any]:
     return [
         pytest.param(role, *call, id=f"{role[1]} {call[0]} {number}")
@@ -223,7 +379,11 @@ def _table(*roles: tuple[tuple[str, str], Iterable[Call]]) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("role", "action", "resource", "context"),
-    _table((FUNCTION, FUNCTION_MAY), (INSTANCE, INSTANCE_MAY), (SERVICE, SERVICE_MAY)),
+    _table(
+        (FUNCTION, FUNCTION_MAY),
+        (INSTANCE, INSTANCE_MAY),
+        *((role, may) for role, (may, _) in OTHERS.items()),
+    ),
 )
 def test_a_role_may(role: tuple[str, str], action: str, resource: str, context: Mapping[str, Any]) -> None:
     """What a role needs for its work is allowed."""
@@ -232,7 +392,11 @@ def test_a_role_may(role: tuple[str, str], action: str, resource: str, context: 
 
 @pytest.mark.parametrize(
     ("role", "action", "resource", "context"),
-    _table((FUNCTION, FUNCTION_MAY_NOT), (INSTANCE, INSTANCE_MAY_NOT), (SERVICE, SERVICE_MAY_NOT)),
+    _table(
+        (FUNCTION, FUNCTION_MAY_NOT),
+        (INSTANCE, INSTANCE_MAY_NOT),
+        *((role, may_not) for role, (_, may_not) in OTHERS.items()),
+    ),
 )
 def test_a_role_may_not(
     role: tuple[str, str], action: str, resource: str, context: Mapping[str, Any]
