@@ -100,10 +100,13 @@ DENIED_CODES = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
+        "403",  # S3's answer to a HEAD, which has no body to name a code
         "AuthFailure",
+        "AuthorizationError",  # SNS
         "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignature",
+        "InsufficientPrivilegesException",  # Beanstalk
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "NotAuthorized",

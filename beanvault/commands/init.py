@@ -18,7 +18,7 @@ from .options import pass_context
 EXAMPLES = """\b
 Examples:
   beanvault init
-  beanvault init --name shop --region eu-central-1 --vault-cidr 198.51.100.7/32 --email ops@example.com
+  beanvault init --name shop --aws-region eu-central-1 --vault-cidr 198.51.100.7/32 --email ops@example.com
   --production"""
 
 

@@ -49,8 +49,9 @@ def command(
     """Turn writes in Vault into replication within seconds.
 
     Receives the records of an audit device and puts an event on the deployment's bus for each burst of
-    writes below a replicated mount, and one for everything when it begins. Losing it costs only the time until the next schedule. Keep another
-    audit device beside this one: Vault stops answering when its only device fails.
+    writes below a replicated mount, and one for everything when it begins. Losing it costs only the time
+    until the next schedule. Keep another audit device beside this one: Vault stops answering when its only
+    device fails.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -64,6 +65,8 @@ def command(
         if device == "http"
         else listen.socket_server((host, port), intake)
     )
+    # What was written while nobody listened; and credentials that can't ask are found out now.
+    put(events, deployment.bus_name, [], "push")
     stop = threading.Event()
     ended_by: list[int] = []
 
@@ -73,8 +76,6 @@ def command(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    # What was written while nobody listened; and credentials that can't ask are found out now.
-    put(events, deployment.bus_name, [], "push")
     context.say(f"listening on {host}:{server.server_address[1]} for {', '.join(intake.mounts)}")
     listen.serve(server, burst, stop)
     if signal.SIGINT in ended_by:

@@ -94,6 +94,7 @@ def init(
         raise ConfigurationError(
             "the connection holds a secret and would show on the screen", "pipe it: | beanvault connect -"
         )
+    deployment = context.deployment
     reached = server(vault_address, vault_ca_file, vault_namespace)
     chosen = Shares(
         shares,
@@ -106,8 +107,8 @@ def init(
     prepared = setup.prepare(
         reached,
         token,
-        name=context.deployment.name,
-        mounts=policies.configured(context.deployment.replicator.mounts),
+        name=deployment.name,
+        mounts=policies.configured(deployment.replicator.mounts),
         login=_login(context, reached, login, cidrs, jwt_issuer, server_id),
         invisible=invisible,
     )
@@ -121,8 +122,8 @@ def init(
     if print_connection:
         click.echo(text)
         return
-    name = context.deployment.connection_secret
-    function = Function(context.aws, context.deployment.function_name)
+    name = deployment.connection_secret
+    function = Function(context.aws, deployment.function_name)
     connection.replace(context.aws, name, text, function)
     context.say(f"{name} is written; {function.name} logged in with it")
 

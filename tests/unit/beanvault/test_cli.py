@@ -74,6 +74,41 @@ def test_all_mistakes_of_a_deployment_file_are_told_at_once(
         assert key in told
 
 
+READS_THE_FILE = [each for each in verbs() if each[0] not in ("init", "bundle", "package")]
+
+
+@pytest.mark.parametrize("verb", READS_THE_FILE, ids=" ".join)
+def test_every_verb_tells_all_mistakes_of_the_file_and_tries_nothing(
+    verb: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VAULT_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    config, connection = tmp_path / "beanvault.toml", tmp_path / "connection.json"
+    config.write_text('name = "A"\nregion = "nowhere"\n[vault]\nwhere = "moon"\n')
+    connection.write_text("{}")
+    arguments = {
+        "connect": [str(connection)],
+        "rotate": ["--vault-token-file", str(connection), "--vault-address", "https://127.0.0.1:9"],
+        "vault": ["--vault-address", "https://127.0.0.1:9"],
+    }
+    code = cli.run(["--config", str(config), *verb, *arguments.get(verb[0], [])])
+    told = capsys.readouterr().err
+    assert code == ExitCode.USAGE, told
+    assert "Traceback" not in told
+    for key in ("name", "region", "vault.where"):
+        assert key in told
+
+
+@pytest.mark.parametrize("verb", list(verbs()), ids=" ".join)
+def test_every_verb_refuses_an_option_it_does_not_have(
+    verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([*verb, "--nonsense"]) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert "--nonsense" in told
+    assert f"beanvault {' '.join(verb)} --help" in told
+
+
 def test_a_missing_file_points_to_init(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--config", str(tmp_path / "none.toml"), "render"]) == ExitCode.USAGE
     assert "beanvault init" in capsys.readouterr().err
