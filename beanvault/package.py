@@ -10,6 +10,7 @@ by the function.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -160,8 +161,12 @@ def _install(requirements: str, tree: Path, file: Path) -> None:
         "-r",
         str(file),
     ]
+    # Like pip and curl: companies put their own authority into the system's store.
+    environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise PackageError(
             f"uv didn't install the dependencies within {INSTALL_TIMEOUT} s",
