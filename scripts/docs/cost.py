@@ -1,0 +1,116 @@
+"""What a deployment costs a month: quantities from its templates, prices and assumptions from a file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.docs.markdown import ROOT, TEXT, code, page, table
+from templates import layers_of
+from templates.deployment import Deployment, VaultHost
+from templates.deployment_file import read
+
+FILE = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
+PRICES: Mapping[str, Any] = FILE["price"]
+APP_METRICS = 10
+"""The function's own, see docs/reference/metrics.md."""
+
+Line = tuple[str, float, str]
+"""What, how many units of the price a month, the price's name."""
+
+
+def build() -> str:
+    parts = []
+    for name in ("dev", "production"):
+        deployment = read(ROOT / "config" / f"{name}.toml")
+        priced = [
+            (what, units, price, units * PRICES[price][0])
+            for what, units, price in lines(deployment)
+            if units
+        ]
+        rows = [
+            (what, f"{units:,.0f}", f"{PRICES[price][0]:g} per {PRICES[price][1]}", f"{dollars:,.2f}")
+            for what, units, price, dollars in sorted(priced, key=lambda line: -line[3])
+        ]
+        total = sum(dollars for *_, dollars in priced)
+        parts += [
+            f"## config/{name}.toml: about {round(total, -1):,.0f} US dollars a month",
+            table(
+                ("what", "units", "price", "US dollars"), [*rows, ("**all**", "", "", f"**{total:,.2f}**")]
+            ),
+        ]
+    assumed = [(code(name), str(value)) for name, value in FILE["assumed"].items()]
+    prices = [
+        (code(name), f"{dollars:g} per {unit}", f"[AWS]({link})", source)
+        for name, (dollars, unit, link, source) in PRICES.items()
+    ]
+    return page(
+        "Cost",
+        "the rendered templates and `scripts/docs/prices.toml`",
+        f"An estimate, noted on {FILE['noted']}. {TEXT['cost']}",
+        *parts,
+        f"## Assumptions\n\n{TEXT['assumed']}",
+        table(("assumed", "value"), assumed),
+        f"## Prices\n\n{TEXT['prices']}",
+        table(("name", "US dollars", "check at", "taken from"), prices),
+    )
+
+
+def lines(deployment: Deployment) -> Iterator[Line]:
+    """Yield what a deployment is charged for; what costs less than a dollar is left out."""
+    counted = _counted(deployment)
+    hours, zones = _assumed("hours", deployment), deployment.network.availability_zones
+    app, database = deployment.app, deployment.database
+    yield "Load balancer", hours, "alb"
+    yield "Load balancer's use", _assumed("lcu", deployment) * hours, "lcu"
+    yield "NAT gateways", counted["AWS::EC2::NatGateway"] * hours, "nat"
+    yield "Traffic through NAT", _assumed("nat_gb", deployment), "nat_gb"
+    yield "Public addresses", (counted["AWS::EC2::NatGateway"] + zones) * hours, "ipv4"
+    yield "Interface endpoints", len(deployment.network.endpoints) * zones * hours, "endpoint"
+    yield "Transit gateway", counted.get("AWS::EC2::TransitGatewayAttachment", 0) * hours, "transit"
+    yield f"App's instances ({app.instance_types[0]})", app.min_instances * hours, app.instance_types[0]
+    yield "Disks of the app's instances", app.min_instances * _assumed("root_gb", deployment), "ebs_gb"
+    yield (
+        "Metrics of the app's instances",
+        app.min_instances * _assumed("instance_metrics", deployment),
+        "metric",
+    )
+    copies = 2 if database.multi_az else 1
+    yield f"Database ({database.instance_class})", copies * hours, database.instance_class
+    yield "The database's storage", copies * database.storage_gb, "rds_gb"
+    if database.backup_plan:
+        yield "Backup plan", database.storage_gb, "backup_gb"
+    yield "KMS keys", counted["AWS::KMS::Key"], "key"
+    # Beside the replicated ones: the connection secret, and the master user's.
+    yield "Secrets", _assumed("secrets", deployment) + 2, "secret"
+    calls = app.min_instances * _assumed("app_calls_per_hour", deployment) * hours / 10_000
+    yield "The app's calls of Secrets Manager", calls, "calls"
+    if deployment.edge.waf:
+        yield "Web ACL", 1, "acl"
+        yield "The web ACL's rules", _rules(deployment), "rule"
+    yield "Alarms", counted["AWS::CloudWatch::Alarm"], "alarm"
+    yield "The function's metrics", APP_METRICS, "metric"
+    yield "Logs", _assumed("log_gb", deployment), "log_gb"
+    if isinstance(deployment.vault, VaultHost):
+        yield f"Vault host ({deployment.vault.instance_type})", hours, deployment.vault.instance_type
+        yield "The Vault host's disks", deployment.vault.storage_gb + 16, "ebs_gb"
+        yield "The Vault host's private zone", 1, "zone"
+
+
+def _counted(deployment: Deployment) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for template in layers_of(deployment).values():
+        for resource in template.to_dict()["Resources"].values():
+            counted[resource["Type"]] = counted.get(resource["Type"], 0) + 1
+    return counted
+
+
+def _rules(deployment: Deployment) -> int:
+    return len(layers_of(deployment)["edge"].to_dict()["Resources"]["WebAcl"]["Properties"]["Rules"])
+
+
+def _assumed(name: str, deployment: Deployment) -> float:
+    value = FILE["assumed"][name]
+    return float(value[deployment.production] if isinstance(value, list) else value)
