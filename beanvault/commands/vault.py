@@ -11,7 +11,7 @@ from templates.replicator import token_audience
 
 from .. import connection
 from ..context import Context
-from ..errors import ConfigurationError
+from ..errors import BeanvaultError, ConfigurationError
 from ..function import Function
 from ..vault import logins, policies, setup
 from ..vault import server as vault_server
@@ -171,13 +171,13 @@ def _initialised(context: Context, reached: Server, shares: Shares, keys_file: P
         click.echo(keys.as_json(), err=True)
         click.echo("These are shown once and kept nowhere. Note them now.", err=True)
     if keys.encrypted:
-        raise ConfigurationError(
+        raise BeanvaultError(
             "the shares are encrypted for their holders, who have to unseal it now",
             "then run this again with --vault-token-file",
         )
     vault_server.unseal(reached, () if keys.recovery else keys.keys)
     if shares.root_pgp_key:
-        raise ConfigurationError(
+        raise BeanvaultError(
             "the root token is encrypted for its holder",
             "decrypt it, and run this again with --vault-token-file",
         )

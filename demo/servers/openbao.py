@@ -49,14 +49,18 @@ class OpenBao:
     address: str
     ca_file: Path
     process: Process
+    configuration: Path
 
     @classmethod
-    def start(cls, directory: Path, authority: Authority, audit_address: str | None = None) -> OpenBao:
+    def start(
+        cls, directory: Path, authority: Authority, audit_address: str | None = None, seal: str = ""
+    ) -> OpenBao:
         """Start a server with its data below *directory*; it answers, and waits to be initialised.
 
         *audit_address* (an http URL) receives the audit records besides the file `audit.log`. Both are
         declared here because OpenBao takes audit devices from its configuration only; the file stays so that
-        the other's end never stops the server (https://openbao.org/docs/audit/).
+        the other's end never stops the server (https://openbao.org/docs/audit/). *seal* is the stanza of a
+        seal that opens by itself; without one the server waits for its unseal keys.
         """
         data = directory / "openbao"
         data.mkdir(parents=True, mode=0o700)
@@ -74,11 +78,20 @@ class OpenBao:
                 pair=pair,
                 push="" if audit_address is None else PUSH.format(address=audit_address),
             )
+            + seal
         )
-        process = Process.start(
-            "OpenBao", [require_tool("bao"), "server", f"-config={configuration}"], data / "server.log"
-        )
-        server = cls(address, authority.ca_file, process)
+        return cls._run(address, authority.ca_file, configuration)
+
+    def restarted(self) -> OpenBao:
+        """Stop the server and start it again with what it had."""
+        self.stop()
+        return self._run(self.address, self.ca_file, self.configuration)
+
+    @classmethod
+    def _run(cls, address: str, ca_file: Path, configuration: Path) -> OpenBao:
+        command = [require_tool("bao"), "server", f"-config={configuration}"]
+        process = Process.start("OpenBao", command, configuration.with_name("server.log"))
+        server = cls(address, ca_file, process, configuration)
         process.wait_until(server._answers)
         return server
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 import stat
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -248,3 +252,84 @@ def test_errors_say_what_to_do(openbao: Unsealed, ready: Server) -> None:
         server.status(Server("https://127.0.0.1:9"))
     with pytest.raises(ConfigurationError, match="not an https address"):
         Server("http://127.0.0.1:8200")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A person with a PGP key pair, kept by GnuPG in a directory of its own."""
+
+    home: Path
+
+    @classmethod
+    def made(cls, home: Path, name: str) -> Holder:
+        home.mkdir(mode=0o700)
+        holder = cls(home)
+        holder._gpg("--quick-generate-key", f"{name} <{name}@example.com>", "rsa2048", "encrypt", "never")
+        return holder
+
+    @property
+    def public_key(self) -> str:
+        return base64.b64encode(self._gpg("--export")).decode()
+
+    def decrypted(self, share: str, encoding: str = "base64") -> str:
+        """Return what Vault encrypted for this holder."""
+        raw = base64.b64decode(share) if encoding == "base64" else bytes.fromhex(share)
+        return self._gpg("--decrypt", stdin=raw).decode()
+
+    def end(self) -> None:
+        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=True)
+
+    def _gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--passphrase", ""]
+        command += ["--pinentry-mode", "loopback", *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=60).stdout
+
+
+@pytest.fixture
+def holders() -> Iterator[list[Holder]]:
+    with tempfile.TemporaryDirectory(prefix="gpg") as short:  # its agent's socket takes 108 characters
+        made = [Holder.made(Path(short) / name, name) for name in ("ada", "grace")]
+        yield made
+        for holder in made:
+            holder.end()
+
+
+def test_shares_encrypted_for_their_holders_open_it_only_in_their_hands(
+    empty: Server, holders: list[Holder]
+) -> None:
+    """With GnuPG: each share opens for its holder alone, the root token for the one named."""
+    shares = Shares(2, 2, tuple(holder.public_key for holder in holders), holders[0].public_key)
+    keys = server.initialise(empty, shares)
+    assert keys.encrypted
+    with pytest.raises(server.VaultError):
+        server.unseal(empty, keys.keys)  # encrypted, they are no keys
+    with pytest.raises(subprocess.CalledProcessError):
+        holders[1].decrypted(keys.keys[0])
+    # What is inside is the share in hex, as Vault's own command line takes it.
+    opened = [holder.decrypted(share) for holder, share in zip(holders, keys.keys, strict=True)]
+    server.unseal(empty, opened)
+    assert not server.status(empty)["sealed"]
+    token = holders[0].decrypted(keys.root_token)
+    assert empty.client(token).is_authenticated()
+
+
+def test_a_server_that_unseals_itself_gives_recovery_keys_and_opens_after_a_restart(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """By OpenBao's static seal, which has the same life as AWS KMS: the server keeps its own way in."""
+    key = tmp_path / "seal.key"
+    key.write_bytes(secrets.token_bytes(32))
+    seal = f'seal "static" {{\n  current_key_id = "one"\n  current_key = "file://{key}"\n}}\n'
+    running = OpenBao.start(tmp_path, authority, seal=seal)
+    try:
+        reached = Server(running.address, running.ca_file)
+        keys = server.initialise(reached, Shares(3, 2))
+        assert (keys.recovery, len(keys.keys)) == (True, 3)
+        assert "recovery_keys" in json.loads(keys.as_json())
+        server.unseal(reached, ())
+        running = running.restarted()
+        server.unseal(reached, ())
+        assert not server.status(reached)["sealed"]
+        assert reached.client(keys.root_token).is_authenticated()
+    finally:
+        running.stop()
