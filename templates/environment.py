@@ -67,7 +67,7 @@ def build(deployment: Deployment) -> Template:
     environment = template.add_resource(
         Environment(
             "Environment",
-            DependsOn=[placeholder.title],  # so that it outlives the environment that may run it
+            DependsOn=[placeholder.title],
             VersionLabel=If(CREATING, Ref(placeholder), NoValue),
             ApplicationName=Ref(application),
             EnvironmentName=deployment.environment_name,
@@ -76,6 +76,11 @@ def build(deployment: Deployment) -> Template:
             OptionSettings=[setting.rendered() for setting in settings],
             Tags=tags(deployment, LAYER),
         )
+    )
+    suppress(
+        environment,
+        "W3005",
+        "Once the stack names no version, only this lets the placeholder outlive what may run it.",
     )
     template.add_output(
         [
@@ -220,8 +225,8 @@ def _add_placeholder(template: Template, application: Application) -> Applicatio
     return template.add_resource(
         ApplicationVersion(
             "Placeholder",
-            # An environment may run it still when another takes its place here.
-            UpdateReplacePolicy="Retain",
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Retain",  # an environment may run it still when another takes its place
             ApplicationName=Ref(application),
             Description="Says that nothing is deployed yet",
             SourceBundle=SourceBundle(S3Bucket=Ref(bucket), S3Key=Ref(key)),
