@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
 from flask import (
@@ -21,6 +21,7 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, UnsupportedMediaType
 
 from . import entries, protection, status
@@ -39,11 +40,21 @@ api = Blueprint("api", __name__, url_prefix="/api")
 checks = Blueprint("checks", __name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the views work with."""
+
+    database: Database
+    credentials: Credentials
+    mode: str
+    instance: Instance
+
+
 def create_app(database: Database, credentials: Credentials, *, mode: str, instance: Instance) -> Flask:
     """Return the WSGI application over *database*."""
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, MAX_FORM_PARTS=10)
-    app.extensions["beanvault"] = (database, credentials, mode, instance)
+    app.extensions["beanvault"] = Parts(database, credentials, mode, instance)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for blueprint in (page, api, checks):
         app.register_blueprint(blueprint)
@@ -71,21 +82,21 @@ def add_from_form() -> ResponseReturnValue:
         text = entries.parse_text(request.form.get("text"))
     except entries.InvalidEntry as error:
         return _page(problem=str(error), text=request.form.get("text", "")[: 2 * entries.LONGEST]), 400
-    _database().run(lambda connection: entries.add(connection, key, text))
+    _parts().database.run(lambda connection: entries.add(connection, key, text))
     return redirect(url_for("page.show"), 303)
 
 
 @page.post("/entries/<int:entry>/delete")
 def delete_from_form(entry: int) -> ResponseReturnValue:
     """Delete an entry; forms know no DELETE."""
-    _database().run(lambda connection: entries.remove(connection, entry))
+    _parts().database.run(lambda connection: entries.remove(connection, entry))
     return redirect(url_for("page.show"), 303)
 
 
 @api.get("/entries")
 def list_entries() -> ResponseReturnValue:
     """A page of entries, the newest first; `?before=<id>` continues."""
-    found = _database().run(lambda connection: entries.latest(connection, _before()))
+    found = _parts().database.run(lambda connection: entries.latest(connection, _before()))
     return jsonify({"entries": [_json(entry) for entry in found]})
 
 
@@ -98,21 +109,21 @@ def add_entry() -> ResponseReturnValue:
         raise BadRequest("The JSON is nested too deeply.") from None
     text = entries.parse_text(document.get("text") if isinstance(document, dict) else None)
     key = entries.parse_request_key(request.headers.get("Idempotency-Key", str(uuid.uuid4())))
-    entry = _database().run(lambda connection: entries.add(connection, key, text))
+    entry = _parts().database.run(lambda connection: entries.add(connection, key, text))
     return jsonify(_json(entry)), 201
 
 
 @api.delete("/entries/<int:entry>")
 def delete_entry(entry: int) -> ResponseReturnValue:
     """Delete an entry; 204 also when it is gone already, so that a repeated request is no error."""
-    _database().run(lambda connection: entries.remove(connection, entry))
+    _parts().database.run(lambda connection: entries.remove(connection, entry))
     return "", 204
 
 
 @api.get("/status")
 def show_status() -> ResponseReturnValue:
     """How this request went, and how the last rotation."""
-    return jsonify(_database().run(_status))
+    return jsonify(_parts().database.run(_status))
 
 
 @checks.get("/healthz")
@@ -124,13 +135,13 @@ def healthz() -> ResponseReturnValue:
 @checks.get("/readyz")
 def readyz() -> ResponseReturnValue:
     """Whether the database can be used now, and the state of the credential."""
-    database, credentials, _, _ = current_app.extensions["beanvault"]
+    parts = _parts()
     try:
-        database.probe()
+        parts.database.probe()
         problem = None
     except DatabaseError as error:
         problem = type(error).__name__
-    health = credentials.health()
+    health = parts.credentials.health()
     answer = {
         "ready": problem is None,
         "database": problem or "ok",
@@ -143,19 +154,19 @@ def readyz() -> ResponseReturnValue:
     return jsonify(answer), 200 if problem is None else 503
 
 
-def _database() -> Database:
-    database: Database = current_app.extensions["beanvault"][0]
-    return database
+def _parts() -> Parts:
+    parts: Parts = current_app.extensions["beanvault"]
+    return parts
 
 
-def _status(connection: Any) -> dict[str, Any]:
-    _, credentials, mode, instance = current_app.extensions["beanvault"]
-    return status.describe(request, instance, mode, credentials, connection)
+def _status(connection: Connection) -> dict[str, Any]:
+    parts = _parts()
+    return status.describe(request, parts.instance, parts.mode, parts.credentials, connection)
 
 
 def _page(problem: str | None = None, text: str = "") -> str:
     before = _before()
-    found, told = _database().run(
+    found, told = _parts().database.run(
         lambda connection: (entries.latest(connection, before), _status(connection))
     )
     return render_template(
@@ -167,7 +178,6 @@ def _page(problem: str | None = None, text: str = "") -> str:
         text=text,
         longest=entries.LONGEST,
         request_key=uuid.uuid4(),
-        now=datetime.now(UTC),
     )
 
 
