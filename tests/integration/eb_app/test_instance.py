@@ -125,6 +125,34 @@ def test_a_slow_reader_holds_no_thread_and_fills_no_disk(boot: Boot, world: Worl
     assert [entry["text"] for entry in body["entries"]] == ["😀" * LONGEST] * PAGE
 
 
+def test_what_is_no_http_ends_at_nginx(boot: Boot) -> None:
+    """Smuggling, two hosts, none at all, endless lines, garbage: refused with HSTS; then all goes on."""
+    running = boot()
+    host = b"Host: localhost\r\n"
+    chunked = host + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    sent = {
+        b"POST /api/entries HTTP/1.1\r\n" + chunked + b"Content-Length: 5\r\n\r\n0\r\n\r\n": 400,
+        b"POST /api/entries HTTP/1.1\r\n" + chunked + b"\r\n5000\r\n" + b"x" * 0x5000 + b"\r\n0\r\n\r\n": 413,
+        b"POST /api/entries HTTP/1.1\r\n" + chunked + b"\r\nnonsense\r\n": 400,
+        b"GET / HTTP/1.1\r\n" + host + b"Host: evil.example\r\n\r\n": 400,
+        b"GET / HTTP/1.1\r\n\r\n": 400,
+        b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n" + host + b"\r\n": 414,
+        b"GET / HTTP/1.1\r\n" + host + b"Cookie: " + b"a" * 40_000 + b"\r\n\r\n": 400,
+        b"\x16\x03\x01\x00\r\n\r\n": 400,
+    }
+    context = ssl.create_default_context(cafile=str(running.certificate))
+    for request, status in sent.items():
+        with (
+            socket.create_connection(("127.0.0.1", running.ports[443]), timeout=30) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as visitor,
+        ):
+            visitor.sendall(request)
+            answer = visitor.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 %d " % status), (request[:80], answer[:80])
+        assert b"Strict-Transport-Security: max-age=31536000" in answer
+    assert running.get("/api/entries") == 200
+
+
 def test_the_health_log_is_kept(boot: Boot) -> None:
     """Enhanced health reads it; the server on 443 writes it as the platform's own does."""
     running = boot()
