@@ -1,0 +1,26 @@
+"""What the README shows is what the project does now."""
+
+from __future__ import annotations
+
+import re
+
+from demo.flow import STEPS
+from templates.current import PLATFORM
+from tests.unit.docs.markdown_files import FILES, ROOT, blocks
+
+
+def test_the_shown_output_has_the_demos_steps() -> None:
+    (shown,) = blocks((ROOT / "README.md").read_text(), "text")
+    told = re.findall(rf"^✓ (\d)/{len(STEPS)} (.+) [\d.]+ s$", shown, re.MULTILINE)
+    assert [title for _, title in told] == [title for title, _ in STEPS]
+    assert [int(number) for number, _ in told] == list(range(1, len(STEPS) + 1))
+
+
+def test_documents_name_the_platform_that_the_templates_use() -> None:
+    """`eb init` with last year's platform is refused."""
+    named = {
+        platform
+        for file in FILES
+        for platform in re.findall(r"64bit Amazon Linux 2023 v[\d.]+ running Python [\d.]+", file.read_text())
+    }
+    assert named == {PLATFORM.use}
