@@ -105,6 +105,37 @@ def test_a_connection_killed_in_the_middle_of_a_transaction_is_not_noticed(world
     assert len(world.sql(f"SELECT id FROM `{world.schema}`.entries")) == 1
 
 
+def test_the_victim_of_a_deadlock_is_run_again(world: World) -> None:
+    """The database has ended its transaction in favour of another one; nobody did anything wrong."""
+    database = world.database(world.credentials())
+    table = f"`{world.schema}`.entries"
+    for number in (1, 2):
+        key = str(uuid.UUID(int=number))
+        database.run(lambda connection, key=key: entries.add(connection, key, "row"))
+    touch = f"UPDATE {table} SET created_at = NOW() WHERE text = 'row' AND request_key = "
+    first, second = (f"{touch}'{uuid.UUID(int=number)}'" for number in (1, 2))
+    runs: list[int] = []
+    with world.mariadb.admin() as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        # The one that has changed less becomes the victim.
+        rows = ", ".join("(UUID(), 'heavy', NOW())" for _ in range(100))
+        cursor.execute(f"INSERT INTO {table} (request_key, text, created_at) VALUES {rows}")
+        cursor.execute(first)
+        rival = threading.Thread(target=lambda: (cursor.execute(second), cursor.execute("COMMIT")))
+
+        def work(connection: Any) -> None:
+            runs.append(1)
+            connection.execute(text(second))
+            if len(runs) == 1:
+                rival.start()
+                until(lambda: world.sql("SELECT 1 FROM information_schema.innodb_lock_waits") != [])
+            connection.execute(text(first))
+
+        database.run(work)
+        rival.join()
+    assert len(runs) == 2
+
+
 def test_a_connection_that_is_lost_again_and_again_is_an_error_at_last(world: World) -> None:
     """The database gives up being tried: no request loops for ever."""
     database = world.database(world.credentials())
@@ -151,6 +182,23 @@ def test_a_pool_that_died_as_a_whole_costs_one_request_nothing(world: World) -> 
     fill(database, 8)
     assert world.kill_connections() >= 8
     assert database.run(entries.latest) == []
+
+
+def test_one_lost_connection_takes_no_other_with_it(world: World) -> None:
+    """While logins are refused the others are all there is; SQLAlchemy would close them as well."""
+    database = world.database(world.credentials(), pool_size=2, connection_age=3600, wait=5)
+    fill(database, 2)
+    world.change_password(world.blue, "two")
+    runs: list[int] = []
+
+    def work(connection: Any) -> None:
+        runs.append(connection.execute(text("SELECT CONNECTION_ID()")).scalar_one())
+        if len(runs) == 1:
+            world.sql(f"KILL {runs[0]}")
+        connection.execute(text("SELECT 1"))
+
+    database.run(work)
+    assert len(runs) == 2
 
 
 def test_readiness_is_not_fooled_by_a_connection_that_was_lost_while_nobody_used_it(world: World) -> None:

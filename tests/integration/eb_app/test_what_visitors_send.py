@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from eb_app.entries import LONGEST, PAGE
 from eb_app.logs import JsonFormatter
@@ -230,6 +232,15 @@ def test_an_error_of_the_database_is_logged_without_content(
     told = json.dumps([json.loads(JsonFormatter().format(record)) for record in caplog.records])
     assert "error 1146" in told
     assert CANARY not in told + answer.text
+
+
+def test_an_error_of_the_database_hides_the_content_itself(world: World) -> None:
+    """Whoever logs such an error one day, in full, still logs nothing that a visitor wrote."""
+    engine = world.database(world.credentials()).engine
+    with pytest.raises(DBAPIError) as raised, engine.begin() as connection:
+        connection.execute(text("INSERT INTO nowhere VALUES (:text)"), {"text": CANARY})
+    assert "INSERT INTO nowhere" in str(raised.value)
+    assert CANARY not in str(raised.value)
 
 
 def test_the_status_tells_all_but_the_password(client: FlaskClient, world: World) -> None:
