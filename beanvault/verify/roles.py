@@ -30,13 +30,13 @@ def _none(breaks: Rule, told: str) -> Callable[[Live], Iterator[Seen]]:
 
 
 def _administrator(_: Grant, statement: Any) -> bool:
-    return "*" in listed(statement.get("Action", ())) and "*" in listed(statement.get("Resource", ()))
+    return "*" in listed(statement.get("Action", [])) and "*" in listed(statement.get("Resource", []))
 
 
 def _whole_service(grant: Grant, statement: Any) -> bool:
     """IAM.21 is about policies of one's own: AWS answers for those it keeps up to date."""
     return not grant.by_aws and any(
-        action == "*" or action.endswith(":*") for action in listed(statement.get("Action", ()))
+        action == "*" or action.endswith(":*") for action in listed(statement.get("Action", []))
     )
 
 
@@ -44,7 +44,7 @@ DECRYPTING = ("kms:Decrypt", "kms:ReEncryptFrom")
 
 
 def _any_key(grant: Grant, statement: Any) -> bool:
-    patterns = [action.lower() for action in listed(statement.get("Action", ()))]
+    patterns = [action.lower() for action in listed(statement.get("Action", []))]
     decrypts = any(fnmatchcase(action.lower(), each) for action in DECRYPTING for each in patterns)
     return not grant.by_aws and decrypts and _everything(statement)
 
@@ -75,7 +75,7 @@ def _trust(live: Live) -> Iterator[Seen]:
         loose = []
         for statement in listed(document["Statement"]):
             principal = statement.get("Principal", {})
-            services = listed(principal.get("Service", ())) if isinstance(principal, dict) else []
+            services = listed(principal.get("Service", [])) if isinstance(principal, dict) else []
             only_services = isinstance(principal, dict) and set(principal) == {"Service"}
             bound = "sts:ExternalId" in str(statement.get("Condition", {}))
             beanstalk = any(service.startswith("elasticbeanstalk.") for service in services)
@@ -91,8 +91,8 @@ def _never_reads(live: Live) -> Iterator[Seen]:
     connection = live.deployment.connection_secret
     denied = any(
         statement["Effect"] == "Deny"
-        and "secretsmanager:GetSecretValue" in listed(statement.get("Action", ()))
-        and all(f":secret:{connection}" in each for each in listed(statement.get("NotResource", ("",))))
+        and "secretsmanager:GetSecretValue" in listed(statement.get("Action", []))
+        and all(f":secret:{connection}" in each for each in listed(statement.get("NotResource", "")))
         and not statement.get("Condition")
         for grant in live.roles.get(role, ())
         for statement in grant.statements

@@ -43,9 +43,11 @@ def verify(live: Live, only: tuple[str, ...] = ()) -> Iterator[Finding]:
             seen = list(control.look(live))
         except FAILURES as error:
             yield finding(Status.UNKNOWN, "", str(explained(error)))
-        except (Missing, KeyError, IndexError) as error:
-            told = str(error) if isinstance(error, Missing) else f"AWS's answer lacks {error}"
-            yield finding(Status.UNKNOWN, "", told)
+        except Missing as error:
+            yield finding(Status.UNKNOWN, "", str(error))
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # One answer of an unforeseen shape must not keep the other controls from being asked.
+            yield finding(Status.UNKNOWN, "", f"AWS's answer has an unforeseen shape: {error!r}")
         else:
             if not seen:
                 yield finding(Status.NOT_APPLICABLE, "", "there is nothing it applies to")
