@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -63,6 +64,8 @@ class Clients:
 
     def __init__(self, session: boto3.session.Session | None = None) -> None:
         self.session = session or lean_session()
+        # Whoever turns all logs up must not find parameters, and with them values, in botocore's.
+        logging.getLogger("botocore").setLevel(logging.INFO)
         self.session.events.register("before-parse", _refuse_half_an_answer, unique_id="beanvault-whole")
 
     @cached_property
