@@ -176,14 +176,6 @@ def fill(database: Database, number: int) -> None:
         connection.close()
 
 
-def test_a_pool_that_died_as_a_whole_costs_one_request_nothing(world: World) -> None:
-    """Right after a failover a single request may come upon every dead connection, one after the other."""
-    database = world.database(world.credentials(), pool_size=8)
-    fill(database, 8)
-    assert world.kill_connections() >= 8
-    assert database.run(entries.latest) == []
-
-
 def test_one_lost_connection_takes_no_other_with_it(world: World) -> None:
     """While logins are refused the others are all there is; SQLAlchemy would close them as well."""
     database = world.database(world.credentials(), pool_size=2, connection_age=3600, wait=5)

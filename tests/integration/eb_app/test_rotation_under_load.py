@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from demo.servers.proxy import Proxy
+from eb_app import entries
 from eb_app.credentials import Credential, Health, Rotation
 from eb_app.demand import Demand
+from eb_app.errors import LoginRefused
 
 from .conftest import Visitors, World, aws_client, until
 
@@ -172,6 +176,32 @@ def test_more_requests_than_may_wait_are_told_to_come_back(world: World) -> None
         served = len(visitors.statuses)
         until(lambda: len(visitors.statuses) > served + 100)
         assert 200 in visitors.statuses[served:]
+
+
+def test_a_place_to_wait_is_given_back(world: World) -> None:
+    """A request that has waited in vain leaves its place to the next."""
+    database = world.database(world.credentials(), wait=0.2, waiting=1)
+    world.change_password(world.blue, "two")
+    for _ in range(3):
+        with pytest.raises(LoginRefused):
+            database.run(entries.latest)
+
+
+def test_a_refused_login_is_tried_once_a_second_however_many_wait(world: World) -> None:
+    """What refuses us isn't mended by knocking faster, and MySQL can lock accounts after failed logins.
+
+    Only what was being opened when the first was refused comes on top: at most a pool.
+    """
+    app = world.app(wait=5, pool_size=3)
+    world.change_password(world.blue, "two")
+
+    def denied() -> int:
+        return int(world.sql("SHOW GLOBAL STATUS LIKE 'Access_denied_errors'")[0][1])
+
+    before, began = denied(), time.monotonic()
+    with Visitors(app, threads=6) as visitors:
+        until(lambda: len(visitors.failed) >= 6)
+    assert 4 <= denied() - before <= time.monotonic() - began + 3
 
 
 def test_a_dropped_user_is_an_error_with_a_reason(world: World, caplog: Any) -> None:
