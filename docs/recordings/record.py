@@ -1,0 +1,184 @@
+"""Record the command line as text: the real commands against the local AWS, through a pseudo-terminal.
+
+Each recording is written twice: as an asciicast (https://docs.asciinema.org/manual/asciicast/v2/), which
+keeps colours and times, and as plain text to be read. Made anew by `scripts/record`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import struct
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fcntl import ioctl
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from demo.servers.authority import Authority  # noqa: E402 - the path has to be there first
+from demo.servers.localaws import LocalAws, clean_environment  # noqa: E402
+from demo.servers.mariadb import MariaDB  # noqa: E402
+from demo.servers.openbao import OpenBao  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+COLUMNS, LINES = 110, 34
+SECONDS = 600
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class RecordingFailed(Exception):
+    """A command ended otherwise than it should, or not in time; the message holds what it printed."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A terminal in a directory, and what is said there instead of this machine's own names."""
+
+    directory: Path
+    environment: Mapping[str, str]
+    instead: Mapping[str, str]
+    """What is written instead of addresses and directories that differ from one recording to the next."""
+    casts: list[str] = field(default_factory=list)
+
+    def record(
+        self, name: str, command: str, answers: Sequence[tuple[str, str]] = (), status: int = 0
+    ) -> None:
+        """Run *command* in a shell; give each answer when its prompt is there; write the two files.
+
+        :raises RecordingFailed: it ended with another status
+        """
+        begin = time.monotonic()
+        events: list[tuple[float, str]] = [(0.0, f"$ {command}\r\n")]
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(self.directory)
+            shell = ["bash", "--norc", "-c", f"set -o pipefail; {command}"]
+            os.execve("/bin/bash", shell, dict(self.environment))  # noqa: S606 - a shell is what is recorded
+        ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        waiting, seen = list(answers), ""
+        while True:
+            if time.monotonic() - begin > SECONDS:
+                os.kill(pid, 9)
+                raise RecordingFailed(f"{command} did not end within {SECONDS} s:\n{seen}")
+            if not select.select([terminal], [], [], 1)[0]:
+                continue
+            try:
+                data = os.read(terminal, 65536).decode(errors="replace")
+            except OSError:  # the end of a pseudo-terminal
+                break
+            if not data:
+                break
+            seen += data
+            events.append((time.monotonic() - begin, data))
+            if waiting and waiting[0][0] in seen:
+                os.write(terminal, f"{waiting.pop(0)[1]}\n".encode())
+                seen = ""
+        ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(terminal)
+        if ended != status:
+            raise RecordingFailed(f"{command} ended with {ended}:\n{''.join(text for _, text in events)}")
+        self._write(name, events, time.monotonic() - begin, ended)
+
+    def _write(self, name: str, events: Sequence[tuple[float, str]], seconds: float, ended: int) -> None:
+        header = {"version": 2, "width": COLUMNS, "height": LINES, "title": f"beanvault {name}"}
+        lines = [json.dumps(header)]
+        lines += [json.dumps([round(at, 3), "o", self._told(text)]) for at, text in events]
+        (HERE / f"{name}.cast").write_text("\n".join(lines) + "\n")
+        text = self._told(ESCAPES.sub("", "".join(text for _, text in events)).replace("\r\n", "\n"))
+        plain = "\n".join(line.rstrip() for line in text.splitlines())
+        (HERE / f"{name}.txt").write_text(f"{plain}\n\n[exit {ended}, {seconds:.1f} s]\n")
+        print(f"{name}: {seconds:.1f} s")
+
+    def _told(self, text: str) -> str:
+        for real, shown in self.instead.items():
+            text = text.replace(real, shown)
+        return text
+
+
+def main() -> None:
+    """Start the servers, record each command in the order a deployment meets them, and stop the servers."""
+    with tempfile.TemporaryDirectory(prefix="recording") as scratch:
+        home = Path(scratch) / "shop"
+        home.mkdir()
+        authority = Authority(Path(scratch) / "authority")
+        mariadb = MariaDB.start(Path(scratch), authority)
+        openbao = OpenBao.start(Path(scratch), authority)
+        aws = LocalAws.start(Path(scratch), mariadb)
+        try:
+            record(home, aws, openbao, mariadb)
+        finally:
+            aws.stop()
+            openbao.stop()
+            mariadb.stop()
+
+
+def record(home: Path, aws: LocalAws, openbao: OpenBao, mariadb: MariaDB) -> None:
+    (home / "authority.pem").write_bytes(openbao.ca_file.read_bytes())
+    environment = {
+        **{k: v for k, v in clean_environment().items() if not k.startswith("VAULT_")},
+        **aws.environment(),
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "TERM": "xterm-256color",
+        "VAULT_ADDR": openbao.address,
+        "VAULT_CACERT": "authority.pem",
+    }
+    instead = {
+        str(home): "~/shop",
+        str(ROOT): "~/beanvault",
+        openbao.address: "https://vault.example.com:8200",
+        openbao.address.rpartition(":")[2]: "8200",
+        aws.endpoint: "https://aws.example.com",
+        str(mariadb.port): "3307",
+    }
+    session = Session(home, environment, instead)
+    session.record(
+        "init",
+        "beanvault init",
+        [
+            ("Name", "shop"),
+            ("Region", "eu-central-1"),
+            ("Host name of the app", ""),
+            ("Vault's addresses", "127.0.0.1/32"),
+        ],
+    )
+    file = home / "beanvault.toml"
+    # The local database and Vault listen on ports of their own, with an authority of their own.
+    described = file.read_text().replace("port = 8200", f"port = {openbao.address.rpartition(':')[2]}")
+    ours = f'[database]\nport = {mariadb.port}\nca_file = "{mariadb.ca_file}"\nsecret_ttl_seconds = 1\n'
+    file.write_text(described.replace("[database]\n", ours))
+    session.record("doctor", "beanvault doctor", status=1)
+    aws.client("ec2").enable_ebs_encryption_by_default()
+    session.record("deploy", "beanvault deploy --yes")
+    session.record("vault-init", "beanvault vault init --keys-file keys.json", [("unseal it?", "y")])
+    session.record(
+        "connect",
+        "beanvault vault init --keys-file keys.json --print-connection | beanvault connect -",
+    )
+    token = json.loads((home / "keys.json").read_text())["root_token"]
+    session.record("rotate", "beanvault rotate", [("Vault token", token)])
+    session.record("status", "beanvault status")
+    session.record("verify", "beanvault verify --html report.html")
+    shutil.copy(home / "report.html", HERE / "verify.html")
+    bucket = next(b["Name"] for b in aws.client("s3").list_buckets()["Buckets"] if "logbucket" in b["Name"])
+    aws.client("s3").delete_bucket_encryption(Bucket=bucket)
+    session.record("verify-red", "beanvault verify", status=1)
+    session.record("destroy", "beanvault destroy", [("Type shop to delete", "shop")])
+    secrets = [token, *json.loads((home / "keys.json").read_text())["unseal_keys"]]
+    written = "".join(each.read_text() for each in HERE.iterdir() if each.is_file())
+    if any(secret in written for secret in secrets):
+        raise RecordingFailed("a recording holds a secret: it must not be kept")
+
+
+if __name__ == "__main__":
+    main()
