@@ -44,6 +44,12 @@ VERBS = (
 
 DEFAULT_CONFIG = Path("beanvault.toml")
 
+COMPLETION = """\b
+Shell completion: put one of these into your shell's start file:
+  eval "$(_BEANVAULT_COMPLETE=bash_source beanvault)"
+  eval "$(_BEANVAULT_COMPLETE=zsh_source beanvault)"
+  _BEANVAULT_COMPLETE=fish_source beanvault | source"""
+
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
     f"  {code.value:>3}  {words}"
     for code, words in {
@@ -80,7 +86,11 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Verbs,
+    epilog=f"{EXIT_CODES}\n\n{COMPLETION}",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "-c",
     "--config",
@@ -105,6 +115,8 @@ def cli(ctx: click.Context, /, endpoint_url: str | None, **options: Any) -> None
       beanvault doctor                 tells what is missing
       beanvault deploy                 creates the stacks, after showing them
       beanvault vault init             prepares Vault
+      beanvault rotate                 makes the app's credential
+      beanvault verify                 tells whether it is hardened
     """
     from .context import Context
 

@@ -149,15 +149,21 @@ def _quotas(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
 
 def _service_roles(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
     """Look for the service-linked roles that a first environment, balancer and database need."""
-    for service in ("elasticbeanstalk", "elasticloadbalancing", "rds", "autoscaling"):
-        path = f"/aws-service-role/{service}.{deployment.url_suffix.removesuffix('.cn')}/"
-        if not aws.client("iam").list_roles(PathPrefix=path)["Roles"]:
-            yield Finding(
-                "service-linked roles",
-                Verdict.UNKNOWN,
-                f"the one of {service} isn't there; AWS makes it at first use if you may",
-                f"aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com",
-            )
+    suffix = deployment.url_suffix.removesuffix(".cn")
+    missing = [
+        service
+        for service in ("elasticbeanstalk", "elasticloadbalancing", "rds", "autoscaling")
+        if not aws.client("iam").list_roles(PathPrefix=f"/aws-service-role/{service}.{suffix}/")["Roles"]
+    ]
+    if not missing:
+        yield Finding("service-linked roles", Verdict.GOOD, "all are there")
+        return
+    yield Finding(
+        "service-linked roles",
+        Verdict.UNKNOWN,
+        f"not there yet: {', '.join(missing)}; AWS makes each at its first use, if you may",
+        "if you may not: aws iam create-service-linked-role --aws-service-name SERVICE.amazonaws.com",
+    )
 
 
 def _certificate(deployment: Deployment, aws: Aws) -> Iterator[Finding]:

@@ -46,8 +46,14 @@ def command(
             f"{result.stack}  {result.outcome.value}  {len(result.changes)} changes  {result.seconds:.0f} s"
         )
     if not layers and not plan_only:
-        name = context.deployment.environment_name
-        context.say(f"Next: beanvault vault init, beanvault connect, beanvault bundle && eb deploy {name}")
+        app, environment = context.deployment.application_name, context.deployment.environment_name
+        context.say(
+            "Next:\n"
+            "  beanvault vault init   (a Vault that is ready: beanvault connect)\n"
+            "  beanvault rotate       makes and replicates the app's credential\n"
+            f"  beanvault bundle && eb init {app} && eb use {environment} && eb deploy\n"
+            "  beanvault verify"
+        )
 
 
 def _plain(result: Result) -> dict[str, object]:

@@ -125,7 +125,7 @@ def init(
     name = deployment.connection_secret
     function = Function(context.aws, deployment.function_name)
     connection.replace(context.aws, name, text, function)
-    context.say(f"{name} is written; {function.name} logged in with it")
+    context.say(f"{name} is written; {function.name} logged in with it. Next: beanvault rotate")
 
 
 def _opened(

@@ -128,3 +128,20 @@ def test_refusals_of_aws_are_told_apart_by_their_code(code: str, kind: type[Exce
     assert isinstance(error, kind)
     assert "DescribeStacks" in str(error)
     assert error.remedy
+
+
+def test_a_shell_completes_verbs_and_options(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the shell asks for it, after the line that the help shows."""
+    monkeypatch.setenv("_BEANVAULT_COMPLETE", "bash_complete")
+    for words, expected in (
+        ("beanvault de", "plain,deploy"),
+        ("beanvault deploy --plan", "plain,--plan-only"),
+    ):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        with pytest.raises(SystemExit) as ended:
+            cli.run([])
+        assert ended.value.code == 0
+        assert expected in capsys.readouterr().out
