@@ -52,8 +52,8 @@ DRAWS = 500
 WORKERS = 2
 PRICE = 0.05 / 10_000
 """US dollars a call, https://aws.amazon.com/secrets-manager/pricing/"""
-LOOKS = 1.0
-"""Seconds between two looks at the cache, at most (eb_app/credentials/secret.py)."""
+BEAT = 1.0
+"""Seconds between two calls of the cache, at most (eb_app/credentials/secret.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +210,12 @@ def time_taken(at: Bench, rounds: int, say: Callable[[str], None]) -> tuple[Tabl
 def calls_an_hour(ttl: int) -> float:
     """Return how often one process looks at the secret in an hour, on the average.
 
-    AWS's client looks again after a time between half the time to live and all of it, in whole seconds; the
-    app's thread looks at its cache once a second, or twice in the time to live if that is more often, so half
-    of that comes on top.
+    AWS's client looks again after a whole number of seconds between half the time to live and all of it, each
+    as likely as the others; it is called at the next beat of the app's thread.
     """
-    low = round(ttl / 2)
-    return 3600 / ((low + ttl) / 2 + min(LOOKS, ttl / 2) / 2)
+    beat = min(BEAT, ttl / 2)
+    waits = [max(1, math.ceil(after / beat)) * beat for after in range(round(ttl / 2), ttl + 1)]
+    return 3600 / (sum(waits) / len(waits))
 
 
 def counted(
