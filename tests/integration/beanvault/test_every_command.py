@@ -77,7 +77,8 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     for name in [*os.environ]:
         if name.startswith(("AWS_", "VAULT_")):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    for file in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(file, os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return Told(monkeypatch, capsys)
 

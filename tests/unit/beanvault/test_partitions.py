@@ -1,0 +1,54 @@
+"""China and GovCloud: what is written into requests, findings and templates names the right partition."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import boto3
+import pytest
+
+from beanvault.aws import Aws
+from beanvault.verify.export import asff, ocsf
+from beanvault.verify.model import Finding, Severity, Status
+from templates import LAYERS
+from templates.deployment_file import parse
+from templates.shared import render
+
+NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+PARTITIONS = pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+
+
+@PARTITIONS
+def test_the_session_knows_its_partition(region: str, partition: str) -> None:
+    assert Aws(boto3.session.Session("x", "x", region_name=region)).partition == partition
+
+
+@PARTITIONS
+def test_findings_name_the_partition(region: str, partition: str) -> None:
+    found = [Finding("Edge", "ELB.1", "t", Severity.LOW, Status.PASS, "r", "e", "m")]
+    (first,) = asff(found, "unit", partition, region, "123456789012", NOW)
+    assert first["ProductArn"].startswith(f"arn:{partition}:securityhub:{region}:")
+    (second,) = ocsf(found, "unit", partition, region, "123456789012", NOW)
+    assert second["resources"][0]["cloud_partition"] == partition
+
+
+@PARTITIONS
+@pytest.mark.parametrize("layer", LAYERS)
+def test_no_template_names_another_partition(layer: str, region: str, partition: str) -> None:
+    """An ARN with `aws` written into it is refused everywhere else, and only while deploying."""
+    deployment = parse({"name": "unit", "region": region, "vault": {"where": "host"}})
+    body = render(LAYERS[layer](deployment))
+    named = set(re.findall(r"arn:(aws[a-z-]*):", body))
+    assert named <= {partition}, sorted(set(re.findall(r"arn:aws[a-z-]*:[^\"']*", body)))
+
+
+@PARTITIONS
+def test_the_sts_of_a_partition_is_asked_in_its_region(region: str, partition: str) -> None:
+    """And by its own domain: China's ends otherwise."""
+    client = Aws(boto3.session.Session("x", "x", region_name=region)).client("sts")
+    assert region in client.meta.endpoint_url
+    assert client.meta.endpoint_url.endswith(".cn") == (partition == "aws-cn")
