@@ -32,7 +32,9 @@ class MariaDB:
         :raises ServerError: it could not be prepared or did not start
         """
         home = directory / "mariadb"
-        home.mkdir(parents=True, mode=0o700)
+        # Its own: in a shared directory another instance's clean-up takes its temporary tables.
+        (home / "tmp").mkdir(parents=True, mode=0o700)
+        home.chmod(0o700)
         pair = authority.issue("mariadb")
         user = getpass.getuser()
         installed = subprocess.run(
@@ -40,6 +42,7 @@ class MariaDB:
                 require_tool("mariadb-install-db"),
                 "--no-defaults",
                 f"--datadir={home / 'data'}",
+                f"--tmpdir={home / 'tmp'}",
                 f"--user={user}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
@@ -60,6 +63,7 @@ class MariaDB:
             "--no-defaults",
             f"--user={user}",
             f"--datadir={home / 'data'}",
+            f"--tmpdir={home / 'tmp'}",
             f"--socket={socket}",
             f"--pid-file={home / 'pid'}",
             "--bind-address=127.0.0.1",
