@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import signal
 import sys
 import tempfile
 import threading
@@ -109,6 +110,16 @@ class Result:
         }
         return [problem for problem, holds in found.items() if holds]
 
+    def __str__(self) -> str:
+        tally = self.tally
+        times = " ".join(f"{1000 * value:.0f}" for value in (tally.p50, tally.p99, tally.slowest, tally.late))
+        used = "never" if self.used is None else f"after {self.used:.2f} s"
+        return (
+            f"{tally.requests} requests at {self.rate:.0f}/s, {tally.failed} failed {tally.problems or ''}; "
+            f"p50, p99, slowest, client late: {times} ms; killed {self.killed}; used {used}; "
+            f"{'; '.join(self.wrong()) or 'as it must be'}"
+        )
+
 
 def measure(place: Place, scenario: Scenario, rate: float, seconds: float) -> Result:
     """Run one scenario; the deployment is brought to rest before."""
@@ -158,10 +169,7 @@ def run(
             for scenario in group:
                 say(f"{scenario.name}, delay {scenario.delay} s")
                 result = measure(place, scenario, rate, seconds)
-                say(
-                    f"  {result.tally.requests} requests, {result.tally.failed} failed"
-                    f" {result.tally.problems or ''}; {'; '.join(result.wrong()) or 'as it must be'}"
-                )
+                say(f"  {result}")
                 results.append(result)
     return results
 
@@ -203,6 +211,7 @@ def main() -> int:
         help="only this one:\n" + "\n".join(names),
     )
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     chosen = [
         scenario
         for scenario in SCENARIOS
