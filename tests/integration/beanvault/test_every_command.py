@@ -211,3 +211,21 @@ def test_a_profile_leads_to_its_endpoint_with_its_credentials(
         ["--config", str(desk.config), "--profile", "bank", "destroy"], AWS_CONFIG_FILE=str(settings)
     )
     assert (code, f"{NAME} has no stacks in eu-central-1" in text) == (ExitCode.OK, True), text
+
+
+def test_a_profile_that_is_not_there_is_a_mistake_of_the_command_line(desk: Desk, told: Told) -> None:
+    code, text = told.run(["--config", str(desk.config), "--profile", "nobody", "deploy", "--yes"])
+    assert (code, "nobody" in text, "list-profiles" in text) == (ExitCode.USAGE, True, True), text
+
+
+def test_credentials_that_aws_does_not_know_are_told_as_that(
+    desk: Desk, local_aws: LocalAws, told: Told
+) -> None:
+    code, text = told.run(
+        desk.arguments("deploy"),
+        AWS_ENDPOINT_URL=local_aws.endpoint,
+        AWS_ACCESS_KEY_ID="AKIASTRANGER00000000",
+        AWS_SECRET_ACCESS_KEY="x",
+    )
+    assert code == ExitCode.DENIED, text
+    assert "AWS doesn't know these credentials" in text
