@@ -64,8 +64,9 @@ class Clients:
 
     def __init__(self, session: boto3.session.Session | None = None) -> None:
         self.session = session or lean_session()
-        # Whoever turns all logs up must not find parameters, and with them values, in botocore's.
-        logging.getLogger("botocore").setLevel(logging.INFO)
+        # Whoever turns all logs up must not find parameters, and with them values, in botocore's. A logger's
+        # own level beats the root's, so INFO would bring its chatter to where only warnings are wanted.
+        logging.getLogger("botocore").setLevel(logging.WARNING)
         self.session.events.register("before-parse", _refuse_half_an_answer, unique_id="beanvault-whole")
 
     @cached_property
