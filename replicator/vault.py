@@ -54,6 +54,9 @@ class _Refused(Exception):
         super().__init__(status)
         self.status = status
         self.sealed = status == 503 and "sealed" in messages
+        # A mount that is made, or upgraded from version 1, refuses everything meanwhile:
+        # https://developer.hashicorp.com/vault/docs/secrets/kv/kv-v2/upgrade
+        self.upgrading = status == 400 and "Upgrading from non-versioned" in messages
         self.silent = not messages
 
 
@@ -217,7 +220,7 @@ def _url(path: str) -> str:
 
 def _passing(failure: Exception) -> bool:
     if isinstance(failure, _Refused):
-        return failure.status in _PASSING and not failure.sealed
+        return (failure.status in _PASSING and not failure.sealed) or failure.upgrading
     # A connection cut in mid-body and a body that ends early are worth another try, a bad certificate isn't.
     passing = (
         requests.ConnectionError,
@@ -239,6 +242,8 @@ def _translate(path: str, failure: Exception) -> SourceError:
         return SourceUnavailable(f"Vault does not answer for {path} ({type(failure).__name__})")
     if failure.sealed:
         return SourceSealed("Vault is sealed; unseal it")
+    if failure.upgrading:
+        return SourceUnavailable(f"Vault is upgrading the mount of {path} to KV version 2; wait for its end")
     match failure.status:
         case 401 | 403:
             return SourceDenied(f"Vault denies {path}; its policy must grant it, and the login be valid")

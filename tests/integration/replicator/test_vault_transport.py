@@ -78,6 +78,15 @@ def test_what_passes_is_tried_again_with_growing_pauses(script: Script, status: 
     assert len(script.pauses) == ATTEMPTS - 1
 
 
+UPGRADING = "Upgrading from non-versioned to versioned data. This backend will be unavailable: canary"
+
+
+def test_a_mount_that_is_being_upgraded_is_waited_for(script: Script) -> None:
+    """It answers 400, which otherwise means that the request itself is wrong."""
+    script.answers = [(400, json.dumps({"errors": [UPGRADING]}))] * (ATTEMPTS - 1) + [GOOD]
+    assert script.vault().read("kv/data/db")["password"] == "canary"
+
+
 def test_a_body_that_is_cut_off_is_asked_for_again(script: Script) -> None:
     script.answers = [(-200, GOOD[1]), GOOD]
     assert script.vault().read("kv/data/db")["password"] == "canary"
@@ -93,6 +102,7 @@ def test_a_body_that_is_not_json_is_asked_for_again(script: Script) -> None:
     [
         ((403, '{"errors":["permission denied: canary"]}'), SourceDenied, 1),
         ((400, '{"errors":["canary"]}'), SourceDenied, 1),
+        ((400, json.dumps({"errors": [UPGRADING]})), SourceUnavailable, ATTEMPTS),
         ((404, '{"errors":[]}'), SourceMissing, 1),
         ((404, '{"errors":["no handler for route canary"]}'), SourceMissing, 1),
         ((404, '{"data":{"data":null,"metadata":{"note":"canary"}}}'), SourceMissing, 1),
