@@ -12,7 +12,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,14 @@ class Control:
 
     def click(self) -> None:
         """Click, and wait for the page to which that leads."""
-        self._do("click")
+        self.browser.follow(lambda: self._do("click"))
 
     def type(self, text: str) -> None:
-        """Type *text*; a line feed is the Enter key."""
-        self._do("value", text=text.replace("\n", "\ue007"))
+        self._do("value", text=text)
+
+    def enter(self, text: str) -> None:
+        """Type *text* and the Enter key, and wait for the page to which that leads."""
+        self.browser.follow(lambda: self._do("value", text=f"{text}\ue007"))
 
     def _do(self, command: str, **arguments: str) -> None:
         self.browser.command("POST", f"element/{self.reference}/{command}", arguments)
@@ -81,6 +85,27 @@ class Browser:
 
     def open(self, url: str) -> None:
         self.command("POST", "url", {"url": url})
+
+    def follow(self, leave: Callable[[], object]) -> None:
+        """Do what leads to another page, and return when that page is there.
+
+        A click is answered before the browser has left the page, and for a moment the old one is still found.
+        """
+        left = self._find("html")[0]
+        leave()
+        deadline = time.monotonic() + TIMEOUT
+        while not self._arrived(left):
+            if time.monotonic() > deadline:
+                raise BrowserError("the page stayed")
+            time.sleep(0.02)
+
+    def _arrived(self, left: str) -> bool:
+        """Whether another document than the one of the element *left* is there, and whole."""
+        try:
+            now = self._find("html")
+            return bool(now) and now[0] != left and self.run("return document.readyState") == "complete"
+        except BrowserError:  # between two documents
+            return False
 
     @property
     def title(self) -> str:
