@@ -29,6 +29,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from beanvault.vault.mounts import enable_kv2
 from demo.servers.authority import Authority
 from demo.servers.openbao import OpenBao
 from demo.servers.process import Process
@@ -134,8 +135,7 @@ class World:
         say(f"writing {len(numbers):,} secrets to OpenBao")
         mounts = self.root.sys.list_mounted_secrets_engines()["data"]
         if f"{mount}/" not in mounts:
-            self.root.sys.enable_secrets_engine("kv", path=mount, options={"version": "2"})
-            self.openbao.process.wait_until(lambda: self._is_ready(mount))
+            enable_kv2(self.root, mount)
 
         def write(part: range) -> None:
             with requests.Session() as session:
@@ -152,13 +152,6 @@ class World:
         parts = [numbers[at::SEEDERS] for at in range(SEEDERS)]
         with ThreadPoolExecutor(SEEDERS) as pool:
             list(pool.map(write, parts))
-
-    def _is_ready(self, mount: str) -> bool:
-        """A new KV mount is upgraded to version 2 in the background, and refuses everything until then."""
-        try:
-            return self.root.read(f"{mount}/config") is not None
-        except hvac.exceptions.InvalidRequest:
-            return False
 
     def run(self, mount: str, *, hurry: bool = False) -> Measured:
         """Run the replicator in a new process and count what it asked for; with *hurry*, without quotas."""

@@ -13,6 +13,7 @@ from hvac import exceptions as hvac_errors
 from ..errors import ConfigurationError
 from . import logins, policies
 from .logins import Auth, Login, Token
+from .mounts import enable_kv2
 from .policies import Kind, Mount
 from .server import Server, VaultError, explained
 
@@ -188,9 +189,10 @@ def _enable(client: hvac.Client, mount: Mount, present: Mapping[str, Mapping[str
     engine = "database" if mount.kind is Kind.DATABASE else "kv"
     if there is None:
         with explained(f"a mount at {mount.path}/"):
-            client.sys.enable_secrets_engine(
-                engine, path=mount.path, options={"version": "2"} if engine == "kv" else None
-            )
+            if engine == "kv":
+                enable_kv2(client, mount.path)
+            else:
+                client.sys.enable_secrets_engine(engine, path=mount.path)
         return mount
     if there["type"] != engine:
         raise VaultError(

@@ -17,6 +17,7 @@ import requests
 
 from beanvault.listen import Burst, Intake, http_server, serve, socket_server
 from beanvault.vault import server as vault_server
+from beanvault.vault.mounts import enable_kv2
 from beanvault.vault.server import Server, Shares
 from demo.servers.authority import Authority
 from demo.servers.openbao import OpenBao
@@ -65,8 +66,8 @@ def client(tmp_path: Path, authority: Authority, listener: Listening) -> Iterato
         keys = vault_server.initialise(server, Shares(1, 1))
         vault_server.unseal(server, keys.keys)
         client = server.client(keys.root_token)
-        client.sys.enable_secrets_engine("kv", path="beanvault", options={"version": "2"})
-        client.sys.enable_secrets_engine("kv", path="other", options={"version": "2"})
+        enable_kv2(client, "beanvault")
+        enable_kv2(client, "other")
         yield client
     finally:
         running.stop()

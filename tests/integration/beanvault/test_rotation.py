@@ -22,6 +22,7 @@ from beanvault.rotation.replication import Replication
 from beanvault.rotation.rotated import Database, Tools, TooSoon
 from beanvault.rotation.source import CredentialPath, Overtaken
 from beanvault.ui import Silent
+from beanvault.vault.mounts import enable_kv2
 from demo.servers.localaws import LocalAws
 from demo.servers.mariadb import MariaDB
 from replicator.config import Config
@@ -75,7 +76,7 @@ def place(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[
         cursor.execute(f"GRANT CREATE USER ON *.* TO {master.username}@'%'")
         cursor.execute(f"GRANT SELECT ON mysql.* TO {master.username}@'%'")
     root = openbao.root_client()
-    root.sys.enable_secrets_engine("kv", path=name, options={"version": "2"})
+    enable_kv2(root, name)
     secretsmanager = local_aws.client("secretsmanager")
     config = Config.from_environ(
         {

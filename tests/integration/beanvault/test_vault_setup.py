@@ -20,6 +20,7 @@ from hvac import exceptions as hvac_errors
 
 from beanvault.errors import ConfigurationError, Denied, Unreachable
 from beanvault.vault import logins, server, setup
+from beanvault.vault.mounts import enable_kv2
 from beanvault.vault.policies import Kind, Mount
 from beanvault.vault.server import KeyFile, Keys, Server, Shares
 from demo.servers.authority import Authority
@@ -161,7 +162,7 @@ def test_a_policy_that_allows_too_much_is_found_out(openbao: Unsealed, ready: Se
 
 def test_a_policy_that_allows_too_little_is_found_out(openbao: Unsealed, ready: Server) -> None:
     root = openbao.root_client()
-    root.sys.enable_secrets_engine("kv", path="narrow-kv", options={"version": "2"})
+    enable_kv2(root, "narrow-kv")
     narrow = ready.client(root.auth.token.create(policies=["default"])["auth"]["client_token"])
     broken = [str(proof) for proof in setup.prove(root, narrow, [Mount("narrow-kv")], []) if not proof.holds]
     assert "may not list narrow-kv/metadata/" in broken

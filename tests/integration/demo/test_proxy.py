@@ -8,6 +8,7 @@ import hvac
 import pytest
 import requests
 
+from beanvault.vault.mounts import enable_kv2
 from demo.servers.authority import Authority
 from demo.servers.proxy import Answer, Cut, Drop, Pass, Proxy
 
@@ -24,7 +25,7 @@ def through(proxy: Proxy, openbao, authority: Authority) -> hvac.Client:
     client = hvac.Client(url=proxy.address, token=openbao.root_token, verify=str(authority.ca_file))
     mounts = client.sys.list_mounted_secrets_engines()["data"]
     if "proxied/" not in mounts:
-        client.sys.enable_secrets_engine("kv", path="proxied", options={"version": "2"})
+        enable_kv2(client, "proxied")
     proxy.forget()
     return client
 

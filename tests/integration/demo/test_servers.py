@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import hvac
 import pymysql
 import pytest
 
+from beanvault.vault.mounts import enable_kv2
 from demo.servers.mariadb import MariaDB
 
 
 def test_openbao_is_active_and_keeps_versions(openbao) -> None:
     """It is unsealed, serves TLS that the run's authority signed, and counts versions."""
     client = openbao.root_client()
-    client.sys.enable_secrets_engine("kv", path="servers", options={"version": "2"})
-
-    def upgraded() -> bool:
-        """A new KV mount refuses everything until it is upgraded to version 2, in the background."""
-        try:
-            return client.read("servers/config") is not None
-        except hvac.exceptions.InvalidRequest:
-            return False
-
-    openbao.server.process.wait_until(upgraded)
+    enable_kv2(client, "servers")
     for number in (1, 2):
         written = client.secrets.kv.v2.create_or_update_secret("one", {"k": "v"}, mount_point="servers")
         assert number == written["data"]["version"]

@@ -13,6 +13,7 @@ import boto3
 import hvac
 import pytest
 
+from beanvault.vault.mounts import enable_kv2
 from demo.servers.proxy import Proxy
 from replicator import handler
 from replicator.aws import Clients
@@ -94,7 +95,7 @@ def bench(openbao: Any, local_aws: Any, monkeypatch: pytest.MonkeyPatch) -> Benc
     monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws.endpoint)
     name = f"t{uuid.uuid4().hex[:8]}"
     vault = openbao.root_client()
-    vault.sys.enable_secrets_engine("kv", path=name, options={"version": "2"})
+    enable_kv2(vault, name)
     session = local_aws.session()
     config = Config(
         connection_secret=f"{name}-connection", mounts=(Mount("kv", name),), prefix=name, owner=name

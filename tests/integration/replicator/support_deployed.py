@@ -17,12 +17,12 @@ from beanvault.deploy import Work, deploy
 from beanvault.function import Function
 from beanvault.ui import Silent
 from beanvault.vault import logins, policies
+from beanvault.vault.mounts import enable_kv2
 from demo.servers.localaws import REGION, LocalAws
 from replicator.config import Config
 from templates.deployment import Deployment
 from templates.deployment_file import parse
 
-from .support_mounts import open_mount
 from .support_telling import Mailbox, overhear, subscribe
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -176,7 +176,7 @@ def deployed(name: str, directory: Path, openbao: Any, mounts: Iterable[str] = (
     *mounts* are replicated besides, and are the caller's to make.
     """
     vault = openbao.root_client()
-    open_mount(vault, name)
+    enable_kv2(vault, name)
     vault.sys.enable_secrets_engine("kv", path=f"{name}-v1", options={"version": "1"})
     kinds = [policies.Mount(name), policies.Mount(f"{name}-v1", policies.Kind.KV1)]
     kinds += policies.configured(mounts)

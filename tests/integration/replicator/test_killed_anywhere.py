@@ -17,6 +17,7 @@ from typing import Any
 import hvac
 import pytest
 
+from beanvault.vault.mounts import enable_kv2
 from demo.servers.proxy import FORWARD, Behaviour, Call, Drop, Proxy
 from replicator.aws import Clients
 from replicator.config import Config
@@ -26,7 +27,6 @@ from replicator.run import run
 
 from .support_faults import about
 from .support_fork_server import Forked, ForkServer
-from .support_mounts import open_mount
 from .support_oracle import Rules, identity, rendered
 from .support_target import Held, look
 
@@ -120,7 +120,7 @@ class World:
             self.known[answer["VersionId"]] = THEIRS
 
     def _connect(self) -> None:
-        open_mount(self.vault, self.name)
+        enable_kv2(self.vault, self.name)
         self.vault.sys.enable_auth_method("approle", path=self.name)
         everything = 'path "*" { capabilities = ["create", "read", "update", "list"] }'
         self.vault.sys.create_or_update_policy(self.name, everything)

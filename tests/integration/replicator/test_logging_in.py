@@ -14,6 +14,7 @@ import hvac
 import pytest
 import requests
 
+from beanvault.vault.mounts import enable_kv2
 from demo.servers.authority import Authority
 from demo.servers.openbao import OpenBao
 
@@ -259,7 +260,7 @@ def test_a_certificate_of_another_authority_is_refused(bench: Any, tmp_path: Pat
 def test_a_namespace_is_logged_in_to_and_read_from(bench: Any, openbao: Any) -> None:
     bench.vault.sys.create_namespace(path=f"ns-{bench.mount}")
     inside = openbao.root_client(namespace=f"ns-{bench.mount}")
-    inside.sys.enable_secrets_engine("kv", path=bench.mount, options={"version": "2"})
+    enable_kv2(inside, bench.mount)
     inside.secrets.kv.v2.create_or_update_secret("db", {"password": "canary-inside"}, mount_point=bench.mount)
     bench.write("db", password="canary-outside")
     inside.sys.create_or_update_policy("read", READ_ALL.format(mount=bench.mount))

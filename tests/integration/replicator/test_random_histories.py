@@ -29,6 +29,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from beanvault.vault.mounts import enable_kv2
 from demo.servers.proxy import FORWARD, Answer, Proxy
 from replicator.aws import Clients
 from replicator.config import Config, Mount
@@ -39,7 +40,6 @@ from replicator.report import Report
 from replicator.run import run
 
 from .support_faults import AWS_FAULTS, VAULT_FAULTS, bad_day, retry_at_once
-from .support_mounts import open_mount
 from .support_oracle import Expected, Rules, Wish, Wishes, ask, encoded, expect, identity, rendered
 from .support_target import OWNER, SOURCE, Held, entries, look
 
@@ -180,7 +180,7 @@ class Histories(RuleBasedStateMachine):
             max_delete_share=1.0,
             allow_http=True,
         )
-        open_mount(servers.vault, self.name)
+        enable_kv2(servers.vault, self.name)
         connection = {"vaultAddress": servers.vault_proxy.address, "vaultToken": servers.token}
         servers.aws.create_secret(
             Name=self.config.connection_secret,
