@@ -49,9 +49,13 @@ def matching(pattern: str, remedy: str) -> AfterValidator:
 CidrRange = Annotated[Range, BeforeValidator(_range)]
 Name = Annotated[
     str,
-    # Also the name of an RDS instance, which takes no two hyphens in a row and none at the end.
+    # Also the name of an RDS instance, which takes no two hyphens in a row and none at the end, and of a
+    # load balancer, which neither AWS nor Beanstalk lets begin with some words:
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+    # https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
     matching(
-        r"(?=.{2,20}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", "use 2 to 20 lower-case letters, digits, single hyphens"
+        r"(?!internal(-|$)|awseb(-|$))(?=.{2,20}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+        "use 2 to 20 lower-case letters, digits, single hyphens, and begin with neither internal- nor awseb-",
     ),
 ]
 Region = Annotated[

@@ -28,6 +28,7 @@ dnf install -y --quiet python3.11-pip
 }
 id openbao >/dev/null 2>&1 || useradd --system --home-dir /srv/vault --shell /sbin/nologin openbao
 install -d -m 700 -o openbao -g openbao /srv/vault/raft /srv/vault/audit
+chown -R openbao:openbao /srv/vault/raft /srv/vault/audit   # another image may have given the user another id
 install -d -m 750 -o root -g openbao /srv/vault/tls
 
 # An authority of its own, made once: its key stays on the encrypted disk, its certificate is for everybody.

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -28,6 +29,19 @@ def mistakes(**changes: Any) -> dict[str, str]:
 def test_the_files_we_ship_are_right(name: str) -> None:
     """And the strict one holds itself to the rules of production."""
     assert read(ROOT / "config" / f"{name}.toml").production == (name == "production")
+
+
+def test_the_eb_cli_finds_the_trial_from_a_clone() -> None:
+    """`.elasticbeanstalk/config.yml` names what `config/dev.toml` makes."""
+    own = yaml.safe_load((ROOT / ".elasticbeanstalk" / "config.yml").read_text())
+    trial = read(ROOT / "config" / "dev.toml")
+    assert own["global"]["application_name"] == trial.application_name
+    assert own["branch-defaults"]["default"]["environment"] == trial.environment_name
+
+
+@pytest.mark.parametrize("name", ["internal", "internal-shop", "awseb", "awseb-shop"])
+def test_no_name_begins_as_a_load_balancer_must_not(name: str) -> None:
+    assert "internal-" in mistakes(name=name)["name"]
 
 
 def test_the_least_file_is_enough() -> None:
