@@ -35,6 +35,18 @@ INSTANCE_ROLE_ARN = LayerOutput(LAYER, "InstanceRoleArn")
 CREATING = "Creating"
 """The parameter that says whether the environment is being created."""
 APP_LOG = "var/log/beanvault/app.log"
+LOGS = {
+    "AppLog": APP_LOG,
+    "AccessLog": "var/log/nginx/access.log",
+    "ErrorLog": "var/log/nginx/error.log",
+    "OutputLog": "var/log/web.stdout.log",
+    "EngineLog": "var/log/eb-engine.log",
+    "HooksLog": "var/log/eb-hooks.log",
+    "HealthLog": "environment-health.log",
+}
+"""What is streamed below `/aws/elasticbeanstalk/<environment>/`: the bundle's own log, the platform's, the
+environment's health. https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/AWSHowTo.cloudwatchlogs.html
+"""
 """The app's own log, which `.ebextensions` streams; the platform makes log groups for its own logs only."""
 
 _KEPT_VERSIONS = 50
@@ -63,11 +75,11 @@ def build(deployment: Deployment) -> Template:
         deployment, service_role=GetAtt(service_role, "Arn"), instance_profile=Ref(profile)
     )
     placeholder = _add_placeholder(template, application)
-    _add_app_log(template, deployment)
+    groups = _add_logs(template, deployment)
     environment = template.add_resource(
         Environment(
             "Environment",
-            DependsOn=[placeholder.title],
+            DependsOn=[placeholder.title, *groups],
             VersionLabel=If(CREATING, Ref(placeholder), NoValue),
             ApplicationName=Ref(application),
             EnvironmentName=deployment.environment_name,
@@ -234,17 +246,21 @@ def _add_placeholder(template: Template, application: Application) -> Applicatio
     )
 
 
-def _add_app_log(template: Template, deployment: Deployment) -> None:
-    template.add_resource(
-        logs.LogGroup(
-            "AppLog",
-            LogGroupName=f"/aws/elasticbeanstalk/{deployment.environment_name}/{APP_LOG}",
-            KmsKeyId=keys.DATA_KEY_ARN.imported(deployment),
-            RetentionInDays=deployment.logs.retention_days,
-            Tags=tags(deployment, LAYER, "app"),
-            **deployment.retention,
-        )
-    )
+def _add_logs(template: Template, deployment: Deployment) -> list[str]:
+    """Add the log groups before Beanstalk would make them itself, with AWS's key; return their titles."""
+    return [
+        template.add_resource(
+            logs.LogGroup(
+                title,
+                LogGroupName=f"/aws/elasticbeanstalk/{deployment.environment_name}/{log}",
+                KmsKeyId=keys.DATA_KEY_ARN.imported(deployment),
+                RetentionInDays=deployment.logs.retention_days,
+                Tags=tags(deployment, LAYER, "app"),
+                **deployment.retention,
+            )
+        ).title
+        for title, log in LOGS.items()
+    ]
 
 
 def _log_options(deployment: Deployment, switch: str) -> dict[str, Arn]:

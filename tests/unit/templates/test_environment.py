@@ -3,7 +3,7 @@
 import pytest
 
 from eb_app.settings import Settings
-from templates.environment import APP_LOG
+from templates.environment import APP_LOG, LOGS
 from tests.unit.templates.renders import CONFIGURATIONS, ROOT, deployment, layers, resolve, resource
 
 ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
@@ -80,17 +80,19 @@ def test_the_stack_names_a_version_only_while_the_environment_is_created(configu
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_the_apps_own_log_has_its_group(configuration: str) -> None:
-    """Where the bundle streams it to; encrypted, and kept as long as every log."""
-    group = resource(configuration, "environment", "AppLog")
-    config = (ROOT / ".ebextensions" / "20-log.config").read_text()
-    assert f"/{APP_LOG}" in config
-    assert (
-        group["LogGroupName"]
-        == f"/aws/elasticbeanstalk/{deployment(configuration).environment_name}/{APP_LOG}"
-    )
+@pytest.mark.parametrize("log", LOGS)
+def test_each_log_has_its_group_before_anything_is_streamed(configuration: str, log: str) -> None:
+    """Encrypted with our key and kept as long as every log, which Beanstalk would not do."""
+    group = resource(configuration, "environment", log)
+    environment_name = deployment(configuration).environment_name
+    assert group["LogGroupName"] == f"/aws/elasticbeanstalk/{environment_name}/{LOGS[log]}"
     assert group["RetentionInDays"] == deployment(configuration).logs.retention_days
     assert resolve(group["KmsKeyId"], configuration, "environment").endswith("key/DataKey")
+    assert log in layers(configuration)["environment"]["Resources"]["Environment"]["DependsOn"]
+
+
+def test_the_apps_own_log_goes_where_the_bundle_sends_it() -> None:
+    assert f"/{APP_LOG}" in (ROOT / ".ebextensions" / "20-log.config").read_text()
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
