@@ -14,6 +14,7 @@ from .settings import Settings
 def install(_: Settings) -> None:
     _bucket_logging()
     _subnet_group()
+    _option_groups()
     _managed_policies()
     _hosted_zone_ids()
     _protected_balancers()
@@ -54,6 +55,24 @@ def _subnet_group() -> None:
         return group
 
     backend.modify_db_subnet_group = modify
+
+
+def _option_groups() -> None:
+    """CreateOptionGroup knows no MySQL after 8.0: "Cannot find major version 8.4 for mysql"."""
+    from moto.rds.models import RDSBackend
+
+    backend: Any = RDSBackend
+    original = backend.create_option_group
+
+    @functools.wraps(original)
+    def create(self: Any, wanted: dict[str, Any]) -> Any:
+        version = wanted["major_engine_version"]
+        known = {"mysql": "8.0"}.get(wanted["engine_name"], version)
+        group = original(self, {**wanted, "major_engine_version": known})
+        group.major_engine_version = version
+        return group
+
+    backend.create_option_group = create
 
 
 class _ManagedPolicies(dict[str, Any]):

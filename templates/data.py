@@ -27,6 +27,10 @@ RESOURCE_ID = LayerOutput(LAYER, "ResourceId")
 """The database's resource id, by which `rds-db:connect` names it."""
 
 _LOGS = ("audit", "error", "general", "slowquery")
+"""What is exported. The general log stays off and its group empty: it would hold every statement's values."""
+# Logins only, for the same reason; `rdsadmin` is RDS itself, which logs in once a second.
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.Options.AuditPlugin.html
+_AUDIT = {"SERVER_AUDIT_EVENTS": "CONNECT", "SERVER_AUDIT_EXCL_USERS": "rdsadmin"}
 _PARAMETERS = {
     "require_secure_transport": "1",  # RDS's default is OFF
     "tls_version": "TLSv1.2,TLSv1.3",
@@ -96,6 +100,26 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
             Tags=tags(deployment, LAYER),
         )
     )
+    options = template.add_resource(
+        rds.OptionGroup(
+            "OptionGroup",
+            # The last snapshot belongs to it, and RDS doesn't delete a group that a snapshot belongs to.
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
+            OptionGroupDescription="Logins are written to the audit log",
+            EngineName="mysql",
+            MajorEngineVersion=current.DATABASE_ENGINE_VERSION.use,
+            OptionConfigurations=[
+                rds.OptionConfiguration(
+                    OptionName="MARIADB_AUDIT_PLUGIN",
+                    OptionSettings=[
+                        rds.OptionSetting(Name=name, Value=value) for name, value in _AUDIT.items()
+                    ],
+                )
+            ],
+            Tags=tags(deployment, LAYER),
+        )
+    )
     monitoring = add_role(
         template,
         "MonitoringRole",
@@ -129,6 +153,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
             DBSubnetGroupName=subnets.ref(),
             VPCSecurityGroups=[security_groups.DATABASE_SECURITY_GROUP.imported(deployment)],
             DBParameterGroupName=parameters.ref(),
+            OptionGroupName=options.ref(),
             Port=str(wanted.port),
             CACertificateIdentifier=current.DATABASE_CERTIFICATE_AUTHORITY.use,
             MasterUsername=MASTER_USER,

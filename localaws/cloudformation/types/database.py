@@ -88,6 +88,16 @@ def _parameters(group: Resource) -> None:
         group.call("modify_db_parameter_group", DBParameterGroupName=group.name, Parameters=parameters)
 
 
+def _options(group: Resource) -> None:
+    wanted = group.properties.get("OptionConfigurations") or []
+    found = group.call("describe_option_groups", OptionGroupName=group.name)["OptionGroupsList"][0]
+    gone = {o["OptionName"] for o in found["Options"]} - {o["OptionName"] for o in wanted}
+    changes = {"OptionsToInclude": wanted, "OptionsToRemove": sorted(gone)}
+    given = {name: value for name, value in changes.items() if value}
+    if given:
+        group.call("modify_option_group", OptionGroupName=group.name, ApplyImmediately=True, **given)
+
+
 # Proxies
 
 
@@ -191,6 +201,16 @@ TYPES = (
         delete="delete_db_parameter_group",
         attributes=same("DBParameterGroupName"),
         tagged="DBParameterGroupArn",
+    ),
+    _rds(
+        name="AWS::RDS::OptionGroup",
+        create="create_option_group",
+        answer="OptionGroup",
+        named="OptionGroupName",
+        lower_case=True,
+        settings={"OptionConfigurations": _options},
+        delete="delete_option_group",
+        tagged="OptionGroupArn",
     ),
     _rds(
         name="AWS::RDS::EventSubscription",

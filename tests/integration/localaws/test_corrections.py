@@ -99,6 +99,26 @@ def test_a_modified_subnet_group_is_still_there(corrected: Any) -> None:
     assert group["DBSubnetGroupDescription"] == "two"
 
 
+def _make_an_option_group(session: Any) -> str:
+    rds = session.client("rds")
+    group = rds.create_option_group(
+        OptionGroupName="corrections",
+        EngineName="mysql",
+        MajorEngineVersion="8.4",
+        OptionGroupDescription="o",
+    )["OptionGroup"]
+    return str(group["MajorEngineVersion"])
+
+
+def test_moto_knows_no_options_for_mysql_after_8_0(moto: Any) -> None:
+    with pytest.raises(ClientError, match=r"Cannot find major version 8\.4"):
+        _make_an_option_group(moto)
+
+
+def test_options_can_be_made_for_mysql_8_4(corrected: Any) -> None:
+    assert _make_an_option_group(corrected) == "8.4"
+
+
 def _attach_an_aws_managed_policy(session: Any) -> list[str]:
     iam = session.client("iam")
     trust = {"Version": "2012-10-17", "Statement": []}

@@ -56,6 +56,18 @@ def test_disk_and_master_secret_are_encrypted_with_the_data_key(configuration: s
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_logins_are_audited_and_no_statement_is(configuration: str) -> None:
+    """RDS.9: without the option the audit log is empty. ALTER USER would hold a password."""
+    assert _database(configuration)["OptionGroupName"] == {"Ref": "OptionGroup"}
+    group = resource(configuration, "data", "OptionGroup")
+    (option,) = group["OptionConfigurations"]
+    assert option["OptionName"] == "MARIADB_AUDIT_PLUGIN"
+    settings = {each["Name"]: each["Value"] for each in option["OptionSettings"]}
+    assert settings["SERVER_AUDIT_EVENTS"] == "CONNECT"
+    assert "general_log" not in resource(configuration, "data", "ParameterGroup")["Parameters"]
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_database_takes_tls_only(configuration: str) -> None:
     """RDS.39: the default is off."""
     parameters = resource(configuration, "data", "ParameterGroup")["Parameters"]
