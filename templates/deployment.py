@@ -33,6 +33,7 @@ from templates.fields import (
     TagKey,
     VariableName,
     Webhook,
+    is_graviton,
     matching,
     mistake,
 )
@@ -125,6 +126,18 @@ class App(Section):
     """The platform's solution stack name; none means the current one (`templates.current.PLATFORM`)."""
     environment: Mapping[VariableName, str] = {}
     """Environment properties beside the project's own (never a secret: the console shows them)."""
+
+    @field_validator("instance_types")
+    @classmethod
+    def _one_architecture(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        """Beanstalk launches all from one image."""
+        graviton = [each for each in types if is_graviton(each)]
+        if graviton and len(graviton) < len(types):
+            raise mistake(
+                f"{', '.join(graviton)} have another processor than the rest",
+                "give types of one architecture: Graviton (as t4g) or x86 (as t3)",
+            )
+        return types
 
     @field_validator("max_instances")
     @classmethod

@@ -179,6 +179,33 @@ def _ranges_apart(network: Network, vault: Any) -> Iterator[Mistake]:
             yield Mistake("vault.cidrs", f"{one} and {other} overlap", "leave one of them out")
 
 
+def _addresses_suffice(network: Network, app: App, database: Database, vault: Any) -> Iterator[Mistake]:
+    """Each application subnet has an address for all that lies in it, also during an immutable update."""
+    zones = network.availability_zones
+    subnet = network.subnets[1][0]
+    free = subnet.num_addresses - RESERVED_ADDRESSES
+    functions = (
+        2  # one network interface a subnet and security group: that of the replicator and the bootstrap
+    )
+    fixed = (
+        len(network.endpoints)
+        + functions
+        + sum((database.mode == "proxy", vault.where == "transit-gateway", isinstance(vault, VaultHost)))
+    )
+    most = (free - fixed) * zones // 2
+    if app.max_instances > most:
+        problem = (
+            f"an application subnet of /{subnet.prefixlen} has {free} addresses: {fixed} are taken, and an "
+            f"immutable update runs {app.max_instances} instances twice, over {zones} zones"
+        )
+        remedy = "a larger range" + (f", or app.max_instances up to {most}" if most > 0 else "")
+        yield Mistake("network.cidr", problem, f"give {remedy}")
+
+
+RESERVED_ADDRESSES = 5
+"""Of each subnet, by AWS: https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html"""
+
+
 def _regions_apart(region: str, replicator: Replicator) -> Iterator[Mistake]:
     """Replicas go to other regions of the same partition."""
     for index, replica in enumerate(replicator.replica_regions):
@@ -272,6 +299,7 @@ def _production(right: str) -> str:
 
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Mistake]]], ...] = (
     (("network", "vault"), _ranges_apart),
+    (("network", "app", "database", "vault"), _addresses_suffice),
     (("region", "replicator"), _regions_apart),
     (("region", "domain"), _arns_fit),
     (("replicator", "database"), _credential_replicated),

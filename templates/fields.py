@@ -116,6 +116,13 @@ VariableName = Annotated[
     str, matching(r"[A-Za-z_][A-Za-z0-9_.:/+@-]*", "begin with a letter, without spaces")
 ]
 InstanceType = Annotated[str, matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", 'name a type such as "t3.small"')]
+
+
+def is_graviton(instance_type: str) -> bool:
+    """Whether a type has an ARM processor: the `g` of `t4g` says so."""
+    return re.match(r"[a-z]+\d+[a-z]*g", instance_type.split(".")[0]) is not None
+
+
 Platform = Annotated[
     str,
     matching(

@@ -4,7 +4,6 @@ A sample to try things out with. Its data is on an encrypted disk of its own tha
 that dies is replaced, takes the disk, and is open again without anybody.
 """
 
-import re
 from importlib.resources import files
 
 from troposphere import Base64, GetAZs, Ref, Select, Sub, Template, autoscaling, ec2, iam, kms, route53
@@ -12,6 +11,7 @@ from troposphere.policies import AutoScalingRollingUpdate, UpdatePolicy
 
 from templates import network, security_groups
 from templates.deployment import Deployment, VaultHost
+from templates.fields import is_graviton
 from templates.policies import add_role, document, instance
 from templates.policies.keys import granted_to, managed_by_account, used_through
 from templates.policies.resource import assumed_by
@@ -239,6 +239,5 @@ def _add_host(
 
 
 def _image(instance_type: str) -> str:
-    """Return Amazon Linux 2023's newest image for the type's processor: the `g` of `t4g` is for Graviton."""
-    graviton = re.match(r"[a-z]+\d+[a-z]*g", instance_type.split(".")[0])
-    return _IMAGE % ("arm64" if graviton else "x86_64")
+    """Return Amazon Linux 2023's newest image for the type's processor."""
+    return _IMAGE % ("arm64" if is_graviton(instance_type) else "x86_64")

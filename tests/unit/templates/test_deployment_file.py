@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from templates.deployment import Deployment, Network
 from templates.deployment_file import DeploymentError, parse, read
-from templates.fields import Range, RetentionDays
+from templates.fields import InterfaceEndpoint, Range, RetentionDays
 from templates.options import TABLE, Choice
 
 ROOT = Path(__file__).parents[3]
@@ -42,6 +42,25 @@ def test_the_eb_cli_finds_the_trial_from_a_clone() -> None:
 @pytest.mark.parametrize("name", ["internal", "internal-shop", "awseb", "awseb-shop"])
 def test_no_name_begins_as_a_load_balancer_must_not(name: str) -> None:
     assert "internal-" in mistakes(name=name)["name"]
+
+
+def test_a_small_range_is_held_against_what_lies_in_it() -> None:
+    """The smallest subnets have 11 addresses: ten endpoints and the functions take them all."""
+    endpoints = list(get_args(InterfaceEndpoint))
+    small = {"cidr": "10.20.0.0/24", "endpoints": endpoints}
+    assert "give a larger range" in mistakes(network=small)["network.cidr"]
+    # 11 less two functions, the Vault host and two endpoints, in two zones, twice.
+    few = {"cidr": "10.20.0.0/24", "endpoints": endpoints[:2]}
+    assert "up to 6" in mistakes(network=few, app={"max_instances": 7})["network.cidr"]
+    assert parse(LEAST | {"network": few, "app": {"max_instances": 6}}).app.max_instances == 6
+    assert parse(LEAST | {"network": {"endpoints": endpoints}, "app": {"max_instances": 200}})
+
+
+def test_instances_have_one_architecture() -> None:
+    """Beanstalk launches them all from one image."""
+    assert "t4g.small" in mistakes(app={"instance_types": ["t4g.small", "t3.small"]})["app.instance_types"]
+    for types in (["t4g.small", "m7g.large", "c7gn.large"], ["t3.small", "m7i.large"]):
+        assert parse(LEAST | {"app": {"instance_types": types}}).app.instance_types == tuple(types)
 
 
 def test_the_least_file_is_enough() -> None:
