@@ -206,6 +206,25 @@ RESERVED_ADDRESSES = 5
 """Of each subnet, by AWS: https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html"""
 
 
+ADOPTION_CHARACTERS = 3800
+"""Of all ARNs together: a policy holds 6,144 characters, and the function's variables, with the names, 4 KB.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+ARN_CHARACTERS = 80
+"""Of a secret's ARN but its name, with quotes, in the partition and the region with the longest names."""
+
+
+def _adoption_fits(name: str, replicator: Replicator) -> Iterator[Mistake]:
+    """Who adopts many secrets does it in several turns: an adopted one is ours, and needs no naming again."""
+    prefix = replicator.prefix or name
+    needed = sum(ARN_CHARACTERS + len(f"{prefix}/{each}") for each in replicator.adopt)
+    if needed > ADOPTION_CHARACTERS:
+        problem = f"{len(replicator.adopt)} names are more than the function's policy can hold"
+        remedy = "adopt some of them, then take those out: once adopted they need no naming"
+        yield Mistake("replicator.adopt", problem, remedy)
+
+
 def _regions_apart(region: str, replicator: Replicator) -> Iterator[Mistake]:
     """Replicas go to other regions of the same partition."""
     for index, replica in enumerate(replicator.replica_regions):
@@ -300,6 +319,7 @@ def _production(right: str) -> str:
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Mistake]]], ...] = (
     (("network", "vault"), _ranges_apart),
     (("network", "app", "database", "vault"), _addresses_suffice),
+    (("name", "replicator"), _adoption_fits),
     (("region", "replicator"), _regions_apart),
     (("region", "domain"), _arns_fit),
     (("replicator", "database"), _credential_replicated),

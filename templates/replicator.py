@@ -137,9 +137,7 @@ def _role(
         may.append(function.replicate_owned_secrets(below, deployment.name))
     if settings.key_aliases:
         may.append(function.encrypt_with_aliased_keys(settings.key_aliases, below))
-    if settings.adopt:
-        adopted = [arns.secret(name) for name in adopted_names(deployment)]
-        may.append(function.adopt_secrets(adopted, deployment.name))
+    adopted = [arns.secret(name) for name in adopted_names(deployment)]
     never = [
         function_never.never_read_secrets_but(Ref(connection)),
         function_never.never_write_secrets_but([below, Ref(connection)]),
@@ -154,6 +152,7 @@ def _role(
         "FunctionRole",
         trust=resource.assumed_by("lambda.amazonaws.com"),
         may=may,
+        listed=[function.adopt_secrets(adopted, deployment.name)] if adopted else [],
         never=never,
         description="replicates Vault to Secrets Manager; writes secrets and can't read them",
         tags=tags(deployment, LAYER),

@@ -29,6 +29,7 @@ def add_role(
     *,
     trust: Statement,
     may: Sequence[Statement],
+    listed: Sequence[Statement] = (),
     never: Sequence[Statement] = (),
     managed: Sequence[Arn] = (),
     description: str,
@@ -38,15 +39,16 @@ def add_role(
     """Add a role and its policies to a template and return the role.
 
     The policies are managed ones, because compliance packs refuse inline policies; what the role may do and
-    what it must never do are two, because one policy holds no more than 6,144 characters. *wildcards* says
-    why some of what it may do names no single resource.
+    what it must never do are two, because one policy holds no more than 6,144 characters. What names
+    each of a list of the deployment file's, *listed*, is another. *wildcards* says why some of what it may do
+    names no single resource.
     """
     attached: list[Arn] = list(managed)
-    for kind, statements in (("May", may), ("Never", never)):
+    for kind, verb, statements in (("May", "may", may), ("Listed", "may", listed), ("Never", "never", never)):
         if statements:
             policy = ManagedPolicy(
                 f"{title}{kind}",
-                Description=f"What it {kind.lower()} do: {description}",
+                Description=f"What it {verb} do: {description}",
                 PolicyDocument=document(statements),
             )
             attached.append(Ref(template.add_resource(policy)))

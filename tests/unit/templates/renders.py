@@ -54,6 +54,16 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         "replicator": {"schedule": "cron(0/10 * * * ? *)"},
     },
     "vpn": {"vault": {"where": "vpn", "cidrs": ["10.90.0.0/24"], "gateway_address": "192.0.2.1"}},
+    # The longest policy of the function: long names, and as many adoptions as the deployment file takes.
+    "crowded": {
+        "name": "a" * 20,
+        "vault": {"where": "outside", "cidrs": ["192.0.2.0/24"]},
+        "replicator": {
+            "adopt": [f"app/database/{number:06}" for number in range(31)],
+            "replica_regions": ["eu-west-1", "eu-west-3", "eu-north-1"],
+            "key_aliases": ["alias/team/one", "alias/team/two", "alias/team/three"],
+        },
+    },
     "outside": {"vault": {"where": "outside", "cidrs": ["192.0.2.0/24", "198.51.100.0/24"]}},
 }
 FILES = ("dev", "production")

@@ -63,6 +63,11 @@ def test_instances_have_one_architecture() -> None:
         assert parse(LEAST | {"app": {"instance_types": types}}).app.instance_types == tuple(types)
 
 
+def test_more_adoptions_than_the_policy_holds_are_refused() -> None:
+    names = [f"app/{number}" for number in range(100)]
+    assert "take those out" in mistakes(replicator={"adopt": names})["replicator.adopt"]
+
+
 def test_the_least_file_is_enough() -> None:
     """Name, region and where Vault is; all else has a default."""
     deployment = parse(LEAST)
