@@ -54,8 +54,12 @@ Examples:
     show_default=True,
     help="How the function logs in.",
 )
+@click.option("--login-mount", help="Where in Vault that login is; its method's name by default.")
 @click.option(
-    "--bound-cidr", "cidrs", multiple=True, help="approle: from where; the NAT gateways' addresses."
+    "--bound-cidr",
+    "cidrs",
+    multiple=True,
+    help="approle: from where; the NAT gateways' addresses. Without it, what the role has stays.",
 )
 @click.option("--jwt-issuer", help="jwt: who signs; the account's own issuer by default.")
 @click.option("--server-id", help="aws: what the signed login must name; Vault's host name by default.")
@@ -75,6 +79,7 @@ def init(
     keys_file: Path | None,
     vault_token_file: Path | None,
     login: str,
+    login_mount: str | None,
     cidrs: tuple[str, ...],
     jwt_issuer: str | None,
     server_id: str | None,
@@ -94,6 +99,8 @@ def init(
         raise ConfigurationError(
             "the connection holds a secret and would show on the screen", "pipe it: | beanvault connect -"
         )
+    if cidrs and login != "approle":
+        raise ConfigurationError(f"--bound-cidr binds an AppRole, not a login by {login}", "leave it out")
     deployment = context.deployment
     reached = server(vault_address, vault_ca_file, vault_namespace)
     chosen = Shares(
@@ -109,13 +116,13 @@ def init(
         token,
         name=deployment.name,
         mounts=policies.configured(deployment.replicator.mounts),
-        login=_login(context, reached, login, cidrs, jwt_issuer, server_id),
+        login=_login(context, reached, login, login_mount or login, cidrs, jwt_issuer, server_id),
         invisible=invisible,
     )
     for proof in prepared.proofs:
         context.say(f"  proven: {proof}")
     if not prepared.by_login:
-        context.say("  the policy is proven; the login itself is tried by the function")
+        context.say("  proven with a short-lived token of that policy: only the function itself can log in")
     for note in prepared.notes:
         context.say(f"note: {note}")
     text = connection.content(reached, prepared.auth)
@@ -188,6 +195,7 @@ def _login(
     context: Context,
     reached: Server,
     method: str,
+    mount: str,
     cidrs: tuple[str, ...],
     issuer: str | None,
     server_id: str | None,
@@ -196,14 +204,15 @@ def _login(
     host = reached.address.removeprefix("https://").partition("/")[0].partition(":")[0]
     match method:
         case "approle":
-            return logins.AppRole(role, cidrs=cidrs)
+            return logins.AppRole(role, mount, cidrs)
         case "token":
             return logins.Token(role)
         case "aws":
-            return logins.AwsIam(role, _function_role(context), server_id or host)
+            return logins.AwsIam(role, _function_role(context), server_id or host, mount)
         case _:
             issuer = issuer or _issuer(context)
-            return logins.Jwt(role, issuer, token_audience(context.deployment), _function_role(context))
+            audience = token_audience(context.deployment)
+            return logins.Jwt(role, issuer, audience, _function_role(context), mount)
 
 
 def _issuer(context: Context) -> str:

@@ -12,6 +12,9 @@ import hvac
 from .server import VaultError, explained
 
 TOKEN_TTL = "20m"
+BINDINGS = ("secret_id_bound_cidrs", "token_bound_cidrs")
+"""Where an AppRole keeps the addresses it is bound to."""
+ANOTHER_MOUNT = "keep that one, and name a mount of this deployment's own: --login-mount"
 Auth = dict[str, str]
 """The `auth` object of the connection secret; holds secrets, so it is never printed."""
 
@@ -23,9 +26,8 @@ class AppRole:
     role: str
     mount: str = "approle"
     cidrs: tuple[str, ...] = ()
-    """From where the secret id may be used: the NAT gateways' addresses. Empty: from anywhere."""
-    secret_id_ttl: str = "0"
-    """After which the function can no longer log in; 0 is never."""
+    """From where the secret id may be used: the NAT gateways' addresses. Empty: what the role has stays,
+    which is from anywhere if it is new."""
     method: Literal["approle"] = "approle"
 
 
@@ -77,6 +79,7 @@ def establish(client: hvac.Client, login: Login, policy: str) -> Auth:
 
     An AppRole's earlier secret ids stay valid, so that a function that is running goes on.
 
+    :raises VaultError: the mount is of another type, or serves others with another configuration
     :raises VaultError, Denied, Unreachable: Vault refused, or didn't answer
     """
     limits: dict[str, Any] = {"token_policies": [policy], "token_ttl": TOKEN_TTL, "token_max_ttl": TOKEN_TTL}
@@ -85,23 +88,23 @@ def establish(client: hvac.Client, login: Login, policy: str) -> Auth:
         case AppRole():
             _enable(client, "approle", login.mount)
             path = f"auth/{login.mount}/role/{login.role}"
-            bound: dict[str, Any] = {
-                "secret_id_bound_cidrs": list(login.cidrs),
-                "token_bound_cidrs": list(login.cidrs),
-            }
-            _write(client, path, limits | bound | {"secret_id_ttl": login.secret_id_ttl})
+            # What isn't named here stays as it is: addresses, lifetimes of the secret id.
+            bound = {key: list(login.cidrs) for key in BINDINGS} if login.cidrs else {}
+            _write(client, path, limits | bound)
             with explained(f"the role id of {login.role}"):
                 role_id = client.read(f"{path}/role-id")["data"]["role_id"]
             secret_id = _write(client, f"{path}/secret-id", {})["data"]["secret_id"]
             return {"method": "approle", "mount": login.mount, "role_id": role_id, "secret_id": secret_id}
         case Jwt():
             _enable(client, "jwt", login.mount)
-            trust: dict[str, Any] = {"bound_issuer": login.issuer}
-            if login.public_keys:
-                trust |= {"jwt_validation_pubkeys": list(login.public_keys)}
-            else:
-                trust |= {"oidc_discovery_url": login.issuer}
-            _write(client, f"auth/{login.mount}/config", trust)
+            trust = {
+                "bound_issuer": login.issuer,
+                "oidc_discovery_url": "" if login.public_keys else login.issuer,
+                "jwt_validation_pubkeys": [key.strip() for key in login.public_keys],  # as Vault keeps them
+                "jwks_url": "",
+                "jwks_pairs": [],
+            }
+            _configure(client, f"auth/{login.mount}", "config", trust)
             role: dict[str, Any] = {
                 "role_type": "jwt",
                 "user_claim": "sub",
@@ -112,9 +115,8 @@ def establish(client: hvac.Client, login: Login, policy: str) -> Auth:
             return {"method": "jwt", "mount": login.mount, "role": login.role, "audience": login.audience}
         case AwsIam():
             _enable(client, "aws", login.mount)
-            _write(
-                client, f"auth/{login.mount}/config/client", {"iam_server_id_header_value": login.server_id}
-            )
+            named = {"iam_server_id_header_value": login.server_id}
+            _configure(client, f"auth/{login.mount}", "config/client", named)
             # Resolving the ARN to its unique id needs AWS credentials in Vault; the ARN alone needs none.
             role = {
                 "auth_type": "iam",
@@ -147,18 +149,19 @@ def establish(client: hvac.Client, login: Login, policy: str) -> Auth:
 def prove_with(client: hvac.Client, fresh: hvac.Client, login: Login, auth: Auth, policy: str) -> bool:
     """Give *fresh* a token with the login's rights; return whether that was by the login itself.
 
-    A JWT and a signed AWS request can only be made by the function's role: the policy is then proven with a
-    token made for it, and the login by the function (`beanvault connect`).
+    A JWT and a signed AWS request can only be made by the function's role, and an AppRole bound to addresses
+    works from there only: the policy is then proven with a short-lived token made for it, and the login by
+    the function (`beanvault connect`).
     """
     match login:
-        case AppRole():
+        case AppRole() if not _bound(client, login):
             with explained(f"the new AppRole login {login.role}"):
                 fresh.auth.approle.login(auth["role_id"], auth["secret_id"], mount_point=login.mount)
             return True
         case Token():
             fresh.token = auth["token"]
             return True
-        case Jwt() | AwsIam():
+        case AppRole() | Jwt() | AwsIam():
             body = {"policies": [policy], "ttl": "5m", "no_default_policy": True, "renewable": False}
             fresh.token = _write(client, "auth/token/create", body)["auth"]["client_token"]
             return False
@@ -174,7 +177,40 @@ def _enable(client: hvac.Client, kind: str, mount: str) -> None:
             return
     found = present[f"{mount}/"]["type"]
     if found != kind:
-        raise VaultError(f"auth/{mount} is of type {found}, not {kind}", "name another mount for this login")
+        raise VaultError(f"auth/{mount} is of type {found}, not {kind}", ANOTHER_MOUNT)
+
+
+def _configure(client: hvac.Client, mount: str, part: str, wanted: dict[str, Any]) -> None:
+    """Write the configuration of a login nobody uses yet; leave one that is in use as it is.
+
+    It holds for every role of the mount: another issuer or server id would lock the others out.
+    """
+    path = f"{mount}/{part}"
+    with explained(f"the configuration at {path}"):
+        answer = client.read(path)
+    found = answer["data"] if answer else {}
+    different = [key for key, value in wanted.items() if (found.get(key) or "") != (value or "")]
+    if not different:
+        return
+    with explained(f"the list of roles at {mount}/role"):
+        used = client.list(f"{mount}/role")
+    if any(found.get(key) for key in wanted) or used:
+        told = "; ".join(f"{key} is {_short(found.get(key))}, not {_short(wanted[key])}" for key in different)
+        raise VaultError(f"{mount} serves others with another configuration: {told}", ANOTHER_MOUNT)
+    _write(client, path, {key: value for key, value in wanted.items() if value})
+
+
+def _short(value: Any) -> str:
+    """Return a setting for a message; of public keys only how many."""
+    if not value:
+        return "empty"
+    return value if isinstance(value, str) else f"a list of {len(value)}"
+
+
+def _bound(client: hvac.Client, login: AppRole) -> bool:
+    with explained(f"the role {login.role}"):
+        role = client.read(f"auth/{login.mount}/role/{login.role}")["data"]
+    return any(role.get(key) for key in BINDINGS)
 
 
 def _write(client: hvac.Client, path: str, data: dict[str, Any]) -> Any:

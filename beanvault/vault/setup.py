@@ -56,7 +56,8 @@ class Prepared:
     auth: Auth = field(repr=False)
     proofs: tuple[Proof, ...]
     by_login: bool
-    """Whether the proof used the login itself, or (JWT, AWS IAM) a token with the same policy."""
+    """Whether the proof used the login itself, or, where only the function can log in, a token with the same
+    policy."""
     notes: tuple[str, ...] = ()
 
 
