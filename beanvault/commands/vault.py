@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from templates.replicator import token_audience
 
-from .. import connection
+from .. import connection, interrupts
 from ..context import Context
 from ..errors import BeanvaultError, ConfigurationError
 from ..function import Function
 from ..vault import logins, policies, setup
 from ..vault import server as vault_server
-from ..vault.server import KeyFile, Keys, Server, Shares
+from ..vault.keys import KeyFile, Keys
+from ..vault.server import MADE_ANEW, Server, Shares, VaultError
 from .options import FILE, pass_context, secret, server, vault_options, yes
 
 
@@ -110,7 +113,10 @@ def init(
         root_pgp_key.read_text().strip() if root_pgp_key else None,
     )
     keys = _opened(context, reached, chosen, keys_file, yes=yes)
-    token = keys.root_token if keys else secret("token", vault_token_file, "VAULT_TOKEN", "Vault token")
+    if keys and not keys.root_encrypted and vault_token_file is None:
+        token = keys.root_token
+    else:
+        token = secret("token", vault_token_file, "VAULT_TOKEN", "Vault token")
     prepared = setup.prepare(
         reached,
         token,
@@ -150,45 +156,67 @@ def _opened(
         return _initialised(context, reached, shares, keys_file)
     keys = Keys.read(keys_file) if keys_file is not None and keys_file.exists() else None
     if state["sealed"]:
-        given = list(keys.keys) if keys and not keys.encrypted and not keys.recovery else []
-        while (not given and state["type"] == "shamir") or (len(given) < state["t"] and not keys):
-            given.append(
-                click.prompt(f"Unseal key {len(given) + 1} of {state['t']}", hide_input=True, err=True)
-            )
-        vault_server.unseal(reached, given)
+        vault_server.unseal(reached, _unseal_keys(keys, state))
     return keys
+
+
+def _unseal_keys(keys: Keys | None, state: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys at hand, then what is typed in, until it is open; another seal needs none."""
+    if state["type"] != "shamir":
+        return
+    given = keys.keys if keys and not keys.encrypted else ()
+    yield from given
+    for number in range(state["progress"] + len(given) + 1, state["t"] + 1):
+        key: str = click.prompt(f"Unseal key {number} of {state['t']}", hide_input=True, err=True)
+        yield key
 
 
 def _initialised(context: Context, reached: Server, shares: Shares, keys_file: Path | None) -> Keys:
     if keys_file is None and not sys.stderr.isatty():
         raise ConfigurationError("nobody would see the unseal keys", "name a file for them with --keys-file")
     file = KeyFile.reserve(keys_file) if keys_file else None
-    try:
-        keys = vault_server.initialise(reached, shares)
-    except BaseException:
-        if file is not None:
-            file.release()
-        raise
-    if file is not None:
-        file.keep(keys)
-        context.say(
-            f"root token and keys are in {file.path}: give the shares to their holders, then delete it"
-        )
-    else:
-        click.echo(keys.as_json(), err=True)
-        click.echo("These are shown once and kept nowhere. Note them now.", err=True)
+    context.say("initialising; Ctrl-C waits until the keys are kept")
+    with interrupts.deferred():
+        try:
+            keys = vault_server.initialise(reached, shares)
+        except BaseException:
+            if file is not None:
+                file.release()
+            raise
+        _keep(context, reached, keys, file)
     if keys.encrypted:
         raise BeanvaultError(
             "the shares are encrypted for their holders, who have to unseal it now",
-            "then run this again with --vault-token-file",
+            "then run this again, which also asks for their decrypted shares",
         )
     vault_server.unseal(reached, () if keys.recovery else keys.keys)
-    if shares.root_pgp_key:
+    if keys.root_encrypted:
         raise BeanvaultError(
             "the root token is encrypted for its holder",
             "decrypt it, and run this again with --vault-token-file",
         )
     return keys
+
+
+def _keep(context: Context, reached: Server, keys: Keys, file: KeyFile | None) -> None:
+    """Write the keys, or show them where that fails or no file was named."""
+    if file is not None:
+        try:
+            file.keep(keys)
+        except OSError as error:
+            failed = f"{file.path} can't be written ({error.strerror})"
+            if not sys.stderr.isatty():
+                raise VaultError(
+                    f"{reached.address} is initialised, and its only keys are lost: {failed}", MADE_ANEW
+                ) from error
+            context.say(f"{failed}, so the keys are shown here")
+        else:
+            context.say(
+                f"root token and keys are in {file.path}: give the shares to their holders, then delete it"
+            )
+            return
+    click.echo(keys.as_json(), err=True)
+    click.echo("These are shown once and kept nowhere. Note them now.", err=True)
 
 
 def _login(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,13 @@ from hvac import exceptions as hvac_errors
 
 from ..errors import BeanvaultError, ConfigurationError, Denied, TimedOut, Unreachable
 from ..waiting import Clock, attempts
+from .keys import Keys
 
 TIMEOUT = 30
 ACTIVE_SECONDS = 60
 INITIALISE_SECONDS = 120
 """Raft makes its storage within the request: seconds, on a slow disk many."""
+MADE_ANEW = "nobody can open it, and nothing is in it: stop it, empty its storage, start it, and repeat"
 
 
 class VaultError(BeanvaultError):
@@ -89,88 +89,6 @@ def explained(doing: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """What initialising a Vault gives, once and never again."""
-
-    root_token: str = field(repr=False)
-    keys: tuple[str, ...] = field(repr=False)
-    """Base64; the unseal keys, or the recovery keys where another seal (AWS KMS) unseals. PGP-encrypted if
-    asked.
-    """
-    recovery: bool = False
-    encrypted: bool = False
-
-    def as_json(self) -> str:
-        """Return them for a file of their own; nothing else may take this."""
-        return json.dumps(
-            {
-                "root_token": self.root_token,
-                "recovery_keys" if self.recovery else "unseal_keys": list(self.keys),
-                "pgp_encrypted": self.encrypted,
-            },
-            indent=2,
-        )
-
-    @classmethod
-    def read(cls, path: Path) -> Keys:
-        """Return the keys in a file written before.
-
-        :raises ConfigurationError: it isn't such a file
-        """
-        try:
-            raw = json.loads(path.read_text())
-            recovery = "recovery_keys" in raw
-            keys = tuple(raw["recovery_keys" if recovery else "unseal_keys"])
-            return cls(raw["root_token"], keys, recovery, raw["pgp_encrypted"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(
-                f"{path} holds no Vault keys ({type(error).__name__})", "name the file `vault init` wrote"
-            ) from None
-
-
-@dataclass(frozen=True, slots=True)
-class KeyFile:
-    """A file of mode 600 that is there before there is anything to put into it.
-
-    Vault tells its keys once. A directory that can't be written must therefore be found out before, not
-    after.
-    """
-
-    path: Path
-
-    @classmethod
-    def reserve(cls, path: Path) -> KeyFile:
-        """Make the empty file.
-
-        :raises ConfigurationError: it exists, or can't be written
-        """
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            raise ConfigurationError(
-                f"{path} exists; it may hold the only keys of a Vault", "name another file"
-            ) from None
-        except OSError as error:
-            raise ConfigurationError(
-                f"{path} can't be written: {error.strerror}", "name another file"
-            ) from error
-        return cls(path)
-
-    def keep(self, keys: Keys) -> None:
-        """Write *keys*, and return when they are on the disk."""
-        with self.path.open("w") as file:
-            file.write(keys.as_json())
-            file.flush()
-            os.fsync(file.fileno())
-
-    def release(self) -> None:
-        """Remove the file if nothing was written to it."""
-        if self.path.exists() and not self.path.stat().st_size:
-            self.path.unlink()
-
-
-@dataclass(frozen=True, slots=True)
 class Shares:
     """How the key is shared out among people."""
 
@@ -204,7 +122,7 @@ def status(server: Server) -> Mapping[str, Any]:
 def initialise(server: Server, shares: Shares) -> Keys:
     """Initialise an empty Vault and return its keys; the caller keeps them before anything else.
 
-    :raises VaultError: it is initialised already, or refuses the PGP keys
+    :raises VaultError: it is initialised already, or refuses the PGP keys; or its answer was lost
     """
     recovery = status(server)["type"] != "shamir"
     body: dict[str, Any] = {
@@ -215,14 +133,39 @@ def initialise(server: Server, shares: Shares) -> Keys:
         body["recovery_pgp_keys" if recovery else "pgp_keys"] = list(shares.pgp_keys)
     if shares.root_pgp_key:
         body["root_token_pgp_key"] = shares.root_pgp_key
-    with explained("to be initialised"):
-        # Not hvac's own method: it always sends secret_shares, which a server with another seal refuses.
-        answer = server.client(timeout=INITIALISE_SECONDS).adapter.put("/v1/sys/init", json=body)
+    try:
+        with explained("to be initialised"):
+            # Not hvac's own method: it always sends secret_shares, which a server with another seal refuses.
+            answer = server.client(timeout=INITIALISE_SECONDS).adapter.put("/v1/sys/init", json=body)
+    except Unreachable as error:
+        raise _unanswered(server, error) from error
     keys = answer["recovery_keys_base64" if recovery else "keys_base64"]
-    return Keys(answer["root_token"], tuple(keys), recovery, bool(shares.pgp_keys))
+    return Keys(
+        answer["root_token"],
+        tuple(keys),
+        recovery=recovery,
+        encrypted=bool(shares.pgp_keys),
+        root_encrypted=shares.root_pgp_key is not None,
+    )
 
 
-def unseal(server: Server, keys: Sequence[str]) -> None:
+def _unanswered(server: Server, error: Unreachable) -> BeanvaultError:
+    """Return what to tell after a request to initialise that got no answer."""
+    try:
+        initialised = status(server)["initialized"]
+    except Unreachable:
+        return Unreachable(
+            f"{server.address} gave no answer and may be initialised, its only keys lost with the answer",
+            f"if it is initialised when it answers again: {MADE_ANEW}",
+        )
+    if not initialised:
+        return error
+    return VaultError(
+        f"{server.address} is initialised, and the answer with its only keys was lost", MADE_ANEW
+    )
+
+
+def unseal(server: Server, keys: Iterable[str]) -> None:
     """Give unseal keys until the server is open, and wait until it is active.
 
     :raises VaultError: the keys are too few, or not its own

@@ -7,10 +7,7 @@ import json
 import secrets
 import stat
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,22 +17,15 @@ from hvac import exceptions as hvac_errors
 
 from beanvault.errors import ConfigurationError, Denied, Unreachable
 from beanvault.vault import logins, server, setup
+from beanvault.vault.keys import KeyFile, Keys
 from beanvault.vault.mounts import enable_kv2
 from beanvault.vault.policies import Kind, Mount
-from beanvault.vault.server import KeyFile, Keys, Server, Shares
+from beanvault.vault.server import Server, Shares
 from demo.servers.authority import Authority
 from demo.servers.openbao import OpenBao
 from tests.conftest import Unsealed
 
-
-@pytest.fixture
-def empty(tmp_path: Path, authority: Authority) -> Iterator[Server]:
-    """A server nobody has initialised."""
-    running = OpenBao.start(tmp_path, authority)
-    try:
-        yield Server(running.address, running.ca_file)
-    finally:
-        running.stop()
+from .support_pgp import Holder
 
 
 @pytest.fixture
@@ -253,46 +243,6 @@ def test_errors_say_what_to_do(openbao: Unsealed, ready: Server) -> None:
         server.status(Server("https://127.0.0.1:9"))
     with pytest.raises(ConfigurationError, match="not an https address"):
         Server("http://127.0.0.1:8200")
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A person with a PGP key pair, kept by GnuPG in a directory of its own."""
-
-    home: Path
-
-    @classmethod
-    def made(cls, home: Path, name: str) -> Holder:
-        home.mkdir(mode=0o700)
-        holder = cls(home)
-        holder._gpg("--quick-generate-key", f"{name} <{name}@example.com>", "rsa2048", "encrypt", "never")
-        return holder
-
-    @property
-    def public_key(self) -> str:
-        return base64.b64encode(self._gpg("--export")).decode()
-
-    def decrypted(self, share: str, encoding: str = "base64") -> str:
-        """Return what Vault encrypted for this holder."""
-        raw = base64.b64decode(share) if encoding == "base64" else bytes.fromhex(share)
-        return self._gpg("--decrypt", stdin=raw).decode()
-
-    def end(self) -> None:
-        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=True)
-
-    def _gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--passphrase", ""]
-        command += ["--pinentry-mode", "loopback", *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=60).stdout
-
-
-@pytest.fixture
-def holders() -> Iterator[list[Holder]]:
-    with tempfile.TemporaryDirectory(prefix="gpg") as short:  # its agent's socket takes 108 characters
-        made = [Holder.made(Path(short) / name, name) for name in ("ada", "grace")]
-        yield made
-        for holder in made:
-            holder.end()
 
 
 def test_shares_encrypted_for_their_holders_open_it_only_in_their_hands(

@@ -1,0 +1,34 @@
+"""What several files of these tests need."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beanvault.vault.server import Server
+from demo.servers.authority import Authority
+from demo.servers.openbao import OpenBao
+
+from .support_pgp import Holder
+
+
+@pytest.fixture
+def empty(tmp_path: Path, authority: Authority) -> Iterator[Server]:
+    """A server nobody has initialised."""
+    running = OpenBao.start(tmp_path, authority)
+    try:
+        yield Server(running.address, running.ca_file)
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def holders() -> Iterator[list[Holder]]:
+    with tempfile.TemporaryDirectory(prefix="gpg") as short:  # its agent's socket takes 108 characters
+        made = [Holder.made(Path(short) / name, name) for name in ("ada", "grace")]
+        yield made
+        for holder in made:
+            holder.end()
