@@ -11,20 +11,30 @@ from ..waiting import Clock, attempts
 READY_SECONDS = 30
 
 
-def enable_kv2(client: hvac.Client, path: str, clock: Clock | None = None) -> None:
+def enable_kv2(client: hvac.Client, path: str) -> None:
     """Enable KV version 2 at *path*, and return when it takes requests.
-
-    Vault answers first and sets the mount up afterwards; until then everything is refused with 400 and
-    "Upgrading from non-versioned to versioned data".
 
     :raises TimedOut: it still refuses after half a minute
     :raises hvac.exceptions.VaultError: it can't be made
     """
     client.sys.enable_secrets_engine("kv", path=path, options={"version": "2"})
+    await_kv2(client, path)
+
+
+def await_kv2(client: hvac.Client, path: str, clock: Clock | None = None) -> None:
+    """Return when the mount of KV version 2 at *path* takes requests.
+
+    Vault answers first and sets a mount up afterwards; until then everything is refused with 400 and
+    "Upgrading from non-versioned to versioned data".
+
+    :raises TimedOut: it still refuses after half a minute
+    """
     for _ in attempts(clock or Clock(), READY_SECONDS, first=0.02, longest=1):
         try:
             client.secrets.kv.v2.read_configuration(mount_point=path)
-        except hvac_errors.InvalidRequest:
+        except hvac_errors.InvalidRequest as error:
+            if "Upgrading from non-versioned" not in str(error):
+                raise
             continue
         except hvac_errors.Forbidden:
             pass  # who may not read the configuration can't be told when the mount is ready

@@ -40,7 +40,7 @@ class Server:
         if not self.address.startswith("https://"):
             raise ConfigurationError(
                 f"{self.address} is not an https address: tokens and secrets would travel in clear",
-                "give Vault's https:// address, and --ca-file for an authority of your own",
+                "give Vault's https:// address, and --vault-ca-file for an authority of your own",
             )
 
     def client(self, token: str | None = None, timeout: float = TIMEOUT) -> hvac.Client:
@@ -80,7 +80,8 @@ def explained(doing: str) -> Iterator[None]:
         ) from error
     except requests.exceptions.SSLError as error:
         raise Unreachable(
-            f"Vault's certificate isn't trusted: {doing}", "name the authority that signed it with --ca-file"
+            f"Vault's certificate isn't trusted: {doing}",
+            "name the authority that signed it with --vault-ca-file",
         ) from error
     except requests.exceptions.RequestException as error:
         raise Unreachable(

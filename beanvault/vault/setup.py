@@ -13,7 +13,7 @@ from hvac import exceptions as hvac_errors
 from ..errors import ConfigurationError
 from . import logins, policies
 from .logins import Auth, Login, Token
-from .mounts import enable_kv2
+from .mounts import await_kv2, enable_kv2
 from .policies import Kind, Mount
 from .server import Server, VaultError, explained
 
@@ -202,7 +202,10 @@ def _enable(client: hvac.Client, mount: Mount, present: Mapping[str, Mapping[str
         )
     if engine == "kv":
         version = (there.get("options") or {}).get("version", "1")
-        return Mount(mount.path, Kind.KV2 if version == "2" else Kind.KV1)
+        if version != "2":
+            return Mount(mount.path, Kind.KV1)
+        with explained(f"the mount {mount.path}/"):
+            await_kv2(client, mount.path)  # whoever made it may have been interrupted right then
     return mount
 
 

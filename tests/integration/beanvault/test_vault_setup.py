@@ -23,6 +23,7 @@ from beanvault.vault.policies import Kind, Mount
 from beanvault.vault.server import Server, Shares
 from demo.servers.authority import Authority
 from demo.servers.openbao import OpenBao
+from demo.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy
 from tests.conftest import Unsealed
 
 from .support_pgp import Holder
@@ -172,6 +173,38 @@ def test_an_existing_version_one_mount_gets_the_policy_of_version_one(
     assert 'path "old-kv/*" { capabilities = ["read", "list"] }' in prepared.policy_text
 
 
+UPGRADING = (
+    "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period"
+)
+
+
+def test_a_mount_that_an_interruption_left_half_made_is_waited_for(
+    openbao: Unsealed, authority: Authority
+) -> None:
+    """Vault answers first and sets the mount up afterwards, so the next call finds it there and not ready."""
+    openbao.root_client().sys.enable_secrets_engine("kv", path="half-kv", options={"version": "2"})
+    refused: list[str] = []
+
+    def still_upgrading(call: Call) -> Behaviour:
+        if call.path.startswith("/v1/half-kv/") and len(refused) < 3:
+            refused.append(call.path)
+            return Answer(400, json.dumps({"errors": [UPGRADING]}).encode(), "application/json")
+        return FORWARD
+
+    proxy = Proxy(openbao.address, openbao.ca_file, authority.issue("half-made"))
+    proxy.rule = still_upgrading
+    prepared = setup.prepare(
+        Server(proxy.address, openbao.ca_file),
+        openbao.root_token,
+        name="half",
+        mounts=[Mount("half-kv")],
+        login=logins.AppRole("half-replicator"),
+    )
+    proxy.close()
+    assert refused == ["/v1/half-kv/config"] * 3  # before anything else asks it
+    assert all(proof.holds for proof in prepared.proofs)
+
+
 def test_a_mount_of_another_type_is_refused(openbao: Unsealed, ready: Server) -> None:
     openbao.root_client().sys.enable_secrets_engine("transit", path="taken")
     with pytest.raises(server.VaultError, match="taken/ is a mount of type transit"):
@@ -237,12 +270,14 @@ def test_errors_say_what_to_do(openbao: Unsealed, ready: Server) -> None:
     """A wrong token, an authority that isn't trusted, a port nobody listens on."""
     with pytest.raises(Denied):
         setup.prepare(ready, "s.wrong", name="x", mounts=[Mount("x")], login=logins.AppRole("x"))
-    with pytest.raises(Unreachable, match="certificate isn't trusted"):
+    with pytest.raises(Unreachable, match="certificate isn't trusted") as untrusted:
         server.status(Server(openbao.address))
+    assert untrusted.value.remedy.endswith("--vault-ca-file")
     with pytest.raises(Unreachable, match="didn't answer"):
         server.status(Server("https://127.0.0.1:9"))
-    with pytest.raises(ConfigurationError, match="not an https address"):
+    with pytest.raises(ConfigurationError, match="not an https address") as clear:
         Server("http://127.0.0.1:8200")
+    assert "--vault-ca-file" in clear.value.remedy
 
 
 def test_shares_encrypted_for_their_holders_open_it_only_in_their_hands(
