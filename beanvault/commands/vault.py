@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from templates.deployment import VaultHost
 from templates.replicator import token_audience
+from templates.vault import host_name
 
 from .. import connection, interrupts
 from ..context import Context
@@ -68,6 +71,10 @@ Examples:
 @click.option("--server-id", help="aws: what the signed login must name; Vault's host name by default.")
 @click.option("--invisible", multiple=True, help="A mount, made where missing, that the login must not see.")
 @click.option(
+    "--function-address",
+    help="Vault's https:// address for the function, where yours is a tunnel; the sample host's is known.",
+)
+@click.option(
     "--print-connection", is_flag=True, help="Print the connection's JSON (with its secret) for `connect -`."
 )
 @vault_options
@@ -87,6 +94,7 @@ def init(
     jwt_issuer: str | None,
     server_id: str | None,
     invisible: tuple[str, ...],
+    function_address: str | None,
     print_connection: bool,
     vault_address: str | None,
     vault_ca_file: Path | None,
@@ -106,6 +114,7 @@ def init(
         raise ConfigurationError(f"--bound-cidr binds an AppRole, not a login by {login}", "leave it out")
     deployment = context.deployment
     reached = server(vault_address, vault_ca_file, vault_namespace)
+    for_function = replace(reached, address=_function_address(context, reached, function_address))
     chosen = Shares(
         shares,
         threshold,
@@ -122,7 +131,7 @@ def init(
         token,
         name=deployment.name,
         mounts=policies.configured(deployment.replicator.mounts),
-        login=_login(context, reached, login, login_mount or login, cidrs, jwt_issuer, server_id),
+        login=_login(context, for_function, login, login_mount or login, cidrs, jwt_issuer, server_id),
         invisible=invisible,
     )
     for proof in prepared.proofs:
@@ -131,7 +140,7 @@ def init(
         context.say("  proven with a short-lived token of that policy: only the function itself can log in")
     for note in prepared.notes:
         context.say(f"note: {note}")
-    text = connection.content(reached, prepared.auth)
+    text = connection.content(for_function, prepared.auth)
     if print_connection:
         click.echo(text)
         return
@@ -219,9 +228,17 @@ def _keep(context: Context, reached: Server, keys: Keys, file: KeyFile | None) -
     click.echo("These are shown once and kept nowhere. Note them now.", err=True)
 
 
+def _function_address(context: Context, reached: Server, given: str | None) -> str:
+    """Return where the function finds Vault: the sample host by its name, others where it is found here."""
+    vault = context.deployment.vault
+    if given is None and isinstance(vault, VaultHost):
+        return f"https://{host_name(context.deployment)}:{vault.port}"
+    return (given or reached.address).rstrip("/")
+
+
 def _login(
     context: Context,
-    reached: Server,
+    for_function: Server,
     method: str,
     mount: str,
     cidrs: tuple[str, ...],
@@ -229,7 +246,7 @@ def _login(
     server_id: str | None,
 ) -> logins.Login:
     role = f"{context.deployment.name}-replicator"
-    host = reached.address.removeprefix("https://").partition("/")[0].partition(":")[0]
+    host = for_function.address.removeprefix("https://").partition("/")[0].partition(":")[0]
     match method:
         case "approle":
             return logins.AppRole(role, mount, cidrs)

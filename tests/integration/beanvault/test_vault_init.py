@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -337,3 +338,20 @@ def test_a_login_bound_to_addresses_is_made_from_elsewhere_and_said_to_be_untrie
 def test_addresses_that_would_bind_nothing_are_refused(guest: Operator) -> None:
     _, err = guest.run("--login", "aws", "--bound-cidr", "192.0.2.0/24", status=ExitCode.USAGE)
     assert "--bound-cidr binds an AppRole" in err
+
+
+@pytest.mark.parametrize(
+    ("vault", "options", "address"),
+    [
+        ('[vault]\nwhere = "host"\nport = 8300\n', (), "https://vault.init.internal:8300"),
+        (OUTSIDE, (), None),
+        (OUTSIDE, ("--function-address", "https://vault.example:8200/"), "https://vault.example:8200"),
+    ],
+)
+def test_the_function_gets_an_address_it_can_reach_where_the_operator_came_through_a_tunnel(
+    guest: Operator, openbao: Unsealed, vault: str, options: tuple[str, ...], address: str | None
+) -> None:
+    guest.describe(vault)
+    out, _ = guest.run(*token_file(guest, openbao.root_token), *options)
+    connection: dict[str, Any] = json.loads(out)
+    assert connection["address"] == (address or guest.proxy.address)
