@@ -202,16 +202,22 @@ def _session(address: Address) -> requests.Session:
 def _messages(response: requests.Response) -> str:
     """Return Vault's own words, or none where Vault itself says that nothing is there.
 
-    A page of a load balancer's or a proxy's must not pass for that: what is not there is deleted.
+    Anything else with that status must not pass for it: what is not there is deleted. That is a page of a
+    load balancer's, and HashiCorp's answer for a path that its KV version 2 does not know, which has neither
+    errors nor data: `pathInvalid` in https://github.com/hashicorp/vault-plugin-secrets-kv/blob/main/backend.go
     """
     try:
         answer = response.json()
     except ValueError:
         answer = None
-    if not isinstance(answer, dict) or not answer.keys() & {"errors", "data"}:
+    if not isinstance(answer, dict):
         return "not an answer of Vault's"
-    # A soft-deleted secret answers 404 with its metadata and without errors.
-    return " ".join(str(each) for each in answer.get("errors") or ())
+    errors, data = answer.get("errors"), answer.get("data")
+    if errors:
+        return str(errors)
+    # A soft-deleted secret answers 404 with its metadata.
+    nothing = errors == [] or (isinstance(data, dict) and "metadata" in data)
+    return "" if nothing else "not Vault's word for nothing"
 
 
 def _url(path: str) -> str:

@@ -50,7 +50,20 @@ class Kv2Mount:
             # HashiCorp Vault has no such listing, or the policy doesn't grant it.
             yield from self._walk(self._plain_folder, self._plain_folder(""))
             return
+        if root == Folder():
+            yield from self._walk(self._plain_folder, self._confirmed_empty())
+            return
         yield from self._walk(self._detailed_folder, root)
+
+    def _confirmed_empty(self) -> Folder:
+        """Look at a mount that seems empty in the way that every Vault knows, where that is granted.
+
+        By mistake it would look as if all secrets were gone.
+        """
+        try:
+            return self._plain_folder("")
+        except SourceDenied:
+            return Folder()
 
     def fetch(self, revision: Revision) -> tuple[Revision, SecretValue]:
         path = revision.source.removeprefix(f"{self._mount}/")

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from replicator.errors import SourceDenied, SourceError, SourceMissing, SourceSealed, SourceUnavailable
+from replicator.model import Revision
+from replicator.sources.kv2 import Kv2Mount
 from replicator.vault import ATTEMPTS, Address, Vault
 
 GOOD = (200, '{"data":{"keys":["a"],"password":"canary"}}')
@@ -133,6 +135,59 @@ def test_an_empty_folder_is_empty_and_a_missing_mount_is_missing(script: Script)
     script.answers = [(404, '{"errors":["no handler for route"]}')]
     with pytest.raises(SourceMissing):
         script.vault().list("kv/metadata/")
+
+
+HASHICORP_KNOWS_NO_SUCH_PATH = json.dumps(
+    {
+        "request_id": "8d1b8a39-0b1f-0f3c-1d0c-000000000000",
+        "lease_id": "",
+        "renewable": False,
+        "lease_duration": 0,
+        "data": None,
+        "wrap_info": None,
+        "warnings": [
+            "Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate endpoints."
+        ],
+        "auth": None,
+    }
+)
+"""The answer of HashiCorp's KV version 2 to a listing that is OpenBao's alone."""
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (403, '{"errors":["1 error occurred:\\n\\t* permission denied\\n\\n"]}'),
+        (404, HASHICORP_KNOWS_NO_SUCH_PATH),
+        (404, '{"errors":["no handler for route"]}'),
+        (405, '{"errors":["1 error occurred:\\n\\t* unsupported operation\\n\\n"]}'),
+        # The plain listing has the last word about a mount that seems to be empty.
+        (404, '{"errors":[]}'),
+    ],
+    ids=["denied", "HashiCorp's path that is invalid", "no route", "unsupported", "empty"],
+)
+def test_a_mount_without_the_detailed_listing_is_listed_plainly(
+    script: Script, refusal: tuple[int, str]
+) -> None:
+    version = {"created_time": "2026-01-01T00:00:00Z", "deletion_time": "", "destroyed": False}
+    metadata = {"current_version": 1, "versions": {"1": version}}
+    script.answers = [refusal, (200, '{"data":{"keys":["db"]}}'), (200, json.dumps({"data": metadata}))]
+    (entry,) = Kv2Mount(script.vault(), "kv", lambda: 0.0).list()
+    assert entry == Revision("kv/db", 1, "2026-01-01T00:00:00Z")
+    paths = [path.partition("?")[0] for path in script.requests]
+    assert paths == ["/v1/kv/detailed-metadata", "/v1/kv/metadata", "/v1/kv/metadata/db"]
+
+
+def test_a_mount_that_both_listings_show_empty_is_empty(script: Script) -> None:
+    script.answers = [(404, '{"errors":[]}')]
+    assert list(Kv2Mount(script.vault(), "kv", lambda: 0.0).list()) == []
+    assert len(script.requests) == 2
+
+
+def test_an_invalid_path_of_hashicorps_is_not_an_empty_folder(script: Script) -> None:
+    script.answers = [(404, HASHICORP_KNOWS_NO_SUCH_PATH)]
+    with pytest.raises(SourceMissing):
+        list(Kv2Mount(script.vault(), "kv", lambda: 0.0).list())
 
 
 def test_connections_are_kept(script: Script) -> None:
