@@ -35,7 +35,7 @@ from .model import (
     source_of,
 )
 from .names import encode
-from .plan import confirm, replicas_note, replicas_settled, tags_to_remove, tags_to_set
+from .plan import Holders, confirm, replicas_note, replicas_settled, tags_to_remove, tags_to_set
 from .source import Source
 from .target import Target
 from .value import render
@@ -50,11 +50,11 @@ class Applier:
     come last.
     """
 
-    def __init__(self, source: Source, target: Target, config: Config, *, complete: bool) -> None:
+    def __init__(self, source: Source, target: Target, config: Config, holders: Holders) -> None:
         self._source = source
         self._target = target
         self._config = config
-        self._complete = complete
+        self._holders = holders
 
     def look_again(self, changes: Iterable[Change]) -> Iterator[Change | Settled]:
         """Yield what `apply` would do with each change; nothing is changed."""
@@ -91,7 +91,7 @@ class Applier:
     def _confirmed(self, change: Change) -> Change | Settled:
         """Decide again on what the secret is now: the list that the plan was made from may lag by minutes."""
         now = self._target.describe(name_of(change))
-        action = confirm(change, now, self._config, complete=self._complete)
+        action = confirm(change, now, self._config, self._holders)
         if action is None or isinstance(action, Conflict):
             return Settled(change, action)
         return action

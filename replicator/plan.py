@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .config import Config, ReplicaRegion
 from .errors import UnsafePlan
@@ -33,6 +33,37 @@ from .wanted import Wishes
 
 
 @dataclass(frozen=True, slots=True)
+class Holders:
+    """Which paths keep the secrets that they hold, whoever else wants the name; all are encoded as names are.
+
+    *complete* says that both sides were gathered whole: only then is anything known to be given up. *kept*
+    are the paths whose wish can't be met, *mounts* are those that are configured.
+    """
+
+    complete: bool
+    kept: frozenset[str] = frozenset()
+    unreadable: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+
+    def keep(self, source: str) -> str | None:
+        """Return why the secret of *source* is left to it, or None where it has given it up."""
+        if not self.complete:
+            return "a run over everything settles it"
+        if source in self.kept:
+            return "whose own wish can't be met"
+        if self.unread(source):
+            return "which can't be read"
+        if not source.startswith(self.mounts):
+            return "whose mount is not configured any more"
+        return None
+
+    def unread(self, source: str) -> bool:
+        return any(
+            source == each or (each.endswith("/") and source.startswith(each)) for each in self.unreadable
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run is going to do. *unchanged* secrets are counted, not kept."""
 
@@ -41,6 +72,7 @@ class Plan:
     unreadable: tuple[Unreadable, ...]
     unchanged: int
     owned: int
+    holders: Holders
 
 
 def make_plan(wishes: Wishes, held: Mapping[str, TargetSecret], config: Config, *, complete: bool) -> Plan:
@@ -48,29 +80,47 @@ def make_plan(wishes: Wishes, held: Mapping[str, TargetSecret], config: Config, 
 
     *complete* says that both were gathered whole: only then is anything known to be gone.
     """
-    changes: list[Change] = []
     remarks: list[Remark] = list(wishes.remarks)
-    unchanged = 0
     wanted = dict(wishes.wanted)
     for name, rivals in wishes.rivals.items():
         remarks += _settle_rivals(name, rivals, held.get(name), config, wanted)
-    for name in sorted(wanted):
-        action = decide(wanted[name], held.get(name), config, complete=complete)
-        if action is None:
-            unchanged += 1
-        elif isinstance(action, Conflict):
-            remarks.append(action)
-        else:
-            changes.append(action)
+    conflicts = [each for each in remarks if isinstance(each, Conflict)]
+    holders = Holders(
+        complete,
+        frozenset(map(encode, (*wishes.refused, *(each.source for each in conflicts)))),
+        tuple(encode(entry.source) for entry in wishes.unreadable),
+        tuple(encode(mount.path) + "/" for mount in config.mounts),
+    )
+    changes, conflicts, holders = _decide_all(wanted, held, config, holders)
+    remarks += conflicts
+    unchanged = len(wanted) - len(changes) - len(conflicts)
     if complete:
-        kept = {*wishes.refused, *(each.source for each in remarks if isinstance(each, Conflict))}
-        for gone in _gone(wishes, kept, wanted, held, config):
+        for gone in _gone(wanted, held, config, holders):
             if isinstance(gone, Delete):
                 changes.append(gone)
             else:
                 remarks.append(gone)
     owned = sum(1 for secret in held.values() if _owned(secret, config) and not secret.pending_deletion)
-    return Plan(tuple(changes), tuple(remarks), tuple(wishes.unreadable), unchanged, owned)
+    return Plan(tuple(changes), tuple(remarks), tuple(wishes.unreadable), unchanged, owned, holders)
+
+
+def _decide_all(
+    wanted: Mapping[str, Wanted], held: Mapping[str, TargetSecret], config: Config, holders: Holders
+) -> tuple[list[Change], list[Conflict], Holders]:
+    """Decide each name; a path whose wish turns out to be a conflict keeps what it holds."""
+    while True:
+        changes: list[Change] = []
+        conflicts: list[Conflict] = []
+        for name in sorted(wanted):
+            action = decide(wanted[name], held.get(name), config, holders)
+            if isinstance(action, Conflict):
+                conflicts.append(action)
+            elif action is not None:
+                changes.append(action)
+        kept = holders.kept.union(encode(each.source) for each in conflicts)
+        if kept == holders.kept:
+            return changes, conflicts, holders
+        holders = replace(holders, kept=kept)
 
 
 def check_safe(plan: Plan, max_delete_share: float) -> None:
@@ -88,16 +138,16 @@ def check_safe(plan: Plan, max_delete_share: float) -> None:
 
 
 def decide(
-    wanted: Wanted, held: TargetSecret | None, config: Config, *, complete: bool
+    wanted: Wanted, held: TargetSecret | None, config: Config, holders: Holders
 ) -> Change | Conflict | None:
     """Return what has to happen to one name, or None where all is as wanted."""
     if held is None:
         return Create(wanted)
     if not _owned(held, config):
         return _decide_foreign(wanted, held, config)
-    if held.source != encode(wanted.source) and not complete:
-        reason = f"the name is held by {held.source}; a run over everything settles it"
-        return Conflict(wanted.name, wanted.source, reason)
+    holder = held.source or ""
+    if holder != encode(wanted.source) and (why := holders.keep(holder)):
+        return Conflict(wanted.name, wanted.source, f"the name is held by {holder}; {why}")
     if held.pending_deletion:
         return Restore(wanted, held)
     if held.current == wanted.version_id:
@@ -110,11 +160,11 @@ def decide(
 
 
 def confirm(
-    change: Change, held: TargetSecret | None, config: Config, *, complete: bool
+    change: Change, held: TargetSecret | None, config: Config, holders: Holders
 ) -> Change | Conflict | None:
     """Decide *change* again in the light of what its secret is now."""
     if not isinstance(change, Delete):
-        return decide(change.wanted, held, config, complete=complete)
+        return decide(change.wanted, held, config, holders)
     gone = held is None or held.pending_deletion
     same = held is not None and _owned(held, config) and held.source == change.held.source
     return Delete(held, change.days) if held is not None and same and not gone else None
@@ -176,30 +226,19 @@ def _settle_rivals(
 
 
 def _gone(
-    wishes: Wishes,
-    kept: set[str],
-    wanted: Mapping[str, Wanted],
-    held: Mapping[str, TargetSecret],
-    config: Config,
+    wanted: Mapping[str, Wanted], held: Mapping[str, TargetSecret], config: Config, holders: Holders
 ) -> Iterator[Delete | Skip]:
-    """Yield what happens to owned secrets whose path is gone; *kept* are paths whose wish cannot be met."""
-    protected = {encode(source) for source in kept}
-    unreadable = tuple(encode(entry.source) for entry in wishes.unreadable)
-    mounts = tuple(encode(mount.path) + "/" for mount in config.mounts)
+    """Yield what happens to owned secrets whose path is gone, or has another name now."""
     for name in sorted(held.keys() - wanted.keys()):
         secret = held[name]
         if not _owned(secret, config) or secret.pending_deletion:
             continue
         source = secret.source or ""
-        if source in protected or _below(source, unreadable):
+        if source in holders.kept or holders.unread(source):
             continue
-        if not source.startswith(mounts):
+        if not source.startswith(holders.mounts):
             yield Skip(source, f"the secret {name} is kept: its mount is not configured any more")
         elif config.deletion_days is None:
             yield Skip(source, f"the secret {name} is an orphan, kept because BEANVAULT_DELETION is retain")
         else:
             yield Delete(secret, config.deletion_days)
-
-
-def _below(source: str, unreadable: tuple[str, ...]) -> bool:
-    return any(source == each or (each.endswith("/") and source.startswith(each)) for each in unreadable)

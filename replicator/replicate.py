@@ -56,7 +56,7 @@ def replicate(
         plan = make_plan(wishes, held, config, complete=report.complete)
         check_safe(plan, config.max_delete_share)
         report.remarks, report.unreadable, report.current = plan.remarks, plan.unreadable, plan.unchanged
-        applier = Applier(source, target, config, complete=report.complete)
+        applier = Applier(source, target, config, plan.holders)
         if request.dry_run:
             for found in applier.look_again(plan.changes):
                 if isinstance(found, Settled):

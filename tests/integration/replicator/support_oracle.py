@@ -127,14 +127,7 @@ def _wish(
 
 def expect(before: Mapping[str, Held], wishes: Wishes, rules: Rules) -> Expected:
     """Say what a whole run without faults makes of *before*."""
-    winners: dict[str, Wish] = {}
-    kept = set(wishes.unfit)  # paths whose wish can't be met keep the secret they have under another name
-    for name in {wish.name for wish in wishes.all}:
-        rivals = wishes.of(name)
-        winner = _winner(name, rivals, before.get(name), rules)
-        if winner is not None:
-            winners[name] = winner
-        kept |= {wish.path for wish in rivals if wish is not winner}
+    winners, kept = _settle(before, wishes, rules, wishes.unfit)
     refused = {name for name, wish in winners.items() if wish.text is None}
     kept |= {winners[name].path for name in refused}
     kept_sources = {encoded(f"{rules.mount}/{path}") for path in kept}
@@ -150,12 +143,34 @@ def expect(before: Mapping[str, Held], wishes: Wishes, rules: Rules) -> Expected
     return Expected(copies, frozenset(gone), frozenset(refused))
 
 
-def _winner(name: str, rivals: tuple[Wish, ...], held: Held | None, rules: Rules) -> Wish | None:
+def _settle(
+    before: Mapping[str, Held], wishes: Wishes, rules: Rules, kept: frozenset[str]
+) -> tuple[dict[str, Wish], set[str]]:
+    """Return whose wish each name follows, and the paths that keep the secret they have under another name.
+
+    These are the paths whose wish can't be met, *kept* among them. They keep it against newcomers as well,
+    whose wish can't be met then either.
+    """
+    winners: dict[str, Wish] = {}
+    losers: set[str] = set(kept)
+    for name in {wish.name for wish in wishes.all}:
+        rivals = wishes.of(name)
+        winner = _winner(name, rivals, before.get(name), rules, kept)
+        if winner is not None:
+            winners[name] = winner
+        losers |= {wish.path for wish in rivals if wish is not winner}
+    return (winners, losers) if losers == kept else _settle(before, wishes, rules, frozenset(losers))
+
+
+def _winner(
+    name: str, rivals: tuple[Wish, ...], held: Held | None, rules: Rules, kept: frozenset[str]
+) -> Wish | None:
     """Return whose wish the name follows: nobody's where it is foreign, the holder's where it is disputed."""
     if held is not None and not held.is_of(rules.owner):
         adopted = name in rules.adopt and not held.pending and len(rivals) == 1
         return rivals[0] if adopted else None
-    if len(rivals) == 1:
-        return rivals[0]
     holder = held.tags[SOURCE] if held is not None else None
+    if len(rivals) == 1:
+        others = {encoded(f"{rules.mount}/{path}") for path in kept} - {rivals[0].tags[SOURCE]}
+        return None if holder in others else rivals[0]
     return next((wish for wish in rivals if wish.tags[SOURCE] == holder), None)

@@ -193,6 +193,41 @@ def test_a_newcomer_cannot_stop_the_replication_of_who_holds_the_name(deployment
     assert deployment.values() == {"shop/shared": '{"password":"canary-3"}'}
 
 
+@pytest.mark.parametrize("why", ["unreadable", "refused", "its new name is taken", "its mount is left out"])
+def test_a_newcomer_does_not_get_the_name_of_a_path_that_has_not_given_it_up(
+    deployment: Deployment, why: str
+) -> None:
+    source = deployment.source
+    source.write("one", {"password": "canary-1"}, aws_name="shared")
+    source.write("three", {"password": "canary-3"}, aws_name="threes")
+    deployment.run()
+    if why == "unreadable":
+        source.unreadable["kv/one"] = Unreadable("kv/one", SourceDenied("Vault denies it"))
+    elif why == "refused":
+        source.choose("one", aws_name="shared", aws_format="yaml")
+    elif why == "its new name is taken":
+        deployment.target.place("shop/theirs", "theirs")
+        source.choose("one", aws_name="threes")
+        source.choose("three", aws_name="theirs")
+    else:
+        deployment.target.secrets["shop/shared"].tags["beanvault:source"] = "elsewhere/one"
+        source.remove("one")
+    source.write("two", {"password": "canary-2"}, aws_name="shared")
+    report = deployment.run()
+    assert "shop/shared Conflict kv/two: the name is held by" in reasons(report)
+    assert deployment.values()["shop/shared"] == '{"password":"canary-1"}'
+    assert deployment.values()["shop/threes"] == '{"password":"canary-3"}'
+
+
+def test_the_name_of_a_path_that_is_gone_is_free_for_another(deployment: Deployment) -> None:
+    deployment.source.write("one", {"password": "canary-1"}, aws_name="shared")
+    deployment.run()
+    deployment.source.remove("one")
+    deployment.source.write("two", {"password": "canary-2"}, aws_name="shared")
+    assert made(deployment.run()) == {"shop/shared": "Update"}
+    settled(deployment)
+
+
 def test_a_path_that_asks_not_to_be_replicated_is_not(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary"}, replicate="false")
     report = deployment.run()
