@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -65,13 +66,16 @@ class Holders:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is going to do. *unchanged* secrets are counted, not kept."""
+    """What a run is going to do.
+
+    *unchanged* secrets are counted, not kept; *owned* counts those of each configured mount.
+    """
 
     changes: tuple[Change, ...]
     remarks: tuple[Remark, ...]
     unreadable: tuple[Unreadable, ...]
     unchanged: int
-    owned: int
+    owned: Mapping[str, int]
     holders: Holders
 
 
@@ -100,7 +104,8 @@ def make_plan(wishes: Wishes, held: Mapping[str, TargetSecret], config: Config, 
                 changes.append(gone)
             else:
                 remarks.append(gone)
-    owned = sum(1 for secret in held.values() if _owned(secret, config) and not secret.pending_deletion)
+    live = (each for each in held.values() if _owned(each, config) and not each.pending_deletion)
+    owned = Counter(mount for each in live if (mount := _mount_of(each, config)) is not None)
     return Plan(tuple(changes), tuple(remarks), tuple(wishes.unreadable), unchanged, owned, holders)
 
 
@@ -123,18 +128,23 @@ def _decide_all(
         holders = replace(holders, kept=kept)
 
 
-def check_safe(plan: Plan, max_delete_share: float) -> None:
-    """Raise `UnsafePlan` where the plan would delete more than the allowed share of the owned secrets.
+def check_safe(plan: Plan, config: Config) -> None:
+    """Raise `UnsafePlan` where the plan would delete more than the allowed share of all secrets or a mount's.
 
-    An emptied or unreadable mount looks exactly like one whose secrets are all gone.
+    An emptied or unreadable mount looks exactly like one whose secrets are all gone, and among many others
+    it would not be noticed.
     """
-    deletions = sum(1 for change in plan.changes if isinstance(change, Delete))
-    if deletions > plan.owned * max_delete_share:
-        raise UnsafePlan(
-            f"{deletions} of {plan.owned} owned secrets would be deleted, more than the share of "
-            f"{max_delete_share:g} allowed by BEANVAULT_MAX_DELETE_SHARE; nothing was changed. Look whether "
-            "the mounts are readable and whole; raise the share if the deletions are meant"
-        )
+    gone = Counter(_mount_of(change.held, config) for change in plan.changes if isinstance(change, Delete))
+    shares = [("", gone.total(), sum(plan.owned.values()), 0)]
+    # A single secret of a mount, however small, may go where the whole allows it.
+    shares += [(f" of the mount {mount}", gone[mount], owned, 1) for mount, owned in plan.owned.items()]
+    for where, deletions, owned, least in shares:
+        if deletions > max(least, owned * config.max_delete_share):
+            raise UnsafePlan(
+                f"{deletions} of {owned} owned secrets{where} would be deleted, more than the share of "
+                f"{config.max_delete_share:g} allowed by BEANVAULT_MAX_DELETE_SHARE; nothing was changed. "
+                "Look whether the mounts are readable and whole; raise the share if the deletions are meant"
+            )
 
 
 def decide(
@@ -192,6 +202,12 @@ def replicas_note(regions: Iterable[ReplicaRegion], unconfirmed: frozenset[str])
     `ListSecrets` doesn't show replicas; the note tells a later run whether it has to look.
     """
     return " ".join(f"+{each.region}" if each.region in unconfirmed else each.region for each in regions)
+
+
+def _mount_of(held: TargetSecret, config: Config) -> str | None:
+    source = held.source or ""
+    fitting = (each.path for each in config.mounts if source.startswith(encode(each.path) + "/"))
+    return max(fitting, key=len, default=None)
 
 
 def _owned(held: TargetSecret, config: Config) -> bool:

@@ -54,7 +54,7 @@ def replicate(
     try:
         wishes, held = _gather(source, target, config, request, clock)
         plan = make_plan(wishes, held, config, complete=report.complete)
-        check_safe(plan, config.max_delete_share)
+        check_safe(plan, config)
         report.remarks, report.unreadable, report.current = plan.remarks, plan.unreadable, plan.unchanged
         applier = Applier(source, target, config, plan.holders)
         if request.dry_run:

@@ -296,6 +296,41 @@ def test_an_emptied_mount_deletes_nothing(deployment: Deployment) -> None:
     assert list(deployment.values()) == ["shop/db"]
 
 
+def test_a_small_mount_that_is_emptied_is_noticed_among_many_secrets(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=0.5)
+    deployment.set(mounts=(Mount("kv", "kv"), Mount("kv", "kv/small")))
+    for path in (*(f"app/{number}" for number in range(9)), *(f"small/{number}" for number in range(3))):
+        deployment.source.write(path, {"password": "canary"})
+    deployment.run()
+    for number in range(2):
+        deployment.source.remove(f"small/{number}")
+    assert "2 of 3 owned secrets of the mount kv/small would be deleted" in reasons(deployment.run())
+    assert len(deployment.values()) == 12
+    deployment.source.write("small/0", {"password": "canary"})
+    assert made(deployment.run())["shop/1"] == "Delete"
+
+
+def test_the_one_secret_of_a_mount_may_go_where_the_whole_allows_it(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=0.25)
+    deployment.set(mounts=(Mount("kv", "kv"), Mount("kv", "kv/small")))
+    for path in ("one", "two", "three", "small/db"):
+        deployment.source.write(path, {"password": "canary"})
+    deployment.run()
+    deployment.source.remove("small/db")
+    assert made(deployment.run()) == {"shop/db": "Delete"}
+
+
+def test_secrets_that_cannot_be_deleted_do_not_make_a_share_look_small(deployment: Deployment) -> None:
+    deployment.set(deletion_days=7, max_delete_share=0.25)
+    for number in range(8):
+        left_out = {"beanvault:owner": "shop", "beanvault:source": f"elsewhere/{number}"}
+        deployment.target.place(f"shop/elsewhere/{number}", "ours", **left_out)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.remove("db")
+    assert "1 of 1 owned secrets would be deleted" in reasons(deployment.run())
+
+
 @pytest.mark.parametrize("hidden", ["kv/app/db", "kv/app/", "kv/"])
 def test_what_cannot_be_read_is_never_taken_for_gone(deployment: Deployment, hidden: str) -> None:
     deployment.set(deletion_days=7, max_delete_share=1.0)
