@@ -23,7 +23,7 @@ OPTIONAL = (
     "BEANVAULT_BUS_NAME",
     "BEANVAULT_ALLOW_HTTP",
 )
-DEFAULT_MAX_DELETE_SHARE = 0.25
+DEFAULT_MAX_DELETE_SHARE = 0.1
 DATABASE_KEYS = ("engine", "host", "port", "dbname")
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")

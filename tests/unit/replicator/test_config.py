@@ -24,7 +24,7 @@ def problems(**changes: str) -> list[str]:
 def test_four_variables_are_enough_and_the_defaults_are_careful() -> None:
     config = Config.from_environ(LEAST)
     assert config == Config("shop-connection", (Mount("kv", "beanvault"),), "shop", "shop")
-    assert (config.deletion_days, config.max_delete_share, config.allow_http) == (None, 0.25, False)
+    assert (config.deletion_days, config.max_delete_share, config.allow_http) == (None, 0.1, False)
 
 
 def test_all_missing_variables_are_named_together() -> None:
