@@ -35,11 +35,11 @@ from .model import (
     source_of,
 )
 from .names import encode
-from .plan import Holders, confirm, replicas_note, replicas_settled, tags_to_remove, tags_to_set
+from .plan import Holders, confirm, replicas_note, replicas_settled, still_gone, tags_to_remove, tags_to_set
 from .source import Source
 from .target import Target
 from .value import render
-from .wanted import PLAIN, at
+from .wanted import PLAIN, at, gather_wishes
 
 
 class Applier:
@@ -89,12 +89,23 @@ class Applier:
         yield from concurrently(attempt, deletions, WORKERS)
 
     def _confirmed(self, change: Change) -> Change | Settled:
-        """Decide again on what the secret is now: the list that the plan was made from may lag by minutes."""
+        """Decide again on what the secret is now: the list that the plan was made from may lag by minutes.
+
+        Before a deletion its path is looked at again as well.
+        """
         now = self._target.describe(name_of(change))
         action = confirm(change, now, self._config, self._holders)
+        if isinstance(action, Delete) and not self._gone(action):
+            action = None
         if action is None or isinstance(action, Conflict):
             return Settled(change, action)
         return action
+
+    def _gone(self, delete: Delete) -> bool:
+        wishes = gather_wishes(self._source.list((source_of(delete),)), self._config)
+        for entry in wishes.unreadable:
+            raise entry.error
+        return still_gone(delete, wishes)
 
     def _make(self, change: Change) -> Done:
         match change:
@@ -102,7 +113,7 @@ class Applier:
                 return self._create(change)
             case Update() | MoveStage() | Restore() | Adopt() | Retag():
                 return self._converge(change, change.wanted, change.held)
-            case Delete(held, days):
+            case Delete(held=held, days=days):
                 if held.replicas:
                     self._target.remove_replicas(held, tuple(each.region for each in held.replicas))
                 self._target.delete(held, days)

@@ -195,10 +195,11 @@ class Retag:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """The secret is ours and its path is gone; the deletion is scheduled, never immediate."""
+    """The secret is ours and its path is gone, or now called *moved*; it is scheduled, never immediate."""
 
     held: TargetSecret
     days: int
+    moved: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

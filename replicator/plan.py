@@ -29,7 +29,7 @@ from .model import (
     Update,
     Wanted,
 )
-from .names import encode
+from .names import decode, encode
 from .wanted import Wishes
 
 
@@ -177,7 +177,16 @@ def confirm(
         return decide(change.wanted, held, config, holders)
     gone = held is None or held.pending_deletion
     same = held is not None and _owned(held, config) and held.source == change.held.source
-    return Delete(held, change.days) if held is not None and same and not gone else None
+    return replace(change, held=held) if held is not None and same and not gone else None
+
+
+def still_gone(delete: Delete, wishes: Wishes) -> bool:
+    """Whether the path of *delete* is gone by *wishes*, which are those of this path alone, a moment ago.
+
+    It may have been written anew since everything was listed.
+    """
+    names = {*wishes.wanted, *wishes.rivals}
+    return not wishes.refused and names <= {delete.moved}
 
 
 def tags_to_set(wanted: Wanted, held: TargetSecret) -> Tags:
@@ -245,7 +254,9 @@ def _gone(
     wanted: Mapping[str, Wanted], held: Mapping[str, TargetSecret], config: Config, holders: Holders
 ) -> Iterator[Delete | Skip]:
     """Yield what happens to owned secrets whose path is gone, or has another name now."""
-    for name in sorted(held.keys() - wanted.keys()):
+    gone = sorted(held.keys() - wanted.keys())
+    names = {each.source: name for name, each in wanted.items()} if gone else {}
+    for name in gone:
         secret = held[name]
         if not _owned(secret, config) or secret.pending_deletion:
             continue
@@ -257,4 +268,4 @@ def _gone(
         elif config.deletion_days is None:
             yield Skip(source, f"the secret {name} is an orphan, kept because BEANVAULT_DELETION is retain")
         else:
-            yield Delete(secret, config.deletion_days)
+            yield Delete(secret, config.deletion_days, names.get(decode(source)))

@@ -256,6 +256,35 @@ def test_what_vanished_is_scheduled_for_deletion_where_that_is_the_policy(deploy
     settled(deployment)
 
 
+def test_a_path_that_came_back_or_became_unreadable_since_it_was_listed_keeps_its_secret(
+    deployment: Deployment,
+) -> None:
+    class Racing(MemoryTarget):
+        def describe(self, name: str) -> TargetSecret | None:
+            if name == "shop/back":
+                deployment.source.write("back", {"password": "canary-2"})
+            if name == "shop/moving":
+                deployment.source.write("moving", {"password": "canary-2"}, aws_name="moved")
+            if name == "shop/denied":
+                denied = Unreadable("kv/denied", SourceDenied("Vault denies it"))
+                deployment.source.unreadable["kv/denied"] = denied
+            return super().describe(name)
+
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    for path in ("back", "moving", "denied", "gone"):
+        deployment.source.write(path, {"password": "canary"})
+    deployment.run()
+    for path in ("back", "moving", "denied", "gone"):
+        deployment.source.remove(path)
+    racing = Racing()
+    racing.secrets = deployment.target.secrets
+    deployment.target = racing
+    report = deployment.run()
+    assert made(report) == {"shop/gone": "Delete"}
+    assert failed(report) == {"shop/denied": "SourceDenied"}
+    assert sorted(deployment.values()) == ["shop/back", "shop/denied", "shop/moving"]
+
+
 def test_a_secret_that_returns_is_restored_with_its_arn(deployment: Deployment) -> None:
     deployment.set(deletion_days=7, max_delete_share=1.0)
     deployment.source.write("db", {"password": "canary-1"})
