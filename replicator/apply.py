@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import assert_never
 
+from . import replicas
 from .aws import WORKERS
 from .concurrency import concurrently
 from .config import Config
@@ -13,7 +14,6 @@ from .errors import named
 from .model import (
     TAG_KMS_KEY,
     TAG_OWNER,
-    TAG_REPLICAS,
     TAG_SOURCE,
     Adopt,
     Change,
@@ -35,7 +35,7 @@ from .model import (
     source_of,
 )
 from .names import encode
-from .plan import Holders, confirm, replicas_note, replicas_settled, still_gone, tags_to_remove, tags_to_set
+from .plan import Holders, confirm, still_gone, tags_to_remove, tags_to_set
 from .source import Source
 from .target import Target
 from .value import render
@@ -114,8 +114,7 @@ class Applier:
             case Update() | MoveStage() | Restore() | Adopt() | Retag():
                 return self._converge(change, change.wanted, change.held)
             case Delete(held=held, days=days):
-                if held.replicas:
-                    self._target.remove_replicas(held, tuple(each.region for each in held.replicas))
+                replicas.remove_all(self._target, held, self._config)
                 self._target.delete(held, days)
                 return Done(change, held.arn, held.current or "")
             case _:
@@ -125,7 +124,8 @@ class Applier:
         wanted, text = self._fetch(change.wanted)
         arn = self._target.create(wanted.name, text, wanted.version_id, wanted.kms_key, wanted.tags)
         held = TargetSecret(wanted.name, arn, wanted.version_id, tags=wanted.tags)
-        return Done(Create(wanted), arn, wanted.version_id, self._replicate(held))
+        replication = replicas.converge(self._target, held, self._config)
+        return Done(Create(wanted), arn, wanted.version_id, replication.remarks)
 
     def _converge(
         self, change: Update | MoveStage | Restore | Adopt | Retag, wanted: Wanted, held: TargetSecret
@@ -139,47 +139,25 @@ class Applier:
         claims = tuple(pair for pair in tags_to_set(wanted, held) if pair[0] in (TAG_OWNER, TAG_SOURCE))
         if claims:
             self._target.tag(held, claims)
-        if (wanted.kms_key or None) != held.tag(TAG_KMS_KEY):
+        rekeyed = wanted.kms_key != held.tag(TAG_KMS_KEY)
+        if rekeyed:
             self._target.rekey(held, wanted.kms_key)
         if text is not None:
             self._target.put(held, text, wanted.version_id)
         elif held.current != wanted.version_id:
             self._target.move_stage(held, wanted.version_id)
-        remarks = self._replicate(held)
+        replication = replicas.converge(self._target, held, self._config)
         rest = tuple(pair for pair in tags_to_set(wanted, held) if pair not in claims)
-        self._target.tag(held, rest, tags_to_remove(wanted, held))
-        return Done(replace(change, wanted=wanted), held.arn, wanted.version_id, remarks)
+        removed = tags_to_remove(wanted, held)
+        self._target.tag(held, rest, removed)
+        vain = isinstance(change, Retag) and not (claims or rekeyed or replication.news or rest or removed)
+        return Done(
+            replace(change, wanted=wanted), held.arn, wanted.version_id, replication.remarks, in_vain=vain
+        )
 
     def _fetch(self, wanted: Wanted) -> tuple[Wanted, str]:
         revision, value = self._source.fetch(wanted.revision)
         return at(wanted, revision, self._config.owner), render(value, plain=wanted.form == PLAIN)
-
-    def _replicate(self, held: TargetSecret) -> tuple[str, ...]:
-        """Bring the replica regions in line; return a remark for each region that failed."""
-        regions = self._config.replica_regions
-        in_sync = {each.region for each in held.replicas if each.status == "InSync"}
-        if replicas_settled(held, self._config) and in_sync.issuperset(each.region for each in regions):
-            return ()
-        noted = {region.removeprefix("+") for region in (held.tag(TAG_REPLICAS) or "").split()}
-        states = {each.region: each.status for each in held.replicas}
-        wanted = {each.region for each in regions}
-        failed = {region for region, status in states.items() if status == "Failed"}
-        # Only regions that we once added are taken away; a failed one is removed to be added anew.
-        if dropped := tuple(sorted((noted - wanted | failed & wanted) & states.keys())):
-            self._target.remove_replicas(held, dropped)
-        missing = tuple(each for each in regions if states.get(each.region) in (None, "Failed"))
-        replicas = self._target.replicate(held, missing) if missing else held.replicas
-        reached = {each.region for each in replicas if each.status == "InSync"}
-        note = replicas_note(regions, frozenset(wanted - reached))
-        if note:
-            self._target.tag(held, ((TAG_REPLICAS, note),))
-        elif noted:
-            self._target.tag(held, (), (TAG_REPLICAS,))
-        return tuple(
-            f"replication to {each.region} failed: {each.message}"
-            for each in replicas
-            if each.status == "Failed" and each.region in wanted
-        )
 
 
 def _made(outcome: Outcome) -> bool:

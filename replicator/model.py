@@ -246,12 +246,16 @@ def source_of(change: Change) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A change that was made; *arn* and *version_id* are those of the secret afterwards."""
+    """A change that was made; *arn* and *version_id* are those of the secret afterwards.
+
+    *in_vain*: regions were looked at or tried again, and all is as before.
+    """
 
     change: Change
     arn: str
     version_id: str
     remarks: tuple[str, ...] = ()
+    in_vain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

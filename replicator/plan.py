@@ -1,16 +1,16 @@
-"""The plan: pure, from metadata of both sides to actions in the order of names."""
+"""The plan: pure, from metadata of both sides to actions, values first, in the order of names."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from .config import Config, ReplicaRegion
+from . import replicas
+from .config import Config
 from .errors import UnsafePlan
 from .model import (
     TAG_KMS_KEY,
-    TAG_REPLICAS,
     TAG_TAGS,
     TAG_VERSION,
     Adopt,
@@ -124,8 +124,15 @@ def _decide_all(
                 changes.append(action)
         kept = holders.kept.union(encode(each.source) for each in conflicts)
         if kept == holders.kept:
-            return changes, conflicts, holders
+            return sorted(changes, key=_urgency), conflicts, holders
         holders = replace(holders, kept=kept)
+
+
+def _urgency(change: Change) -> int:
+    """Values go first, and regions that failed before go last: if time ends, it was not theirs."""
+    if not isinstance(change, Retag):
+        return 0
+    return 2 if replicas.tried_before(change.held) else 1
 
 
 def check_safe(plan: Plan, config: Config) -> None:
@@ -162,7 +169,7 @@ def decide(
         return Restore(wanted, held)
     if held.current == wanted.version_id:
         as_wanted = not tags_to_set(wanted, held) and not tags_to_remove(wanted, held)
-        return None if as_wanted and replicas_settled(held, config) else Retag(wanted, held)
+        return None if as_wanted and replicas.settled(held, config) else Retag(wanted, held)
     if wanted.version_id in held.staged:
         return MoveStage(wanted, held)
     drifted = (TAG_VERSION, wanted.revision.label) in held.tags and held.source == encode(wanted.source)
@@ -199,18 +206,6 @@ def tags_to_remove(wanted: Wanted, held: TargetSecret) -> tuple[str, ...]:
     ours = (*(held.tag(TAG_TAGS) or "").split(), TAG_TAGS, TAG_KMS_KEY)
     present = {key for key, _ in held.tags}
     return tuple(key for key in ours if key in present and key not in wanted_keys)
-
-
-def replicas_settled(held: TargetSecret, config: Config) -> bool:
-    return (held.tag(TAG_REPLICAS) or "") == replicas_note(config.replica_regions, frozenset())
-
-
-def replicas_note(regions: Iterable[ReplicaRegion], unconfirmed: frozenset[str]) -> str:
-    """Return the value of the tag `beanvault:replicas`: the regions asked for, `+` before the unconfirmed.
-
-    `ListSecrets` doesn't show replicas; the note tells a later run whether it has to look.
-    """
-    return " ".join(f"+{each.region}" if each.region in unconfirmed else each.region for each in regions)
 
 
 def _mount_of(held: TargetSecret, config: Config) -> str | None:

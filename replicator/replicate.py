@@ -70,7 +70,8 @@ def replicate(
             tell(outcome)
     except Exception as failure:  # noqa: BLE001 - what nobody foresaw is told like everything else
         report.errors.append(named(failure))
-    if report.left and not any(isinstance(outcome, Done) for outcome in report.outcomes):
+    got_on = any(isinstance(outcome, Done) and not outcome.in_vain for outcome in report.outcomes)
+    if report.left and not got_on:
         report.errors.append(OutOfTime(f"the time ended before the first of {report.left} changes was made"))
     return report
 

@@ -58,8 +58,8 @@ class Target(Protocol):
         """Schedule the deletion."""
         ...
 
-    def replicate(self, held: TargetSecret, regions: tuple[ReplicaRegion, ...]) -> tuple[Replica, ...]:
-        """Add replica regions; return the state of all."""
+    def replicate(self, held: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
+        """Add a replica region, or try one again that failed; return the state of all."""
         ...
 
     def remove_replicas(self, held: TargetSecret, regions: tuple[str, ...]) -> None: ...
@@ -181,16 +181,14 @@ class SecretsManagerTarget:
             RecoveryWindowInDays=days,
         )
 
-    def replicate(self, held: TargetSecret, regions: tuple[ReplicaRegion, ...]) -> tuple[Replica, ...]:
+    def replicate(self, held: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
+        key = {"KmsKeyId": region.kms_key} if region.kms_key else {}
         answer = self._call(
             "ReplicateSecretToRegions",
             self._client.replicate_secret_to_regions,
-            held.name,
+            f"{held.name} to {region.region}",
             SecretId=held.arn,
-            AddReplicaRegions=[
-                {"Region": each.region, **({"KmsKeyId": each.kms_key} if each.kms_key else {})}
-                for each in regions
-            ],
+            AddReplicaRegions=[{"Region": region.region, **key}],
         )
         return _replicas(answer)
 

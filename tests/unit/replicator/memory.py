@@ -10,6 +10,8 @@ from replicator.config import ReplicaRegion
 from replicator.errors import SourceChanged, TargetError, TargetMissing
 from replicator.model import Absent, Entry, Replica, Revision, SecretValue, Tags, TargetSecret, Unreadable
 
+FAILURE = "Secret name already exists there."
+
 
 class MemorySource:
     """A mount of KV version 2 called `kv`, with a clock that ticks once a write."""
@@ -41,6 +43,9 @@ class MemorySource:
     def delete(self, path: str) -> None:
         """Delete the current version, as `vault kv delete` does."""
         self._values[f"kv/{path}"] = (self._values[f"kv/{path}"][0], None)
+
+    def undelete(self, revision: Revision, **data: object) -> None:
+        self._values[revision.source] = (revision, data)
 
     def remove(self, path: str) -> None:
         """Remove the path with all its metadata."""
@@ -100,6 +105,9 @@ class MemoryTarget:
         self.secrets: dict[str, Held] = {}
         self.calls: list[str] = []
         self.failing_regions: set[str] = set()
+        self.disabled_regions: set[str] = set()
+        self.asynchronous = False
+        """Whether replication ends only after the call that asks for it, as on AWS."""
 
     def _arn(self, name: str) -> str:
         return f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-{len(self.secrets):06d}"
@@ -193,13 +201,18 @@ class MemoryTarget:
             raise TargetError(f"DeleteSecret for {held.name}: refused (InvalidParameterException)")
         secret.pending_deletion = True
 
-    def replicate(self, held: TargetSecret, regions: tuple[ReplicaRegion, ...]) -> tuple[Replica, ...]:
+    def replicate(self, held: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
         secret = self._live("ReplicateSecretToRegions", held)
-        for each in regions:
-            failed = each.region in self.failing_regions
-            state = ("Failed", "Secret name already exists there.") if failed else ("InSync", "")
-            secret.replicas[each.region] = Replica(each.region, *state)
-        return tuple(secret.replicas.values())
+        if region.region in self.disabled_regions:
+            raise TargetError(f"ReplicateSecretToRegions for {held.name} to {region.region}: refused")
+        secret.replicas[region.region] = self._replica(region.region)
+        begun = Replica(region.region, "InProgress")
+        shown = {**secret.replicas, region.region: begun} if self.asynchronous else secret.replicas
+        return tuple(shown.values())
+
+    def _replica(self, region: str) -> Replica:
+        failed = region in self.failing_regions
+        return Replica(region, "Failed" if failed else "InSync", FAILURE if failed else "")
 
     def remove_replicas(self, held: TargetSecret, regions: tuple[str, ...]) -> None:
         secret = self._live("RemoveRegionsFromReplication", held)

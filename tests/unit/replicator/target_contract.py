@@ -116,7 +116,8 @@ class TargetContract:
     def test_replicas_are_added_shown_and_removed(
         self, target: Target, held: TargetSecret, prefix: str
     ) -> None:
-        shown = target.replicate(held, (ReplicaRegion("eu-west-1"), ReplicaRegion("us-east-1")))
+        target.replicate(held, ReplicaRegion("eu-west-1"))
+        shown = target.replicate(held, ReplicaRegion("us-east-1"))
         assert {each.region: each.status for each in shown} == {"eu-west-1": "InSync", "us-east-1": "InSync"}
         target.remove_replicas(held, ("eu-west-1",))
         assert [each.region for each in self.now(target, prefix).replicas] == ["us-east-1"]
@@ -124,7 +125,7 @@ class TargetContract:
     def test_a_secret_with_replicas_is_not_deleted(
         self, target: Target, held: TargetSecret, prefix: str
     ) -> None:
-        target.replicate(held, (ReplicaRegion("eu-west-1"),))
+        target.replicate(held, ReplicaRegion("eu-west-1"))
         with pytest.raises(TargetError):
             target.delete(held, 7)
         assert not self.now(target, prefix).pending_deletion

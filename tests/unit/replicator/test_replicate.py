@@ -9,9 +9,11 @@ import pytest
 
 from replicator.config import Mount, ReplicaRegion
 from replicator.errors import SourceDenied, TargetError
-from replicator.model import Left, Revision, TargetSecret, Unreadable
+from replicator.model import Left, Replica, Revision, TargetSecret, Unreadable, name_of
+from replicator.plan import make_plan
 from replicator.replicate import Clock
 from replicator.report import Report
+from replicator.wanted import gather_wishes
 from tests.unit.replicator.conftest import NOW, Deployment, failed, made
 from tests.unit.replicator.memory import MemoryTarget
 
@@ -719,6 +721,86 @@ def test_a_replica_region_that_fails_is_reported_by_name_until_it_works(deployme
     deployment.target.failing_regions = set()
     assert deployment.run().healthy
     settled(deployment)
+
+
+def test_a_region_that_fails_after_the_call_is_reported_in_each_run_until_it_works(
+    deployment: Deployment,
+) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.set(replica_regions=(ReplicaRegion("eu-west-1"), ReplicaRegion("us-east-1")))
+    deployment.target.asynchronous = True
+    deployment.target.failing_regions = {"us-east-1"}
+    assert deployment.run().healthy
+    held = deployment.target.secrets["shop/db"]
+    for _ in range(2):
+        assert held.tags["beanvault:replicas"] == "eu-west-1 +us-east-1"
+        assert "replication to us-east-1 failed: Secret name already exists" in reasons(deployment.run())
+    deployment.target.failing_regions = set()
+    deployment.run()
+    assert deployment.run().healthy
+    settled(deployment)
+
+
+def test_a_region_that_fails_once_it_has_a_copy_keeps_it(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),))
+    deployment.run()
+    held = deployment.target.secrets["shop/db"]
+    deployment.target.failing_regions = {"eu-west-1"}
+    held.replicas["eu-west-1"] = Replica("eu-west-1", "Failed", "the key is disabled")
+    deployment.source.write("db", {"password": "canary-2"})
+    for _ in range(2):
+        assert "replication to eu-west-1 failed: " in reasons(deployment.run())
+    assert "RemoveRegionsFromReplication" not in deployment.target.calls
+
+
+def test_a_region_that_is_refused_is_named_and_stops_nothing_else(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    regions = ("eu-central-2", "eu-west-1", "us-east-1")
+    deployment.set(replica_regions=tuple(map(ReplicaRegion, regions)))
+    deployment.target.disabled_regions = {"eu-west-1"}
+    deployment.source.choose("db", **{"aws-tag-team": "blue"})
+    assert "replication to eu-west-1 failed: ReplicateSecretToRegions" in reasons(deployment.run())
+    held = deployment.target.secrets["shop/db"]
+    assert held.tags["beanvault:replicas"] == "eu-central-2 +eu-west-1 us-east-1"
+    assert held.tags["team"] == "blue"
+
+
+def test_regions_that_fail_go_last_and_do_not_keep_a_run_going(deployment: Deployment) -> None:
+    for path in ("a", "b"):
+        deployment.source.write(path, {"password": "canary"})
+    deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),))
+    deployment.target.failing_regions = {"eu-west-1"}
+    deployment.run()
+    deployment.source.write("z", {"password": "canary"})
+    wishes = gather_wishes(deployment.source.list(), deployment.config)
+    plan = make_plan(wishes, deployment.target.list("shop"), deployment.config, complete=True)
+    assert [name_of(change) for change in plan.changes] == ["shop/z", "shop/a", "shop/b"]
+    deployment.run()
+    answers = iter([True, True])
+    report = deployment.run(clock=Clock(lambda: NOW, lambda: next(answers, False)))
+    assert "OutOfTime" in reasons(report)
+
+
+def test_a_deletion_that_fails_after_its_replicas_are_gone_is_made_good_if_the_path_returns(
+    deployment: Deployment,
+) -> None:
+    class Undeletable(MemoryTarget):
+        def delete(self, held: TargetSecret, days: int) -> None:
+            raise TargetError(f"DeleteSecret for {held.name} in {days} days: refused")
+
+    deployment.target = Undeletable()
+    deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),), deletion_days=7, max_delete_share=1.0)
+    revision = deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.delete("db")
+    assert failed(deployment.run()) == {"shop/db": "TargetError"}
+    held = deployment.target.secrets["shop/db"]
+    assert held.replicas == {}
+    deployment.source.undelete(revision)
+    assert made(deployment.run()) == {"shop/db": "Retag"}
+    assert list(held.replicas) == ["eu-west-1"]
 
 
 def test_replicas_are_removed_before_the_secret_is_and_come_back_with_it(deployment: Deployment) -> None:
