@@ -13,6 +13,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from .aws import Clients
 from .config import Config
 from .errors import ConfigError, RunFailed
+from .names import can_be_addressed
 from .replicate import Clock, Request
 from .report import Report
 from .run import run
@@ -76,6 +77,8 @@ def request_of(event: Mapping[str, object]) -> Request:
     if paths is not None and not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
         raise ConfigError([f"an event {EVENT_TYPE!r} whose paths are not a list of strings"])
     sources = None if paths is None else tuple(sorted({path.strip("/") for path in paths}))
+    if wrong := [source for source in sources or () if not can_be_addressed(source)]:
+        raise ConfigError([f"an event {EVENT_TYPE!r} with the path {source!r}" for source in wrong])
     dry_run = detail.get("dry_run", False)
     if not isinstance(dry_run, bool):
         raise ConfigError([f"an event {EVENT_TYPE!r} whose dry_run is neither true nor false"])

@@ -33,3 +33,8 @@ def decode(name: str) -> str:
 def taken_as_it_is(name: str) -> bool:
     """Whether Secrets Manager takes *name* literally, length aside."""
     return bool(name) and _PLAIN.fullmatch(name.replace("=", "")) is not None
+
+
+def can_be_addressed(path: str) -> bool:
+    """Whether *path* stays the same in a URL, where `..` would lead out of a mount and `//` be one slash."""
+    return not {"", ".", ".."}.intersection(path.split("/"))

@@ -25,6 +25,7 @@ from .errors import (
     SourceSealed,
     SourceUnavailable,
 )
+from .names import can_be_addressed
 from .value import parse_json
 
 CONNECT_SECONDS = 3.0
@@ -221,6 +222,8 @@ def _messages(response: requests.Response) -> str:
 
 
 def _url(path: str) -> str:
+    if not can_be_addressed(path.removesuffix("/")):
+        raise SourceMissing(f"{path} is not a path in Vault: it has a segment that is empty, or made of dots")
     return "/v1/" + quote(path, safe="/")
 
 

@@ -202,6 +202,15 @@ def test_paths_are_sent_as_they_are(script: Script) -> None:
     assert script.requests == ["/v1/kv/data/my%20app/50%25/%C3%A9%3F%23"]
 
 
+@pytest.mark.parametrize("path", ["kv1/../kv/data/db", "kv1/.", "kv1//db", "kv1/.."])
+def test_a_path_that_would_lead_elsewhere_is_not_asked_for(script: Script, path: str) -> None:
+    with pytest.raises(SourceMissing, match="not a path in Vault"):
+        script.vault().read(path)
+    with pytest.raises(SourceMissing, match="not a path in Vault"):
+        script.vault().list(f"{path}/")
+    assert script.requests == []
+
+
 def test_a_token_does_not_follow_a_redirect_to_another_scheme(script: Script) -> None:
     """From https to http the same way: only the address's own scheme is spoken."""
     script.answers = [(307, "https://127.0.0.1:1/v1/kv/data/db")]

@@ -36,3 +36,10 @@ def test_a_dry_run_is_asked_for_by_true_alone() -> None:
 def test_paths_that_are_no_list_of_texts_are_refused(paths: object) -> None:
     with pytest.raises(ConfigError, match="list of strings"):
         request_of(asking(paths=paths))
+
+
+@pytest.mark.parametrize("path", ["kv/../other/data/x", "kv/./a", "kv//a", "..", "/"])
+def test_paths_that_lead_elsewhere_are_refused(path: str) -> None:
+    """A URL with them in it would be another one."""
+    with pytest.raises(ConfigError, match="with the path"):
+        request_of(asking(paths=["kv/good", path]))
