@@ -10,7 +10,7 @@ from . import replicas
 from .aws import WORKERS
 from .concurrency import concurrently
 from .config import Config
-from .errors import named
+from .errors import OutOfTime, named
 from .model import (
     TAG_KMS_KEY,
     TAG_OWNER,
@@ -75,6 +75,8 @@ class Applier:
             try:
                 confirmed = self._confirmed(change)
                 return confirmed if isinstance(confirmed, Settled) else self._make(confirmed)
+            except OutOfTime:
+                return Left(change)
             except Exception as failure:  # noqa: BLE001 - not even a bug about one secret stops the others
                 return Failed(change, named(failure))
 

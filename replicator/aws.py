@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 import botocore.session
+from botocore.client import BaseClient
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import (
     BotoCoreError,
@@ -20,7 +21,15 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from .errors import ConfigError, TargetDenied, TargetError, TargetMissing, TargetThrottled, TargetUnavailable
+from .errors import (
+    ConfigError,
+    OutOfTime,
+    TargetDenied,
+    TargetError,
+    TargetMissing,
+    TargetThrottled,
+    TargetUnavailable,
+)
 from .limits import buckets, keep_quotas
 
 if TYPE_CHECKING:
@@ -32,12 +41,19 @@ if TYPE_CHECKING:
 WORKERS = 16
 """Calls at once. 50 writes a second of 100 ms each keep five busy; the rest is for slow ones."""
 
+CONNECT_SECONDS = 3
+READ_SECONDS = 7
+ATTEMPTS = 5
 # Standard mode retries throttling, 5xx and cut connections with exponential, jittered pauses:
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+LONGEST_PAUSE_SECONDS = 2 ** (ATTEMPTS - 2)
+LONGEST_SECONDS = CONNECT_SECONDS + READ_SECONDS + LONGEST_PAUSE_SECONDS
+"""From one look at the time to the next, at worst."""
+
 CLIENT_CONFIG = ClientConfig(
-    connect_timeout=5,
-    read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 5},
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     max_pool_connections=WORKERS,
     tcp_keepalive=True,
 )
@@ -57,13 +73,18 @@ _THROTTLED = frozenset(
 _KEY = frozenset({"EncryptionFailure", "DecryptionFailure", "KMSAccessDeniedException"})
 
 Answer = TypeVar("Answer")
+Client = TypeVar("Client", bound=BaseClient)
 
 
 class Clients:
-    """The function's AWS clients, each made when first asked for and kept for warm invocations."""
+    """The function's AWS clients, each made when first asked for and kept for warm invocations.
+
+    No request is sent, and none repeated, while *in_time* says no: `OutOfTime` is raised in its place.
+    """
 
     def __init__(self, session: boto3.session.Session | None = None) -> None:
         self.session = session or lean_session()
+        self.in_time: Callable[[], bool] = lambda: True
         # Whoever turns all logs up must not find parameters, and with them values, in botocore's. A logger's
         # own level beats the root's, so INFO would bring its chatter to where only warnings are wanted.
         logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -74,19 +95,28 @@ class Clients:
         """The first that a run asks for; raises `ConfigError` where nothing says which region it is in."""
         if self.session.region_name is None:
             raise ConfigError(["AWS_REGION is not set"])
-        return keep_quotas(self.session.client("secretsmanager", config=CLIENT_CONFIG), buckets())
+        client = self._kept_in_time(self.session.client("secretsmanager", config=CLIENT_CONFIG))
+        return keep_quotas(client, buckets())
 
     @cached_property
     def sns(self) -> SNSClient:
-        return self.session.client("sns", config=CLIENT_CONFIG)
+        return self._kept_in_time(self.session.client("sns", config=CLIENT_CONFIG))
 
     @cached_property
     def events(self) -> EventBridgeClient:
-        return self.session.client("events", config=CLIENT_CONFIG)
+        return self._kept_in_time(self.session.client("events", config=CLIENT_CONFIG))
 
     @cached_property
     def sts(self) -> STSClient:
-        return self.session.client("sts", config=CLIENT_CONFIG)
+        return self._kept_in_time(self.session.client("sts", config=CLIENT_CONFIG))
+
+    def _kept_in_time(self, client: Client) -> Client:
+        client.meta.events.register("before-send", self._look_at_the_time)
+        return client
+
+    def _look_at_the_time(self, event_name: str, **_: object) -> None:
+        if not self.in_time():
+            raise OutOfTime(f"no time was left for {event_name.rpartition('.')[2]}")
 
 
 def lean_session() -> boto3.session.Session:

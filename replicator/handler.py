@@ -18,8 +18,8 @@ from .replicate import Clock, Request
 from .report import Report
 from .run import run
 
-MARGIN_SECONDS = 30.0
-"""No change is begun with less time left: it may take a few retried calls, and then comes the telling."""
+MARGIN_SECONDS = 45.0
+"""No change is begun with less time left: it takes a few calls, and then comes the telling."""
 
 METRIC_NAMESPACE = "beanvault"
 EVENT_TYPE = "Replication Requested"
@@ -50,7 +50,11 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, Any]:
     except ConfigError as error:
         logger.error("the settings are wrong", extra={"problems": error.problems})  # noqa: TRY400 - no traceback
         raise
-    clock = Clock(time.time, lambda: context.get_remaining_time_in_millis() / 1000 > MARGIN_SECONDS)
+
+    def left() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    clock = Clock(time.time, lambda: left() > MARGIN_SECONDS, left)
     report = run(config, _clients, request, clock)
     if request.dry_run:
         return report.as_json()  # its problems are the answer, and the metrics tell of real runs only

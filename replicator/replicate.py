@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from .apply import Applier
 from .aws import WORKERS
@@ -31,10 +32,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """*now* is the time of day in seconds; *has_time* says whether another change may be begun."""
+    """*now* is the time of day in seconds; *has_time* says whether another change may be begun.
+
+    *left* is how many seconds there are until the end.
+    """
 
     now: Callable[[], float]
     has_time: Callable[[], bool] = lambda: True
+    left: Callable[[], float] = lambda: inf
 
 
 def replicate(

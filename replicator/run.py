@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 
+from . import aws, vault
 from .aws import Clients
 from .config import Config
 from .errors import OutOfTime, ReplicatorError, SourceError, named
@@ -16,9 +17,11 @@ from .report import Report, describe
 from .source import VaultSource
 from .target import SecretsManagerTarget
 from .tell import Bus, tell_health
-from .vault import Vault
 
 logger = logging.getLogger(__name__)
+
+WORK_ENDS_SECONDS = vault.LONGEST_SECONDS + aws.LONGEST_SECONDS + 1
+"""With less time left only telling goes on: one request may be under way then, and telling takes another."""
 
 
 def run(config: Config, clients: Clients, request: Request, clock: Clock) -> Report:
@@ -37,7 +40,9 @@ def run(config: Config, clients: Clients, request: Request, clock: Clock) -> Rep
         _log(outcome)
         attempt(lambda: bus.tell(outcome))
 
+    clients.in_time = lambda: clock.left() > WORK_ENDS_SECONDS
     report = _connect_and_replicate(config, clients, request, clock, tell)
+    clients.in_time = lambda: clock.left() > aws.LONGEST_SECONDS
     attempt(bus.flush)
     if report.left and not any(isinstance(error, OutOfTime) for error in report.errors):
         attempt(lambda: bus.ask_for_continuation(_left(report, request)))
@@ -54,25 +59,25 @@ def _connect_and_replicate(
     try:
         kept = ConnectionSecret(clients, config.connection_secret, allow_http=config.allow_http)
         connection = kept.read()
-        with closing(Vault(connection.address)) as vault:
+        with closing(vault.Vault(connection.address, clients.in_time)) as opened:
             try:
-                log_in(vault, connection, kept, clients)
-                source = VaultSource(vault, config.mounts, clock.now, kept.hash_key)
+                log_in(opened, connection, kept, clients)
+                source = VaultSource(opened, config.mounts, clock.now, kept.hash_key)
                 target = SecretsManagerTarget(clients.secretsmanager)
                 return replicate(source, target, config, request, clock, tell)
             finally:
                 if connection.auth["method"] != "token":
-                    _log_out(vault)
+                    _log_out(opened)
     except Exception as failure:  # noqa: BLE001 - what nobody foresaw is told like everything else
         errors = [named(failure)]
         return Report(complete=request.sources is None, dry_run=request.dry_run, errors=errors)
 
 
-def _log_out(vault: Vault) -> None:
+def _log_out(opened: vault.Vault) -> None:
     try:
-        vault.revoke_token()
-    except SourceError:
-        # There may be no token, or one of the kind that can't be revoked; its end is near anyway.
+        opened.revoke_token()
+    except (SourceError, OutOfTime):
+        # There may be no time, no token, or one of the kind that can't be revoked; its end is near anyway.
         logger.debug("the login to Vault was not ended; it ends by itself")
 
 

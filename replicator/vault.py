@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from .errors import (
     NothingThere,
+    OutOfTime,
     SourceDenied,
     SourceError,
     SourceMissing,
@@ -33,6 +34,9 @@ READ_SECONDS = 15.0
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.2
 POOL_SIZE = 32
+LONGEST_PAUSE_SECONDS = 1.5 * FIRST_PAUSE_SECONDS * 2 ** (ATTEMPTS - 2)
+LONGEST_SECONDS = CONNECT_SECONDS + READ_SECONDS + LONGEST_PAUSE_SECONDS
+"""From one look at the time to the next, at worst."""
 
 # 412: a standby has not caught up with what it was asked to know; 472 and 473: it is a standby of a kind that
 # does not serve this. https://developer.hashicorp.com/vault/api-docs#http-status-codes
@@ -95,15 +99,20 @@ class _Transport(HTTPAdapter):
 
 
 class Vault:
-    """A client of one Vault or OpenBao, safe for several threads, with its connections kept."""
+    """A client of one Vault or OpenBao, safe for several threads, with its connections kept.
+
+    No request is sent, and none repeated, while *in_time* says no: `OutOfTime` is raised in its place.
+    """
 
     def __init__(
         self,
         address: Address,
+        in_time: Callable[[], bool] = lambda: True,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._address = address
+        self._in_time = in_time
         self._sleep = sleep
         self._jitter = jitter
         self._session = _session(address)
@@ -171,6 +180,8 @@ class Vault:
         pause = FIRST_PAUSE_SECONDS
         while True:
             attempts -= 1
+            if not self._in_time():
+                raise OutOfTime(f"no time was left for {path}")
             try:
                 response = call()
                 return parse_json(response.content) if response.content else {}

@@ -280,7 +280,7 @@ class Replicator(Section):
     key_aliases: tuple[KeyAlias, ...] = ()
     """Keys, beside the deployment's own, that a path's custom metadata may ask for."""
     memory_mb: int = Field(default=512, ge=128, le=10240)
-    timeout_seconds: int = Field(default=300, ge=30, le=900)
+    timeout_seconds: int = Field(default=300, ge=60, le=900)
 
     @property
     def mount_paths(self) -> tuple[str, ...]:

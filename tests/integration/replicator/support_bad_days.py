@@ -14,6 +14,7 @@ from demo.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy, Rule
 from replicator import handler
 from replicator.errors import RunFailed
 from replicator.report import COUNTS
+from replicator.run import WORK_ENDS_SECONDS
 
 from .support_telling import Context, Mailbox, variables
 
@@ -84,6 +85,10 @@ def aws_error(code: str, status: int = 400, *, message: str = "canary-of-aws", a
 
 def vault_error(status: int, *messages: str) -> Answer:
     return Answer(status, json.dumps({"errors": messages}).encode(), "application/json")
+
+
+SHORT = (handler.MARGIN_SECONDS + WORK_ENDS_SECONDS) / 2
+"""No further change is begun, but calls are still made."""
 
 
 @dataclass
@@ -175,6 +180,11 @@ class Day:
             and connection not in call.body
             and call.operation != "PutEvents"
         ]
+
+    def short_after_a_write(self) -> Context:
+        """Return a context whose time is short once a value is written; changes are made one by one."""
+        self.monkeypatch.setattr("replicator.apply.WORKERS", 1)
+        return Context(lambda: SHORT if "PutSecretValue" in self.writes() else 600.0)
 
     def recovers(self, updated: int = len(PATHS), *, told_before: bool = True) -> None:
         """Assert that the next run completes everything, says so, and leaves nothing to do."""

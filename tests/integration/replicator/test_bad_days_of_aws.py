@@ -11,7 +11,7 @@ from demo.servers.proxy import FORWARD, Answer, Behaviour, Call, Cut, Drop
 from replicator.aws import CLIENT_CONFIG
 
 from .support_bad_days import PATHS, Day, aws_error, doing, once_each, sometimes
-from .support_telling import Context, Mailbox
+from .support_telling import Mailbox
 
 THROTTLED = aws_error("ThrottlingException")
 ATTEMPTS = CLIENT_CONFIG.retries["total_max_attempts"]  # type: ignore[attr-defined]  # set by its constructor
@@ -358,9 +358,8 @@ class TestTellingFails:
         self, day: Day, bus: Mailbox
     ) -> None:
         day.begin()
-        left = iter([600.0] * 3)
         day.aws.rule = sometimes(of("PutEvents"), aws_error("InternalException", 500))
-        told = day.invoke(context=Context(lambda: next(left, 10.0)))
+        told = day.invoke(context=day.short_after_a_write())
         assert told.failed is not None
         assert 0 < told.counts["Updated"] < len(PATHS)
         day.told_unhealthy(told)

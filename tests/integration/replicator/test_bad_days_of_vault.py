@@ -13,7 +13,7 @@ from demo.servers.process import free_port
 from demo.servers.proxy import Answer, Behaviour, Call, Cut, Drop, Pass, Proxy
 from replicator.vault import ATTEMPTS
 
-from .support_bad_days import PATHS, Day, doing, once_each, sometimes, vault_error
+from .support_bad_days import PATHS, SHORT, Day, doing, once_each, sometimes, vault_error
 from .support_telling import Context, Mailbox
 
 PAGE = Answer(404, b"<html><title>canary: not found</title></html>", "text/html")
@@ -269,8 +269,7 @@ def test_the_continuation_that_a_run_asks_for_completes_it(day: Day, bus: Mailbo
     bus.read()
     day.bench.write("odd")  # empty, so refused: the replication is unhealthy
     assert day.invoke("odd").messages
-    left = iter([600.0] * 3)
-    told = day.invoke(context=Context(lambda: next(left, 10.0)))
+    told = day.invoke(context=day.short_after_a_write())
     assert told.failed is None or told.kinds == {"ValueRefused"}
     assert 0 < told.counts["Updated"] < len(PATHS)
     assert told.messages == []  # a run that did not see everything says nothing about health
@@ -284,7 +283,7 @@ def test_the_continuation_that_a_run_asks_for_completes_it(day: Day, bus: Mailbo
 def test_a_run_without_any_time_fails_instead_of_asking_for_ever(day: Day, bus: Mailbox) -> None:
     day.begin()
     bus.read()
-    told = day.invoke(context=Context(lambda: 10.0))
+    told = day.invoke(context=Context(lambda: SHORT))
     assert [kind for _, kind, _ in told.problems] == ["OutOfTime"]
     assert bus.read() == []
     day.told_unhealthy(told)
