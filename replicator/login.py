@@ -6,9 +6,10 @@ import base64
 import ipaddress
 import json
 import logging
+import re
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,14 +69,21 @@ class ConnectionSecret:
         self._content = dict(connection.content)
         return connection
 
-    def keep(self, content: Mapping[str, Any]) -> None:
-        """Replace the whole content."""
-        call(
-            self._client.put_secret_value,
-            f"PutSecretValue for the connection secret {self._name}",
-            SecretId=self._name,
-            SecretString=json.dumps(content),
-        )
+    def amend(self, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Put what *change* makes of the content as it is now: an operator may have written it meanwhile.
+
+        Raises:
+            ConfigError, TargetError: as `read` does, or it can't be written.
+        """
+        now = self.read().content
+        content = change(now)
+        if content != now:
+            call(
+                self._client.put_secret_value,
+                f"PutSecretValue for the connection secret {self._name}",
+                SecretId=self._name,
+                SecretString=json.dumps(content),
+            )
         self._content = dict(content)
 
     def hash_key(self) -> bytes:
@@ -84,7 +92,7 @@ class ConnectionSecret:
         A key that changed would make every such secret look changed.
         """
         if "hash_key" not in self._content:
-            self.keep({**self._content, "hash_key": secrets.token_hex(32)})
+            self.amend(lambda content: {"hash_key": secrets.token_hex(32), **content})
         return str(self._content["hash_key"]).encode()
 
 
@@ -141,7 +149,11 @@ def _auth_problems(auth: object) -> list[str]:
     if method == "approle" and not auth.get("wrapped_secret_id"):
         needed.append("secret_id")
     wrong = [key for key in needed if not isinstance(auth.get(key), str) or not auth.get(key)]
-    return [f"auth.{key} is missing for the method {method}" for key in wrong]
+    padded = [key for key, value in auth.items() if isinstance(value, str) and value != value.strip()]
+    return [
+        *(f"auth.{key} is missing for the method {method}" for key in wrong),
+        *(f"auth.{key} begins or ends with white space, such as a line's end" for key in padded),
+    ]
 
 
 def _bundle_problems(bundle: object) -> list[str]:
@@ -166,7 +178,7 @@ def log_in(vault: Vault, connection: Connection, kept: ConnectionSecret, clients
     path = f"auth/{mount}/login"
     secret_id = auth.get("secret_id") or ""
     if method == "approle" and not secret_id:
-        secret_id = _unwrap(vault, connection, kept)
+        secret_id = _unwrap(vault, auth["wrapped_secret_id"], mount, kept)
     try:
         match method:
             case "approle":
@@ -191,11 +203,16 @@ def log_in(vault: Vault, connection: Connection, kept: ConnectionSecret, clients
         ) from error
 
 
-def _unwrap(vault: Vault, connection: Connection, kept: ConnectionSecret) -> str:
-    """Return the secret id in a wrapping token, which works once: the plain one is kept in its place."""
+def _unwrap(vault: Vault, wrapped: str, mount: str, kept: ConnectionSecret) -> str:
+    """Return the secret id in a wrapping token, which works once: the plain one is kept in its place.
+
+    A run that is killed in between loses it, and the next one asks for a fresh one.
+    """
     try:
-        answer = vault.unwrap(connection.auth["wrapped_secret_id"])
-        secret_id = str(answer["secret_id"])
+        origin = vault.wrapped_by(wrapped)
+        # Whoever opens a wrapping token and wraps its content again leaves another path.
+        genuine = re.search(rf"(^|/)auth/{re.escape(mount)}/role/[^/]+/(custom-)?secret-id$", origin)
+        secret_id = str(vault.unwrap(wrapped)["secret_id"]) if genuine else ""
     except (SourceError, KeyError, TypeError) as error:
         if isinstance(error, SourceError) and not isinstance(error, SourceDenied):
             raise
@@ -203,8 +220,20 @@ def _unwrap(vault: Vault, connection: Connection, kept: ConnectionSecret) -> str
             "the wrapped secret id in the connection secret is used up, expired or wrong; put a fresh one, "
             "and if nobody of yours has used it, look for who did"
         ) from None
-    auth = {key: value for key, value in connection.auth.items() if key != "wrapped_secret_id"}
-    kept.keep({**connection.content, "auth": {**auth, "secret_id": secret_id}})
+    if not genuine:
+        raise SourceDenied(
+            f"the wrapped secret id in the connection secret was made by {origin} and not by AppRole at "
+            f"auth/{mount}: somebody may have opened it; destroy that secret id, and put a fresh one"
+        )
+
+    def put_plain(content: Mapping[str, Any]) -> Mapping[str, Any]:
+        auth = content.get("auth") or {}
+        if auth.get("wrapped_secret_id") != wrapped:
+            return content  # replaced by a newer one meanwhile
+        auth = {key: value for key, value in auth.items() if key != "wrapped_secret_id"}
+        return {**content, "auth": {**auth, "secret_id": secret_id}}
+
+    kept.amend(put_plain)
     return secret_id
 
 

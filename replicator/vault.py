@@ -132,6 +132,12 @@ class Vault:
     def use_token(self, token: str) -> None:
         self.client.token = token
 
+    def wrapped_by(self, wrapping_token: str) -> str:
+        """Return the path whose answer a wrapping token wraps; it can be asked until the token is used."""
+        path = "sys/wrapping/lookup"
+        body = {"token": wrapping_token}
+        return str(self._data(path, lambda: self.client.adapter.post(_url(path), json=body))["creation_path"])
+
     def unwrap(self, wrapping_token: str) -> dict[str, Any]:
         """Return what a wrapping token wraps; it works once."""
         client = self._client(wrapping_token)

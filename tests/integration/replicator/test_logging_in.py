@@ -17,6 +17,9 @@ import requests
 from beanvault.vault.mounts import enable_kv2
 from demo.servers.authority import Authority
 from demo.servers.openbao import OpenBao
+from replicator.aws import Clients
+from replicator.login import ConnectionSecret, log_in
+from replicator.vault import Vault
 
 READ_ALL = """
 path "{mount}/detailed-metadata/*" {{ capabilities = ["list"] }}
@@ -84,6 +87,36 @@ def test_a_wrapped_secret_id_that_somebody_else_used_is_told(bench: Any, app_rol
     report = bench.run()
     assert kind(report) == "SourceDenied"
     assert "look for who did" in next(report.problems())[2]
+
+
+def test_a_wrapped_secret_id_that_somebody_wrapped_again_is_not_used(
+    bench: Any, app_role: dict[str, str]
+) -> None:
+    opened = bench.vault.sys.unwrap(secret_id(bench, app_role, wrap_ttl="5m")["wrap_info"]["token"])["data"]
+    again = bench.vault.adapter.post("/v1/sys/wrapping/wrap", json=opened, wrap_ttl="5m")
+    bench.connect({**app_role, "wrapped_secret_id": again["wrap_info"]["token"]})
+    report = bench.run()
+    assert kind(report) == "SourceDenied"
+    assert "was made by sys/wrapping/wrap" in next(report.problems())[2]
+    assert "secret_id" not in kept(bench)["auth"]
+
+
+def test_what_an_operator_writes_into_the_connection_secret_meanwhile_stays(
+    bench: Any, app_role: dict[str, str]
+) -> None:
+    clients = Clients(bench.session)
+    secret = ConnectionSecret(clients, bench.config.connection_secret, allow_http=False)
+    wrapped = secret_id(bench, app_role, wrap_ttl="5m")["wrap_info"]["token"]
+    bench.connect({**app_role, "wrapped_secret_id": wrapped})
+    read = secret.read()
+    newer = {**app_role, "secret_id": secret_id(bench, app_role)["data"]["secret_id"]}
+    bench.connect(newer, namespace="team")
+    log_in(Vault(read.address), read, secret, clients)
+    assert kept(bench)["auth"] == newer
+    bench.connect(newer, namespace="other")
+    key = secret.hash_key()
+    assert (kept(bench)["auth"], kept(bench)["namespace"]) == (newer, "other")
+    assert kept(bench)["hash_key"] == key.decode()
 
 
 def test_a_wrong_secret_id_is_refused_without_being_shown(bench: Any, app_role: dict[str, str]) -> None:
