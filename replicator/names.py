@@ -30,6 +30,16 @@ def decode(name: str) -> str:
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), name).encode("latin-1").decode()
 
 
+def is_encoded(name: str) -> bool:
+    """Whether `encode` can have made *name*: a person may have edited it."""
+    if _PLAIN.fullmatch(name):
+        return True
+    try:
+        return encode(decode(name)) == name
+    except UnicodeError:
+        return False
+
+
 def taken_as_it_is(name: str) -> bool:
     """Whether Secrets Manager takes *name* literally, length aside."""
     return bool(name) and _PLAIN.fullmatch(name.replace("=", "")) is not None

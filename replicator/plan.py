@@ -29,7 +29,7 @@ from .model import (
     Update,
     Wanted,
 )
-from .names import decode, encode
+from .names import decode, encode, is_encoded
 from .wanted import Wishes
 
 
@@ -203,7 +203,8 @@ def tags_to_set(wanted: Wanted, held: TargetSecret) -> Tags:
 def tags_to_remove(wanted: Wanted, held: TargetSecret) -> tuple[str, ...]:
     """Return the keys of tags that we once set and that nobody wants any more."""
     wanted_keys = {key for key, _ in wanted.tags}
-    ours = (*(held.tag(TAG_TAGS) or "").split(), TAG_TAGS, TAG_KMS_KEY)
+    # Not split(): a key may have any white space in it but this.
+    ours = (*(held.tag(TAG_TAGS) or "").split(" "), TAG_TAGS, TAG_KMS_KEY)
     present = {key for key, _ in held.tags}
     return tuple(key for key in ours if key in present and key not in wanted_keys)
 
@@ -215,7 +216,8 @@ def _mount_of(held: TargetSecret, config: Config) -> str | None:
 
 
 def _owned(held: TargetSecret, config: Config) -> bool:
-    return held.foreign is None and held.owner == config.owner and held.source is not None
+    ours = held.foreign is None and held.owner == config.owner
+    return ours and held.source is not None and is_encoded(held.source)
 
 
 def _decide_foreign(wanted: Wanted, held: TargetSecret, config: Config) -> Adopt | Conflict:

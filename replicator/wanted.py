@@ -187,8 +187,10 @@ def _tags_chosen(choices: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if not choice.startswith(CHOICE_TAG):
             continue
         key = choice.removeprefix(CHOICE_TAG)
-        if not key or len(key) > MAX_TAG_KEY or not _tag_text(key) or " " in key:
+        if not key or len(key) > MAX_TAG_KEY or not _tag_text(key):
             raise _Refusal(f"{choice} is not a tag key that AWS takes")
+        if " " in key:
+            raise _Refusal(f"{choice} has a space in it, which parts the keys in {TAG_TAGS}")
         if key.lower().startswith(("aws:", "beanvault:")):
             raise _Refusal(f"{choice} is reserved")
         if len(value) > MAX_TAG_VALUE or not _tag_text(value):

@@ -492,7 +492,7 @@ def test_an_empty_value_never_replaces_a_secret(deployment: Deployment) -> None:
         ({"aws-tag-beanvault:owner": "me"}, "reserved"),
         ({"aws-tag-aws:cloudformation:stack-name": "x"}, "reserved"),
         ({"aws-tag-": "x"}, "not a tag key"),
-        ({"aws-tag-a b": "x"}, "not a tag key"),
+        ({"aws-tag-a b": "x"}, "has a space in it"),
         ({"aws-tag-team": "line\nline"}, "not one that AWS takes"),
         ({"aws-tag-team": "x" * 257}, "not one that AWS takes"),
         ({f"aws-tag-{'k' * 100}{number}": "x" for number in range(3)}, "too many"),
@@ -539,6 +539,17 @@ def test_tags_are_added_changed_and_taken_back_and_nobody_elses_is_touched(deplo
     deployment.source.choose("db")
     deployment.run()
     assert ("team" in held.tags, "beanvault:tags" in held.tags) == (False, False)
+    settled(deployment)
+
+
+def test_a_tag_key_with_white_space_in_it_is_one_key(deployment: Deployment) -> None:
+    deployment.source.write("db", {"password": "canary"}, **{"aws-tag-cost\u00a0centre": "1"})
+    deployment.run()
+    held = deployment.target.secrets["shop/db"]
+    held.tags["centre"] = "theirs"
+    deployment.source.choose("db", **{"aws-tag-team": "red"})
+    deployment.run()
+    assert (held.tags["centre"], "cost\u00a0centre" in held.tags) == ("theirs", False)
     settled(deployment)
 
 
@@ -620,6 +631,22 @@ def test_a_secret_that_is_not_ours_any_more_is_not_deleted_from_an_old_list(depl
     deployment.source.remove("db")
     assert made(deployment.run()) == {}
     assert list(deployment.values()) == ["shop/db"]
+
+
+@pytest.mark.parametrize("source", ["kv/=FF", "kv/é", "kv/=41", "kv/日"])
+def test_a_secret_whose_source_somebody_edited_is_left_alone(deployment: Deployment, source: str) -> None:
+    deployment.set(deletion_days=7, max_delete_share=1.0)
+    for path in ("db", "gone", "here"):
+        deployment.source.write(path, {"password": "canary"})
+    deployment.run()
+    for path in ("db", "gone"):
+        deployment.target.secrets[f"shop/{path}"].tags["beanvault:source"] = source
+    deployment.source.remove("gone")
+    deployment.source.write("here", {"password": "canary-2"})
+    report = deployment.run()
+    assert made(report) == {"shop/here": "Update"}
+    assert report.counts()["Conflicts"] == 1
+    assert len(deployment.values()) == 3
 
 
 def test_a_run_over_named_paths_replicates_only_those(deployment: Deployment) -> None:
