@@ -68,8 +68,8 @@ class Target(Protocol):
 class SecretsManagerTarget:
     """Secrets Manager in one region.
 
-    A secret is always addressed by its full ARN: a name could belong to another secret by now, and one that
-    ends in a hyphen and six characters could be taken for a part of an ARN.
+    A secret is looked up by its name, and changed by the full ARN that this showed: a name could belong to
+    another secret by now, and one that ends in a hyphen and six characters could be taken for part of an ARN.
     """
 
     def __init__(self, client: SecretsManagerClient) -> None:
@@ -131,7 +131,7 @@ class SecretsManagerTarget:
             ClientRequestToken=version_id,
         )
         # A version that exists already, if only without any stage, is left where it is.
-        if CURRENT not in answer.get("VersionStages", [CURRENT]):
+        if CURRENT not in answer.get("VersionStages", ()):
             self.move_stage(held, version_id)
 
     def move_stage(self, held: TargetSecret, version_id: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import traceback
 from typing import Any, NoReturn
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
+from botocore.stub import Stubber
 
 from replicator.aws import call
 from replicator.errors import (
@@ -16,6 +18,8 @@ from replicator.errors import (
     TargetThrottled,
     TargetUnavailable,
 )
+from replicator.model import TargetSecret
+from replicator.target import SecretsManagerTarget
 
 VALUE = "ca" + "nary"
 """Not in one piece in the source, which tracebacks show."""
@@ -76,3 +80,16 @@ def test_an_aws_that_does_not_answer_is_unavailable() -> None:
 
     with pytest.raises(TargetUnavailable, match="can't be reached"):
         call(operation, "ListSecrets for listing shop/")
+
+
+def test_a_put_that_does_not_say_that_its_version_is_current_makes_it_so() -> None:
+    client = boto3.client(
+        "secretsmanager", "eu-central-1", aws_access_key_id="id", aws_secret_access_key="key"
+    )
+    version_id = "6f1bbb4e-7f0c-5d5e-9a44-51f0a7a0f1c7"
+    with Stubber(client) as answers:
+        answers.add_response("put_secret_value", {"VersionId": version_id})
+        answers.add_response("update_secret_version_stage", {})
+        held = TargetSecret("shop/db", "arn:aws:secretsmanager:eu-central-1:1:secret:shop/db-AbCdEf", None)
+        SecretsManagerTarget(client).put(held, VALUE, version_id)
+        answers.assert_no_pending_responses()
