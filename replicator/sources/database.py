@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from ..concurrency import concurrently
 from ..config import Mount
-from ..errors import NothingThere, SourceChanged, SourceError, SourceUnavailable
+from ..errors import NothingThere, SourceChanged, SourceError, ValueRefused
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..value import Number
 from ..vault import Vault
@@ -45,8 +45,10 @@ class DatabaseMount:
         try:
             login = {"username": data["username"], "password": data["password"]}
         except KeyError:
-            # Roles of other credential types (keys, certificates) have no password.
-            raise SourceUnavailable(f"{revision.source} has no user name and password") from None
+            raise ValueRefused(
+                f"{revision.source} has no user name and password; roles of other credential types (keys, "
+                "certificates) are not replicated"
+            ) from None
         return self._revision(revision.source, data), SecretValue({**self._adds, **login})
 
     def _entry(self, role: str) -> Entry:

@@ -11,8 +11,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from replicator.errors import SourceDenied, SourceError, SourceMissing, SourceSealed, SourceUnavailable
+from replicator.config import Mount
+from replicator.errors import (
+    SourceDenied,
+    SourceError,
+    SourceMissing,
+    SourceSealed,
+    SourceUnavailable,
+    ValueRefused,
+)
 from replicator.model import Revision
+from replicator.sources.database import DatabaseMount
 from replicator.sources.kv2 import Kv2Mount
 from replicator.vault import ATTEMPTS, Address, Vault
 
@@ -200,6 +209,16 @@ def test_connections_are_kept(script: Script) -> None:
 def test_paths_are_sent_as_they_are(script: Script) -> None:
     script.vault().read("kv/data/my app/50%/é?#")
     assert script.requests == ["/v1/kv/data/my%20app/50%25/%C3%A9%3F%23"]
+
+
+def test_a_role_without_a_password_is_refused_with_the_reason(script: Script) -> None:
+    role = {"last_vault_rotation": "2026-01-01T00:00:00Z", "credential_type": "rsa_private_key"}
+    answer = {"data": {**role, "username": "app", "rsa_private_key": "canary"}}
+    script.answers = [(200, json.dumps(answer))]
+    mount = DatabaseMount(script.vault(), Mount("database", "database"))
+    with pytest.raises(ValueRefused, match="database/app has no user name and password") as caught:
+        mount.fetch(Revision("database/app", 0, role["last_vault_rotation"]))
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("path", ["kv1/../kv/data/db", "kv1/.", "kv1//db", "kv1/.."])
