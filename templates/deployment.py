@@ -273,7 +273,7 @@ class Replicator(Section):
     schedule: Schedule = "rate(30 minutes)"
     deletion: Deletion = "retain"
     max_delete_share: float = Field(default=0.1, ge=0, le=1)
-    """A plan that would delete more than this share of the managed secrets is refused whole."""
+    """A plan that would delete more than this share of all managed secrets or of a mount's is refused."""
     adopt: tuple[SecretPath, ...] = ()
     """Secrets of others, by name below the prefix, that replication may take over."""
     replica_regions: tuple[Region, ...] = ()
