@@ -18,10 +18,16 @@ from .credential import Credential
 
 CONNECT_TIMEOUT = 10
 STATEMENT_TIMEOUT = 30
+LONGEST_LOCK_NAME = 64
+"""Characters that MySQL takes for the name of a lock."""
 
 
 class DatabaseError(BeanvaultError):
     """The database refused a statement; the message holds its error code and never the statement."""
+
+
+class RotationUnderWay(BeanvaultError):
+    """Another run of a rotation isn't done yet."""
 
 
 class LoginRefused(Denied):
@@ -104,6 +110,21 @@ class Session:
         rows = self._query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
         if not rows or not rows[0][1]:
             raise DatabaseError(f"{self.endpoint} took a login without TLS")
+
+    def take_turn(self, what: str) -> None:
+        """Lock *what* for rotations until this session ends; harmless where it has the lock already.
+
+        The server holds the lock, and lets it go however the session ends, so no run that died is in the way.
+
+        https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html, https://mariadb.com/kb/en/get_lock/
+
+        :raises RotationUnderWay: another session has it
+        """
+        name = f"beanvault-rotate {what}"[:LONGEST_LOCK_NAME]
+        if self._query("SELECT GET_LOCK(%s, 0)", name)[0][0] != 1:
+            raise RotationUnderWay(
+                f"another rotation is under way on {self.endpoint}", "try again when that one is done"
+            )
 
     def version(self) -> Version:
         text = str(self._query("SELECT VERSION()")[0][0])

@@ -11,9 +11,13 @@ from hvac import exceptions as hvac_errors
 from replicator.model import Revision
 from replicator.wanted import speaks_to_us
 
-from ..errors import BeanvaultError
+from ..errors import BeanvaultError, Refused
 from ..vault.server import VaultError, explained
 from .credential import Credential
+
+
+class Deleted(Refused):
+    """The newest version is deleted, so nobody can tell which credential the app uses."""
 
 
 class Overtaken(BeanvaultError):
@@ -34,7 +38,7 @@ class Published:
         if missing:
             raise VaultError(
                 f"{self.revision.source} lacks {', '.join(missing)}",
-                "write both keys, or delete the path to begin anew",
+                "write both keys",
             )
         return Credential(self.data["username"], self.data["password"])
 
@@ -53,14 +57,20 @@ class CredentialPath:
         return f"{self.mount}/{self.path}"
 
     def read(self) -> Published | None:
-        """Return what is there; nothing where nobody wrote yet, or the newest version was deleted."""
+        """Return what is there; nothing where nobody wrote yet.
+
+        :raises Deleted: the newest version is; what was replicated of it may still be in use
+        """
         with explained(f"a read of {self.source}"):
             try:
                 answer = self.client.secrets.kv.v2.read_secret_version(
                     self.path, mount_point=self.mount, raise_on_deleted_version=True
                 )["data"]
             except hvac_errors.InvalidPath:
-                return None
+                answer = None
+        if answer is None:
+            self._require_unwritten()
+            return None
         return Published(self._revision(answer["metadata"]), answer["data"])
 
     def write(self, data: Mapping[str, str], after: int) -> Published:
@@ -86,14 +96,18 @@ class CredentialPath:
             )
         return published
 
-    def newest(self) -> int:
-        """Return the newest version's number, deleted ones included; 0 where there is none."""
+    def _require_unwritten(self) -> None:
         with explained(f"the metadata of {self.source}"):
             try:
                 answer = self.client.secrets.kv.v2.read_secret_metadata(self.path, mount_point=self.mount)
             except hvac_errors.InvalidPath:
-                return 0
-        return int(answer["data"]["current_version"])
+                return
+        if newest := int(answer["data"]["current_version"]):
+            raise Deleted(
+                f"version {newest} of {self.source}, the newest, is deleted, and may still be in use",
+                f"undelete it: vault kv undelete -mount={self.mount} -versions={newest} {self.path}; "
+                "if it is destroyed, write a credential that works",
+            )
 
     def _revision(self, metadata: Mapping[str, object]) -> Revision:
         custom = metadata.get("custom_metadata") or {}

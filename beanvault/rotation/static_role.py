@@ -1,9 +1,9 @@
 """Vault's own rotation: static roles of its database engine, of which never two change at once.
 
 A static role has one password, so between the rotation and its replication new logins fail unless the app
-asks for a refresh and waits. With two roles, one a user, only the one that has been at rest for the overlap
-is rotated: an app that may use either always has a valid one. Their `rotation_period`s must therefore not
-share a phase.
+asks for a refresh and waits. With two roles, one a user, one is rotated only when the other's password has
+been replicated for the overlap: an app that may use either always has a valid one. Vault's own rotations must
+therefore not share a phase; whether they will is told after each of ours, which moves one of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from replicator.model import Revision
 
 from ..vault.server import VaultError, explained
 from .credential import Credential
-from .rotated import Rotated, Tools, TooSoon
+from .rotated import Rotated, Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +74,37 @@ class Engine:
         return data
 
 
-def rotate(tools: Tools, engine: Engine, roles: Sequence[str], now: dt.datetime | None = None) -> Rotated:
+def rotate(tools: Tools, engine: Engine, roles: Sequence[str]) -> Rotated:
     """Rotate that of *roles* which Vault rotated longest ago.
 
-    :raises TooSoon: another of them was rotated within the overlap, so that an app may not know its password
-        yet
+    :raises TooSoon: another of them was replicated within the overlap, so that an app may not know its
+        password yet
     :raises BeanvaultError: another named one
     """
-    now = now or dt.datetime.now(dt.UTC)
-    known = sorted((engine.role(name) for name in roles), key=lambda role: role.rotated)
-    for role in known:
+    name, resumed = tools.patiently(lambda: _rotate(tools, engine, roles))
+    tools.prove(engine.credential(name))
+    role = engine.role(name)
+    rotated = tools.bring(role.revision, role.username, resumed=resumed)
+    if share_a_phase([engine.role(name) for name in roles], tools.overlap):
+        tools.ui.step(
+            f"warning: Vault itself will one day rotate two of {', '.join(roles)} within "
+            f"{tools.overlap:.0f} s; rotate one half a period after the other, and give both the same period"
+        )
+    return rotated
+
+
+def _rotate(tools: Tools, engine: Engine, roles: Sequence[str]) -> tuple[str, bool]:
+    """Return which role was rotated, and whether that was before this run."""
+    oldest, *others = sorted((engine.role(name) for name in roles), key=lambda role: role.rotated)
+    for role in (oldest, *others):
         if not tools.replication.is_current(role.revision):
             tools.ui.step(f"{role.revision.source} isn't replicated yet: finishing that first")
-            return _finished(tools, engine, role.name, resumed=True)
-    oldest, others = known[0], known[1:]
+            return role.name, True
     for other in others:
-        age = (now - other.rotated).total_seconds()
-        if age < tools.overlap:
-            raise TooSoon(
-                f"{other.revision.source} was rotated {age:.0f} s ago; the overlap is {tools.overlap:.0f} s",
-                "rotate them apart: give the two roles rotation periods of another phase, or try again later",
-            )
+        name = tools.replication.wanted(other.revision).name
+        tools.require_overlap(name, f"an app may not know {other.username}'s new password yet,")
     engine.rotate(oldest.name)
-    return _finished(tools, engine, oldest.name, resumed=False)
+    return oldest.name, False
 
 
 def share_a_phase(roles: Sequence[StaticRole], overlap: float) -> bool:
@@ -111,14 +119,6 @@ def share_a_phase(roles: Sequence[StaticRole], overlap: float) -> bool:
             if min(distance, common - distance) < overlap:
                 return True
     return False
-
-
-def _finished(tools: Tools, engine: Engine, name: str, *, resumed: bool) -> Rotated:
-    tools.prove(engine.credential(name))
-    role = engine.role(name)
-    seconds = tools.replication.bring(role.revision)
-    version_id = tools.replication.wanted(role.revision).version_id
-    return Rotated(role.revision.source, role.username, role.revision.label, version_id, seconds, resumed)
 
 
 def moment(stamp: str) -> dt.datetime:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -17,10 +17,16 @@ from beanvault import waiting
 from beanvault.errors import ConfigurationError, Unreachable
 from beanvault.rotation import alternating, dual, static_role
 from beanvault.rotation.credential import Credential
-from beanvault.rotation.database import DatabaseError, Endpoint, LoginRefused, connected
+from beanvault.rotation.database import (
+    DatabaseError,
+    Endpoint,
+    LoginRefused,
+    RotationUnderWay,
+    connected,
+)
 from beanvault.rotation.replication import Replication
 from beanvault.rotation.rotated import Database, Tools, TooSoon
-from beanvault.rotation.source import CredentialPath, Overtaken
+from beanvault.rotation.source import CredentialPath, Deleted, Overtaken
 from beanvault.ui import Silent
 from beanvault.vault.mounts import enable_kv2
 from demo.servers.localaws import LocalAws
@@ -229,6 +235,77 @@ def test_a_user_who_may_still_be_in_use_isnt_touched(place: Place) -> None:
     assert alternating.rotate(patient, place.path, place.users).username == place.users[0]
 
 
+@dataclass(frozen=True, slots=True)
+class InterruptedAt(Silent):
+    """Does something at the first step that contains these words."""
+
+    words: str = ""
+    act: Callable[[], None] = lambda: None
+    done: list[str] = field(default_factory=list)
+
+    def step(self, text: str) -> None:
+        if self.words in text and not self.done:
+            self.done.append(text)
+            self.act()
+
+
+@pytest.mark.parametrize("strategy", ["alternating", "dual"])
+def test_a_second_run_is_refused_until_the_first_has_published(place: Place, strategy: str) -> None:
+    """It would change the password that the first has proven and not yet published."""
+    alternating.rotate(place.tools, place.path, place.users)
+
+    def rotate(tools: Tools) -> None:
+        if strategy == "dual":
+            dual.rotate(tools, place.path)
+        else:
+            alternating.rotate(tools, place.path, place.users)
+
+    def rotate_too() -> None:
+        with pytest.raises(RotationUnderWay, match="another rotation is under way"):
+            rotate(place.tools)
+        with pytest.raises(RotationUnderWay):
+            dual.discard(place.tools, place.path)
+
+    between = InterruptedAt(words="logs in over TLS", act=rotate_too)
+    rotate(replace(place.tools, ui=between))
+    assert between.done
+    assert place.works(place.current())
+    rotate(place.tools)  # the turn was given back
+    assert place.works(place.current())
+
+
+def test_who_lost_the_turn_publishes_nothing(place: Place, mariadb: MariaDB) -> None:
+    """With the connection goes the lock, and another run may have changed the same password since."""
+    alternating.rotate(place.tools, place.path, place.users)
+    before = place.current()
+
+    def lose_the_connection() -> None:
+        with mariadb.admin() as admin, admin.cursor() as cursor:
+            cursor.execute(f"KILL USER {place.tools.database.master.username}@'%'")
+        alternating.rotate(place.tools, place.path, place.users)
+
+    between = InterruptedAt(words="logs in over TLS", act=lose_the_connection)
+    with pytest.raises(DatabaseError, match="GET_LOCK"):
+        alternating.rotate(replace(place.tools, ui=between), place.path, place.users)
+    assert place.works(before)
+    assert place.works(place.current())
+
+
+def test_a_deleted_path_is_not_begun_anew(place: Place) -> None:
+    """What was replicated of it may be in use, and nobody can tell whose it is."""
+    alternating.rotate(place.tools, place.path, place.users)
+    in_use = place.current()
+    kv = place.path.client.secrets.kv.v2
+    kv.delete_latest_version_of_secret(place.path.path, mount_point=place.path.mount)
+    with pytest.raises(Deleted, match=r"version 1 .* is deleted") as refused:
+        alternating.rotate(place.tools, place.path, place.users)
+    assert "undelete" in refused.value.remedy
+    assert place.works(in_use)
+    kv.undelete_secret_versions(place.path.path, [1], mount_point=place.path.mount)
+    assert alternating.rotate(place.tools, place.path, place.users).username == place.users[1]
+    assert place.works(in_use)
+
+
 def test_a_write_by_somebody_else_is_not_written_over(place: Place) -> None:
     alternating.rotate(place.tools, place.path, place.users)
 
@@ -307,18 +384,29 @@ def test_static_roles_are_rotated_apart(place: Place, openbao: Unsealed, mariadb
             data={"db_name": "db", "username": user, "rotation_period": "24h"},
         )
     engine = static_role.Engine(root, mount)
-    finished = [static_role.rotate(place.tools, engine, ("blue", "green")) for _ in range(2)]
+    heard = InterruptedAt(words="within 600 s")
+    careful = replace(place.tools, overlap=600, ui=heard)
+    finished = [static_role.rotate(careful, engine, ("blue", "green")) for _ in range(2)]
     assert all(
         rotated.resumed for rotated in finished
     )  # both were made just now, and were not replicated yet
+    assert heard.done  # that they were made together is told
     held = engine.credential("green")
     rotated = static_role.rotate(place.tools, engine, ("blue", "green"))
     assert (rotated.username, rotated.resumed) == (place.users[0], False)
     assert engine.credential("green") == held
     assert place.works(engine.credential("blue"))
-    with pytest.raises(TooSoon, match="overlap"):
-        static_role.rotate(replace(place.tools, overlap=600), engine, ("blue", "green"))
-    assert static_role.share_a_phase([engine.role("blue"), engine.role("green")], overlap=600)
+    with pytest.raises(TooSoon, match="may not know"):
+        static_role.rotate(careful, engine, ("blue", "green"))
+    # What counts is when the app could learn of it, not when Vault did it.
+    brief = replace(place.tools, overlap=3)
+    engine.rotate("blue")
+    time.sleep(brief.overlap)
+    assert static_role.rotate(brief, engine, ("blue", "green")).resumed
+    with pytest.raises(TooSoon, match="may not know"):
+        static_role.rotate(brief, engine, ("blue", "green"))
+    patient = static_role.rotate(replace(brief, wait=True), engine, ("blue", "green"))
+    assert (patient.username, patient.resumed) == (place.users[1], False)
 
 
 def test_the_database_is_known_by_its_certificate_and_its_name(place: Place) -> None:
