@@ -13,7 +13,7 @@ from . import instance, logs
 from .credentials import Credentials, IamCredentials, SecretCredentials
 from .database import Database
 from .demand import Demand
-from .login import Server
+from .login import ANSWER_TIMEOUT, Server
 from .settings import Settings
 from .web import create_app
 
@@ -36,8 +36,11 @@ def credentials_for(settings: Settings) -> Credentials:
     )
 
 
-def database_for(settings: Settings, credentials: Credentials) -> Database:
-    """Return the pool that the settings ask for; nothing is opened yet."""
+def database_for(settings: Settings, credentials: Credentials, answer: float = ANSWER_TIMEOUT) -> Database:
+    """Return the pool that the settings ask for, whose statements may take *answer* seconds.
+
+    Nothing is opened yet.
+    """
     return Database(
         credentials,
         Server(settings.host, settings.port, settings.schema),
@@ -46,6 +49,7 @@ def database_for(settings: Settings, credentials: Credentials) -> Database:
         wait=settings.wait,
         waiting=settings.waiting,
         pool_size=settings.pool_size,
+        answer=answer,
     )
 
 

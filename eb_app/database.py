@@ -2,7 +2,7 @@
 
 A password change doesn't end connections; it ends *logins*. What is open is kept until its replacement is
 open (`_before_use`), what is lost is opened again as whoever the credentials say now, and a request that
-finds neither waits, for a bounded time and in bounded company (`run`).
+finds neither waits, for a bounded time (`run`) and in bounded company (`_place`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import pymysql
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -31,10 +31,12 @@ from .errors import (
     StatementFailed,
     TooManyWaiting,
 )
-from .login import LoggedIn, Server, Session, log_in, number_of, tls_context
+from .login import ANSWER_TIMEOUT, LoggedIn, Server, Session, log_in, number_of, timed_out, tls_context
 
 POOL_TIMEOUT = 5
 """Seconds until a connection of the pool must be free."""
+PLACE_TIMEOUT = 0.5
+"""Seconds until a place must be free; in a busy process one is within milliseconds."""
 ONE_ATTEMPT_IN = 1.0
 """Seconds between two logins after a failed one: what refuses us isn't mended by knocking faster."""
 LOST_AT_MOST = 5
@@ -62,7 +64,8 @@ class Database:
     :param ca_file: the authorities that may vouch for the server; None means the system's
     :param connection_age: seconds after which a connection is replaced, a tenth earlier or later
     :param wait: seconds that a request waits at most for a login that works
-    :param waiting: how many requests may wait at the same time
+    :param waiting: how many requests may be there at the same time beyond those that have a connection
+    :param answer: seconds that a statement may take
     """
 
     def __init__(
@@ -75,12 +78,15 @@ class Database:
         wait: float = 15,
         waiting: int = 16,
         pool_size: int = 8,
+        answer: float = ANSWER_TIMEOUT,
     ) -> None:
         self._credentials, self._server = credentials, server
-        self._connection_age, self._wait = connection_age, wait
+        self._connection_age, self._wait, self._answer = connection_age, wait, answer
         self._lost_at_most = pool_size + LOST_AT_MOST
-        self._waiting = threading.Semaphore(waiting)
+        self._places = threading.Semaphore(pool_size + waiting)
+        self._full = False
         self._failure: _Failure | None = None
+        self._turns = threading.Lock()
         self._tls = tls_context(ca_file)
         # The URL only names the dialect: `_connect` opens connections, so no password lies in the engine.
         self.engine = create_engine(
@@ -98,14 +104,15 @@ class Database:
         """Run *work* in one transaction and return what it returns.
 
         It runs again when its connection is lost, also while committing, when nobody knows whether the commit
-        came through. So *work* must be safe to repeat.
+        came through. So *work* must be safe to repeat. What took too long is not run again: the server may
+        still be at it.
 
         :raises DatabaseError: which says what to do
         """
         deadline = time.monotonic() + self._wait
         lost = 0
         waits = False
-        try:
+        with self._place():
             while True:
                 try:
                     with self.engine.begin() as connection:
@@ -114,7 +121,9 @@ class Database:
                     left = deadline - time.monotonic()
                     if left <= 0:
                         raise
-                    waits = waits or self._begin_to_wait(failure)
+                    if not waits:
+                        waits = True
+                        self._credentials.waiting()
                     # Not until the end: meanwhile another request may give its connection back.
                     self._credentials.wait(failure.version, min(left, random.uniform(0.1, 0.3)))  # noqa: S311 - jitter
                 except PoolTimeoutError:
@@ -124,11 +133,10 @@ class Database:
                     number = number_of(error.orig)
                     if not (error.connection_invalidated or number == DEADLOCK):
                         raise _failed(number) from None
-                    if lost > self._lost_at_most:
+                    if timed_out(error.orig):
+                        raise DatabaseUnreachable(f"a statement took more than {self._answer:g} s") from None
+                    if lost > self._lost_at_most or time.monotonic() > deadline:
                         raise DatabaseUnreachable(f"connections get lost: error {number}") from None
-        finally:
-            if waits:
-                self._waiting.release()
 
     def probe(self) -> Session:
         """Make one round trip without waiting for better times, and return the session it went over.
@@ -136,7 +144,7 @@ class Database:
         :raises DatabaseError: as `run`
         """
         try:
-            with self.engine.connect() as connection:
+            with self._place(), self.engine.connect() as connection:
                 connection.execute(text("SELECT 1 FROM entries LIMIT 1"))
                 return session_of(connection)
         except PoolTimeoutError:
@@ -148,19 +156,31 @@ class Database:
         """Close the connections that nobody uses."""
         self.engine.dispose()
 
-    def _begin_to_wait(self, failure: DatabaseError) -> bool:
-        if not self._waiting.acquire(blocking=False):
-            raise TooManyWaiting(f"as many requests wait as may: {failure}") from None
-        self._credentials.waiting()
-        return True
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Count a request as there, so that the process always has a thread for the health check.
 
-    def _before_use(self, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        A place is waited for, for a moment; but not again before one has been given back, else the threads
+        beyond the places would all be waiting for one while the database hangs.
+
+        :raises TooManyWaiting: there are as many as may be
+        """
+        if not self._places.acquire(timeout=0 if self._full else PLACE_TIMEOUT):
+            self._full = True
+            raise TooManyWaiting("as many requests as may be work or wait")
+        try:
+            yield
+        finally:
+            self._full = False
+            self._places.release()
+
+    def _before_use(self, connection: LoggedIn, record: ConnectionPoolEntry, _proxy: object) -> None:
         """See to it that a pooled connection is current and alive, before a request gets it.
 
         SQLAlchemy's own `pool_recycle` closes the old connection before it opens the new one; in a rotation
         that throws away what still works.
         """
-        session: Session = connection.session
+        session = connection.session
         age = time.monotonic() - session.opened
         if age < 1:
             return
@@ -172,10 +192,8 @@ class Database:
                 pass  # the old one serves on
             else:
                 raise DisconnectionError("its replacement is open")
-        try:
-            connection.ping(reconnect=False)
-        except pymysql.Error:
-            raise DisconnectionError("it was lost") from None
+        if not connection.is_alive():
+            raise DisconnectionError("it was lost")
 
     def _connect(
         self, _dialect: object, record: ConnectionPoolEntry, _args: object, _parameters: object
@@ -189,9 +207,7 @@ class Database:
         context.invalidate_pool_on_disconnect = False
 
     def _open(self) -> LoggedIn:
-        failure = self._failure
-        if failure and failure.version == self._credentials.version() and time.monotonic() < failure.until:
-            raise type(failure.error)(str(failure.error), failure.error.version)
+        self._await_our_turn()
         try:
             credential = self._credentials.current()
         except CredentialUnavailable as error:
@@ -206,11 +222,24 @@ class Database:
         self._credentials.accepted(credential)
         return connection
 
+    def _await_our_turn(self) -> None:
+        """Return if a login is due: always, until one fails, and then one a second.
+
+        :raises DatabaseError: the failed login's
+        """
+        with self._turns:
+            failure = self._failure
+            if failure is None or failure.version != self._credentials.version():
+                return
+            if time.monotonic() < failure.until:
+                raise type(failure.error)(str(failure.error), failure.error.version)
+            self._remembered(failure.error, failure.version)  # so that nobody else begins one with us
+
     def _log_in(self, credential: Credential) -> LoggedIn:
         lost = 0
         while True:
             try:
-                return log_in(self._server, credential, self._tls)
+                return log_in(self._server, credential, self._tls, self._answer)
             except LoginLost:
                 lost += 1
                 if lost >= LOGINS_LOST_AT_MOST:

@@ -1,16 +1,18 @@
 """gunicorn's settings; the address is in the Procfile.
 
-Threads wait for the database, not for the processor. Of the 32 of a process at most 16 may wait for a
-credential (`BEANVAULT_DATABASE_WAITING`), so that there is always one for the health check.
+Threads wait for the database, not for the processor. Not all of a process may (`BEANVAULT_DATABASE_POOL_SIZE`
+and `BEANVAULT_DATABASE_WAITING`), so that there is always one for the health check.
 """
 
 import os
 
+from .settings import THREADS
+
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 32
-# A stop lets requests finish: the longest waits 15 s for a credential and 10 s for an answer.
-graceful_timeout = 30
+threads = THREADS
+# A stop lets requests finish, the longest too (tests/unit/eb_app/test_timeouts_fit.py).
+graceful_timeout = 50
 timeout = 60
 # nginx opens a connection for each request. Kept connections would be closed now and then just as nginx uses
 # them again, and it may not repeat a POST.

@@ -16,8 +16,10 @@ from .credentials import Credential
 from .errors import DatabaseError, DatabaseMisconfigured, DatabaseUnreachable, LoginLost, LoginRefused
 
 CONNECT_TIMEOUT = 3
+LOGIN_ANSWER_TIMEOUT = 3
+"""Seconds for one answer during the login, and to whether a connection is alive."""
 ANSWER_TIMEOUT = 10
-"""Seconds for one answer of the database."""
+"""Seconds for the answer to a statement."""
 LOGIN_REFUSED = {
     1045: "wrong password, or no such user",
     1130: "no such user for this host",
@@ -75,10 +77,29 @@ class LoggedIn(_Connection):
     """An open connection that knows its session."""
 
     session: Session
+    _read_timeout: float
+    """PyMySQL's own, which it looks at before each answer."""
+
+    def is_alive(self) -> bool:
+        """Tell whether the server answers; one that keeps silent is given less time than for a statement."""
+        patience, self._read_timeout = self._read_timeout, LOGIN_ANSWER_TIMEOUT
+        try:
+            self.ping(reconnect=False)
+        except pymysql.Error:
+            return False
+        finally:
+            self._read_timeout = patience
+        return True
+
+    def use(self, session: Session, answer: float) -> None:
+        """Begin the time after the login, in which each answer may take *answer* seconds."""
+        self.session, self._read_timeout = session, answer
 
 
-def log_in(server: Server, credential: Credential, tls: ssl.SSLContext) -> LoggedIn:
-    """Open a connection to *server* as *credential* says.
+def log_in(
+    server: Server, credential: Credential, tls: ssl.SSLContext, answer: float = ANSWER_TIMEOUT
+) -> LoggedIn:
+    """Open a connection to *server* as *credential* says, on which a statement may take *answer* seconds.
 
     :raises LoginRefused: a newer credential may cure it
     :raises LoginLost: the next one may succeed at once
@@ -96,7 +117,7 @@ def log_in(server: Server, credential: Credential, tls: ssl.SSLContext) -> Logge
             charset="utf8mb4",
             program_name="beanvault",
             connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=ANSWER_TIMEOUT,
+            read_timeout=LOGIN_ANSWER_TIMEOUT,
             write_timeout=ANSWER_TIMEOUT,
         )
         with connection.cursor() as cursor:
@@ -104,9 +125,10 @@ def log_in(server: Server, credential: Credential, tls: ssl.SSLContext) -> Logge
             status = dict(cursor.fetchall())
     except pymysql.MySQLError as error:
         raise explain(error, credential, server) from None
-    connection.session = Session(
+    session = Session(
         time.monotonic(), credential.user, credential.version, status["Ssl_version"], status["Ssl_cipher"]
     )
+    connection.use(session, answer)
     return connection
 
 
@@ -128,7 +150,7 @@ def explain(error: pymysql.MySQLError, credential: Credential, server: Server) -
     if number in NEEDS_REPAIR:
         return DatabaseMisconfigured(f"{server}: {NEEDS_REPAIR[number]} (error {number})")
     # A server that keeps silent is "lost" too, after the time-out; that one isn't asked again at once.
-    if number in LOST and not isinstance(error.__context__, TimeoutError):
+    if number in LOST and not timed_out(error):
         return LoginLost(f"{server} ended the connection during the login (error {number})")
     return DatabaseUnreachable(f"{server} doesn't answer (error {number})")
 
@@ -144,6 +166,11 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     # As PyMySQL does: since Python 3.13 it is on, and refuses certificates that databases have.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
+
+
+def timed_out(error: BaseException | None) -> bool:
+    """Tell whether the server kept silent, rather than ended the connection; both are error 2013."""
+    return error is not None and isinstance(error.__context__, TimeoutError)
 
 
 def number_of(error: BaseException | None) -> int:

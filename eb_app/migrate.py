@@ -15,6 +15,9 @@ from .database import Database
 from .errors import DatabaseError
 from .settings import Settings, SettingsError
 
+ANSWER_TIMEOUT = 300
+"""Seconds for one statement: a table that has grown is not changed as fast as a page is read."""
+
 
 def migrate(database: Database) -> None:
     """Apply the migrations that the schema lacks.
@@ -36,7 +39,7 @@ def main() -> int:
     logs.set_up(None)
     try:
         settings = Settings.from_environ(os.environ)
-        migrate(database_for(settings, credentials_for(settings)))
+        migrate(database_for(settings, credentials_for(settings), ANSWER_TIMEOUT))
     except (SettingsError, DatabaseError) as error:
         print(f"migration failed: {error}", file=sys.stderr)
         return 1

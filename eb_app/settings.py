@@ -10,7 +10,13 @@ from typing import Literal, Self, cast, get_args
 
 Mode = Literal["secret", "iam", "proxy"]
 
+LONGEST_WAIT = 15
+"""Seconds; what nginx, the load balancer and gunicorn's stop wait for is made for this."""
 RDS_AUTHORITIES = Path(__file__).parent / "certs" / "rds-global-bundle.pem"
+
+
+THREADS = 32
+"""Of one gunicorn process."""
 
 
 class SettingsError(Exception):
@@ -38,7 +44,7 @@ class Settings:
     wait: float
     """Seconds that a request waits at most for a login that works."""
     waiting: int
-    """Requests that wait at the same time, for each process; the next is told to come back."""
+    """Requests of one process beyond those that have a connection; the next is told to come back."""
     pool_size: int
     """Connections of one process."""
     bus: str
@@ -47,6 +53,11 @@ class Settings:
     """The credential's `<mount>/<path>` in Vault."""
     log_file: Path | None
     """None: standard output."""
+
+    @property
+    def places(self) -> int:
+        """Requests of one process that may work with the database or wait for it."""
+        return self.pool_size + self.waiting
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -68,13 +79,18 @@ class Settings:
             ca_file=ca_file,
             connection_age=read.number("BEANVAULT_DATABASE_CONNECTION_AGE", 300, 1, 86400),
             secret_ttl=int(read.number("BEANVAULT_DATABASE_SECRET_TTL", 60, 1, 86400)),
-            wait=read.number("BEANVAULT_DATABASE_WAIT", 15, 0, 30),
+            wait=read.number("BEANVAULT_DATABASE_WAIT", 15, 0, LONGEST_WAIT),
             waiting=int(read.number("BEANVAULT_DATABASE_WAITING", 16, 0, 1000)),
             pool_size=int(read.number("BEANVAULT_DATABASE_POOL_SIZE", 8, 1, 1000)),
             bus=environ.get("BEANVAULT_BUS_NAME", ""),
             source_path=environ.get("BEANVAULT_SOURCE_PATH", "beanvault/app/database"),
             log_file=Path(log_file) if log_file else None,
         )
+        if settings.places >= THREADS:
+            read.mistakes.append(
+                f"BEANVAULT_DATABASE_POOL_SIZE and BEANVAULT_DATABASE_WAITING are {settings.places}: "
+                f"fewer than the {THREADS} threads of a process leave one for the health check"
+            )
         if read.mistakes:
             raise SettingsError("\n".join(read.mistakes))
         return settings

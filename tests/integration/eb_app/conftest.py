@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +55,16 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it didn't happen in time"
         time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def silenced(mariadb: MariaDB) -> Iterator[None]:
+    """Stop the server in the middle of whatever it does: the system takes connections, and nobody answers."""
+    mariadb.process.popen.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        mariadb.process.popen.send_signal(signal.SIGCONT)
 
 
 @dataclass

@@ -22,14 +22,17 @@ from demo.servers.authority import Authority
 from demo.servers.localaws import LocalAws
 from demo.servers.mariadb import MariaDB
 from demo.servers.proxy import Drop, Pass, Proxy
+from eb_app.settings import THREADS as THREADS_OF_GUNICORN
 
-from .conftest import Boot, World, make_world, until
+from .conftest import Boot, World, make_world, silenced, until
 from .instance import Running
 
 THREADS = 6
 POOL = 3
 """Connections of one process."""
 MOST_CONNECTIONS = 2 * POOL
+POOL_AND_WAITING = 24
+"""Requests of one process that may work or wait by default."""
 
 
 @pytest.fixture
@@ -149,6 +152,29 @@ def test_the_database_restarts(running: Running, world: World) -> None:
     assert writers.failed == {}
     settle(world, running, writers)
     assert running.workers() == workers
+
+
+def test_the_database_hangs(boot: Boot, world: World) -> None:
+    """More requests than a process has threads ask for it; the health check is answered while they hang."""
+    running = boot(WEB_CONCURRENCY="1")
+    visitors = THREADS_OF_GUNICORN + 8
+    answers: list[int] = []
+
+    def visit() -> None:
+        answers.append(running.get("/api/entries"))
+
+    threads = [threading.Thread(target=visit) for _ in range(visitors)]
+    with silenced(world.mariadb):
+        for thread in threads:
+            thread.start()
+        until(lambda: len(answers) + running.in_flight() >= visitors)
+        assert running.get("/healthz") == 200
+        hanging = visitors - len(answers)
+    for thread in threads:
+        thread.join()
+    assert hanging >= POOL_AND_WAITING
+    until(lambda: running.get("/api/entries") == 200)
+    assert set(answers) <= {200, 503}
 
 
 def test_every_connection_is_cut_again_and_again(running: Running, world: World) -> None:

@@ -42,10 +42,11 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "BEANVAULT_DATABASE_PORT": "mysql",
         "BEANVAULT_DATABASE_WAIT": "nan",
         "BEANVAULT_DATABASE_CA_FILE": str(tmp_path / "missing.pem"),
+        "BEANVAULT_DATABASE_POOL_SIZE": "16",  # with the 16 that may wait, all threads
     }
     with pytest.raises(SettingsError) as raised:
         Settings.from_environ(environ)
     told = str(raised.value).splitlines()
-    assert len(told) == 6
+    assert len(told) == 7
     for name in (*environ, "BEANVAULT_DATABASE_HOST", "BEANVAULT_DATABASE_SECRET"):
         assert any(line.startswith(name) for line in told), name

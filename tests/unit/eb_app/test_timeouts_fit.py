@@ -6,13 +6,27 @@ import re
 from pathlib import Path
 
 from eb_app import gunicorn_conf
-from eb_app.database import POOL_TIMEOUT
-from eb_app.login import ANSWER_TIMEOUT, CONNECT_TIMEOUT
-from eb_app.settings import Settings
+from eb_app.assembly import AWS
+from eb_app.database import PLACE_TIMEOUT, POOL_TIMEOUT
+from eb_app.login import ANSWER_TIMEOUT, CONNECT_TIMEOUT, LOGIN_ANSWER_TIMEOUT
+from eb_app.settings import LONGEST_WAIT
 
 PLATFORM = Path(__file__).parents[3] / ".platform" / "nginx" / "conf.d"
-DEFAULTS = Settings.from_environ({"BEANVAULT_DATABASE_HOST": "h", "BEANVAULT_DATABASE_SECRET": "s"})
 LOAD_BALANCER_IDLE = 60
+
+LOGIN = CONNECT_TIMEOUT + LOGIN_ANSWER_TIMEOUT
+LONGEST = (
+    PLACE_TIMEOUT
+    + LONGEST_WAIT
+    # The last attempt may begin just before that is over. At worst it queues for a connection, whose
+    # replacement isn't let in, which is silent itself, and after whose replacement the statement is.
+    + POOL_TIMEOUT
+    + LOGIN
+    + LOGIN_ANSWER_TIMEOUT
+    + LOGIN
+    + ANSWER_TIMEOUT
+)
+"""Seconds; a server that is silent once is not asked again."""
 
 
 def seconds(file: str, directive: str) -> int:
@@ -22,23 +36,23 @@ def seconds(file: str, directive: str) -> int:
 
 
 def test_the_app_answers_before_nginx_gives_up_and_nginx_before_the_load_balancer() -> None:
-    """The last attempt may begin just before the wait is over, and then has its own time-outs."""
-    longest = DEFAULTS.wait + POOL_TIMEOUT + CONNECT_TIMEOUT + ANSWER_TIMEOUT
     nginx = seconds("elasticbeanstalk/00_application.conf", "proxy_read_timeout")
-    assert longest < nginx < LOAD_BALANCER_IDLE
+    assert LONGEST < nginx < LOAD_BALANCER_IDLE
 
 
-def test_a_stop_lets_the_longest_wait_end() -> None:
-    """gunicorn's grace covers the wait for a credential and one answer."""
-    assert DEFAULTS.wait + ANSWER_TIMEOUT + CONNECT_TIMEOUT < gunicorn_conf.graceful_timeout
+def test_a_stop_lets_the_longest_request_end() -> None:
+    """gunicorn's grace covers it as well."""
+    assert gunicorn_conf.graceful_timeout > LONGEST
+
+
+def test_a_process_that_starts_while_secrets_manager_hangs_fits_as_well() -> None:
+    """Its first read fails after two tries, and then there is nothing to log in with."""
+    one = AWS.connect_timeout + AWS.read_timeout
+    tries = AWS.retries["total_max_attempts"]
+    first_read = tries * one + (tries - 1) * 1  # botocore's pause before the second is at most a second
+    assert first_read < LONGEST - PLACE_TIMEOUT - LONGEST_WAIT - POOL_TIMEOUT
 
 
 def test_nginx_keeps_connections_longer_than_the_load_balancer() -> None:
     """Else the load balancer uses one that is just being closed, and answers 502."""
     assert seconds("https.conf", "keepalive_timeout") > LOAD_BALANCER_IDLE
-
-
-def test_waiting_requests_leave_threads_for_health_checks_and_living_connections() -> None:
-    """At most half of the threads wait."""
-    assert DEFAULTS.waiting <= gunicorn_conf.threads / 2
-    assert DEFAULTS.pool_size < gunicorn_conf.threads - DEFAULTS.waiting
