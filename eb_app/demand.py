@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 LOG = logging.getLogger(__name__)
 
 QUIET = 10.0
@@ -47,7 +45,7 @@ class Demand:
         }
         try:
             answer = self._events.put_events(Entries=[entry])
-        except (BotoCoreError, ClientError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread that asks must go on looking
             LOG.warning("demand failed", extra={"error": type(error).__name__, "bus": self._bus})
             return
         # PutEvents answers 200 also when it took nothing.

@@ -40,6 +40,7 @@ class SecretCredentials:
         self._routine_pause = min(1.0, ttl / 2)
         self._changed = threading.Condition()
         self._first_read = threading.Lock()
+        self._first_reads = 0
         self._stopped = False
         self._held: Credential | None = None
         self._rotation: Rotation | None = None
@@ -110,27 +111,38 @@ class SecretCredentials:
             self._changed.notify_all()
 
     def _read_first(self) -> Credential:
+        asked = self._first_reads
         with self._first_read:
-            if held := self._held:
-                return held  # another request was first
-            self._look(fresh=True)
-            if held := self._held:
-                threading.Thread(target=self._keep, name="credential", daemon=True).start()
-                return held
-            raise CredentialUnavailable(self.health().reason)
+            # Who had to wait for the lock shares what the one before found, be it a failure: a thread after
+            # the other would ask a Secrets Manager that hangs.
+            held = self._held
+            if held is None and self._first_reads == asked:
+                self._look(fresh=True)
+                self._first_reads += 1
+                if held := self._held:
+                    threading.Thread(target=self._keep, name="credential", daemon=True).start()
+            if held is None:
+                raise CredentialUnavailable(self.health().reason)
+            return held
 
     def _keep(self) -> None:
-        while True:
-            with self._changed:
-                seen = self._refused_version
-                self._changed.wait_for(partial(self._is_to_look, seen), self._pause())
-                if self._stopped:
-                    return
-                urgent = self._is_urgent()
-                self._looks += urgent
-            self._look(fresh=urgent)
-            if urgent and self._is_urgent():
-                self._demand()
+        while not self._stopped:
+            try:
+                self._look_when_due()
+            except Exception as error:  # noqa: BLE001 - without this thread no newer credential is ever found
+                LOG.error("looking for the credential failed", extra={"error": type(error).__name__})  # noqa: TRY400 - a trace may hold values
+
+    def _look_when_due(self) -> None:
+        with self._changed:
+            seen = self._refused_version
+            self._changed.wait_for(partial(self._is_to_look, seen), self._pause())
+            if self._stopped:
+                return
+            urgent = self._is_urgent()
+            self._looks += urgent
+        self._look(fresh=urgent)
+        if urgent and self._is_urgent():
+            self._demand()
 
     def _is_to_look(self, seen: str | None) -> bool:
         return self._stopped or self._refused_version != seen

@@ -56,6 +56,21 @@ def test_the_last_good_value_serves_on(
     assert client.get("/readyz").json["credential"]["state"] == "current"
 
 
+def test_a_process_may_start_while_secrets_manager_is_away(world: World, wire: Proxy) -> None:
+    """It says that it isn't ready, and why; afterwards nothing has to be restarted."""
+    wire.rule = lambda _: Drop()
+    client = world.app(world.credentials(endpoint=wire.address), wait=0.5).test_client()
+    assert client.get("/api/entries").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json["database"]) == (503, "DatabaseUnreachable")
+    assert ready.json["credential"]["state"] == "unavailable"
+    assert ready.json["credential"]["reason"] == "ConnectionClosedError"
+    wire.rule = lambda _: Pass()
+    until(lambda: client.get("/readyz").status_code == 200)
+    assert client.get("/api/entries").status_code == 200
+
+
 def test_a_steady_app_asks_secrets_manager_twice_per_time_to_live_at_most(world: World, wire: Proxy) -> None:
     """Visitors don't count: what is asked depends on the time to live alone."""
     credentials = world.credentials(ttl=2, endpoint=wire.address)

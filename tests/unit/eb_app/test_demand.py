@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from eb_app.demand import QUIET, Demand
@@ -47,10 +48,11 @@ def test_a_burst_sends_one_event_and_time_allows_another() -> None:
     assert len(bus.entries) == 2
 
 
-def test_a_bus_that_fails_is_no_error_for_the_app() -> None:
+def test_a_bus_that_fails_is_no_error_for_the_app(caplog: pytest.LogCaptureFixture) -> None:
     """The event is a hint; the schedule replicates without it. A failing bus isn't hammered either."""
     for answer in (
         EndpointConnectionError(endpoint_url="https://events.example"),
+        RuntimeError("canary"),
         {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]},
     ):
         bus = Bus(answer)
@@ -58,3 +60,4 @@ def test_a_bus_that_fails_is_no_error_for_the_app() -> None:
         demand()
         demand()
         assert len(bus.entries) == 1
+    assert "canary" not in caplog.text

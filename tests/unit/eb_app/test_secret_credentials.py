@@ -28,6 +28,7 @@ class Api:
         self.client = inproc.client("secretsmanager", "eu-central-1")
         self.name = f"unit/{uuid.uuid4()}"
         self.down: Exception | None = None
+        self.hangs: threading.Event | None = None
         self.calls = 0
         self.write("app_blue")
 
@@ -52,6 +53,8 @@ class Api:
 
     def _count(self) -> None:
         self.calls += 1
+        if self.hangs:
+            self.hangs.wait(10)
         if self.down:
             raise self.down
 
@@ -232,6 +235,47 @@ def test_without_any_credential_there_is_an_error_and_later_a_login(api: Api, ma
     assert credentials.health().state == "unavailable"
     api.down = None
     assert credentials.current().user == "app_blue"
+
+
+def test_those_who_wait_for_the_first_read_share_its_failure(api: Api, make: Make) -> None:
+    """A Secrets Manager that hangs is asked once, not by one thread after the other."""
+    credentials = make()
+    api.down, api.hangs = UNREACHABLE, threading.Event()
+    refused: list[CredentialUnavailable] = []
+
+    def read() -> None:
+        try:
+            credentials.current()
+        except CredentialUnavailable as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    until(lambda: api.calls == 1)
+    time.sleep(0.2)  # the others have come by then; one that hasn't would ask anew, and rightly
+    api.hangs.set()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 8
+    assert api.calls == 1
+
+
+def test_no_failure_of_the_demand_ends_the_search(api: Api, make: Make) -> None:
+    """The thread that asks is the one that looks."""
+
+    def fail() -> None:
+        demanded.set()
+        raise RuntimeError(CANARY)
+
+    demanded = threading.Event()
+    credentials = make(demand=fail)
+    old = credentials.current()
+    credentials.refused(old)
+    assert demanded.wait(10)
+    version = api.write("app_green")
+    credentials.wait(old.version, 10)
+    assert credentials.version() == version
 
 
 def test_a_version_that_is_current_again_is_recognised(api: Api, make: Make) -> None:
