@@ -11,9 +11,9 @@ https://developer.hashicorp.com/vault/docs/audit, https://openbao.org/docs/audit
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
+import socket
 import socketserver
 import ssl
 import threading
@@ -29,9 +29,16 @@ logger = logging.getLogger(__name__)
 WRITES = frozenset({"create", "update", "patch", "delete"})
 KV2_PARTS = frozenset({"data", "metadata", "delete", "undelete", "destroy"})
 MAX_RECORD = 1 << 20
-"""Bytes; a record of a large listing is longer, and a listing is not a write."""
+"""Bytes. What is longer is read to its end, so that its sender isn't left with a broken pipe, and thrown
+away; it may have been a write, so everything is asked for."""
+MAX_DRAINED = 64 << 20
+"""Bytes; twice what Vault takes as a request. Beyond that it isn't Vault who sends."""
 MAX_PATHS = 100
-"""More than this in one burst, and everything is asked for; an event holds 256 KB."""
+MAX_BYTES = 200_000
+"""More paths than this in one burst, or longer ones, and everything is asked for; an event holds 256 KB.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html"""
+EVERYTHING = ""
+"""What to add to a burst instead of a path, when nobody knows which was written."""
 
 Publish = Callable[[list[str]], None]
 """Asks for the replication of sources; an empty list means all."""
@@ -83,12 +90,14 @@ class Burst:
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def add(self, source: str) -> None:
+        """Take a path, or `EVERYTHING`."""
         with self._lock:
             now = self.clock.now()
             if not self._paths:
                 self._first = now
             self._last = now
-            self._paths[source] = None
+            if len(self._paths) <= MAX_PATHS or source == EVERYTHING:
+                self._paths[source] = None
         self._some.set()
 
     def due(self) -> float | None:
@@ -99,12 +108,15 @@ class Burst:
             return max(0.0, min(self._last + self.quiet, self._first + self.longest) - self.clock.now())
 
     def take(self) -> list[str]:
-        """Return the paths collected and begin anew; an empty list, which means all, for too many."""
+        """Return the paths collected and begin anew; an empty list, which means all, where no event can name
+        them.
+        """
         with self._lock:
             paths = list(self._paths)
             self._paths.clear()
             self._some.clear()
-        return paths if len(paths) <= MAX_PATHS else []
+        too_many = len(paths) > MAX_PATHS or len(json.dumps(paths)) > MAX_BYTES
+        return [] if too_many or EVERYTHING in paths else paths
 
     def run(self) -> None:
         """Publish bursts until `end`; a failure to publish is logged, and the schedule makes up for it."""
@@ -129,7 +141,9 @@ class Burst:
             self.publish(paths)
             logger.info("asked for %s", ", ".join(paths) or "everything")
         except Exception:  # the listener must outlive whatever AWS, or the network, does
-            logger.exception("couldn't ask for %s; the next schedule replicates it", ", ".join(paths))
+            logger.exception(
+                "couldn't ask for %s; the next schedule replicates it", ", ".join(paths) or "everything"
+            )
 
 
 @dataclass(slots=True)
@@ -142,10 +156,19 @@ class Intake:
     def lines(self, text: bytes) -> None:
         """Take JSON objects, one a line; what isn't one is skipped."""
         for line in text.splitlines():
-            with contextlib.suppress(ValueError):
+            try:
                 record = json.loads(line)
-                if isinstance(record, Mapping) and (source := written(record, self.mounts)):
-                    self.burst.add(source)
+            except ValueError:
+                continue
+            except RecursionError:
+                self.missed()
+                continue
+            if isinstance(record, Mapping) and (source := written(record, self.mounts)):
+                self.burst.add(source)
+
+    def missed(self) -> None:
+        """Hear that there was a record that can't be read."""
+        self.burst.add(EVERYTHING)
 
 
 def http_server(
@@ -157,20 +180,29 @@ def http_server(
         timeout = 10
 
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
+            said = self.headers.get("Content-Length", "")
+            length = int(said) if said.isdecimal() else 0
             if length > MAX_RECORD:
-                self.close_connection = True
+                intake.missed()
+                self._drain(min(length, MAX_DRAINED))
             else:
                 intake.lines(self.rfile.read(length))
             self.send_response(204)  # also for what is too long: Vault must not wait, or fail, because of us
             self.end_headers()
+
+        def _drain(self, length: int) -> None:
+            while length > 0 and (part := self.rfile.read(min(length, MAX_RECORD))):
+                length -= len(part)
 
         do_PUT = do_POST  # noqa: N815 - http.server's name
 
         def log_message(self, *args: object) -> None:
             """Say nothing: a line a record would be a second audit log."""
 
-    server = ThreadingHTTPServer(address, Handler)
+    class Server(ThreadingHTTPServer):
+        address_family = family(address)
+
+    server = Server(address, Handler)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     return server
@@ -183,14 +215,25 @@ def socket_server(address: tuple[str, int], intake: Intake) -> socketserver.Thre
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
+            goes_on = False
             while line := self.rfile.readline(MAX_RECORD):
-                intake.lines(line)
+                begun, goes_on = goes_on, not line.endswith(b"\n")
+                if not begun and goes_on and len(line) == MAX_RECORD:
+                    intake.missed()
+                elif not begun:
+                    intake.lines(line)
 
     class Server(socketserver.ThreadingTCPServer):
+        address_family = family(address)
         allow_reuse_address = True
         daemon_threads = True
 
     return Server(address, Handler)
+
+
+def family(address: tuple[str, int]) -> socket.AddressFamily:
+    """Return what Python's servers don't find out by themselves."""
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
 def serve(server: socketserver.BaseServer, burst: Burst, stop: threading.Event) -> None:

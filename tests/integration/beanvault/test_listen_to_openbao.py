@@ -112,6 +112,39 @@ def test_a_socket_device_is_heard_line_by_line() -> None:
         made.end()
 
 
+RECORD = {"type": "response", "request": {"operation": "update", "path": "beanvault/data/app/database"}}
+LONG = {**RECORD, "response": "x" * 3_000_000}
+
+
+def test_a_record_that_is_too_long_is_taken_and_asks_for_everything(listener: Listening) -> None:
+    """Its sender sees no broken pipe: Vault would count its device as failed."""
+    address = f"http://127.0.0.1:{listener.address[1]}/"
+    assert requests.post(address, json=LONG, timeout=SECONDS).status_code == 204
+    assert listener.published.get(timeout=SECONDS) == []
+    assert requests.post(address, json=RECORD, timeout=SECONDS).status_code == 204
+    assert listener.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+
+
+def test_a_line_that_is_too_long_asks_for_everything_and_the_next_is_heard() -> None:
+    made = listening("socket")
+    try:
+        with socket.create_connection(made.address) as connection:
+            connection.sendall(json.dumps(LONG).encode() + b"\n")
+            assert made.published.get(timeout=SECONDS) == []
+            connection.sendall(json.dumps(RECORD).encode() + b"\n")
+            assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    finally:
+        made.end()
+
+
+@pytest.mark.parametrize("length", [b"-1", b"x", b"\xb2"])
+def test_a_length_that_is_none_holds_nobody_up(listener: Listening, length: bytes) -> None:
+    """A negative one would mean to read until the other end closes."""
+    with socket.create_connection(listener.address, timeout=5) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\n")
+        assert connection.recv(64).startswith(b"HTTP/1.0 204")
+
+
 def test_a_device_elsewhere_is_heard_over_tls(authority: Authority) -> None:
     pair = authority.issue("listener")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import pytest
 
-from beanvault.listen import MAX_PATHS, Burst, Intake, written
+from beanvault.listen import MAX_PATHS, Burst, Intake, family, written
 from beanvault.waiting import Clock
 
 MOUNTS = ("beanvault", "team/kv", "database")
@@ -92,11 +93,31 @@ def test_too_many_paths_become_everything() -> None:
     assert burst.take() == []
 
 
+def test_paths_that_are_too_long_for_one_event_become_everything() -> None:
+    burst = Burst(lambda _: None)
+    for number in range(MAX_PATHS):
+        burst.add(f"beanvault/{number}/" + "é" * 500)
+    assert burst.take() == []
+
+
+def test_a_record_that_is_nested_too_deeply_becomes_everything() -> None:
+    """Somebody may have written such a value, and Vault records it whole."""
+    burst = Burst(lambda _: None)
+    Intake(MOUNTS, burst).lines(b"[" * 100_000 + b"\n" + json.dumps(record("beanvault/data/x")).encode())
+    assert burst.due() is not None
+    assert burst.take() == []
+
+
 def test_lines_that_are_no_records_are_skipped() -> None:
     burst = Burst(lambda _: None)
     lines = [b"", b"not json", b"[]", b'"text"', json.dumps(record("beanvault/data/x")).encode(), b"\xff\xfe"]
     Intake(MOUNTS, burst).lines(b"\n".join(lines))
     assert burst.take() == ["beanvault/x"]
+
+
+def test_the_other_loopback_is_of_another_family() -> None:
+    assert family(("::1", 8250)) == socket.AF_INET6
+    assert family(("localhost", 8250)) == family(("127.0.0.1", 8250)) == socket.AF_INET
 
 
 def test_a_failure_to_publish_is_survived() -> None:
