@@ -230,7 +230,10 @@ def _unavailable(error: DatabaseError) -> ResponseReturnValue:
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.code is None or error.code < 400:
         return error.get_response()
-    return _refuse(error.code, error.description or error.name)
+    headers = {
+        name: value for name, value in error.get_headers() if name != "Content-Type"
+    }  # Allow, and such
+    return _refuse(error.code, error.description or error.name, **headers)
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:

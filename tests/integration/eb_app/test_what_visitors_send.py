@@ -202,7 +202,10 @@ def test_errors_are_pages_for_people_and_json_for_programs(client: FlaskClient) 
     assert client.get("/nowhere").status_code == 404
     assert "<html" in client.get("/nowhere").text
     assert client.get("/api/nowhere").json == {"error": client.get("/api/nowhere").json["error"]}
-    assert client.put("/api/entries", json={}).status_code == 405
+    refused = client.put("/api/entries", json={})
+    assert refused.status_code == 405
+    assert refused.is_json
+    assert {"GET", "POST"} <= set(refused.headers["Allow"].split(", "))
     assert client.delete("/api/entries/99999999999999999999999999").status_code == 204
 
 
