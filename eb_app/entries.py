@@ -52,7 +52,7 @@ def parse_text(raw: object) -> str:
     if not isinstance(raw, str):
         raise InvalidEntry("The text is missing.")
     text = unicodedata.normalize("NFC", raw).strip()
-    if not text:
+    if all(_is_invisible(character) for character in text):
         raise InvalidEntry("Write something first.")
     if len(text) > LONGEST:
         raise InvalidEntry(f"The text has {len(text)} characters; at most {LONGEST} are possible.")
@@ -67,6 +67,14 @@ def _is_forbidden(character: str) -> bool:
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
         return True
     return "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
+
+
+def _is_invisible(character: str) -> bool:
+    # Spaces, marks for reading direction or joining, and what changes the character before; then letters and
+    # symbols that are blank: fillers of Hangul, and Braille without a dot.
+    return (
+        unicodedata.category(character) in ("Cf", "Mn", "Zs") or character in "\u115f\u1160\u2800\u3164\uffa0"
+    )
 
 
 def parse_request_key(raw: object) -> str:

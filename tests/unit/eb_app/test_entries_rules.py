@@ -32,6 +32,7 @@ def test_any_text_is_taken_as_it_should_be_or_refused(raw: str) -> None:
         "'; DROP TABLE entries; --",
         "<script>alert(1)</script>",
         "x" * LONGEST,
+        "עברית\u200f!",
     ],
 )
 def test_ordinary_and_hostile_looking_text_is_text(raw: str) -> None:
@@ -53,6 +54,9 @@ def test_ordinary_and_hostile_looking_text_is_text(raw: str) -> None:
         "two\nlines",
         "lone \ud800 surrogate",
         "line\u2028separator",
+        "\u200b",
+        "\u200f\u061c \ufe0f",
+        "\u3164",
         "reversed \u202e txt",
         "isolated \u2066 txt",
     ],
