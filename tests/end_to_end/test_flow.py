@@ -141,7 +141,8 @@ def test_the_eb_cli_deployed_the_bundle_and_it_serves_tls_end_to_end(journey: Jo
         assert visitor.get(f"{journey.flow.site.url}/readyz", timeout=30).json()["ready"]
 
 
-def test_a_rotation_under_load_fails_no_request_and_is_used_within_seconds(journey: Journey) -> None:
+def test_a_rotation_under_load_fails_no_request_and_is_used(journey: Journey) -> None:
+    """How soon, the demo tells and `python -m benchmarks.rotation` holds against a limit."""
     facts = journey.upto(Flow.rotate_under_load)
     assert facts["failed"] == 0
     assert int(facts["requests"]) > 300
