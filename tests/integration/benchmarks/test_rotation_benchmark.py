@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from benchmarks.deployment import Place
+from benchmarks.deployment import NotSettled, Place
 from benchmarks.load import Outcome, Tally, quantile
-from benchmarks.rotation import SCENARIOS, Result, Scenario, measure, table
+from benchmarks.rotation import SCENARIOS, Result, Scenario, measure, report, table
 
 RATE, SECONDS = 20.0, 12.0
 
@@ -63,6 +65,21 @@ def test_a_result_says_what_is_wrong() -> None:
     assert len(control.wrong()) == 1
     assert replace(control, tally=Tally.of(failed)).wrong() == []
     assert table([good, control], 10, 10).row_count == 2
+
+
+def test_what_was_measured_is_told_although_a_later_scenario_fails() -> None:
+    """An hour's figures aren't lost with the one that couldn't be taken."""
+    alternating = SCENARIOS[0]
+    result = Result(alternating, 1, Tally.of([Outcome(0.0, 0.0, 0.01, "")]), 10.0, 1.0, 0)
+
+    def found() -> Iterator[Result]:
+        yield result
+        raise NotSettled("never")
+
+    out = Console(file=io.StringIO(), width=170)
+    with pytest.raises(NotSettled):
+        report(found(), 10, 10, out)
+    assert alternating.name in out.file.getvalue()  # type: ignore[attr-defined]  # the one given above
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.001, 1)])
