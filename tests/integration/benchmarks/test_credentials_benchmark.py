@@ -6,7 +6,16 @@ import random
 
 import pytest
 
-from benchmarks.credentials import SIDE_BY_SIDE, WORKERS, bench, calls_an_hour, counted, interleaved, ratio
+from benchmarks.credentials import (
+    SIDE_BY_SIDE,
+    WORKERS,
+    Ratio,
+    bench,
+    calls_an_hour,
+    counted,
+    interleaved,
+    ratio,
+)
 
 
 def test_both_apps_answer_in_turns_and_their_ratio_is_made() -> None:
@@ -41,3 +50,5 @@ def test_a_ratio_finds_a_difference_and_no_difference() -> None:
     found, nothing = ratio(slower, base, 0.5), ratio(same, base, 0.5)
     assert found.low > 1.02
     assert nothing.low <= 1.0 <= nothing.high < 1.02
+    assert (found.within(1.02), nothing.within(1.02)) == ("NO", "yes")
+    assert Ratio(1.0, 0.9, 1.1).within(1.02) == "not shown"
