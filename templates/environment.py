@@ -290,7 +290,10 @@ def _add_service_role(template: Template, deployment: Deployment) -> Role:
         template,
         "ServiceRole",
         trust=resource.assumed_by_beanstalk(),
-        may=[common.encrypt_alerts(keys.DATA_KEY_ARN.imported(deployment))],
+        may=[
+            common.encrypt_alerts(keys.DATA_KEY_ARN.imported(deployment)),
+            common.use_bucket_key(storage.beanstalk_key(deployment).imported(deployment)),
+        ],
         managed=[
             Sub("arn:${AWS::Partition}:iam::aws:policy/service-role/AWSElasticBeanstalkEnhancedHealth"),
             Sub("arn:${AWS::Partition}:iam::aws:policy/AWSElasticBeanstalkManagedUpdatesCustomerRolePolicy"),
@@ -321,7 +324,7 @@ def _add_instance_role(template: Template, deployment: Deployment) -> Role:
             [Sub(f"{bucket}/{app}/*"), Sub(f"{bucket}/resources/environments/*")]
         ),
         instance.publish_logs(Sub(f"{bucket}/resources/environments/logs/*")),
-        instance.use_bucket_key(storage.beanstalk_key(deployment).imported(deployment)),
+        common.use_bucket_key(storage.beanstalk_key(deployment).imported(deployment)),
         instance.report_health(
             [Sub(f"{beanstalk}:application/{app}"), Sub(f"{beanstalk}:environment/{app}/{env}")]
         ),

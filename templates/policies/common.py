@@ -18,6 +18,17 @@ def encrypt_alerts(key: Arn) -> Statement:
     )
 
 
+def use_bucket_key(key: Arn) -> Statement:
+    """Let S3 encrypt and decrypt with the key of Beanstalk's bucket."""
+    return Statement(
+        Sid="UseTheKeyOfTheBucket",
+        Effect=Allow,
+        Action=[kms.Decrypt, kms.GenerateDataKey],
+        Resource=[key],
+        Condition=Condition([StringEquals({"kms:ViaService": Sub("s3.${AWS::Region}.amazonaws.com")})]),
+    )
+
+
 def put_events(sid: str, bus: Arn, source: str, detail_type: str) -> Statement:
     """Put one kind of event on one bus."""
     return Statement(

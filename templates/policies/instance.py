@@ -77,17 +77,6 @@ def publish_logs(objects: Arn) -> Statement:
     return Statement(Sid="PublishLogs", Effect=Allow, Action=[s3.PutObject], Resource=[objects])
 
 
-def use_bucket_key(key: Arn) -> Statement:
-    """Let S3 encrypt and decrypt with the key of Beanstalk's bucket."""
-    return Statement(
-        Sid="UseTheKeyOfTheBucket",
-        Effect=Allow,
-        Action=[kms.Decrypt, kms.GenerateDataKey],
-        Resource=[key],
-        Condition=Condition([StringEquals({"kms:ViaService": Sub("s3.${AWS::Region}.amazonaws.com")})]),
-    )
-
-
 def report_health(resources: Sequence[Arn]) -> Statement:
     """Report enhanced health, which `EnhancedHealthAuthEnabled` asks permission for."""
     return Statement(

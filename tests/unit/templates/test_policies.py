@@ -205,9 +205,14 @@ INSTANCE_MAY_NOT: list[Call] = [
     ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/FunctionRole", {}),
 ]
 
-SERVICE_MAY: list[Call] = [("kms:GenerateDataKey", DATA_KEY, _via("sns"))]
-SERVICE_MAY_NOT: list[Call] = [
+SERVICE_MAY: list[Call] = [
+    ("kms:GenerateDataKey", DATA_KEY, _via("sns")),
+    # A managed update reads and writes bundles in Beanstalk's bucket.
+    ("kms:Decrypt", DATA_KEY, _via("s3")),
     ("kms:GenerateDataKey", DATA_KEY, _via("s3")),
+]
+SERVICE_MAY_NOT: list[Call] = [
+    ("kms:Decrypt", DATA_KEY, {}),
     ("kms:Decrypt", SECRETS_KEY, _via("sns")),
     ("secretsmanager:GetSecretValue", APP_SECRET, {}),
 ]
