@@ -86,7 +86,6 @@ DATABASE_CERTIFICATE_AUTHORITY = Current(
 BY_PROPERTY: Mapping[tuple[str, str], Current] = {
     ("AWS::ElasticLoadBalancingV2::Listener", "SslPolicy"): SSL_POLICY,
     ("AWS::Lambda::Function", "Runtime"): FUNCTION_RUNTIME,
-    ("AWS::ElasticBeanstalk::Environment", "SolutionStackName"): PLATFORM,
     ("AWS::RDS::DBInstance", "EngineVersion"): DATABASE_ENGINE_VERSION,
     ("AWS::RDS::DBInstance", "CACertificateIdentifier"): DATABASE_CERTIFICATE_AUTHORITY,
     ("AWS::RDS::DBParameterGroup", "Family"): DATABASE_PARAMETER_FAMILY,

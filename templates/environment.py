@@ -84,7 +84,7 @@ def build(deployment: Deployment) -> Template:
             ApplicationName=Ref(application),
             EnvironmentName=deployment.environment_name,
             Description=f"The application of {deployment.name}",
-            SolutionStackName=deployment.app.platform or PLATFORM.use,
+            PlatformArn=_platform_arn(deployment),
             OptionSettings=[setting.rendered() for setting in settings],
             Tags=tags(deployment, LAYER),
         )
@@ -101,6 +101,19 @@ def build(deployment: Deployment) -> Template:
         ]
     )
     return template
+
+
+def _platform_arn(deployment: Deployment) -> str:
+    """Return the platform's ARN: unlike its name it can change without another environment.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-elasticbeanstalk-environment.html
+    """
+    system, _, language = (deployment.app.platform or PLATFORM.use).partition(" running ")
+    system, _, version = system.rpartition(" v")
+    return (
+        f"arn:{deployment.partition}:elasticbeanstalk:{deployment.region}::platform/"
+        f"{language} running on {system}/{version}"
+    )
 
 
 def option_settings(

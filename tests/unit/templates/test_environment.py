@@ -46,6 +46,15 @@ def test_every_configuration_is_hardened(configuration: str) -> None:
     assert {key: options.get(key) for key in HARDENED} == HARDENED
 
 
+def test_the_platform_is_named_by_its_arn() -> None:
+    """By name it couldn't change: CloudFormation would make another environment, and the name is taken."""
+    environment = resource("dev", "environment", "Environment")
+    assert environment["PlatformArn"] == (
+        "arn:aws:elasticbeanstalk:eu-central-1::platform/Python 3.14 running on 64bit Amazon Linux 2023/4.9.2"
+    )
+    assert "SolutionStackName" not in environment
+
+
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_there_is_no_key_pair(configuration: str) -> None:
     """Session Manager instead of SSH (EC2.13)."""
