@@ -73,7 +73,7 @@ def add_bootstrap(
             MemorySize=256,
             LoggingConfig=awslambda.LoggingConfig(LogGroup=group.ref()),
             VpcConfig=awslambda.VPCConfig(
-                SubnetIds=network.APP_SUBNETS.imported_list(deployment),
+                SubnetIds=network.APP_SUBNETS.imported(deployment),
                 SecurityGroupIds=[security_groups.BOOTSTRAP_SECURITY_GROUP.imported(deployment)],
             ),
             Tags=tags(deployment, layer),

@@ -13,7 +13,7 @@ from templates.deployment import (
     VpnVault,
 )
 from templates.fields import Range
-from templates.security_groups import LAYER
+from templates.security_groups import LAYER, titled
 from templates.shared import tags
 
 
@@ -105,10 +105,12 @@ def _add_vpn(
             Tags=tags(deployment, LAYER, "vault"),
         )
     )
-    for index, cidr in enumerate(vault.cidrs):
+    for cidr in vault.cidrs:
         template.add_resource(
             ec2.VPNConnectionRoute(
-                f"VaultVpnRoute{index}", VpnConnectionId=connection.ref(), DestinationCidrBlock=str(cidr)
+                f"VaultVpnRoute{titled(cidr)}",
+                VpnConnectionId=connection.ref(),
+                DestinationCidrBlock=str(cidr),
             )
         )
     _add_routes(template, tables, vault.cidrs, depends_on=attachment, GatewayId=gateway.ref())
@@ -123,10 +125,10 @@ def _add_routes(
     **target: object,
 ) -> None:
     for zone, table in enumerate(tables):
-        for index, cidr in enumerate(ranges):
+        for cidr in ranges:
             template.add_resource(
                 ec2.Route(
-                    f"App{zone}VaultRoute{index}",
+                    f"App{zone}VaultRoute{titled(cidr)}",
                     RouteTableId=table.ref(),
                     DestinationCidrBlock=str(cidr),
                     **target,

@@ -20,9 +20,9 @@ from templates.shared import LayerOutput, new_template, suppress, suppress_in_pa
 
 LAYER = "data"
 
-APP_HOST = LayerOutput(LAYER, "AppHost")
-"""Where the application connects to: the database, or the proxy before it."""
-APP_PORT = LayerOutput(LAYER, "AppPort")
+DATABASE_HOST = LayerOutput(LAYER, "DatabaseHost")
+PROXY_HOST = LayerOutput(LAYER, "ProxyHost")
+"""Only with a proxy. The two are apart because the application changes over while it uses one of them."""
 RESOURCE_ID = LayerOutput(LAYER, "ResourceId")
 """The database's resource id, by which `rds-db:connect` names it."""
 
@@ -50,12 +50,14 @@ def build(deployment: Deployment) -> Template:
     if deployment.database.backup_plan:
         _add_backups(template, deployment, database)
     bootstrap = add_bootstrap(template, deployment, LAYER, database)
-    host, port = database.get_att("Endpoint.Address"), database.get_att("Endpoint.Port")
+    template.add_output(
+        DATABASE_HOST.output(deployment, database.get_att("Endpoint.Address"), "Host of the database")
+    )
     if deployment.database.mode == "proxy":
         proxy = add_proxy(template, deployment, LAYER, database, depends_on=bootstrap)
-        host, port = proxy.get_att("Endpoint"), str(security_groups.PROXY_PORT)
-    template.add_output(APP_HOST.output(deployment, host, "Host the application connects to"))
-    template.add_output(APP_PORT.output(deployment, port, "Port the application connects to"))
+        template.add_output(
+            PROXY_HOST.output(deployment, proxy.get_att("Endpoint"), "Host of the database proxy")
+        )
     template.add_output(
         RESOURCE_ID.output(deployment, database.get_att("DbiResourceId"), "Resource id of the database")
     )
@@ -87,7 +89,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
         rds.DBSubnetGroup(
             "SubnetGroup",
             DBSubnetGroupDescription="Isolated subnets: no route leads out",
-            SubnetIds=network.DATABASE_SUBNETS.imported_list(deployment),
+            SubnetIds=network.DATABASE_SUBNETS.imported(deployment),
             Tags=tags(deployment, LAYER),
         )
     )

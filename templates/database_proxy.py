@@ -1,30 +1,42 @@
 """RDS Proxy in the data layer, which logs in to the database with the replicated secret."""
 
-from troposphere import AWSObject, Tags, Template, rds, secretsmanager
+from troposphere import AWSObject, Parameter, Ref, Template, rds
 
 from templates import keys, network, security_groups
 from templates.deployment import Deployment
 from templates.policies import add_role
-from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 from templates.policies.database import decrypt_secret, never_read_secrets_but, read_secret
 from templates.policies.resource import assumed_by
-from templates.shared import suppress, suppress_in_packs, tag_map, tags
+from templates.shared import tags
+
+CREDENTIAL_ARN = "CredentialArn"
+"""The parameter that names the replicated secret; its ARN ends in six random characters."""
 
 
 def add_proxy(
     template: Template, deployment: Deployment, layer: str, database: rds.DBInstance, *, depends_on: AWSObject
 ) -> rds.DBProxy:
-    """Add the proxy, its role and the secret it reads."""
-    secret = _add_secret(template, deployment, layer)
+    """Add the proxy, its role, and the rules that let the application through it to the database.
+
+    It reads the replicated secret, which has to be there: the targets don't come up before the proxy can log
+    in, and CloudFormation waits for them. So the deployer asks for a proxy only once there is a credential.
+    """
+    secret = Ref(
+        template.add_parameter(
+            Parameter(
+                CREDENTIAL_ARN, Type="String", Description="The replicated secret that the proxy logs in with"
+            )
+        )
+    )
     role = add_role(
         template,
         "ProxyRole",
         trust=assumed_by("rds.amazonaws.com"),
         may=[
-            read_secret(secret.ref()),
-            decrypt_secret(keys.SECRETS_KEY_ARN.imported(deployment), secret.ref()),
+            read_secret(secret),
+            decrypt_secret(keys.SECRETS_KEY_ARN.imported(deployment), secret),
         ],
-        never=[never_read_secrets_but(secret.ref())],
+        never=[never_read_secrets_but(secret)],
         description="reads the replicated credential for the database proxy",
         tags=tags(deployment, layer),
     )
@@ -41,20 +53,35 @@ def add_proxy(
             Auth=[
                 rds.AuthFormat(
                     AuthScheme="SECRETS",
-                    SecretArn=secret.ref(),
+                    SecretArn=secret,
                     IAMAuth="DISABLED",
                     ClientPasswordAuthType="MYSQL_CACHING_SHA2_PASSWORD",
                     Description="the replicated credential",
                 )
             ],
-            VpcSubnetIds=network.APP_SUBNETS.imported_list(deployment),
+            # Two zones are enough, and other subnets would be another proxy.
+            VpcSubnetIds=network.APP_SUBNETS.imported(deployment)[:2],
             VpcSecurityGroupIds=[security_groups.PROXY_SECURITY_GROUP.imported(deployment)],
             Tags=tags(deployment, layer, "proxy"),
         )
     )
+    instance, group, behind = (
+        security_groups.INSTANCE_SECURITY_GROUP,
+        security_groups.PROXY_SECURITY_GROUP,
+        security_groups.DATABASE_SECURITY_GROUP,
+    )
+    rules = [
+        *security_groups.connect(
+            template, deployment, instance, group, security_groups.PROXY_PORT, "queries of the application"
+        ),
+        *security_groups.connect(
+            template, deployment, group, behind, deployment.database.port, "pooled connections"
+        ),
+    ]
     template.add_resource(
         rds.DBProxyTargetGroup(
             "ProxyTargets",
+            DependsOn=rules,
             DBProxyName=proxy.ref(),
             TargetGroupName="default",
             DBInstanceIdentifiers=[database.ref()],
@@ -64,29 +91,3 @@ def add_proxy(
         )
     )
     return proxy
-
-
-def _add_secret(template: Template, deployment: Deployment, layer: str) -> secretsmanager.Secret:
-    """Add the credential's secret, still empty, with the tags by which the replicator knows it as its own.
-
-    The proxy wants the secret's ARN, which has six random characters, before anything is replicated.
-    """
-    owned = {
-        OWNER_TAG: deployment.name,
-        SOURCE_TAG: deployment.database.credential,
-    }
-    secret = template.add_resource(
-        secretsmanager.Secret(
-            "Credential",
-            **deployment.retention,
-            Name=deployment.credential_secret,
-            Description="The application's database credential, replicated from Vault",
-            KmsKeyId=keys.SECRETS_KEY_ARN.imported(deployment),
-            Tags=Tags(**{**tag_map(deployment, layer), **owned}),
-        )
-    )
-    rotated = "Vault rotates the credential, and the replicator brings it here."
-    for rule in ("AwsSolutions-SMG4", "CKV2_AWS_57"):
-        suppress(secret, rule, rotated)
-    suppress_in_packs(secret, "SecretsManagerRotationEnabled", rotated, "HIPAA NIST")
-    return secret

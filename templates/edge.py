@@ -24,7 +24,8 @@ LOAD_BALANCER_ARN = LayerOutput(LAYER, "LoadBalancerArn")
 LOAD_BALANCER_FULL_NAME = LayerOutput(LAYER, "LoadBalancerFullName")
 LOAD_BALANCER_DNS_NAME = LayerOutput(LAYER, "LoadBalancerDnsName")
 HTTPS_LISTENER_ARN = LayerOutput(LAYER, "HttpsListenerArn")
-CERTIFICATE_ARN = LayerOutput(LAYER, "CertificateArn")
+ISSUED_CERTIFICATE_ARN = LayerOutput(LAYER, "IssuedCertificateArn")
+"""Only where ACM issues it; the ARNs of other certificates are known without the layer, and may change."""
 
 _TWO_YEARS = 2 * 365 * 24 * 3600
 LOG_PREFIX = "load-balancer"
@@ -47,9 +48,12 @@ def build(deployment: Deployment) -> Template:
             ),
             LOAD_BALANCER_DNS_NAME.output(deployment, GetAtt(balancer, "DNSName"), "Its address"),
             HTTPS_LISTENER_ARN.output(deployment, Ref(https), "The listener on port 443"),
-            CERTIFICATE_ARN.output(deployment, certificate, "The certificate that clients see"),
         ]
     )
+    if isinstance(deployment.domain, IssuedCertificate):
+        template.add_output(
+            ISSUED_CERTIFICATE_ARN.output(deployment, certificate, "The certificate that clients see")
+        )
     return template
 
 
@@ -77,7 +81,7 @@ def _add_load_balancer(template: Template, deployment: Deployment) -> LoadBalanc
             Type="application",
             Scheme="internet-facing",
             IpAddressType="ipv4",
-            Subnets=network.PUBLIC_SUBNETS.imported_list(deployment),
+            Subnets=network.PUBLIC_SUBNETS.imported(deployment),
             SecurityGroups=[security_groups.LOAD_BALANCER_SECURITY_GROUP.imported(deployment)],
             LoadBalancerAttributes=[
                 LoadBalancerAttributes(Key=key, Value=value) for key, value in attributes.items()
@@ -115,15 +119,20 @@ def _add_certificate(template: Template, deployment: Deployment) -> Ref | str:
         case ExistingCertificate(certificate_arn=arn):
             return arn
         case _:
-            return Ref(
-                template.add_parameter(
-                    Parameter(
-                        "CertificateArn",
-                        Type="String",
-                        Description="The certificate made for the trial and imported to ACM",
-                    )
-                )
+            return add_certificate_parameter(template)
+
+
+def add_certificate_parameter(template: Template) -> Ref:
+    """Add the parameter by which a self-signed certificate comes, and return what refers to it."""
+    return Ref(
+        template.add_parameter(
+            Parameter(
+                "CertificateArn",
+                Type="String",
+                Description="The certificate made for the trial and imported to ACM",
             )
+        )
+    )
 
 
 def _add_listener(template: Template, balancer: LoadBalancer, certificate: Ref | str) -> Listener:

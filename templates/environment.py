@@ -5,7 +5,7 @@ what a source bundle says. Which application version runs is the deployer's deci
 not take it back: the environment's stack names a version while it is created, and none from then on.
 """
 
-from troposphere import Equals, GetAtt, If, NoValue, Parameter, Ref, Sub, Template, logs
+from troposphere import Equals, GetAtt, If, Join, NoValue, Parameter, Ref, Sub, Template, logs
 from troposphere.elasticbeanstalk import (
     Application,
     ApplicationResourceLifecycleConfig,
@@ -76,10 +76,11 @@ def build(deployment: Deployment) -> Template:
     )
     placeholder = _add_placeholder(template, application)
     groups = _add_logs(template, deployment)
+    rules = _add_way_to_database(template, deployment)
     environment = template.add_resource(
         Environment(
             "Environment",
-            DependsOn=[placeholder.title, *groups],
+            DependsOn=[placeholder.title, *groups, *rules],
             VersionLabel=If(CREATING, Ref(placeholder), NoValue),
             ApplicationName=Ref(application),
             EnvironmentName=deployment.environment_name,
@@ -151,8 +152,8 @@ def option_settings(
         },
         "aws:ec2:vpc": {
             "VPCId": network.VPC_ID.imported(deployment),
-            "Subnets": network.APP_SUBNETS.imported(deployment),
-            "ELBSubnets": network.PUBLIC_SUBNETS.imported(deployment),
+            "Subnets": Join(",", network.APP_SUBNETS.imported(deployment)),
+            "ELBSubnets": Join(",", network.PUBLIC_SUBNETS.imported(deployment)),
             "ELBScheme": "public",
             "AssociatePublicIpAddress": "false",
         },
@@ -211,10 +212,13 @@ def option_settings(
 def application_environment(deployment: Deployment) -> dict[str, Arn]:
     """Return the environment properties of the app: the project's own, and the deployment's."""
     database = deployment.database
+    host, port = data.DATABASE_HOST, database.port
+    if database.mode == "proxy":
+        host, port = data.PROXY_HOST, security_groups.PROXY_PORT
     properties: dict[str, Arn] = {
         "BEANVAULT_DATABASE_MODE": database.mode,
-        "BEANVAULT_DATABASE_HOST": data.APP_HOST.imported(deployment),
-        "BEANVAULT_DATABASE_PORT": data.APP_PORT.imported(deployment),
+        "BEANVAULT_DATABASE_HOST": host.imported(deployment),
+        "BEANVAULT_DATABASE_PORT": str(port),
         "BEANVAULT_DATABASE_NAME": SCHEMA,
         "BEANVAULT_DATABASE_SECRET": deployment.credential_secret,
         "BEANVAULT_DATABASE_CONNECTION_AGE": str(database.connection_age_seconds),
@@ -274,6 +278,24 @@ def _add_logs(template: Template, deployment: Deployment) -> list[str]:
         ).title
         for title, log in LOGS.items()
     ]
+
+
+def _add_way_to_database(template: Template, deployment: Deployment) -> list[str]:
+    """Let instances reach the database where no proxy is between; return the rules' titles.
+
+    Here and not with the groups: when a proxy comes or goes, the environment changes over while both ways
+    are open, and only then is the old one closed.
+    """
+    if deployment.database.mode == "proxy":
+        return []
+    return security_groups.connect(
+        template,
+        deployment,
+        security_groups.INSTANCE_SECURITY_GROUP,
+        security_groups.DATABASE_SECURITY_GROUP,
+        deployment.database.port,
+        "queries of the application",
+    )
 
 
 def _log_options(deployment: Deployment, switch: str) -> dict[str, Arn]:

@@ -1,6 +1,6 @@
 """The network layer: a VPC whose instances are private and whose database has no way out."""
 
-from troposphere import AWSHelperFn, GetAtt, GetAZs, Join, Ref, Select, Sub, Template, ec2, logs
+from troposphere import AWSHelperFn, GetAtt, GetAZs, Ref, Select, Sub, Template, ec2, logs
 
 from templates import keys
 from templates.connectivity import add_way_to_vault
@@ -22,17 +22,17 @@ from templates.security_groups import (
     Groups,
     add_security_groups,
 )
-from templates.shared import LayerOutput, new_template, suppress_in_packs, tags
+from templates.shared import LayerOutput, ZonedOutput, new_template, suppress_in_packs, tags
 
 VPC_ID = LayerOutput(LAYER, "VpcId")
-PUBLIC_SUBNETS = LayerOutput(LAYER, "PublicSubnets")
-"""Ids joined by commas, as all lists of subnets: for the load balancer."""
-APP_SUBNETS = LayerOutput(LAYER, "AppSubnets")
+PUBLIC_SUBNETS = ZonedOutput(LAYER, "PublicSubnet")
+"""For the load balancer."""
+APP_SUBNETS = ZonedOutput(LAYER, "AppSubnet")
 """For instances and functions: they reach out through NAT."""
-DATABASE_SUBNETS = LayerOutput(LAYER, "DatabaseSubnets")
+DATABASE_SUBNETS = ZonedOutput(LAYER, "DatabaseSubnet")
 """For the database: no default route."""
-NAT_GATEWAYS = LayerOutput(LAYER, "NatGateways")
-"""Ids joined by commas: one, or one per availability zone."""
+NAT_GATEWAYS = ZonedOutput(LAYER, "NatGateway")
+"""One, or one per availability zone."""
 
 
 def build(deployment: Deployment) -> Template:
@@ -116,13 +116,13 @@ def _add_subnets(
         for index, cidr in enumerate(database_ranges)
     ]
     for output, resources, description in (
-        (PUBLIC_SUBNETS, public, "Subnets of the load balancer"),
-        (APP_SUBNETS, app, "Subnets of instances and functions"),
-        (DATABASE_SUBNETS, database, "Subnets of the database"),
-        (NAT_GATEWAYS, nats, "NAT gateways"),
+        (PUBLIC_SUBNETS, public, "Subnet of the load balancer"),
+        (APP_SUBNETS, app, "Subnet of instances and functions"),
+        (DATABASE_SUBNETS, database, "Subnet of the database"),
+        (NAT_GATEWAYS, nats, "NAT gateway"),
     ):
-        ids = Join(",", [resource.ref() for resource in resources])
-        template.add_output(output.output(deployment, ids, description))
+        for zone, resource in enumerate(resources):
+            template.add_output(output.of(zone).output(deployment, resource.ref(), description))
     return app_tables, database_table
 
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from troposphere import Select, Sub, Template
+from troposphere import Ref, Sub, Template
 from troposphere.cloudwatch import Alarm as AlarmResource
 from troposphere.cloudwatch import Dashboard, MetricDataQuery, MetricDimension
 
 from templates import dashboard, edge, keys, network
-from templates.deployment import Deployment
+from templates.deployment import Deployment, ExistingCertificate, IssuedCertificate, SelfSignedCertificate
 from templates.policies import Arn
 from templates.shared import new_template
 from templates.triggers import dead_letter_queue_name
@@ -86,6 +86,8 @@ class Alarm:
 def build(deployment: Deployment) -> Template:
     """Return the template of the observability layer."""
     template = new_template(deployment, LAYER, "alarms and the dashboard")
+    if isinstance(deployment.domain, SelfSignedCertificate):
+        edge.add_certificate_parameter(template)
     for alarm in alarms(deployment):
         template.add_resource(alarm.resource(deployment))
     template.add_resource(
@@ -304,13 +306,23 @@ def _edge(deployment: Deployment) -> list[Alarm]:
             runbook="certificate-expiry",
             namespace="AWS/CertificateManager",
             metric="DaysToExpiry",
-            dimensions={"CertificateArn": edge.CERTIFICATE_ARN.imported(deployment)},
+            dimensions={"CertificateArn": _certificate(deployment)},
             statistic="Minimum",
             threshold=30,
             below=True,
             period=_DAY,
         ),
     ]
+
+
+def _certificate(deployment: Deployment) -> Arn:
+    match deployment.domain:
+        case IssuedCertificate():
+            return edge.ISSUED_CERTIFICATE_ARN.imported(deployment)
+        case ExistingCertificate(certificate_arn=arn):
+            return arn
+        case _:
+            return Ref("CertificateArn")
 
 
 def _network(deployment: Deployment) -> list[Alarm]:
@@ -323,7 +335,7 @@ def _network(deployment: Deployment) -> list[Alarm]:
             runbook="nat-ports",
             namespace="AWS/NATGateway",
             metric="ErrorPortAllocation",
-            dimensions={"NatGatewayId": Select(number, network.NAT_GATEWAYS.imported_list(deployment))},
+            dimensions={"NatGatewayId": network.NAT_GATEWAYS.of(number).imported(deployment)},
             statistic="Sum",
             threshold=1,
         )

@@ -220,7 +220,7 @@ def _add_function(
             Environment=Environment(Variables=_environment(deployment, connection)),
             KmsKeyArn=keys.FUNCTION_KEY_ARN.imported(deployment),
             VpcConfig=VPCConfig(
-                SubnetIds=network.APP_SUBNETS.imported_list(deployment),
+                SubnetIds=network.APP_SUBNETS.imported(deployment),
                 SecurityGroupIds=[security_groups.FUNCTION_SECURITY_GROUP.imported(deployment)],
             ),
             TracingConfig=TracingConfig(Mode="Active"),

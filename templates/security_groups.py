@@ -1,10 +1,12 @@
 """Who may open a connection to whom: every security group of a deployment, and every rule between two.
 
 All groups live in the network layer. Rules name groups on both sides, and with the groups spread over layers
-the stacks would need each other in a circle. A layer gets its group by import and brings no rules of its own.
+the stacks would need each other in a circle. So do the rules, but for those that come and go with the way to
+the database: whoever makes that way brings them (`connect`), and so the app always has one while it changes.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from troposphere import AWSHelperFn, Template, ec2
@@ -60,34 +62,18 @@ class Groups:
         return group
 
     def connect(self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, why: str) -> None:
-        """Let *source* open TCP connections to *port* of *target*: a rule on either side."""
-        title = f"{_short(source)}To{_short(target)}"
-        common = {"Description": why, "IpProtocol": "tcp", "FromPort": port, "ToPort": port}
-        self.template.add_resource(
-            ec2.SecurityGroupEgress(
-                f"{title}Out",
-                GroupId=source.get_att("GroupId"),
-                DestinationSecurityGroupId=target.get_att("GroupId"),
-                **common,
-            )
-        )
-        self.template.add_resource(
-            ec2.SecurityGroupIngress(
-                f"{title}In",
-                GroupId=target.get_att("GroupId"),
-                SourceSecurityGroupId=source.get_att("GroupId"),
-                **common,
-            )
-        )
+        """Let *source* open TCP connections to *port* of *target*."""
+        sides = {_short(group): group.get_att("GroupId") for group in (source, target)}
+        _connect(self.template, sides, port, why)
 
     def reach(
         self, source: ec2.SecurityGroup, name: str, ranges: Sequence[Range], port: int, why: str
     ) -> None:
         """Let *source* open TCP connections to *port* at addresses outside of the VPC."""
-        for index, cidr in enumerate(ranges, start=1):
+        for cidr in ranges:
             self.template.add_resource(
                 ec2.SecurityGroupEgress(
-                    f"{_short(source)}To{name}{index if len(ranges) > 1 else ''}",
+                    f"{_short(source)}To{name}{titled(cidr)}",
                     GroupId=source.get_att("GroupId"),
                     Description=why,
                     IpProtocol="tcp",
@@ -113,10 +99,10 @@ class Groups:
 
     def admit(self, target: ec2.SecurityGroup, ranges: Sequence[Range], port: int, why: str) -> None:
         """Let addresses outside of the VPC open TCP connections to *port* of *target*."""
-        for index, cidr in enumerate(ranges, start=1):
+        for cidr in ranges:
             rule = self.template.add_resource(
                 ec2.SecurityGroupIngress(
-                    f"InternetTo{_short(target)}{index if len(ranges) > 1 else ''}",
+                    f"InternetTo{_short(target)}{titled(cidr)}",
                     GroupId=target.get_att("GroupId"),
                     Description=why,
                     IpProtocol="tcp",
@@ -133,13 +119,51 @@ class Groups:
                 )
 
 
+def connect(
+    template: Template, deployment: Deployment, source: LayerOutput, target: LayerOutput, port: int, why: str
+) -> list[str]:
+    """Let one group open TCP connections to *port* of another, both imported; return the rules' titles."""
+    sides = {
+        group.name.removesuffix("SecurityGroup"): group.imported(deployment) for group in (source, target)
+    }
+    return _connect(template, sides, port, why)
+
+
+def _connect(template: Template, sides: Mapping[str, AWSHelperFn], port: int, why: str) -> list[str]:
+    """Add a rule on either side: out of the first one, into the second one."""
+    (source, source_id), (target, target_id) = sides.items()
+    common = {"Description": why, "IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+    rules = (
+        ec2.SecurityGroupEgress(
+            f"{source}To{target}Out",
+            GroupId=source_id,
+            DestinationSecurityGroupId=target_id,
+            **common,
+        ),
+        ec2.SecurityGroupIngress(
+            f"{source}To{target}In",
+            GroupId=target_id,
+            SourceSecurityGroupId=source_id,
+            **common,
+        ),
+    )
+    return [template.add_resource(rule).title for rule in rules]
+
+
+def titled(cidr: Range) -> str:
+    """Return a range as part of a title: what is named for its range never collides with what it replaces.
+
+    CloudFormation creates before it deletes, and EC2 takes no rule or route twice.
+    """
+    return re.sub(r"\W", "x", str(cidr)) if cidr.prefixlen else ""
+
+
 _INTERNET = (Range("0.0.0.0/0"),)
 
 
 def add_security_groups(groups: Groups, s3_prefix_list: AWSHelperFn) -> ec2.SecurityGroup:
     """Add all groups and rules; return the group of the interface endpoints."""
     deployment = groups.deployment
-    database_port = deployment.database.port
     endpoint_names = frozenset(deployment.network.endpoints)
 
     balancer = groups.add(
@@ -156,12 +180,8 @@ def add_security_groups(groups: Groups, s3_prefix_list: AWSHelperFn) -> ec2.Secu
     groups.admit(balancer, deployment.edge.allow_from, HTTPS, "visitors over HTTPS")
     groups.connect(balancer, instance, HTTPS, "requests over TLS")
     if deployment.database.mode == "proxy":
-        proxy = groups.add("ProxySecurityGroup", "The database proxy", PROXY_SECURITY_GROUP)
-        groups.connect(instance, proxy, PROXY_PORT, "queries of the application")
-        groups.connect(proxy, database, database_port, "pooled connections")
-    else:
-        groups.connect(instance, database, database_port, "queries of the application")
-    groups.connect(bootstrap, database, database_port, "schema and users")
+        groups.add("ProxySecurityGroup", "The database proxy", PROXY_SECURITY_GROUP)
+    groups.connect(bootstrap, database, deployment.database.port, "schema and users")
     groups.reach_s3(bootstrap, s3_prefix_list, "the answer to CloudFormation")
 
     callers = [

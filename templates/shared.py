@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfn_flip import to_yaml
-from troposphere import AWSObject, Export, ImportValue, Output, Split, Tags, Template
+from troposphere import AWSObject, Export, ImportValue, Output, Tags, Template
 
 from templates.deployment import Deployment
 
@@ -44,9 +44,21 @@ class LayerOutput:
         """Return what an importing layer writes in the value's place."""
         return ImportValue(self.export_name(deployment))
 
-    def imported_list(self, deployment: Deployment) -> Split:
-        """Return the import of a value that was exported joined by commas."""
-        return Split(",", self.imported(deployment))
+
+@dataclass(frozen=True, slots=True)
+class ZonedOutput:
+    """A value that a layer exports once for each of its zones: one more zone changes no export there is."""
+
+    layer: str
+    name: str
+
+    def of(self, zone: int) -> LayerOutput:
+        """Return the output of one zone, counted from 0."""
+        return LayerOutput(self.layer, f"{self.name}{zone}")
+
+    def imported(self, deployment: Deployment) -> list[ImportValue]:
+        """Return the imports of all zones of the deployment."""
+        return [self.of(zone).imported(deployment) for zone in range(deployment.network.availability_zones)]
 
 
 def new_template(deployment: Deployment, layer: str, description: str) -> Template:

@@ -227,7 +227,7 @@ def _add_host(
             LaunchTemplate=autoscaling.LaunchTemplateSpecification(
                 LaunchTemplateId=launch.ref(), Version=launch.get_att("LatestVersionNumber")
             ),
-            VPCZoneIdentifier=[Select(0, network.APP_SUBNETS.imported_list(deployment))],
+            VPCZoneIdentifier=[network.APP_SUBNETS.of(0).imported(deployment)],
             # The old host goes first, because there is one disk.
             UpdatePolicy=UpdatePolicy(
                 AutoScalingRollingUpdate=AutoScalingRollingUpdate(MinInstancesInService=0, MaxBatchSize=1)

@@ -160,6 +160,9 @@ def resolve(value: Any, configuration: str, layer: str) -> Any:
 def _ref(name: str, configuration: str, layer: str) -> str:
     if name in _PSEUDO:
         return _PSEUDO[name]
+    if name == "CredentialArn":
+        secret = deployment(configuration).credential_secret
+        return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{secret}-AbCdEf"
     found = layers(configuration)[layer]["Resources"].get(name, {"Type": "parameter"})
     known = _REFERENCES.get(found["Type"])
     return known(name, resolve(found.get("Properties", {}), configuration, layer)) if known else name

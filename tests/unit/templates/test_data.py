@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from templates.deployment import APP_USERS, IAM_USER, SCHEMA
-from tests.unit.templates.renders import CONFIGURATIONS, Rendered, deployment, layers, resolve, resource
+from tests.unit.templates.renders import (
+    CONFIGURATIONS,
+    Rendered,
+    deployment,
+    layers,
+    resolve,
+    resource,
+    resources,
+)
 
 LOGS = ["audit", "error", "general", "slowquery"]
 
@@ -52,7 +60,8 @@ def test_disk_and_master_secret_are_encrypted_with_the_data_key(configuration: s
     assert database["KmsKeyId"] == database["MasterUserSecret"]["KmsKeyId"]
     assert database["KmsKeyId"]["Fn::ImportValue"].endswith("-keys-DataKeyArn")
     assert "MasterUserPassword" not in database
-    assert set(layers(configuration)["data"]["Parameters"]) == {"BootstrapBucket", "BootstrapKey"}
+    parameters = set(layers(configuration)["data"]["Parameters"])
+    assert parameters - {"CredentialArn"} == {"BootstrapBucket", "BootstrapKey"}
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
@@ -136,15 +145,12 @@ def test_the_bootstrap_makes_the_users_of_the_design(configuration: str) -> None
 
 
 def test_the_proxy_demands_tls_and_reads_the_credential_only() -> None:
-    """RDS.43; the secret carries the tags by which the replicator knows it as its own."""
+    """RDS.43; the secret is the replicated one, not another of the stack's own."""
     proxy = resource("everything", "data", "Proxy")
     assert (proxy["RequireTLS"], proxy["DebugLogging"]) == (True, False)
-    secret = resource("everything", "data", "Credential")
-    assert secret["Name"] == deployment("everything").credential_secret
-    tags = {tag["Key"]: tag["Value"] for tag in secret["Tags"]}
-    assert (tags["beanvault:owner"], tags["beanvault:source"]) == ("full", "beanvault/app/database")
-    assert "SecretString" not in secret
-    assert "GenerateSecretString" not in secret
+    assert [auth["SecretArn"] for auth in proxy["Auth"]] == [{"Ref": "CredentialArn"}]
+    secrets = resources("everything", "AWS::SecretsManager::Secret")
+    assert "data" not in {layer for layer, _, _ in secrets}
     statements = _statements("everything", "ProxyRoleMay") + _statements("everything", "ProxyRoleNever")
     named = {str(s.get("Resource", s.get("NotResource"))) for s in statements if "kms" not in s["Action"][0]}
     assert len(named) == 1
@@ -153,8 +159,14 @@ def test_the_proxy_demands_tls_and_reads_the_credential_only() -> None:
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_app_is_told_where_to_connect(configuration: str) -> None:
     """The proxy where there is one, on its own port; else the database."""
-    outputs = layers(configuration)["data"]["Outputs"]
-    through_proxy = deployment(configuration).database.mode == "proxy"
-    source = "Proxy" if through_proxy else "Database"
-    assert outputs["AppHost"]["Value"]["Fn::GetAtt"][0] == source
-    assert (outputs["AppPort"]["Value"] == "3306") == through_proxy
+    database = deployment(configuration).database
+    environment = resource(configuration, "environment", "Environment")
+    told = {
+        setting["OptionName"]: resolve(setting["Value"], configuration, "environment")
+        for setting in environment["OptionSettings"]
+    }
+    where = told["BEANVAULT_DATABASE_HOST"], told["BEANVAULT_DATABASE_PORT"]
+    if database.mode == "proxy":
+        assert where == ("Proxy.Endpoint", "3306")
+    else:
+        assert where == ("Database.Endpoint.Address", str(database.port))

@@ -26,9 +26,6 @@ def test_both_ends_of_an_export_have_one_name() -> None:
     exported = THING.output(deployment("dev"), "value", "a thing").to_dict()["Export"]["Name"]
     assert exported == "beanvault-dev-network-Thing"
     assert THING.imported(deployment("dev")).to_dict() == {"Fn::ImportValue": exported}
-    assert THING.imported_list(deployment("dev")).to_dict() == {
-        "Fn::Split": [",", {"Fn::ImportValue": exported}]
-    }
 
 
 def test_tags_say_whose_a_resource_is() -> None:
