@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import troposphere
 
 from templates import LAYERS
+from templates.database_proxy import CREDENTIAL_ARN
 from templates.deployment import Deployment
 from templates.environment import CREATING
 from templates.shared import TEMPLATE_LIMIT, render
@@ -22,6 +23,7 @@ from .changes import HOLDS_DATA
 from .errors import BeanvaultError, ConfigurationError, Refused
 from .stack import Outcome, Resource, Result, Stack, StackError, Template
 from .stacks import DEAD, Stacks
+from .steps import credential_arn, imports, possible_now, steps
 from .ui import Ui
 
 PROTECTED = frozenset({"keys", "storage", "data"})
@@ -83,6 +85,13 @@ def _creating(work: Work) -> str:
     return "true" if begins else "false"
 
 
+def _credential(work: Work) -> str:
+    arn = credential_arn(work.aws, work.deployment)
+    if arn is None:
+        raise Refused(f"there is no secret {work.deployment.credential_secret} any more", "deploy again")
+    return arn
+
+
 PARAMETERS: Mapping[str, Callable[[Work], str]] = MappingProxyType(
     {
         "FunctionBucket": _bucket,
@@ -93,6 +102,7 @@ PARAMETERS: Mapping[str, Callable[[Work], str]] = MappingProxyType(
         "PlaceholderBucket": _bucket,
         "PlaceholderKey": _placeholder_key,
         CREATING: _creating,
+        CREDENTIAL_ARN: _credential,
     }
 )
 """What templates leave open because it is known only while deploying; each is worked out when a layer
@@ -118,17 +128,21 @@ def deploy(work: Work, layers: Sequence[str] = (), *, plan_only: bool = False) -
 
     Repeating it after an interruption goes on where that stopped.
 
-    :raises StackError, Refused, TimedOut: at the first stack that can't be brought there
+    :raises StackError, Refused, TimedOut: at the first stack that can't be brought there; before the first
+        one where that can be foreseen
     :raises ConfigurationError: the session's region isn't the deployment's, or there is no such layer
     """
     _same_region(work)
+    work = replace(work, deployment=possible_now(work.aws, work.ui, work.deployment))
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
-    results: list[Result] = []
-    for layer in select(layers):
-        template = LAYERS[layer](work.deployment)
-        if not template.resources:
-            continue  # an optional layer this deployment leaves out
-        if plan_only and _missing_imports(template, work.aws.exports()):
+    templates, left_out = steps(work.deployment, stacks, select(layers))
+    if plan_only:
+        for name in left_out:
+            work.ui.step(f"{name}: would be deleted, because the deployment file leaves it out")
+        left_out = ()
+    results = [_delete_left_out(work, stacks, name) for name in left_out]
+    for layer, template in templates.items():
+        if plan_only and imports(template.to_dict()) - work.aws.exports().keys():
             work.ui.step(f"{layer}: can be planned once the layers before it are there")
             continue
         stack = _stack(work, layer, template, plan_only=plan_only)
@@ -164,17 +178,17 @@ def _stack(work: Work, layer: str, template: troposphere.Template, *, plan_only:
     )
 
 
-def _missing_imports(template: troposphere.Template, exports: Mapping[str, str]) -> set[str]:
-    """Return the names a template imports that nobody exports yet."""
+def _delete_left_out(work: Work, stacks: Stacks, name: str) -> Result:
+    """Delete the stack of an optional layer: it would go on using what the layers before it no longer make.
 
-    def imports(value: object) -> set[str]:
-        if isinstance(value, Mapping):
-            name = value.get("Fn::ImportValue")
-            found = {name} if isinstance(name, str) else set()
-            return found.union(*(imports(inner) for inner in value.values()))
-        return set().union(*map(imports, value)) if isinstance(value, list) else set()
-
-    return imports(template.to_dict()) - exports.keys()
+    :raises Refused: nobody agreed
+    """
+    if not work.ui.confirm(f"The deployment file leaves {name} out. Delete it?", loses=True):
+        raise Refused(
+            f"{name} was left as it is, and nothing was changed: nobody agreed to its deletion",
+            "agree when asked (--accept-data-loss), or undo that in the deployment file",
+        )
+    return _delete(work, stacks, Doomed(name, stacks.resources(name)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
 @click.option("--plan-only", is_flag=True, help="Show the changes and make none.")
-@click.option("--accept-data-loss", is_flag=True, help="Agree also to replacing what holds data.")
+@click.option("--accept-data-loss", is_flag=True, help="Agree also to replacing or deleting what holds data.")
 @yes
 @as_json
 @pass_context

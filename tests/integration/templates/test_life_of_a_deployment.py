@@ -29,8 +29,9 @@ from beanvault.verify.run import verify
 from demo.servers.authority import Authority
 from demo.servers.localaws import REGION, LocalAws
 from demo.servers.mariadb import MariaDB
-from templates.deployment import Deployment
+from templates.deployment import Deployment, OutsideVault
 from templates.deployment_file import parse
+from templates.fields import Range
 
 ROOT = Path(__file__).resolve().parents[3]
 STRICT, TRIAL = "strict", "trial"
@@ -136,8 +137,6 @@ def _options(account: Account, name: str) -> dict[str, str]:
 def test_what_a_layer_exports_reaches_those_that_import_it(account: Account) -> None:
     """Each value as the service that owns it tells it, not as the exporting stack does."""
     options = _options(account, STRICT)
-    (proxy,) = account.client("rds").describe_db_proxies()["DBProxies"]
-    assert options["BEANVAULT_DATABASE_HOST"] == proxy["Endpoint"]
     (balancer,) = account.client("elbv2").describe_load_balancers(Names=[f"{STRICT}-edge"])["LoadBalancers"]
     assert options["SharedLoadBalancer"] == balancer["LoadBalancerArn"]
     assert [options["VPCId"], options["ELBSubnets"].split(",")] == [
@@ -189,10 +188,42 @@ def _second_version(account: Account, name: str, directory: Path) -> str:
     return label
 
 
+def test_the_proxy_comes_once_there_is_a_credential_it_can_log_in_with(account: Account) -> None:
+    """Until then the application connects to the database itself; that way is closed behind the change."""
+    rds = account.client("rds")
+    assert rds.describe_db_proxies()["DBProxies"] == []
+    before = _options(account, STRICT)
+    assert (before["BEANVAULT_DATABASE_MODE"], _ways_to_the_database(account)) == ("secret", 1)
+    credential = account.deployment(STRICT).credential_secret
+    arn = account.client("secretsmanager").create_secret(Name=credential, SecretString="{}")["ARN"]
+    results = deploy(account.work(account.deployment(STRICT)))
+    changed = [r.stack.removeprefix(f"{STRICT}-") for r in results if r.outcome is Outcome.UPDATED]
+    assert changed == ["network", "data", "environment"]
+    (proxy,) = rds.describe_db_proxies()["DBProxies"]
+    assert proxy["Auth"][0]["SecretArn"] == arn
+    options = _options(account, STRICT)
+    assert (options["BEANVAULT_DATABASE_MODE"], options["BEANVAULT_DATABASE_HOST"]) == (
+        "proxy",
+        proxy["Endpoint"],
+    )
+    assert _ways_to_the_database(account) == 0
+
+
+def _ways_to_the_database(account: Account) -> int:
+    """Return how many rules let the instances of the strict deployment reach its database."""
+    (stack,) = account.client("cloudformation").describe_stacks(StackName=f"{STRICT}-network")["Stacks"]
+    ids = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    (group,) = account.client("ec2").describe_security_groups(GroupIds=[ids["DatabaseSecurityGroup"]])[
+        "SecurityGroups"
+    ]
+    pairs = [pair["GroupId"] for rule in group["IpPermissions"] for pair in rule["UserIdGroupPairs"]]
+    return pairs.count(ids["InstanceSecurityGroup"])
+
+
 CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     STRICT: {
         "network": {"endpoints": ["kms", "logs", "secretsmanager", "sns", "sts"]},
-        "vault": {"port": 8201},
+        "vault": {"port": 8201, "cidrs": ["10.91.0.0/24", "10.90.0.0/24"]},
         "alerts": {"emails": ["security@example.com"], "lag_minutes": 45},
         "logs": {"retention_days": 400},
         "database": {"backup_days": 21, "max_storage_gb": 500},
@@ -205,9 +236,9 @@ CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "logs": {"retention_days": 60},
         "database": {"backup_days": 3},
         "vault": {"storage_gb": 30},
-        "network": {"endpoints": ["sts"]},
+        "network": {"endpoints": ["sts"], "availability_zones": 3, "nat": "per-az"},
         "replicator": {"timeout_seconds": 200},
-        "edge": {"waf": True},
+        "edge": {"waf": True, "allow_from": ["198.51.100.0/24", "192.0.2.0/24"]},
         "app": {"max_instances": 3},
     },
 }
@@ -237,6 +268,42 @@ def test_each_layer_is_updated_in_place_and_the_deployed_version_stays(
     assert {group["retentionInDays"] for group in groups["logGroups"]} == {changed.logs.retention_days}
     assert _web_acl_limits(account, name) == [changed.edge.waf_requests_per_five_minutes]
     assert changed.replicator.schedule in _schedules(account, name)
+
+
+def test_another_domain_is_refused_before_anything_changes(account: Account) -> None:
+    """Beanstalk takes the rules of a shared load balancer's listener only with a new environment."""
+    changes = {**CHANGES[TRIAL], "domain": {"name": "other.example.com"}, "logs": {"retention_days": 90}}
+    with pytest.raises(Refused, match="another domain"):
+        deploy(account.work(account.deployment(TRIAL, changes)))
+    assert _outcomes(deploy(account.work(account.deployment(TRIAL, CHANGES[TRIAL])))) == {Outcome.UNCHANGED}
+
+
+def test_a_layer_that_holds_on_to_what_goes_is_named_before_anything_changes(account: Account) -> None:
+    """The environment goes on asking for the proxy's host when only the data layer is deployed."""
+    without = account.deployment(STRICT, {**CHANGES[STRICT], "database": {"mode": "iam"}})
+    with pytest.raises(Refused, match=f"{STRICT}-environment uses"):
+        deploy(account.work(without), ["data"])
+
+
+def test_what_is_switched_off_goes_in_the_order_that_cloudformation_takes(account: Account) -> None:
+    """A proxy after who used it, gateways after their alarms, an optional layer before what it stood on."""
+    fewer = {**CHANGES[STRICT], "database": {**CHANGES[STRICT]["database"], "mode": "iam"}}
+    results = deploy(account.work(account.deployment(STRICT, fewer)))
+    order = [result.stack.removeprefix(f"{STRICT}-") for result in results]
+    assert order.index("environment") < order.index("data") < order.index("network")
+    assert account.client("rds").describe_db_proxies()["DBProxies"] == []
+    assert _environment(account, STRICT)["Health"] == "Green"
+
+    network = {**CHANGES[TRIAL]["network"], "nat": "single"}
+    smaller = {**CHANGES[TRIAL], "network": network}
+    elsewhere = OutsideVault(where="outside", cidrs=(Range("192.0.2.0/24"),))
+    outside = account.deployment(TRIAL, smaller).model_copy(update={"vault": elsewhere})
+    with pytest.raises(Refused, match=f"{TRIAL}-vault was left as it is"):
+        deploy(account.work(outside))
+    first, *others = deploy(account.work(outside, accepts_loss=True))
+    assert (first.stack, first.outcome) == (f"{TRIAL}-vault", Outcome.DELETED)
+    order = [result.stack.removeprefix(f"{TRIAL}-") for result in others]
+    assert order.index("observability") < order.index("network")
 
 
 def _schedules(account: Account, name: str) -> list[str]:

@@ -11,9 +11,10 @@ from cryptography import x509
 
 from beanvault import certificates
 from beanvault.commands.init import answers, write
-from beanvault.deploy import PARAMETERS, _missing_imports, select
+from beanvault.deploy import PARAMETERS, select
 from beanvault.errors import ConfigurationError
 from beanvault.stack import first_failures
+from beanvault.steps import imports
 from beanvault.ui import StackEvent
 from beanvault.waiting import Clock, attempts
 from templates import LAYERS
@@ -38,7 +39,7 @@ def test_every_parameter_of_every_layer_is_filled(file: str) -> None:
     assert asked <= PARAMETERS.keys()
 
 
-def test_imports_that_nobody_exports_are_found_at_any_depth() -> None:
+def test_imports_are_found_at_any_depth() -> None:
     template = troposphere.Template()
     template.add_output(
         troposphere.Output(
@@ -48,7 +49,7 @@ def test_imports_that_nobody_exports_are_found_at_any_depth() -> None:
             ),
         )
     )
-    assert _missing_imports(template, {"there": "x"}) == {"missing"}
+    assert imports(template.to_dict()) == {"there", "missing"}
 
 
 def event(logical_id: str, status: str, reason: str = "", kind: str = "AWS::SQS::Queue") -> StackEvent:
