@@ -18,6 +18,7 @@ def install(_: Settings) -> None:
     _managed_policies()
     _hosted_zone_ids()
     _protected_balancers()
+    _endpoint_routes()
 
 
 def _bucket_logging() -> None:
@@ -167,3 +168,25 @@ def _protected_balancers() -> None:
         original(self, arn)
 
     backend.delete_load_balancer = delete
+
+
+def _endpoint_routes() -> None:
+    """ModifyVpcEndpoint makes no routes in the tables it adds, and DeleteVpcEndpoints fails without them."""
+    from moto.ec2.models import EC2Backend
+
+    backend: Any = EC2Backend
+    original = backend.modify_vpc_endpoint
+
+    @functools.wraps(original)
+    def modify(self: Any, vpc_id: str, **arguments: Any) -> None:
+        endpoint = self.vpc_end_points[vpc_id]
+        before = set(endpoint.route_table_ids or ())
+        original(self, vpc_id, **arguments)
+        after = set(endpoint.route_table_ids or ())
+        prefixes = endpoint.destination_prefix_list_id
+        for table in after - before:
+            self.create_route(table, None, gateway_id=vpc_id, destination_prefix_list_id=prefixes)
+        for table in before - after:
+            self.delete_route(table, prefixes)
+
+    backend.modify_vpc_endpoint = modify

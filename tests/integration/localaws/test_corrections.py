@@ -183,3 +183,25 @@ def test_moto_gives_every_instance_the_same_managed_password(moto: Any) -> None:
 
 def test_every_instance_has_a_managed_password_of_its_own(corrected: Any) -> None:
     assert len(_managed_passwords(corrected)) == 2
+
+
+def _delete_an_endpoint_with_one_more_table(session: Any) -> str:
+    ec2 = session.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.78.0.0/16")["Vpc"]["VpcId"]
+    one, other = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+    endpoint = ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3", VpcEndpointType="Gateway", RouteTableIds=[one]
+    )["VpcEndpoint"]["VpcEndpointId"]
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=[other])
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    (found,) = ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"]
+    return str(found["State"])
+
+
+def test_moto_does_not_delete_an_endpoint_with_one_more_table(moto: Any) -> None:
+    with pytest.raises(ClientError, match="InvalidRoute"):
+        _delete_an_endpoint_with_one_more_table(moto)
+
+
+def test_an_endpoint_with_one_more_table_is_deleted(corrected: Any) -> None:
+    assert _delete_an_endpoint_with_one_more_table(corrected) == "deleted"
