@@ -35,8 +35,8 @@ def arrange(before: Mapping[str, Sides], after: Mapping[str, Sides]) -> tuple[st
             reasons = [reason for name in waiting for reason in _obstacles(name, state, waiting)]
             raise Refused(
                 f"nothing was changed, because CloudFormation would refuse it: {'; '.join(reasons)}",
-                "deploy those layers, too, or undo that in the deployment file "
-                "(docs/operations.md#changing-a-deployment)",
+                "make the changes one after the other, name those layers, too, or undo what is in the way in "
+                "the deployment file (docs/operations.md#changing-a-deployment)",
             )
         state[ready] = waiting.pop(ready)
         order.append(ready)

@@ -4,7 +4,8 @@ order. What can't be done is refused here, before the first stack is touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import troposphere
@@ -20,8 +21,43 @@ from .order import Sides, arrange
 from .stacks import DEAD, Stacks
 from .ui import Ui
 
-RULES = "aws:elbv2:listener"
-"""What the namespaces of the load balancer's listeners and rules begin with."""
+RUNBOOK = "docs/operations.md#changing-a-deployment"
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What of a resource stays as it was made."""
+
+    resource: str
+    value: Callable[[Mapping[str, Any]], object]
+    why: str
+    remedy: str
+
+
+def _listener_rules(properties: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+    return {
+        (setting["Namespace"], setting["OptionName"], setting["Value"])
+        for setting in properties["OptionSettings"]
+        if setting["Namespace"].startswith("aws:elbv2:listener")
+    }
+
+
+STAYS: Mapping[str, Fixed] = {
+    "network": Fixed(
+        "Vpc",
+        lambda properties: properties["CidrBlock"],
+        "another [network] cidr would be another VPC, and all others stand in this one",
+        "leave it, or make another deployment",
+    ),
+    # https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
+    "environment": Fixed(
+        "Environment",
+        _listener_rules,
+        "Beanstalk can't bring another domain to an environment that is there",
+        "leave [domain] name as it is, or have the environment made anew, with an outage",
+    ),
+}
+"""By layer."""
 
 
 def credential_arn(aws: Aws, deployment: Deployment) -> str | None:
@@ -63,8 +99,7 @@ def steps(
     wanted = {name: (layer, template) for name, (layer, template) in built.items() if template.resources}
     left_out = tuple(name for name in built.keys() - wanted.keys() if stacks.describe(name) is not None)
     for name, (layer, template) in wanted.items():
-        if layer == "environment":
-            _listener_rules_stay(stacks, name, template)
+        _refuse_what_stays(stacks, name, layer, template)
     there = {
         name: Sides(frozenset(_exports(stacks, name)))
         for name in map(deployment.stack_name, LAYERS)
@@ -109,31 +144,17 @@ def imports(value: object) -> frozenset[str]:
     return frozenset[str]().union(*map(imports, value)) if isinstance(value, list) else frozenset()
 
 
-def _listener_rules_stay(stacks: Stacks, name: str, template: troposphere.Template) -> None:
-    """Refuse what Beanstalk takes only when it creates an environment with a shared load balancer.
+def _refuse_what_stays(stacks: Stacks, name: str, layer: str, template: troposphere.Template) -> None:
+    """Refuse to change what would need another resource of the same name, or one that all others stand on.
 
-    https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
-
-    :raises Refused: the listener's rules would be others
+    :raises Refused: the stack has it otherwise
     """
-    described = stacks.describe(name)
-    if described is None or described["StackStatus"] in DEAD | {"REVIEW_IN_PROGRESS"}:
+    fixed = STAYS.get(layer)
+    described = stacks.describe(name) if fixed else None
+    if fixed is None or described is None or described["StackStatus"] in DEAD | {"REVIEW_IN_PROGRESS"}:
         return
     body: Any = stacks.client.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
     deployed = body if isinstance(body, Mapping) else load_yaml(body)
-    if _rules(deployed) != _rules(template.to_dict()):
-        raise Refused(
-            "nothing was changed: Beanstalk can't bring another domain to an environment that is there",
-            f"leave [domain] name as it is, or have the environment made anew, with an outage: "
-            f"`aws cloudformation delete-stack --stack-name {name}`, then deploy (docs/operations.md"
-            "#changing-a-deployment)",
-        )
-
-
-def _rules(template: Mapping[str, Any]) -> set[tuple[str, str, str]]:
-    settings = template["Resources"]["Environment"]["Properties"]["OptionSettings"]
-    return {
-        (setting["Namespace"], setting["OptionName"], setting["Value"])
-        for setting in settings
-        if setting["Namespace"].startswith(RULES)
-    }
+    was, now = (each["Resources"][fixed.resource]["Properties"] for each in (deployed, template.to_dict()))
+    if fixed.value(was) != fixed.value(now):
+        raise Refused(f"nothing was changed: {fixed.why}", f"{fixed.remedy} ({RUNBOOK})")

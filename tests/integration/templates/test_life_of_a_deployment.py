@@ -32,6 +32,7 @@ from demo.servers.mariadb import MariaDB
 from templates.deployment import Deployment, OutsideVault
 from templates.deployment_file import parse
 from templates.fields import Range
+from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 
 ROOT = Path(__file__).resolve().parents[3]
 STRICT, TRIAL = "strict", "trial"
@@ -194,8 +195,7 @@ def test_the_proxy_comes_once_there_is_a_credential_it_can_log_in_with(account: 
     assert rds.describe_db_proxies()["DBProxies"] == []
     before = _options(account, STRICT)
     assert (before["BEANVAULT_DATABASE_MODE"], _ways_to_the_database(account)) == ("secret", 1)
-    credential = account.deployment(STRICT).credential_secret
-    arn = account.client("secretsmanager").create_secret(Name=credential, SecretString="{}")["ARN"]
+    arn = _replicate_the_credential(account)
     results = deploy(account.work(account.deployment(STRICT)))
     changed = [r.stack.removeprefix(f"{STRICT}-") for r in results if r.outcome is Outcome.UPDATED]
     assert changed == ["network", "data", "environment"]
@@ -207,6 +207,19 @@ def test_the_proxy_comes_once_there_is_a_credential_it_can_log_in_with(account: 
         proxy["Endpoint"],
     )
     assert _ways_to_the_database(account) == 0
+
+
+def _replicate_the_credential(account: Account) -> str:
+    """Create the secret as the replicator would; return its ARN."""
+    deployment = account.deployment(STRICT)
+    owned = {OWNER_TAG: deployment.name, SOURCE_TAG: deployment.database.credential}
+    made = account.client("secretsmanager").create_secret(
+        Name=deployment.credential_secret,
+        SecretString="{}",
+        KmsKeyId=f"alias/{STRICT}-secrets",
+        Tags=[{"Key": key, "Value": value} for key, value in owned.items()],
+    )
+    return str(made["ARN"])
 
 
 def _ways_to_the_database(account: Account) -> int:
@@ -270,11 +283,13 @@ def test_each_layer_is_updated_in_place_and_the_deployed_version_stays(
     assert changed.replicator.schedule in _schedules(account, name)
 
 
-def test_another_domain_is_refused_before_anything_changes(account: Account) -> None:
+def test_what_can_not_change_is_refused_before_anything_does(account: Account) -> None:
     """Beanstalk takes the rules of a shared load balancer's listener only with a new environment."""
-    changes = {**CHANGES[TRIAL], "domain": {"name": "other.example.com"}, "logs": {"retention_days": 90}}
-    with pytest.raises(Refused, match="another domain"):
-        deploy(account.work(account.deployment(TRIAL, changes)))
+    other_range = {"network": {**CHANGES[TRIAL]["network"], "cidr": "10.99.0.0/16"}}
+    for changes, why in (({"domain": {"name": "other.example.com"}}, "another domain"), (other_range, "VPC")):
+        wanted = {**CHANGES[TRIAL], **changes, "logs": {"retention_days": 90}}
+        with pytest.raises(Refused, match=why):
+            deploy(account.work(account.deployment(TRIAL, wanted)))
     assert _outcomes(deploy(account.work(account.deployment(TRIAL, CHANGES[TRIAL])))) == {Outcome.UNCHANGED}
 
 

@@ -38,3 +38,11 @@ def test_what_somebody_goes_on_importing_can_not_go() -> None:
 def test_what_is_not_ours_to_make_does_not_hold_anything_up() -> None:
     """Exports of other stacks, or a layer deployed alone: CloudFormation knows."""
     assert arrange({}, {"app": _sides("", "elsewhere")}) == ("app",)
+
+
+def test_two_changes_that_are_in_each_others_way_are_named() -> None:
+    """A subnet more and a group less: each alone has an order, both together have none."""
+    before = {"network": _sides("group"), "data": _sides("", "group")}
+    with pytest.raises(Refused, match="data uses; data needs subnet of network") as refused:
+        arrange(before, {"network": _sides("subnet"), "data": _sides("", "subnet")})
+    assert "one after the other" in refused.value.remedy
