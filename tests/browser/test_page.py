@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,14 +19,6 @@ from .chromium import Browser, started
 SCREENSHOTS = ROOT / "build" / "screenshots"
 PHONE = 390
 DESKTOP = 1280
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Return as soon as *condition* holds; fail when it doesn't in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.05)
 
 
 def add(browser: Browser, text: str) -> None:

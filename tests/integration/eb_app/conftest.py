@@ -7,7 +7,6 @@ import json
 import secrets
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,14 +46,6 @@ def aws_client(service: str, endpoint: str) -> Any:
             connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
         ),
     )
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Return as soon as *condition* holds; fail when it doesn't in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -23,8 +23,9 @@ from demo.servers.localaws import LocalAws
 from demo.servers.mariadb import MariaDB
 from demo.servers.proxy import Drop, Pass, Proxy
 from eb_app.settings import THREADS as THREADS_OF_GUNICORN
+from tests.waiting import until
 
-from .conftest import Boot, World, make_world, silenced, until
+from .conftest import Boot, World, make_world, silenced
 from .instance import Running
 
 THREADS = 6

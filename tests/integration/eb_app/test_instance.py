@@ -20,8 +20,9 @@ import requests
 from demo.servers.process import require_tool
 from eb_app.entries import LONGEST, PAGE
 from tests.tls import assert_only_modern_tls
+from tests.waiting import until
 
-from .conftest import Boot, World, until
+from .conftest import Boot, World
 from .instance import (
     CERTIFICATE_HOOK,
     PROJECT,

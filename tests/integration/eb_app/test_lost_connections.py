@@ -21,8 +21,9 @@ from demo.servers.mariadb import MariaDB
 from eb_app import entries
 from eb_app.database import Database
 from eb_app.errors import DatabaseUnreachable
+from tests.waiting import until
 
-from .conftest import Visitors, World, make_world, silenced, until
+from .conftest import Visitors, World, make_world, silenced
 
 
 class Wire:

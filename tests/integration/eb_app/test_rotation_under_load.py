@@ -15,8 +15,9 @@ from eb_app.credentials import Credential, Health, Rotation
 from eb_app.database import ONE_ATTEMPT_IN
 from eb_app.demand import Demand
 from eb_app.errors import LoginRefused
+from tests.waiting import until
 
-from .conftest import Visitors, World, aws_client, until
+from .conftest import Visitors, World, aws_client
 
 
 class NeverRenewed:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from demo.servers.proxy import Answer, Drop, Pass, Proxy
+from tests.waiting import until
 
-from .conftest import Visitors, World, until
+from .conftest import Visitors, World
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from demo.servers.localaws import LocalAws
+from tests.waiting import until
 
-DEADLINE_SECONDS = 180
 _numbers = itertools.count(1)
 
 
@@ -54,13 +54,12 @@ class Stacks:
         return self.at_rest(change_set["StackId"])
 
     def at_rest(self, name_or_id: str) -> dict[str, Any]:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while True:
-            stack: dict[str, Any] = self.api.describe_stacks(StackName=name_or_id)["Stacks"][0]
-            if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-                return stack
-            assert time.monotonic() < deadline, f"{name_or_id} is still {stack['StackStatus']}"
-            time.sleep(0.05)
+        def stack() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.api.describe_stacks(StackName=name_or_id)["Stacks"][0]
+            return None if found["StackStatus"].endswith("_IN_PROGRESS") else found
+
+        at_rest: dict[str, Any] = until(stack, 180)
+        return at_rest
 
     def delete(self, name: str) -> dict[str, Any]:
         identity = self.api.describe_stacks(StackName=name)["Stacks"][0]["StackId"]

@@ -10,9 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +24,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[3]
 HELLO = Path(__file__).parent / "bundles/hello"
@@ -43,15 +44,6 @@ NEEDED = [
 ]
 ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
-
-
-def until(found: Callable[[], Any], seconds: float = 90.0) -> Any:
-    """Poll until something true is found."""
-    end = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < end, "nothing was found in time"
-        time.sleep(0.1)
-    return value
 
 
 def processes_below(directory: Path) -> list[str]:

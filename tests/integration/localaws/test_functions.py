@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from demo.servers.localaws import OPERATOR, REGION, LocalAws
+from tests.waiting import until
 
 ACCOUNT = "123456789012"
 CODE = """
@@ -71,17 +71,6 @@ def zipped(code: str = CODE) -> bytes:
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr("app.py", code)
     return data.getvalue()
-
-
-def until(found: Callable[[], Any], seconds: float = 30) -> Any:
-    """Poll *found* until it gives something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"nothing came within {seconds} s")
 
 
 @dataclass(frozen=True, slots=True)

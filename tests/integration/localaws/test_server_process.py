@@ -7,14 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+
+from tests.waiting import until
 
 DEADLINE_SECONDS = 60
 START = [sys.executable, "-m", "localaws", "--port", "0", "--home"]
@@ -38,13 +39,6 @@ def _server(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             yield server, json.loads(server.stdout.readline())["endpoint"]
         finally:
             server.kill()
-
-
-def _until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def _gone(process_id: int) -> bool:
@@ -96,7 +90,7 @@ def test_it_ends_with_its_parent_however_that_ended(tmp_path: Path) -> None:
             assert json.loads(parent.stdout.readline())["endpoint"]
             assert not _gone(server)
             parent.kill()
-            _until(lambda: _gone(server), "the server outlived its parent")
+            until(lambda: _gone(server))
         finally:
             if not _gone(server):
                 os.kill(server, signal.SIGKILL)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-import time
 import uuid
 import zipfile
-from collections.abc import Callable
 from typing import Any
 
 import hvac
@@ -18,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from demo.servers.localaws import REGION, LocalAws
 from tests.conftest import Unsealed
+from tests.waiting import until
 
 ACCOUNT = "123456789012"
 OTHER_REGION = "eu-west-1"
@@ -49,16 +48,6 @@ def refused(call: Any, /, **parameters: Any) -> tuple[str, str]:
         call(**parameters)
     error = caught.value.response["Error"]
     return error["Code"], error["Message"]
-
-
-def until(found: Callable[[], Any], seconds: float = 30) -> Any:
-    """Poll *found* until it gives something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"nothing came within {seconds} s")
 
 
 # --- Secrets Manager: limits --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from botocore.exceptions import EndpointConnectionError
 from eb_app.credentials import CredentialUnavailable, IamCredentials, SecretCredentials
 from eb_app.credentials.cached_secret import CachedSecret, SecretUnusable
 from localaws import inproc
+from tests.waiting import until
 
 CANARY = "canary-9c41"
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://secretsmanager.example")
@@ -79,13 +80,6 @@ def make(api: Api) -> Iterator[Make]:
     yield build
     for credentials in made:
         credentials.close()
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.01)
 
 
 def test_the_first_read_gives_user_version_and_age(api: Api, make: Make) -> None:
