@@ -26,6 +26,7 @@ _SHOWN_VALUE = re.compile(r", value: .*?, type:", re.DOTALL)
 
 _TAG_OPERATIONS = {
     "acm": ("add_tags_to_certificate", "remove_tags_from_certificate", "CertificateArn"),
+    "elasticbeanstalk": ("update_tags_for_resource", "update_tags_for_resource", "ResourceArn"),
     "ec2": ("create_tags", "delete_tags", "Resources"),
     "elbv2": ("add_tags", "remove_tags", "ResourceArns"),
     "kms": ("tag_resource", "untag_resource", "KeyId"),
@@ -350,13 +351,16 @@ class Resource:
         add, remove, argument = _TAG_OPERATIONS.get(
             self.type.service, ("tag_resource", "untag_resource", "ResourceArn")
         )
-        where = self.say(self.type.tagged)
-        if gone := sorted(old.keys() - new.keys()):
-            members = input_shape(self.type.service, remove).members
-            keys = next(m for m in members if m.lower() in ("tagkeys", "tagkeylist", "tags"))
-            self.call(remove, **{argument: where, keys: gone})
-        if added := {key: value for key, value in new.items() if old.get(key) != value}:
-            self.call(add, **{argument: where, "Tags": added})
+        gone = sorted(old.keys() - new.keys())
+        added = {key: value for key, value in new.items() if old.get(key) != value}
+        for operation, tags, spelt in (
+            (remove, gone, ("tagkeys", "tagkeylist", "tagstoremove", "tags")),
+            (add, added, ("tagstoadd", "tags")),
+        ):
+            if tags:
+                members = input_shape(self.type.service, operation).members
+                names = next(member for member in members if member.lower() in spelt)
+                self.call(operation, **{argument: self.say(self.type.tagged), names: tags})
 
 
 def reason(error: Exception) -> str:

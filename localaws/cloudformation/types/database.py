@@ -31,7 +31,7 @@ def _create_instance(instance: Resource) -> None:
 def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
     changed = {name for name in instance.properties if instance.changed(old, name)}
     passwords = {"ManageMasterUserPassword", "MasterUserSecret"}
-    arguments = instance.pick(*changed - passwords - {"EnableCloudwatchLogsExports"})
+    arguments = instance.pick(*changed - passwords - {"EnableCloudwatchLogsExports", "Tags"})
     if changed & passwords:  # only then: each mention makes another managed secret
         arguments |= _managed_password(instance)
     if "EnableCloudwatchLogsExports" in changed:

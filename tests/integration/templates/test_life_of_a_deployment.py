@@ -333,6 +333,26 @@ def _web_acl_limits(account: Account, name: str) -> list[int]:
     return list(jmespath.search("[].Rules[].Statement.RateBasedStatement.Limit", found))
 
 
+def _tags(account: Account, name: str) -> dict[str, str]:
+    arn = _environment(account, name)["EnvironmentArn"]
+    tagged = account.client("elasticbeanstalk").list_tags_for_resource(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for tag in tagged["ResourceTags"]}
+
+
+def test_tags_change_in_place(account: Account) -> None:
+    """What the deployment file adds is on the environment, too, and what it takes out is gone.
+
+    The database changes otherwise as well: one update does both.
+    """
+    before = _tags(account, TRIAL)
+    for tags, database in (({"team": "web"}, {"backup_days": 5}), ({}, {})):
+        changes = {"tags": tags, "database": {**CHANGES[TRIAL]["database"], **database}}
+        results = deploy(account.work(account.deployment(TRIAL, {**CHANGES[TRIAL], **changes})))
+        assert _outcomes(results) == {Outcome.UPDATED}
+        assert [str(c) for r in results for c in r.changes if c.endangers_data] == []
+        assert _tags(account, TRIAL) == before | tags
+
+
 # Everything a deployment makes is named for it, or tagged.
 NAMED: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
     ("backup", "list_backup_vaults", "BackupVaultList[].BackupVaultName", {}),
