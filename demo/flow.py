@@ -122,7 +122,7 @@ class Flow:
         self.mariadb = MariaDB.start(self.directory, self.authority)
         self.cleanup.callback(self.mariadb.stop)
         self.say("the local AWS")
-        self.aws = LocalAws.start(self.directory, self.mariadb, cache=ROOT / "build" / "cache")
+        self.aws = LocalAws.start(self.directory, self.mariadb)
         self.cleanup.callback(self.aws.stop)
         port = int(self.openbao.address.rpartition(":")[2])
         described = deployment_file(NAME, port, self.mariadb.port, self.authority.ca_file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import boto3
@@ -26,13 +26,17 @@ def client(service: str, region: str, account: str = ACCOUNT) -> Any:
         return _client(service, region, account)
 
 
-@lru_cache(maxsize=256)
+@cache
+def _session() -> Any:  # its stubs want the service's name as a literal
+    return boto3.session.Session(aws_access_key_id=ENGINE_KEY_ID, aws_secret_access_key="engine")
+
+
+@cache
 def _client(service: str, region: str, account: str) -> Any:
-    session: Any = boto3.session.Session(  # its stubs want the service's name as a literal
-        aws_access_key_id=ENGINE_KEY_ID, aws_secret_access_key="engine", region_name=region
-    )
     config: dict[str, Any] = {"retries": {"max_attempts": 0}, "ignore_configured_endpoint_urls": True}
-    made = session.client(service, config=Config(**config))  # the second key is unknown to the stubs
+    made = _session().client(
+        service, region, config=Config(**config)
+    )  # the second key is unknown to the stubs
     made.meta.events.register("before-send", _stubber)
     made.meta.events.register(
         "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account)

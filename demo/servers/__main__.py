@@ -1,7 +1,7 @@
 """`python -m demo.servers`: OpenBao, MariaDB and the local AWS, empty, to try the command line on.
 
-Prints a file of variables to `source`, and serves until Ctrl-C; then nothing of it is left. The tutorial
-(docs/tutorial.md) begins with it.
+Prints a file of variables to `source`, and serves until Ctrl-C; then nothing of it is left, but the packages
+it installed (build/cache). The tutorial (docs/tutorial.md) begins with it.
 """
 
 from __future__ import annotations

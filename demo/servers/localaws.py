@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from .process import Process
 OPERATOR = {"AWS_ACCESS_KEY_ID": "AKIALOCALOPERATOR000", "AWS_SECRET_ACCESS_KEY": "operator"}
 """The credentials of the person at the keyboard."""
 REGION = "eu-central-1"
+CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,10 @@ class LocalAws:
     process: Process
 
     @classmethod
-    def start(cls, directory: Path, database: MariaDB | None = None, cache: Path | None = None) -> LocalAws:
+    def start(cls, directory: Path, database: MariaDB | None = None) -> LocalAws:
         """Start it with all it keeps below *directory*; *database* answers for RDS instances.
 
-        Virtual environments of bundles are kept in *cache* from one run to the next.
+        But the virtual environments of bundles: one run leaves them to the next.
         """
         home = directory / "localaws"
         home.mkdir(parents=True, mode=0o700)
@@ -39,9 +42,7 @@ class LocalAws:
             command += ["--database-socket", database.socket]
             command += ["--database-host", database.host, "--database-port", str(database.port)]
         log = home / "server.log"
-        environment = clean_environment()
-        if cache is not None:
-            environment["LOCALAWS_CACHE"] = str(cache)
+        environment = {**clean_environment(), "LOCALAWS_CACHE": str(CACHE)}
         process = Process.start("the local AWS", command, log, environment)
         process.wait_until(lambda: _endpoint(log) is not None)
         endpoint = _endpoint(log)
@@ -58,19 +59,34 @@ class LocalAws:
         }
 
     def session(self, region: str = REGION) -> boto3.session.Session:
-        return boto3.session.Session(
-            aws_access_key_id=OPERATOR["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=OPERATOR["AWS_SECRET_ACCESS_KEY"],
-            region_name=region,
-        )
+        """Return the operator's session of *region*; all who ask share one, as making it takes long."""
+        return _session(region)
 
     def client(self, service: str, region: str = REGION) -> Any:
-        """Return the operator's client of *service*."""
-        config = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "max_attempts": 3})
-        return self.session(region).client(service, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload]  # the stubs list each service by name
+        """Return the operator's client of *service*; all who ask share one."""
+        with _making:
+            return _client(self.endpoint, service, region)
 
     def stop(self) -> None:
         self.process.stop(30)
+
+
+_making = threading.Lock()  # a session may not make two clients at once
+
+
+@cache
+def _session(region: str) -> boto3.session.Session:
+    return boto3.session.Session(
+        aws_access_key_id=OPERATOR["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=OPERATOR["AWS_SECRET_ACCESS_KEY"],
+        region_name=region,
+    )
+
+
+@cache
+def _client(endpoint: str, service: str, region: str) -> Any:
+    config = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "max_attempts": 3})
+    return _session(region).client(service, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]  # the stubs list each service by name
 
 
 def _endpoint(log: Path) -> str | None:

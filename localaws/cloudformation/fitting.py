@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from .. import inproc
+from botocore import xform_name
+from moto.core.utils import get_service_model
+
 from .errors import ResourceFailed
 
 
+@cache
 def input_shape(service: str, operation: str) -> Any:
     """Return botocore's shape of an operation's parameters; *operation* is boto3's name of it."""
-    meta = inproc.client(service, "us-east-1").meta
-    return meta.service_model.operation_model(meta.method_to_api_mapping[operation]).input_shape
+    model = get_service_model(service)
+    return next(
+        model.operation_model(name).input_shape
+        for name in model.operation_names
+        if xform_name(name) == operation
+    )
 
 
 def fit(shape: Any, value: Any, where: str = "") -> Any:

@@ -113,7 +113,7 @@ def operator(
 ) -> Iterator[Operator]:
     directory = tmp_path_factory.mktemp("story")
     vault = OpenBao.start(directory, authority)
-    aws = LocalAws.start(directory, mariadb, cache=ROOT / "build" / "cache")
+    aws = LocalAws.start(directory, mariadb)
     made = Operator(directory, aws, vault)
     made.run(
         "init",
