@@ -146,6 +146,11 @@ def same(*names: str) -> dict[str, str | Callable[[Resource], Any]]:
     return {name: name for name in names}
 
 
+def words(text: str) -> frozenset[str]:
+    """Return the names of properties that *text* holds, with spaces between them."""
+    return frozenset(text.split())
+
+
 def in_api_words(pairs: Mapping[str, Any] | list[Mapping[str, Any]] | None) -> dict[str, str]:
     """Return tags, in whichever shape a template has them, as a plain mapping."""
     if isinstance(pairs, Mapping):
@@ -234,6 +239,11 @@ class Resource:
 
     def changed(self, old: Mapping[str, Any], *names: str) -> bool:
         return any(old.get(name) != self.properties.get(name) for name in names)
+
+    def difference(self, old: Mapping[str, Any], name: str) -> tuple[list[Any], list[Any]]:
+        """Return what went out of a list, and what came into it."""
+        was, now = old.get(name) or [], self.properties.get(name) or []
+        return [item for item in was if item not in now], [item for item in now if item not in was]
 
     def pick(self, *names: str) -> dict[str, Any]:
         """Return these properties, where given, under the API's names."""

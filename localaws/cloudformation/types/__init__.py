@@ -1,8 +1,8 @@
 """The resource types of the local AWS.
 
-Types that exist in their stack only, because moto has no operation for them: Backup::BackupSelection,
-CloudWatch::CompositeAlarm, EC2::VPNGatewayRoutePropagation. Updates of Backup::BackupPlan, RDS::DBProxy and
-RDS::EventSubscription change the stack's view only. What a type declares as `ignored` has no effect.
+Backup::BackupSelection exists in its stack only, because moto has no operation for it. Updates of
+Backup::BackupPlan, RDS::DBProxy and RDS::EventSubscription change the stack's view only. What a type declares
+as `ignored` has no effect.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import ResourceFailed
-from ..resource import Resource, ResourceType
+from ..resource import Resource, ResourceType, words
 
 _beanstalk = partial(ResourceType, service="elasticbeanstalk")
 
@@ -111,16 +111,7 @@ TYPES = (
         named="EnvironmentName",
         name_limit=40,
         update=_update,
-        mutable=frozenset(
-            {
-                "Description",
-                "OptionSettings",
-                "VersionLabel",
-                "TemplateName",
-                "SolutionStackName",
-                "PlatformArn",
-            }
-        ),
+        mutable=words("Description OptionSettings VersionLabel TemplateName SolutionStackName PlatformArn"),
         delete=_terminate,
         attributes={"EndpointURL": _endpoint},
         tagged="{EnvironmentArn}",

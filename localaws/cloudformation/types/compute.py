@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType
+from ..resource import Resource, ResourceType, words
 
 _lambda = partial(ResourceType, service="lambda")
 
@@ -98,29 +98,12 @@ TYPES = (
         named="FunctionName",
         name_limit=64,
         settings={"ReservedConcurrentExecutions": _concurrency},
-        ignored=frozenset({"RuntimeManagementConfig", "RecursiveLoop"}),
+        ignored=words("RuntimeManagementConfig RecursiveLoop"),
         update=_update_function,
-        mutable=frozenset(
-            {
-                "Architectures",
-                "Code",
-                "DeadLetterConfig",
-                "Description",
-                "Environment",
-                "EphemeralStorage",
-                "Handler",
-            }
-            | {
-                "KmsKeyArn",
-                "Layers",
-                "LoggingConfig",
-                "MemorySize",
-                "Role",
-                "Runtime",
-                "SnapStart",
-                "Timeout",
-            }
-            | {"TracingConfig", "VpcConfig", "ImageConfig", "FileSystemConfigs"}
+        mutable=words(
+            "Architectures Code DeadLetterConfig Description Environment EphemeralStorage Handler KmsKeyArn "
+            "Layers LoggingConfig MemorySize Role Runtime SnapStart Timeout TracingConfig VpcConfig "
+            "ImageConfig FileSystemConfigs"
         ),
         delete="delete_function",
         delete_with={"FunctionName": "{name}"},
@@ -138,7 +121,7 @@ TYPES = (
         name="AWS::Lambda::EventInvokeConfig",
         create=_invoke_config,
         update=_invoke_config,
-        mutable=frozenset({"DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"}),
+        mutable=words("DestinationConfig MaximumEventAgeInSeconds MaximumRetryAttempts"),
         delete="delete_function_event_invoke_config",
     ),
     ResourceType(
@@ -147,11 +130,11 @@ TYPES = (
         create=_create_group,
         named="AutoScalingGroupName",
         settings={"Tags": _group_tags},
-        ignored=frozenset({"MetricsCollection", "NotificationConfigurations"}),
+        ignored=words("MetricsCollection NotificationConfigurations"),
         update=_update_group,
-        mutable=frozenset(
-            {"AvailabilityZones", "Cooldown", "DesiredCapacity", "HealthCheckGracePeriod", "HealthCheckType"}
-            | {"LaunchTemplate", "MaxSize", "MinSize", "VPCZoneIdentifier", "TerminationPolicies"}
+        mutable=words(
+            "AvailabilityZones Cooldown DesiredCapacity HealthCheckGracePeriod HealthCheckType "
+            "LaunchTemplate MaxSize MinSize VPCZoneIdentifier TerminationPolicies"
         ),
         delete="delete_auto_scaling_group",
         delete_with={"AutoScalingGroupName": "{name}", "ForceDelete": True},

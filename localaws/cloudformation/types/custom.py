@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import ResourceFailed
-from ..resource import Resource, ResourceType
+from ..resource import Resource, ResourceType, words
 
 ROUTE = "/localaws/custom-resource/"
 ANSWER_WITHIN_SECONDS = 300.0
@@ -96,7 +96,7 @@ CUSTOM = ResourceType(
     create=lambda resource: _request("Create", resource),
     update=lambda resource, old: _request("Update", resource, old),
     mutable=None,  # the function decides what an update means
-    replace=frozenset({"ServiceToken"}),
+    replace=words("ServiceToken"),
     delete=lambda resource: _request("Delete", resource),
     attributes=None,
 )

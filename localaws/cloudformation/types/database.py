@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, same
+from ..resource import Resource, ResourceType, same, words
 
 _rds = partial(ResourceType, service="rds")
 _secrets = partial(ResourceType, service="secretsmanager")
@@ -35,8 +35,8 @@ def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
     if changed & passwords:  # only then: each mention makes another managed secret
         arguments |= _managed_password(instance)
     if "EnableCloudwatchLogsExports" in changed:
-        was, now = (set(p.get("EnableCloudwatchLogsExports") or []) for p in (old, instance.properties))
-        logs = {"EnableLogTypes": sorted(now - was), "DisableLogTypes": sorted(was - now)}
+        gone, new = instance.difference(old, "EnableCloudwatchLogsExports")
+        logs = {"EnableLogTypes": new, "DisableLogTypes": gone}
         arguments["CloudwatchLogsExportConfiguration"] = logs
     instance.call(
         "modify_db_instance", DBInstanceIdentifier=instance.name, ApplyImmediately=True, **arguments
@@ -62,20 +62,14 @@ _ATTRIBUTES = (
     "DBInstanceArn",
     "DbiResourceId",
 )
-_MODIFIABLE = frozenset(
-    {"AllocatedStorage", "AutoMinorVersionUpgrade", "BackupRetentionPeriod", "CACertificateIdentifier"}
-    | {"CopyTagsToSnapshot", "DBInstanceClass", "DBParameterGroupName", "DeletionProtection"}
-    | {
-        "EnableCloudwatchLogsExports",
-        "EnableIAMDatabaseAuthentication",
-        "EnablePerformanceInsights",
-        "EngineVersion",
-    }
-    | {"Iops", "ManageMasterUserPassword", "MasterUserPassword", "MasterUserSecret", "MaxAllocatedStorage"}
-    | {"MonitoringInterval", "MonitoringRoleArn", "MultiAZ", "PerformanceInsightsKMSKeyId"}
-    | {"PerformanceInsightsRetentionPeriod", "PreferredBackupWindow", "PreferredMaintenanceWindow"}
-    | {"PubliclyAccessible", "StorageThroughput", "StorageType", "VPCSecurityGroups", "OptionGroupName"}
-    | {"DedicatedLogVolume", "DatabaseInsightsMode"}
+_MODIFIABLE = words(
+    "AllocatedStorage AutoMinorVersionUpgrade BackupRetentionPeriod CACertificateIdentifier "
+    "CopyTagsToSnapshot DBInstanceClass DBParameterGroupName DeletionProtection EnableCloudwatchLogsExports "
+    "EnableIAMDatabaseAuthentication EnablePerformanceInsights EngineVersion Iops ManageMasterUserPassword "
+    "MasterUserPassword MasterUserSecret MaxAllocatedStorage MonitoringInterval MonitoringRoleArn MultiAZ "
+    "PerformanceInsightsKMSKeyId PerformanceInsightsRetentionPeriod PreferredBackupWindow "
+    "PreferredMaintenanceWindow PubliclyAccessible StorageThroughput StorageType VPCSecurityGroups "
+    "OptionGroupName DedicatedLogVolume DatabaseInsightsMode"
 )
 
 
@@ -168,7 +162,7 @@ TYPES = (
         name_limit=63,
         lower_case=True,
         rename={"VPCSecurityGroups": "VpcSecurityGroupIds"},
-        ignored=frozenset({"DeleteAutomatedBackups", "AllowMajorVersionUpgrade", "ApplyImmediately"}),
+        ignored=words("DeleteAutomatedBackups AllowMajorVersionUpgrade ApplyImmediately"),
         update=_update_instance,
         mutable=_MODIFIABLE,
         delete="delete_db_instance",
@@ -218,7 +212,7 @@ TYPES = (
         answer="EventSubscription",
         named="SubscriptionName",
         update=_keep,
-        mutable=frozenset({"Enabled", "EventCategories", "SnsTopicArn", "SourceIds", "SourceType"}),
+        mutable=words("Enabled EventCategories SnsTopicArn SourceIds SourceType"),
         delete="delete_event_subscription",
     ),
     _rds(
@@ -227,9 +221,7 @@ TYPES = (
         answer="DBProxy",
         named="DBProxyName",
         update=_keep,
-        mutable=frozenset(
-            {"Auth", "DebugLogging", "IdleClientTimeout", "RequireTLS", "RoleArn", "VpcSecurityGroupIds"}
-        ),
+        mutable=words("Auth DebugLogging IdleClientTimeout RequireTLS RoleArn VpcSecurityGroupIds"),
         delete="delete_db_proxy",
         attributes=same("DBProxyArn", "Endpoint", "VpcId"),
         tagged="DBProxyArn",
@@ -237,11 +229,9 @@ TYPES = (
     _rds(
         name="AWS::RDS::DBProxyTargetGroup",
         create=_create_targets,
-        known=frozenset({"DBProxyName", "TargetGroupName"}),
+        known=words("DBProxyName TargetGroupName"),
         update=lambda group, _: _create_targets(group),
-        mutable=frozenset(
-            {"ConnectionPoolConfigurationInfo", "DBInstanceIdentifiers", "DBClusterIdentifiers"}
-        ),
+        mutable=words("ConnectionPoolConfigurationInfo DBInstanceIdentifiers DBClusterIdentifiers"),
         delete=partial(_targets, verb="deregister"),
         attributes={"TargetGroupArn": "{id}"},
     ),
@@ -253,9 +243,7 @@ TYPES = (
         named="Name",
         name_limit=512,
         update=_update_secret,
-        mutable=frozenset(
-            {"Description", "KmsKeyId", "SecretString", "GenerateSecretString", "ReplicaRegions"}
-        ),
+        mutable=words("Description KmsKeyId SecretString GenerateSecretString ReplicaRegions"),
         delete=_delete_secret,
         attributes={"Id": "{id}"},
         tagged="{id}",
@@ -265,7 +253,7 @@ TYPES = (
         create="put_resource_policy",
         id="SecretId",
         update="put_resource_policy",
-        replace=frozenset({"SecretId"}),
+        replace=words("SecretId"),
         delete="delete_resource_policy",
         delete_with={"SecretId": "SecretId"},
         attributes={"Id": "{id}"},

@@ -1,4 +1,4 @@
-"""AWS::ElasticLoadBalancingV2, AWS::WAFv2, AWS::CertificateManager, AWS::Route53 and AWS::SSM types."""
+"""AWS::ElasticLoadBalancingV2, AWS::WAFv2, AWS::CertificateManager and AWS::Route53 types."""
 
 from __future__ import annotations
 
@@ -6,32 +6,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, same, sets
+from ..resource import Resource, ResourceType, same, sets, words
 
 _elb = partial(ResourceType, service="elbv2")
 _waf = partial(ResourceType, service="wafv2")
 _route53 = partial(ResourceType, service="route53")
 
 
-def _after(marker: str, resource: Resource) -> str:
-    return resource.physical_id.split(marker, 1)[1]
-
-
-def _balancer_name(resource: Resource) -> str:
-    return _after(":loadbalancer/", resource)
-
-
-def _group_name(resource: Resource) -> str:
-    return "targetgroup/" + _after(":targetgroup/", resource)
-
-
-def _targets(group: Resource) -> None:
-    held = group.call("describe_target_health", TargetGroupArn=group.physical_id)["TargetHealthDescriptions"]
-    now = group.properties.get("Targets") or []
-    gone = [t["Target"] for t in held if t["Target"]["Id"] not in [target["Id"] for target in now]]
-    for verb, targets in (("deregister", gone), ("register", now)):
-        if targets:
-            group.call(f"{verb}_targets", TargetGroupArn=group.physical_id, Targets=targets)
+def _balancer_name(balancer: Resource) -> str:
+    return balancer.physical_id.split(":loadbalancer/", 1)[1]
 
 
 def _update_balancer(balancer: Resource, old: Mapping[str, Any]) -> None:
@@ -42,14 +25,6 @@ def _update_balancer(balancer: Resource, old: Mapping[str, Any]) -> None:
         balancer.call("set_subnets", **where, **balancer.pick("Subnets", "SubnetMappings"))
     if balancer.changed(old, "IpAddressType"):
         balancer.call("set_ip_address_type", **where, **balancer.pick("IpAddressType"))
-
-
-def _update_rule(rule: Resource, old: Mapping[str, Any]) -> None:
-    if rule.changed(old, "Actions", "Conditions"):
-        rule.call("modify_rule", RuleArn=rule.physical_id, **rule.pick("Actions", "Conditions"))
-    if rule.changed(old, "Priority"):
-        priority = {"RuleArn": rule.physical_id, "Priority": rule.properties["Priority"]}
-        rule.call("set_rule_priorities", RulePriorities=[priority])
 
 
 # WAF: every change wants the lock token of the last one
@@ -124,11 +99,6 @@ def _record(action: str, record: Resource, _: Mapping[str, Any] | None = None) -
     record.physical_id = record.properties["Name"]
 
 
-def _parameter(parameter: Resource, old: Mapping[str, Any] | None = None) -> None:
-    parameter.call("put_parameter", Name=parameter.name, Overwrite=old is not None, **parameter.plain())
-    parameter.physical_id = parameter.name
-
-
 TYPES = (
     _elb(
         name="AWS::ElasticLoadBalancingV2::LoadBalancer",
@@ -139,26 +109,10 @@ TYPES = (
         name_limit=32,
         settings={"LoadBalancerAttributes": sets("modify_load_balancer_attributes", "Attributes")},
         update=_update_balancer,
-        mutable=frozenset({"SecurityGroups", "Subnets", "SubnetMappings", "IpAddressType"}),
+        mutable=words("SecurityGroups Subnets SubnetMappings IpAddressType"),
         delete="delete_load_balancer",
         attributes=same("LoadBalancerArn", "DNSName", "SecurityGroups", "LoadBalancerName")
         | {"CanonicalHostedZoneID": "CanonicalHostedZoneId", "LoadBalancerFullName": _balancer_name},
-        tagged="{id}",
-    ),
-    _elb(
-        name="AWS::ElasticLoadBalancingV2::TargetGroup",
-        create="create_target_group",
-        answer="TargetGroups.0",
-        id="TargetGroupArn",
-        named="Name",
-        name_limit=32,
-        settings={
-            "TargetGroupAttributes": sets("modify_target_group_attributes", "Attributes"),
-            "Targets": _targets,
-        },
-        update="modify_target_group",
-        delete="delete_target_group",
-        attributes=same("TargetGroupArn", "TargetGroupName") | {"TargetGroupFullName": _group_name},
         tagged="{id}",
     ),
     _elb(
@@ -172,16 +126,6 @@ TYPES = (
         delete="delete_listener",
         attributes=same("ListenerArn"),
     ),
-    _elb(
-        name="AWS::ElasticLoadBalancingV2::ListenerRule",
-        create="create_rule",
-        answer="Rules.0",
-        id="RuleArn",
-        update=_update_rule,
-        mutable=frozenset({"Actions", "Conditions", "Priority"}),
-        delete="delete_rule",
-        attributes={"RuleArn": "{id}", "IsDefault": "IsDefault"},
-    ),
     _waf(
         name="AWS::WAFv2::WebACL",
         create="create_web_acl",
@@ -189,9 +133,9 @@ TYPES = (
         id="{name}|{Id}|{Scope}",
         named="Name",
         update=_update_acl,
-        mutable=frozenset(
-            {"DefaultAction", "Description", "Rules", "VisibilityConfig", "CustomResponseBodies"}
-            | {"CaptchaConfig", "ChallengeConfig", "TokenDomains", "AssociationConfig"}
+        mutable=words(
+            "DefaultAction Description Rules VisibilityConfig CustomResponseBodies CaptchaConfig "
+            "ChallengeConfig TokenDomains AssociationConfig"
         ),
         delete=_delete_acl,
         attributes={"Arn": "ARN", "Id": "Id", "LabelNamespace": "awswaf:{account}:webacl:{name}:"},
@@ -207,7 +151,7 @@ TYPES = (
         name="AWS::WAFv2::LoggingConfiguration",
         create=_put_waf_logging,
         update=_put_waf_logging,
-        mutable=frozenset({"LogDestinationConfigs", "LoggingFilter", "RedactedFields"}),
+        mutable=words("LogDestinationConfigs LoggingFilter RedactedFields"),
         delete="delete_logging_configuration",
         delete_with={"ResourceArn": "ResourceArn"},
     ),
@@ -215,26 +159,20 @@ TYPES = (
         name="AWS::CertificateManager::Certificate",
         service="acm",
         create=_request,
-        known=frozenset(
-            {
-                "DomainName",
-                "SubjectAlternativeNames",
-                "ValidationMethod",
-                "KeyAlgorithm",
-                "CertificateAuthorityArn",
-                "DomainValidationOptions",
-            }
+        known=words(
+            "DomainName SubjectAlternativeNames ValidationMethod KeyAlgorithm CertificateAuthorityArn "
+            "DomainValidationOptions"
         ),
         id="CertificateArn",
-        ignored=frozenset({"CertificateTransparencyLoggingPreference"}),
+        ignored=words("CertificateTransparencyLoggingPreference"),
         delete="delete_certificate",
         tagged="{id}",
     ),
     _route53(
         name="AWS::Route53::HostedZone",
         create=_create_zone,
-        known=frozenset({"Name", "VPCs"}),
-        ignored=frozenset({"HostedZoneTags", "HostedZoneConfig"}),
+        known=words("Name VPCs"),
+        ignored=words("HostedZoneTags HostedZoneConfig"),
         delete="delete_hosted_zone",
         delete_with={"Id": "{id}"},
         attributes=same("NameServers") | {"Id": "{id}"},
@@ -243,28 +181,7 @@ TYPES = (
         name="AWS::Route53::RecordSet",
         create=partial(_record, "CREATE"),
         update=partial(_record, "UPSERT"),
-        mutable=frozenset(
-            {
-                "AliasTarget",
-                "Comment",
-                "HealthCheckId",
-                "ResourceRecords",
-                "TTL",
-                "Weight",
-                "Failover",
-                "Region",
-            }
-        ),
+        mutable=words("AliasTarget Comment HealthCheckId ResourceRecords TTL Weight Failover Region"),
         delete=partial(_record, "DELETE"),
-    ),
-    ResourceType(
-        name="AWS::SSM::Parameter",
-        service="ssm",
-        create=_parameter,
-        named="Name",
-        update=_parameter,
-        mutable=frozenset({"AllowedPattern", "Description", "Policies", "Tier", "Type", "Value"}),
-        delete="delete_parameter",
-        attributes=same("Type", "Value"),
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, same
+from ..resource import Resource, ResourceType, same, words
 
 _iam = partial(ResourceType, service="iam")
 _kms = partial(ResourceType, service="kms")
@@ -22,11 +22,10 @@ def _inline(role: Resource, old: Mapping[str, Any]) -> None:
 
 
 def _managed(role: Resource, old: Mapping[str, Any]) -> None:
-    was, now = (set(p.get("ManagedPolicyArns") or []) for p in (old, role.properties))
-    for arn in sorted(was - now):
-        role.call("detach_role_policy", RoleName=role.name, PolicyArn=arn)
-    for arn in sorted(now - was):
-        role.call("attach_role_policy", RoleName=role.name, PolicyArn=arn)
+    gone, new = role.difference(old, "ManagedPolicyArns")
+    for verb, arns in (("detach", gone), ("attach", new)):
+        for arn in arns:
+            role.call(f"{verb}_role_policy", RoleName=role.name, PolicyArn=arn)
 
 
 def _create_role(role: Resource) -> None:
@@ -72,9 +71,9 @@ def _delete_role(role: Resource) -> None:
 
 def _attach(policy: Resource, old: Mapping[str, Any]) -> None:
     for name, kind in (("Roles", "role"), ("Users", "user"), ("Groups", "group")):
-        was, now = set(old.get(name) or []), set(policy.properties.get(name) or [])
-        for verb, holders in (("detach", was - now), ("attach", now - was)):
-            for holder in sorted(holders):
+        gone, new = policy.difference(old, name)
+        for verb, holders in (("detach", gone), ("attach", new)):
+            for holder in holders:
                 who = {f"{kind.title()}Name": holder}
                 policy.call(f"{verb}_{kind}_policy", PolicyArn=policy.physical_id, **who)
 
@@ -111,34 +110,10 @@ def _delete_managed(policy: Resource) -> None:
     policy.call("delete_policy", PolicyArn=policy.physical_id)
 
 
-def _put_inline(policy: Resource, old: Mapping[str, Any]) -> None:
-    for name, kind in (("Roles", "role"), ("Users", "user"), ("Groups", "group")):
-        now = policy.properties.get(name) or []
-        for holder in set(old.get(name) or []) - set(now):
-            policy.call(f"delete_{kind}_policy", PolicyName=policy.name, **{f"{kind.title()}Name": holder})
-        for holder in now:
-            who = {f"{kind.title()}Name": holder}
-            document = policy.properties["PolicyDocument"]
-            policy.call(f"put_{kind}_policy", PolicyName=policy.name, PolicyDocument=document, **who)
-
-
-def _create_inline(policy: Resource) -> None:
-    policy.physical_id = policy.name
-    _put_inline(policy, {})
-
-
-def _delete_inline(policy: Resource) -> None:
-    old, policy.properties = policy.properties, {}
-    _put_inline(policy, old)
-    policy.properties = old
-
-
 def _put_in_profile(profile: Resource, old: Mapping[str, Any]) -> None:
-    for verb, roles in (
-        ("remove_role_from", old.get("Roles")),
-        ("add_role_to", profile.properties.get("Roles")),
-    ):
-        for role in roles or []:
+    gone, new = profile.difference(old, "Roles")
+    for verb, roles in (("remove_role_from", gone), ("add_role_to", new)):
+        for role in roles:
             profile.call(f"{verb}_instance_profile", InstanceProfileName=profile.name, RoleName=role)
 
 
@@ -185,15 +160,13 @@ TYPES = (
     _iam(
         name="AWS::IAM::Role",
         create=_create_role,
-        known=frozenset({"Path"}),
+        known=words("Path"),
         answer="Role",
         named="RoleName",
         name_limit=64,
         settings={"Tags": _role_tags, "PermissionsBoundary": _role_boundary},
         update=_update_role,
-        mutable=frozenset(
-            {"AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Policies", "ManagedPolicyArns"}
-        ),
+        mutable=words("AssumeRolePolicyDocument Description MaxSessionDuration Policies ManagedPolicyArns"),
         delete=_delete_role,
         attributes=same("Arn", "RoleId"),
         tagged="{name}",
@@ -201,33 +174,23 @@ TYPES = (
     _iam(
         name="AWS::IAM::ManagedPolicy",
         create=_create_managed,
-        known=frozenset({"Path", "Description"}),
+        known=words("Path Description"),
         answer="Policy",
         id="Arn",
         named="ManagedPolicyName",
         update=_update_managed,
-        mutable=frozenset({"PolicyDocument", "Roles", "Users", "Groups"}),
+        mutable=words("PolicyDocument Roles Users Groups"),
         delete=_delete_managed,
         attributes={"PolicyArn": "Arn", "PolicyId": "PolicyId"},
     ),
     _iam(
-        name="AWS::IAM::Policy",
-        create=_create_inline,
-        known=frozenset(),
-        named="PolicyName",
-        update=_put_inline,
-        mutable=frozenset({"PolicyDocument", "Roles", "Users", "Groups"}),
-        delete=_delete_inline,
-        attributes={"Id": "{id}"},
-    ),
-    _iam(
         name="AWS::IAM::InstanceProfile",
         create=_create_profile,
-        known=frozenset({"Path"}),
+        known=words("Path"),
         answer="InstanceProfile",
         named="InstanceProfileName",
         update=_put_in_profile,
-        mutable=frozenset({"Roles"}),
+        mutable=words("Roles"),
         delete=_delete_profile,
         attributes=same("Arn"),
     ),
@@ -238,9 +201,9 @@ TYPES = (
         id="KeyId",
         rename={"KeyPolicy": "Policy"},
         settings={"EnableKeyRotation": _rotation, "Enabled": _enabled},
-        ignored=frozenset({"PendingWindowInDays", "RotationPeriodInDays"}),
+        ignored=words("PendingWindowInDays RotationPeriodInDays"),
         update=_update_key,
-        mutable=frozenset({"KeyPolicy", "Description"}),
+        mutable=words("KeyPolicy Description"),
         delete=_delete_key,
         attributes=same("Arn", "KeyId"),
         tagged="{id}",

@@ -1,4 +1,4 @@
-"""AWS::Events, AWS::Scheduler, AWS::SNS and AWS::SQS types."""
+"""AWS::Events, AWS::SNS and AWS::SQS types."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType
+from ..resource import Resource, ResourceType, words
 
 _events = partial(ResourceType, service="events")
-_scheduler = partial(ResourceType, service="scheduler")
 _sns = partial(ResourceType, service="sns")
 _sqs = partial(ResourceType, service="sqs")
 
@@ -80,7 +79,7 @@ def _create_topic(topic: Resource) -> None:
         topic.call("subscribe", TopicArn=topic.physical_id, **subscription)
 
 
-_TOPIC_APART = frozenset({"TopicName", "Tags", "FifoTopic", "Subscription"})
+_TOPIC_APART = words("TopicName Tags FifoTopic Subscription")
 
 
 def _policy_on(operation: str, holders: str, argument: str, policy: Resource, _: Any = None) -> None:
@@ -152,9 +151,9 @@ TYPES = (
     _events(
         name="AWS::Events::EventBusPolicy",
         create=_create_bus_policy,
-        known=frozenset({"EventBusName", "StatementId"}),
+        known=words("EventBusName StatementId"),
         update=lambda policy, _: _create_bus_policy(policy),
-        mutable=frozenset({"Statement", "Action", "Principal", "Condition"}),
+        mutable=words("Statement Action Principal Condition"),
         delete="remove_permission",
     ),
     _events(
@@ -162,42 +161,21 @@ TYPES = (
         create=_put_rule,
         named="Name",
         update=_put_rule,
-        mutable=frozenset(
-            {"Description", "EventPattern", "RoleArn", "ScheduleExpression", "State", "Targets"}
-        ),
+        mutable=words("Description EventPattern RoleArn ScheduleExpression State Targets"),
         delete=_delete_rule,
         attributes={"Arn": "RuleArn"},
         tagged="RuleArn",
     ),
-    _scheduler(
-        name="AWS::Scheduler::ScheduleGroup",
-        create="create_schedule_group",
-        named="Name",
-        delete="delete_schedule_group",
-        delete_with={"Name": "{name}"},
-        attributes={"Arn": "ScheduleGroupArn"},
-        tagged="ScheduleGroupArn",
-    ),
-    _scheduler(
-        name="AWS::Scheduler::Schedule",
-        create="create_schedule",
-        named="Name",
-        update="update_schedule",
-        whole=True,
-        replace=frozenset({"GroupName"}),
-        delete="delete_schedule",
-        attributes={"Arn": "ScheduleArn"},
-    ),
     _sns(
         name="AWS::SNS::Topic",
         create=_create_topic,
-        known=frozenset({"FifoTopic", "Subscription"}),
+        known=words("FifoTopic Subscription"),
         id="TopicArn",
         named="TopicName",
         update=_topic_attributes,
-        mutable=frozenset(
-            {"DisplayName", "KmsMasterKeyId", "SignatureVersion", "TracingConfig", "DeliveryStatusLogging"}
-            | {"DataProtectionPolicy", "ArchivePolicy"}
+        mutable=words(
+            "DisplayName KmsMasterKeyId SignatureVersion TracingConfig DeliveryStatusLogging "
+            "DataProtectionPolicy ArchivePolicy"
         ),
         delete="delete_topic",
         delete_with={"TopicArn": "{id}"},
@@ -209,17 +187,17 @@ TYPES = (
         create=partial(_policy_on, "set_topic_attributes", "Topics", "TopicArn"),
         known=frozenset(),
         update=partial(_policy_on, "set_topic_attributes", "Topics", "TopicArn"),
-        mutable=frozenset({"PolicyDocument", "Topics"}),
+        mutable=words("PolicyDocument Topics"),
         attributes={"Id": "{id}"},
     ),
     _sns(
         name="AWS::SNS::Subscription",
         create=_subscribe,
-        known=frozenset({"TopicArn", "Protocol", "Endpoint"}),
+        known=words("TopicArn Protocol Endpoint"),
         update=_update_subscription,
-        mutable=frozenset(
-            {"DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"}
-            | {"SubscriptionRoleArn"}
+        mutable=words(
+            "DeliveryPolicy FilterPolicy FilterPolicyScope RawMessageDelivery RedrivePolicy "
+            "SubscriptionRoleArn"
         ),
         delete="unsubscribe",
         delete_with={"SubscriptionArn": "{id}"},
@@ -228,20 +206,15 @@ TYPES = (
     _sqs(
         name="AWS::SQS::Queue",
         create=_create_queue,
-        known=frozenset({"FifoQueue", "DeduplicationScope", "FifoThroughputLimit"}),
+        known=words("FifoQueue DeduplicationScope FifoThroughputLimit"),
         id="QueueUrl",
         named="QueueName",
         name_limit=80,
         update=_update_queue,
-        mutable=frozenset(
-            {"DelaySeconds", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "MaximumMessageSize"}
-            | {
-                "MessageRetentionPeriod",
-                "ReceiveMessageWaitTimeSeconds",
-                "RedrivePolicy",
-                "RedriveAllowPolicy",
-            }
-            | {"SqsManagedSseEnabled", "VisibilityTimeout", "ContentBasedDeduplication"}
+        mutable=words(
+            "DelaySeconds KmsMasterKeyId KmsDataKeyReusePeriodSeconds MaximumMessageSize "
+            "MessageRetentionPeriod ReceiveMessageWaitTimeSeconds RedrivePolicy RedriveAllowPolicy "
+            "SqsManagedSseEnabled VisibilityTimeout ContentBasedDeduplication"
         ),
         delete="delete_queue",
         delete_with={"QueueUrl": "{id}"},
@@ -257,7 +230,7 @@ TYPES = (
         create=partial(_policy_on, "set_queue_attributes", "Queues", "QueueUrl"),
         known=frozenset(),
         update=partial(_policy_on, "set_queue_attributes", "Queues", "QueueUrl"),
-        mutable=frozenset({"PolicyDocument", "Queues"}),
+        mutable=words("PolicyDocument Queues"),
         delete=_remove_queue_policy,
         attributes={"Id": "{id}"},
     ),

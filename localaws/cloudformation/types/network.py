@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import ResourceFailed
-from ..resource import Resource, ResourceType, Setting, same, sets
+from ..resource import Resource, ResourceType, Setting, same, sets, words
 
 _ec2 = partial(ResourceType, service="ec2")
 
@@ -85,9 +85,9 @@ def _create_group(group: Resource) -> None:
 
 def _update_group(group: Resource, old: Mapping[str, Any]) -> None:
     for way, name in (("ingress", "SecurityGroupIngress"), ("egress", "SecurityGroupEgress")):
-        was, new = old.get(name) or [], group.properties.get(name) or []
-        _rules(group, "revoke", way, group.physical_id, [rule for rule in was if rule not in new])
-        _rules(group, "authorize", way, group.physical_id, [rule for rule in new if rule not in was])
+        gone, new = group.difference(old, name)
+        _rules(group, "revoke", way, group.physical_id, gone)
+        _rules(group, "authorize", way, group.physical_id, new)
 
 
 # Attachments, routes, flow logs
@@ -131,14 +131,9 @@ def _endpoint(name: str, endpoint: Resource) -> Any:
 
 def _update_endpoint(endpoint: Resource, old: Mapping[str, Any]) -> None:
     arguments = endpoint.pick("PolicyDocument", "PrivateDnsEnabled")
-    for name, word in (
-        ("RouteTableIds", "RouteTable"),
-        ("SubnetIds", "Subnet"),
-        ("SecurityGroupIds", "SecurityGroup"),
-    ):
-        was, new = old.get(name) or [], endpoint.properties.get(name) or []
-        arguments[f"Add{word}Ids"] = [item for item in new if item not in was] or None
-        arguments[f"Remove{word}Ids"] = [item for item in was if item not in new] or None
+    for name in ("RouteTableIds", "SubnetIds", "SecurityGroupIds"):
+        gone, new = endpoint.difference(old, name)
+        arguments |= {f"Add{name}": new or None, f"Remove{name}": gone or None}
     endpoint.call("modify_vpc_endpoint", VpcEndpointId=endpoint.physical_id, **arguments)
 
 
@@ -149,20 +144,6 @@ def _update_template(template: Resource, _: Mapping[str, Any]) -> None:
         LaunchTemplateData=template.properties["LaunchTemplateData"],
     )["LaunchTemplateVersion"]
     template.answer["LatestVersionNumber"] = made["VersionNumber"]
-
-
-def _run_instance(instance: Resource) -> None:
-    arguments = instance.plain()
-    volumes = arguments.pop("AvailabilityZone", None)
-    placement = {"Placement": {"AvailabilityZone": volumes}} if volumes else {}
-    if launch := arguments.get("LaunchTemplate"):
-        arguments["LaunchTemplate"] = {key: str(value) for key, value in launch.items()}
-    tags = instance.tag_arguments("run_instances")
-    instance.adopt(instance.call("run_instances", MinCount=1, MaxCount=1, **arguments, **placement, **tags))
-
-
-def _remember(resource: Resource) -> None:
-    resource.physical_id = resource.name
 
 
 TYPES = (
@@ -213,11 +194,6 @@ TYPES = (
     ),
     _ec2(name="AWS::EC2::VPCGatewayAttachment", create=_attach, delete=_detach),
     _ec2(
-        name="AWS::EC2::VPNGatewayRoutePropagation",
-        create=_remember,
-        known=frozenset({"RouteTableIds", "VpnGatewayId"}),
-    ),
-    _ec2(
         name="AWS::EC2::EIP",
         create="allocate_address",
         id="PublicIp",
@@ -252,9 +228,7 @@ TYPES = (
         create=_create_route,
         update="replace_route",
         whole=True,
-        replace=frozenset(
-            {"RouteTableId", "DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId"}
-        ),
+        replace=words("RouteTableId DestinationCidrBlock DestinationIpv6CidrBlock DestinationPrefixListId"),
         delete="delete_route",
     ),
     _ec2(
@@ -276,11 +250,11 @@ TYPES = (
     _ec2(
         name="AWS::EC2::SecurityGroup",
         create=_create_group,
-        known=frozenset({"GroupDescription", "VpcId"}),
+        known=words("GroupDescription VpcId"),
         id="GroupId",
         named="GroupName",
         update=_update_group,
-        mutable=frozenset({"SecurityGroupIngress", "SecurityGroupEgress"}),
+        mutable=words("SecurityGroupIngress SecurityGroupEgress"),
         delete="delete_security_group",
         delete_with={"GroupId": "{id}"},
         attributes=same("GroupId", "VpcId") | {"Id": "{id}"},
@@ -305,9 +279,7 @@ TYPES = (
         answer="VpcEndpoint",
         id="VpcEndpointId",
         update=_update_endpoint,
-        mutable=frozenset(
-            {"PolicyDocument", "PrivateDnsEnabled", "RouteTableIds", "SubnetIds", "SecurityGroupIds"}
-        ),
+        mutable=words("PolicyDocument PrivateDnsEnabled RouteTableIds SubnetIds SecurityGroupIds"),
         delete="delete_vpc_endpoints",
         delete_with={"VpcEndpointIds": ["{id}"]},
         attributes={
@@ -323,35 +295,22 @@ TYPES = (
         create="create_vpc_peering_connection",
         answer="VpcPeeringConnection",
         id="VpcPeeringConnectionId",
-        ignored=frozenset({"PeerRoleArn"}),
+        ignored=words("PeerRoleArn"),
         delete="delete_vpc_peering_connection",
         delete_with={"VpcPeeringConnectionId": "{id}"},
         attributes={"Id": "{id}"},
         tagged="{id}",
         tag_kind="vpc-peering-connection",
     ),
-    *(
-        _ec2(
-            name=f"AWS::EC2::{name}",
-            create="create_transit_gateway_vpc_attachment",
-            answer="TransitGatewayVpcAttachment",
-            id="TransitGatewayAttachmentId",
-            delete="delete_transit_gateway_vpc_attachment",
-            attributes={"Id": "{id}"},
-            tagged="{id}",
-            tag_kind="transit-gateway-attachment",
-        )
-        for name in ("TransitGatewayVpcAttachment", "TransitGatewayAttachment")
-    ),
     _ec2(
-        name="AWS::EC2::TransitGateway",
-        create="create_transit_gateway",
-        answer="TransitGateway",
-        id="TransitGatewayId",
-        delete="delete_transit_gateway",
+        name="AWS::EC2::TransitGatewayAttachment",
+        create="create_transit_gateway_vpc_attachment",
+        answer="TransitGatewayVpcAttachment",
+        id="TransitGatewayAttachmentId",
+        delete="delete_transit_gateway_vpc_attachment",
         attributes={"Id": "{id}"},
         tagged="{id}",
-        tag_kind="transit-gateway",
+        tag_kind="transit-gateway-attachment",
     ),
     _ec2(
         name="AWS::EC2::LaunchTemplate",
@@ -360,26 +319,10 @@ TYPES = (
         id="LaunchTemplateId",
         named="LaunchTemplateName",
         update=_update_template,
-        mutable=frozenset({"LaunchTemplateData", "VersionDescription", "TagSpecifications"}),
+        mutable=words("LaunchTemplateData VersionDescription TagSpecifications"),
         delete="delete_launch_template",
         delete_with={"LaunchTemplateId": "{id}"},
         attributes=same("LaunchTemplateId", "LatestVersionNumber", "DefaultVersionNumber"),
-    ),
-    _ec2(
-        name="AWS::EC2::Instance",
-        create=_run_instance,
-        answer="Instances.0",
-        id="InstanceId",
-        delete="terminate_instances",
-        delete_with={"InstanceIds": ["{id}"]},
-        attributes=same("InstanceId", "PrivateIp", "PrivateDnsName", "PublicIp", "VpcId")
-        | {
-            "PrivateIp": "PrivateIpAddress",
-            "PublicIp": "PublicIpAddress",
-            "AvailabilityZone": "Placement.AvailabilityZone",
-        },
-        tagged="{id}",
-        tag_kind="instance",
     ),
     _ec2(
         name="AWS::EC2::Volume",

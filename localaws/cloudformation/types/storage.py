@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, in_api_words, same, sets
+from ..resource import Resource, ResourceType, in_api_words, same, sets, words
 
 _s3 = partial(ResourceType, service="s3")
 _backup = partial(ResourceType, service="backup")
@@ -55,10 +55,9 @@ def _lifecycle(value: Mapping[str, Any]) -> dict[str, Any]:
     return {"Rules": rules}
 
 
-_LIFECYCLE_WORDS = frozenset(
-    {"Id", "Prefix", "TagFilters", "ObjectSizeGreaterThan", "ObjectSizeLessThan", "ExpirationInDays"}
-    | {"ExpirationDate", "ExpiredObjectDeleteMarker", "NoncurrentVersionExpirationInDays", "Transitions"}
-    | {"NoncurrentVersionTransitions"}
+_LIFECYCLE_WORDS = words(
+    "Id Prefix TagFilters ObjectSizeGreaterThan ObjectSizeLessThan ExpirationInDays ExpirationDate "
+    "ExpiredObjectDeleteMarker NoncurrentVersionExpirationInDays Transitions NoncurrentVersionTransitions"
 )
 
 
@@ -130,7 +129,7 @@ TYPES = (
     _s3(
         name="AWS::S3::Bucket",
         create=_create_bucket,
-        known=frozenset({"ObjectLockEnabled"}),
+        known=words("ObjectLockEnabled"),
         named="BucketName",
         rename={"BucketName": "Bucket", "ObjectLockEnabled": "ObjectLockEnabledForBucket"},
         name_limit=63,
@@ -179,7 +178,7 @@ TYPES = (
         id="Bucket",
         rename={"PolicyDocument": "Policy"},
         update="put_bucket_policy",
-        replace=frozenset({"Bucket"}),
+        replace=words("Bucket"),
         delete="delete_bucket_policy",
         delete_with={"Bucket": "Bucket"},
     ),
@@ -194,7 +193,7 @@ TYPES = (
                 **vault.properties["LockConfiguration"],
             )
         },
-        ignored=frozenset({"AccessPolicy", "Notifications"}),
+        ignored=words("AccessPolicy Notifications"),
         delete="delete_backup_vault",
         attributes=same("BackupVaultArn", "BackupVaultName"),
         tagged="BackupVaultArn",
@@ -203,10 +202,10 @@ TYPES = (
     _backup(
         name="AWS::Backup::BackupPlan",
         create=_create_plan,
-        known=frozenset({"BackupPlanTags"}),
+        known=words("BackupPlanTags"),
         id="BackupPlanId",
         update=_keep,
-        mutable=frozenset({"BackupPlan"}),
+        mutable=words("BackupPlan"),
         delete="delete_backup_plan",
         attributes=same("BackupPlanArn", "BackupPlanId", "VersionId"),
         tags="BackupPlanTags",

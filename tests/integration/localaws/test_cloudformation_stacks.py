@@ -184,13 +184,12 @@ def test_stacks_meet_in_exports_and_an_export_in_use_stays(stacks: Any) -> None:
     exporter, importer = stacks.name(), stacks.name()
     export = {"Value": {"Ref": "Queue"}, "Export": {"Name": {"Fn::Sub": "${AWS::StackName}-Url"}}}
     template = {**_template(Queue=_queue(QueueName=f"{exporter}-a")), "Outputs": {"Url": export}}
-    early = stacks.change_set(importer, _template(P=_parameter({"Fn::ImportValue": f"{exporter}-Url"})))
+    early = stacks.change_set(importer, _template(S=_secret({"Fn::ImportValue": f"{exporter}-Url"})))
     assert (early["Status"], early["StatusReason"]) == ("FAILED", f"No export named {exporter}-Url found.")
     stacks.deploy(exporter, template)
     stacks.made.remove(importer)  # still waits for its first change set to be executed
-    stacks.deploy(importer, _template(P=_parameter({"Fn::ImportValue": {"Fn::Sub": f"{exporter}-Url"}})))
-    ssm = stacks.aws.client("ssm")
-    value = ssm.get_parameter(Name=stacks.physical_id(importer, "P"))["Parameter"]["Value"]
+    stacks.deploy(importer, _template(S=_secret({"Fn::ImportValue": {"Fn::Sub": f"{exporter}-Url"}})))
+    value = _value(stacks, importer, "S")
     assert value == stacks.physical_id(exporter, "Queue")
     assert stacks.api.list_imports(ExportName=f"{exporter}-Url")["Imports"] == [importer]
     exports = {e["Name"]: e["Value"] for e in stacks.api.list_exports()["Exports"]}
@@ -206,8 +205,13 @@ def test_stacks_meet_in_exports_and_an_export_in_use_stays(stacks: Any) -> None:
     assert stacks.delete(exporter)["StackStatus"] == "DELETE_COMPLETE"
 
 
-def _parameter(value: Any) -> dict[str, Any]:
-    return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
+def _secret(value: Any) -> dict[str, Any]:
+    return {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": value}}
+
+
+def _value(stacks: Any, name: str, logical_id: str) -> str:
+    manager = stacks.aws.client("secretsmanager")
+    return str(manager.get_secret_value(SecretId=stacks.physical_id(name, logical_id))["SecretString"])
 
 
 def test_a_protected_stack_is_not_deleted(stacks: Any) -> None:
@@ -226,7 +230,7 @@ def test_parameters_keep_their_previous_value_and_hidden_ones_are_never_shown(st
             "Delay": {"Type": "Number", "Default": 1},
             "Password": {"Type": "String", "NoEcho": True},
         },
-        **_template(Queue=_queue(DelaySeconds={"Ref": "Delay"}), P=_parameter({"Ref": "Password"})),
+        **_template(Queue=_queue(DelaySeconds={"Ref": "Delay"}), S=_secret({"Ref": "Password"})),
     }
     canary = {"ParameterKey": "Password", "ParameterValue": "canary-value"}
     stack = stacks.deploy(
@@ -247,15 +251,11 @@ def test_parameters_keep_their_previous_value_and_hidden_ones_are_never_shown(st
 def test_a_secret_named_by_a_dynamic_reference_reaches_its_resource_and_nothing_else(stacks: Any) -> None:
     name = stacks.name()
     template = _template(
-        Secret={
-            "Type": "AWS::SecretsManager::Secret",
-            "Properties": {"SecretString": '{"k": "canary-value"}'},
-        },
-        P=_parameter({"Fn::Sub": "{{resolve:secretsmanager:${Secret}:SecretString:k}}"}),
+        Secret=_secret('{"k": "canary-value"}'),
+        Copy=_secret({"Fn::Sub": "{{resolve:secretsmanager:${Secret}:SecretString:k}}"}),
     )
     stacks.deploy(name, template)
-    ssm = stacks.aws.client("ssm")
-    assert ssm.get_parameter(Name=stacks.physical_id(name, "P"))["Parameter"]["Value"] == "canary-value"
+    assert _value(stacks, name, "Copy") == "canary-value"
     shown = [
         stacks.api.describe_stacks(StackName=name),
         stacks.api.describe_stack_events(StackName=name),
