@@ -15,6 +15,13 @@ from demo.servers.mariadb import MariaDB
 from demo.servers.openbao import OpenBao
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests recorded (`record_property`), in whichever process they ran."""
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for figure, value in report.user_properties:
+            terminalreporter.write_line(f"{figure}: {value}")
+
+
 @pytest.fixture(scope="session")
 def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("run")

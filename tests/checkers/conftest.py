@@ -1,7 +1,7 @@
 """The checkers, installed apart from the project and pinned, and the templates they look at.
 
 checkov pins another boto3 and cdk-nag comes from npm, so both live in `.checkers/`, made anew when a lock
-changes. The number of suppressions is printed at the end of the run.
+changes.
 """
 
 import hashlib
@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from demo.servers.process import require_tool
 from templates.shared import suppressions
 from tests.unit.templates.renders import CONFIGURATIONS, ROOT, layers, resolve, resources
 
@@ -102,18 +102,14 @@ def _environment(name: str, lock_name: str) -> Path:
 @pytest.fixture(scope="session")
 def nag() -> Path:
     """The script that runs cdk-nag, beside its npm packages."""
-    if shutil.which("npm") is None:
-        reason = "cdk-nag needs node and npm: apt-get install nodejs npm"
-        if "CI" in os.environ:
-            pytest.fail(reason)
-        pytest.skip(reason)
+    npm = require_tool("npm")
     home = HOME / "npm"
 
     def install() -> None:
         home.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, home / name)
-        run(["npm", "ci", "--prefix", str(home), "--ignore-scripts", "--no-audit", "--no-fund"])
+        run([npm, "ci", "--prefix", str(home), "--ignore-scripts", "--no-audit", "--no-fund"])
 
     _once(home, HERE / "package-lock.json", install)
     # Node looks for packages from where the script lies.
@@ -135,20 +131,3 @@ def _once(home: Path, lock: Path, install: Any) -> None:
     if not stamp.exists() or stamp.read_text() != digest:
         install()
         stamp.write_text(digest)
-
-
-_COUNTED = pytest.StashKey[Counter[str]]()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _count_suppressions(request: pytest.FixtureRequest, renders: Renders) -> None:
-    request.config.stash[_COUNTED] = Counter(
-        template.split("-", 1)[0] for template, *_ in renders.suppressed()
-    )
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print how many findings are answered in words instead of closed."""
-    counted = config.stash.get(_COUNTED, Counter())
-    for configuration, number in sorted(counted.items()):
-        terminalreporter.write_line(f"suppressions in {configuration}: {number}")

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,9 +52,14 @@ def test_cdk_nag_has_no_open_finding(renders: Renders, nag_findings: list[tuple[
 
 
 def test_no_suppression_outlives_its_finding(
-    renders: Renders, nag_findings: list[tuple[Finding, str]]
+    renders: Renders,
+    nag_findings: list[tuple[Finding, str]],
+    record_property: Callable[[str, object], None],
 ) -> None:
     """A reason for what nobody complains about would hide the next finding of the same rule."""
+    counted = Counter(template.partition("-")[0] for template, *_ in renders.suppressed())
+    for configuration, number in sorted(counted.items()):
+        record_property(f"suppressions in {configuration}", number)
     needed = {answer for finding, _ in nag_findings for answer in _answers(finding)}
     stale = {
         f"{template} {resource} {rule}"
