@@ -69,9 +69,7 @@ class CloudFormationResponse(BaseResponse):
     def _facts(self, stack: Stack) -> None:
         stack.capabilities = tuple(self._get_param("Capabilities") or stack.capabilities)
         stack.role = self._text("RoleARN") or stack.role
-        stack.disable_rollback = (
-            bool(self._get_param("DisableRollback")) or self._text("OnFailure") == "DO_NOTHING"
-        )
+        stack.disable_rollback = bool(self._get_param("DisableRollback"))
 
     def _stack(self) -> Stack:
         return self._engine.stack(self._text("StackName"))
@@ -80,20 +78,6 @@ class CloudFormationResponse(BaseResponse):
         return self._engine.change_set(self._text("ChangeSetName"), self._text("StackName"))
 
     # stacks
-
-    def create_stack(self) -> ActionResult:
-        stack = self._engine.new_stack(self._text("StackName"), self._wanted())
-        self._facts(stack)
-        stack.termination_protection = bool(self._get_param("EnableTerminationProtection"))
-        self._engine.create(stack)
-        return ActionResult({"StackId": stack.id})
-
-    def update_stack(self) -> ActionResult:
-        stack = self._stack()
-        wanted = self._wanted(stack)
-        self._engine.update(stack, wanted)
-        self._facts(stack)
-        return ActionResult({"StackId": stack.id})
 
     def delete_stack(self) -> ActionResult:
         try:
@@ -110,11 +94,6 @@ class CloudFormationResponse(BaseResponse):
         )
         return ActionResult({"Stacks": [stack.described() for stack in stacks]})
 
-    def list_stacks(self) -> ActionResult:
-        wanted = self._get_param("StackStatusFilter") or []
-        stacks = [s for s in self._engine.stacks.values() if not wanted or s.status in wanted]
-        return ActionResult({"StackSummaries": [stack.described() for stack in stacks]})
-
     def describe_stack_events(self) -> ActionResult:
         return ActionResult({"StackEvents": self._stack().events[::-1]})
 
@@ -122,13 +101,6 @@ class CloudFormationResponse(BaseResponse):
         stack, only = self._stack(), self._text("LogicalResourceId")
         shown = [r for r in _resources(stack) if not only or r["LogicalResourceId"] == only]
         return ActionResult({"StackResources": shown})
-
-    def describe_stack_resource(self) -> ActionResult:
-        stack, wanted = self._stack(), self._text("LogicalResourceId")
-        for resource in _resources(stack):
-            if resource["LogicalResourceId"] == wanted:
-                return ActionResult({"StackResourceDetail": resource})
-        raise ValidationError(f"Resource {wanted} does not exist for stack {stack.name}")
 
     def list_stack_resources(self) -> ActionResult:
         return ActionResult({"StackResourceSummaries": _resources(self._stack())})
@@ -138,46 +110,12 @@ class CloudFormationResponse(BaseResponse):
         stack.termination_protection = bool(self._get_param("EnableTerminationProtection"))
         return ActionResult({"StackId": stack.id})
 
-    def set_stack_policy(self) -> ActionResult:
-        self._stack().policy = self._text("StackPolicyBody")
-        return EmptyResult()
-
-    def get_stack_policy(self) -> ActionResult:
-        return ActionResult({"StackPolicyBody": self._stack().policy or None})
-
     # templates and exports
 
     def get_template(self) -> ActionResult:
         if self._text("ChangeSetName"):
             return ActionResult({"TemplateBody": self._change_set()[1].wanted.body})
         return ActionResult({"TemplateBody": self._stack().wanted.body})
-
-    def get_template_summary(self) -> ActionResult:
-        body = self._stack().wanted.body if self._text("StackName") else self._body()
-        document = template.parse(body)
-        needed = template.needed_capability(document)
-        return ActionResult(
-            {
-                "Description": document.get("Description"),
-                "Parameters": _declared(document),
-                "ResourceTypes": sorted({d["Type"] for d in document["Resources"].values()}),
-                "Capabilities": [needed] if needed else [],
-                "Version": document.get("AWSTemplateFormatVersion"),
-            }
-        )
-
-    def validate_template(self) -> ActionResult:
-        document = template.parse(self._body())
-        needed = template.needed_capability(document)
-        return ActionResult(
-            {
-                "Description": document.get("Description"),
-                "Parameters": [
-                    {k: v for k, v in p.items() if k != "ParameterType"} for p in _declared(document)
-                ],
-                "Capabilities": [needed] if needed else [],
-            }
-        )
 
     def list_exports(self) -> ActionResult:
         exports = self._engine.exports.all().items()
@@ -188,12 +126,6 @@ class CloudFormationResponse(BaseResponse):
                 ]
             }
         )
-
-    def list_imports(self) -> ActionResult:
-        name = self._text("ExportName")
-        if not (users := self._engine.exports.importers(name)):
-            raise ValidationError(f"Export '{name}' is not imported by any stack.")
-        return ActionResult({"Imports": users})
 
     # change sets
 
@@ -273,19 +205,6 @@ def _resources(stack: Stack) -> list[dict[str, Any]]:
             }
         )
     return shown
-
-
-def _declared(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "ParameterKey": name,
-            "DefaultValue": None if "Default" not in spec else str(spec["Default"]),
-            "ParameterType": spec["Type"],
-            "NoEcho": template.is_hidden(spec),
-            "Description": spec.get("Description"),
-        }
-        for name, spec in (document.get("Parameters") or {}).items()
-    ]
 
 
 def _change_set_summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:

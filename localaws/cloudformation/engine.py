@@ -129,21 +129,6 @@ class Region:
         stack.change_sets.clear()
         self.start(stack, change_set.wanted, change_set.kind)
 
-    def create(self, stack: Stack) -> None:
-        with self._lock:
-            if any(s.name == stack.name and not s.deleted for s in self.stacks.values()):
-                raise AlreadyExists(f"Stack [{stack.name}] already exists")
-            self.stacks[stack.id] = stack
-        self.start(stack, stack.wanted, "CREATE")
-
-    def update(self, stack: Stack, wanted: Wanted) -> None:
-        self._check_updatable(stack)
-        if not resolution.plan(stack, wanted, self.exports) and not resolution.changes_anything(
-            stack, wanted, self.exports
-        ):
-            raise ValidationError("No updates are to be performed.")
-        self.start(stack, wanted, "UPDATE")
-
     def start(self, stack: Stack, wanted: Wanted, kind: str) -> None:
         """Begin bringing *stack* to *wanted* in the background."""
         with self._lock:

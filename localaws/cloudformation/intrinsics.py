@@ -6,9 +6,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic
 from __future__ import annotations
 
 import base64
-import ipaddress
-import itertools
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +28,7 @@ ZONES = {
 
 _NO_VALUE = object()
 _SUB = re.compile(r"\$\{([^}]+)\}")
-_DYNAMIC = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^}]*)\}\}")
+_DYNAMIC = re.compile(r"\{\{resolve:ssm:([^}]*)\}\}")
 
 
 class Referable(Protocol):
@@ -148,37 +145,9 @@ class Resolver:
     def _split(self, argument: Any) -> list[str]:
         return str(self._resolve(argument[1])).split(argument[0])
 
-    def _find_in_map(self, argument: Any) -> Any:
-        name, *keys = (self._resolve(part) for part in argument[:3])
-        found: Any = (self.document.get("Mappings") or {}).get(name)
-        for key in keys:
-            if not isinstance(found, Mapping) or str(key) not in found:
-                options = argument[3] if len(argument) > 3 else {}
-                if "DefaultValue" in options:
-                    return self._resolve(options["DefaultValue"])
-                raise ValidationError(
-                    f"Template error: Unable to get mapping for {name}::{'::'.join(map(str, keys))}"
-                )
-            found = found[str(key)]
-        return found
-
     def _get_azs(self, argument: Any) -> list[str]:
         region = self._resolve(argument) or self.parameters["AWS::Region"]
         return [region + zone for zone in ZONES.get(region, "abc")]
-
-    def _cidr(self, argument: Any) -> Any:
-        block, count, bits = (self._resolve(part) for part in [*argument, 8][:3])
-        if UNKNOWN in str(block):
-            return UNKNOWN
-        network = ipaddress.ip_network(block)
-        parts = list(
-            itertools.islice(network.subnets(new_prefix=network.max_prefixlen - int(bits)), int(count))
-        )
-        if len(parts) < int(count):
-            raise ValidationError(
-                f"Template error: Fn::Cidr can't take {count} blocks of {bits} bits from {block}"
-            )
-        return [str(part) for part in parts]
 
     def _if(self, argument: Any) -> Any:
         return self._resolve(argument[1 if self.condition(argument[0]) else 2])
@@ -195,19 +164,13 @@ _FUNCTIONS: dict[str, Callable[[Resolver, Any], Any]] = {
     "Fn::Join": Resolver._join,
     "Fn::Select": Resolver._select,
     "Fn::Split": Resolver._split,
-    "Fn::FindInMap": Resolver._find_in_map,
     "Fn::GetAZs": Resolver._get_azs,
-    "Fn::Cidr": Resolver._cidr,
     "Fn::If": Resolver._if,
     "Fn::Equals": Resolver._equals,
     "Fn::ImportValue": lambda resolver, argument: resolver.imported(resolver._resolve(argument)),
     "Fn::Base64": lambda resolver, argument: base64.b64encode(
         str(resolver._resolve(argument)).encode()
     ).decode(),
-    "Fn::Length": lambda resolver, argument: len(resolver._resolve(argument)),
-    "Fn::And": lambda resolver, argument: all(map(resolver._resolve, argument)),
-    "Fn::Or": lambda resolver, argument: any(map(resolver._resolve, argument)),
-    "Fn::Not": lambda resolver, argument: not resolver._resolve(argument[0]),
 }
 
 
@@ -225,21 +188,9 @@ def dereferenced(node: Any, client: Callable[[str], Any]) -> Any:
     if isinstance(node, Mapping):
         return {key: dereferenced(value, client) for key, value in node.items()}
     if isinstance(node, str) and "{{resolve:" in node:
-        return _DYNAMIC.sub(lambda match: _dynamic(match[1], match[2], client), node)
+        return _DYNAMIC.sub(lambda match: _parameter(match[1], client), node)
     return node
 
 
-def _dynamic(kind: str, reference: str, client: Callable[[str], Any]) -> str:
-    if kind != "secretsmanager":
-        answer = client("ssm").get_parameter(Name=reference, WithDecryption=kind == "ssm-secure")
-        return str(answer["Parameter"]["Value"])
-    # an ARN has six colons of its own
-    fields = reference.split(":")
-    cut = 7 if reference.startswith("arn:") else 1
-    secret, rest = ":".join(fields[:cut]), [*fields[cut:], "", "", "", ""]
-    _, key, stage, version = rest[:4]  # the first says SecretString, the only one there is
-    wanted = {"VersionStage": stage, "VersionId": version}
-    value = client("secretsmanager").get_secret_value(
-        SecretId=secret, **{name: text for name, text in wanted.items() if text}
-    )["SecretString"]
-    return str(json.loads(value)[key]) if key else str(value)
+def _parameter(name: str, client: Callable[[str], Any]) -> str:
+    return str(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])

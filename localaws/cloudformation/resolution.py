@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import inproc
 from . import template
 from .changes import Change, difference
 from .errors import ValidationError
@@ -35,8 +34,6 @@ def resolver(
             imports.add(name)
         return known[name][1].value
 
-    declared = wanted.document.get("Parameters") or {}
-    values = {name: _parameter(stack, declared[name], value) for name, value in wanted.parameters.items()}
     pseudo: dict[str, Any] = {
         "AWS::AccountId": stack.place.account,
         "AWS::NotificationARNs": [],
@@ -47,15 +44,11 @@ def resolver(
         "AWS::URLSuffix": "amazonaws.com",
     }
     return Resolver(
-        wanted.document, pseudo | values, stack.resources if resources is None else resources, imported
+        wanted.document,
+        pseudo | wanted.parameters,
+        stack.resources if resources is None else resources,
+        imported,
     )
-
-
-def _parameter(stack: Stack, spec: Mapping[str, Any], value: str) -> Any:
-    if spec["Type"].startswith("AWS::SSM::Parameter::Value"):
-        ssm = inproc.client("ssm", stack.place.region, stack.place.account)
-        value = ssm.get_parameter(Name=value)["Parameter"]["Value"]
-    return template.split_list(value) if template.is_list(spec) else value
 
 
 def active(wanted: Wanted, using: Resolver) -> dict[str, Mapping[str, Any]]:

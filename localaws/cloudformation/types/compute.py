@@ -17,10 +17,9 @@ def _code(function: Resource) -> dict[str, Any]:
     """Return the function's code; a source written into the template becomes a zip."""
     code = dict(function.properties["Code"])
     if "ZipFile" in code:
-        name = "index.py" if str(function.properties.get("Runtime", "")).startswith("python") else "index.js"
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr(name, code["ZipFile"])
+            archive.writestr("index.py", code["ZipFile"])
         code["ZipFile"] = packed.getvalue()
     return code
 
@@ -38,9 +37,9 @@ def _create_function(function: Resource) -> None:
 
 
 def _update_function(function: Resource, old: Mapping[str, Any]) -> None:
-    if function.changed(old, "Code", "Architectures"):
+    if function.changed(old, "Code"):
         function.call("update_function_code", FunctionName=function.name, **_code(function))
-    configuration = set(function.properties) - {"Code", "Architectures", "PackageType", "Tags"}
+    configuration = set(function.properties) - {"Code", "Tags"}
     changed = [
         name for name in configuration if function.changed(old, name) and name not in function.type.settings
     ]
@@ -98,12 +97,10 @@ TYPES = (
         named="FunctionName",
         name_limit=64,
         settings={"ReservedConcurrentExecutions": _concurrency},
-        ignored=words("RuntimeManagementConfig RecursiveLoop"),
         update=_update_function,
         mutable=words(
-            "Architectures Code DeadLetterConfig Description Environment EphemeralStorage Handler KmsKeyArn "
-            "Layers LoggingConfig MemorySize Role Runtime SnapStart Timeout TracingConfig VpcConfig "
-            "ImageConfig FileSystemConfigs"
+            "Code DeadLetterConfig Description Environment Handler KmsKeyArn LoggingConfig MemorySize Role "
+            "Runtime Timeout TracingConfig VpcConfig"
         ),
         delete="delete_function",
         delete_with={"FunctionName": "{name}"},
@@ -115,7 +112,6 @@ TYPES = (
         create=_permit,
         delete="remove_permission",
         delete_with={"FunctionName": "FunctionName", "StatementId": "{id}"},
-        attributes={"Id": "{id}"},
     ),
     _lambda(
         name="AWS::Lambda::EventInvokeConfig",
@@ -130,11 +126,10 @@ TYPES = (
         create=_create_group,
         named="AutoScalingGroupName",
         settings={"Tags": _group_tags},
-        ignored=words("MetricsCollection NotificationConfigurations"),
         update=_update_group,
         mutable=words(
-            "AvailabilityZones Cooldown DesiredCapacity HealthCheckGracePeriod HealthCheckType "
-            "LaunchTemplate MaxSize MinSize VPCZoneIdentifier TerminationPolicies"
+            "DesiredCapacity HealthCheckGracePeriod HealthCheckType LaunchTemplate MaxSize MinSize "
+            "VPCZoneIdentifier"
         ),
         delete="delete_auto_scaling_group",
         delete_with={"AutoScalingGroupName": "{name}", "ForceDelete": True},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -65,11 +64,9 @@ _ATTRIBUTES = (
 _MODIFIABLE = words(
     "AllocatedStorage AutoMinorVersionUpgrade BackupRetentionPeriod CACertificateIdentifier "
     "CopyTagsToSnapshot DBInstanceClass DBParameterGroupName DeletionProtection EnableCloudwatchLogsExports "
-    "EnableIAMDatabaseAuthentication EnablePerformanceInsights EngineVersion Iops ManageMasterUserPassword "
-    "MasterUserPassword MasterUserSecret MaxAllocatedStorage MonitoringInterval MonitoringRoleArn MultiAZ "
-    "PerformanceInsightsKMSKeyId PerformanceInsightsRetentionPeriod PreferredBackupWindow "
-    "PreferredMaintenanceWindow PubliclyAccessible StorageThroughput StorageType VPCSecurityGroups "
-    "OptionGroupName DedicatedLogVolume DatabaseInsightsMode"
+    "EnableIAMDatabaseAuthentication EnablePerformanceInsights EngineVersion ManageMasterUserPassword "
+    "MasterUserSecret MaxAllocatedStorage MonitoringInterval MonitoringRoleArn MultiAZ "
+    "PerformanceInsightsKMSKeyId PubliclyAccessible StorageType VPCSecurityGroups"
 )
 
 
@@ -96,7 +93,7 @@ def _options(group: Resource) -> None:
 
 
 def _targets(group: Resource, verb: str) -> None:
-    databases = group.pick("DBInstanceIdentifiers", "DBClusterIdentifiers")
+    databases = group.pick("DBInstanceIdentifiers")
     proxy = group.properties["DBProxyName"]
     group.call(f"{verb}_db_proxy_targets", DBProxyName=proxy, TargetGroupName="default", **databases)
 
@@ -114,39 +111,9 @@ def _create_targets(group: Resource) -> None:
 # Secrets
 
 
-def _secret_value(secret: Resource) -> dict[str, Any]:
-    if "GenerateSecretString" not in secret.properties:
-        return secret.pick("SecretString")
-    wanted = dict(secret.properties["GenerateSecretString"])
-    frame, key = wanted.pop("SecretStringTemplate", None), wanted.pop("GenerateStringKey", None)
-    password = secret.call("get_random_password", **wanted)["RandomPassword"]
-    return {"SecretString": json.dumps({**json.loads(frame), key: password}) if frame else password}
-
-
-def _create_secret(secret: Resource) -> None:
-    plain = secret.pick("Description", "KmsKeyId", "ReplicaRegions")
-    tags = secret.tag_arguments("create_secret")
-    secret.adopt(secret.call("create_secret", Name=secret.name, **plain, **tags, **_secret_value(secret)))
-
-
 def _update_secret(secret: Resource, old: Mapping[str, Any]) -> None:
-    value = _secret_value(secret) if secret.changed(old, "SecretString", "GenerateSecretString") else {}
-    secret.call(
-        "update_secret", SecretId=secret.physical_id, **secret.pick("Description", "KmsKeyId"), **value
-    )
-    was, now = ({r["Region"]: r for r in p.get("ReplicaRegions") or []} for p in (old, secret.properties))
-    if added := [now[region] for region in now if region not in was]:
-        secret.call("replicate_secret_to_regions", SecretId=secret.physical_id, AddReplicaRegions=added)
-    if gone := sorted(was.keys() - now.keys()):
-        secret.call("remove_regions_from_replication", SecretId=secret.physical_id, RemoveReplicaRegions=gone)
-
-
-def _delete_secret(secret: Resource) -> None:
-    if regions := [replica["Region"] for replica in secret.properties.get("ReplicaRegions") or []]:
-        secret.call(
-            "remove_regions_from_replication", SecretId=secret.physical_id, RemoveReplicaRegions=regions
-        )
-    secret.call("delete_secret", SecretId=secret.physical_id, ForceDeleteWithoutRecovery=True)
+    changed = (name for name in ("Description", "KmsKeyId", "SecretString") if secret.changed(old, name))
+    secret.call("update_secret", SecretId=secret.physical_id, **secret.pick(*changed))
 
 
 def _keep(resource: Resource, _: Mapping[str, Any]) -> None:
@@ -162,7 +129,7 @@ TYPES = (
         name_limit=63,
         lower_case=True,
         rename={"VPCSecurityGroups": "VpcSecurityGroupIds"},
-        ignored=words("DeleteAutomatedBackups AllowMajorVersionUpgrade ApplyImmediately"),
+        ignored=words("DeleteAutomatedBackups AllowMajorVersionUpgrade"),
         update=_update_instance,
         mutable=_MODIFIABLE,
         delete="delete_db_instance",
@@ -181,7 +148,6 @@ TYPES = (
         update="modify_db_subnet_group",
         whole=True,
         delete="delete_db_subnet_group",
-        attributes={"DBSubnetGroupArn": "DBSubnetGroupArn"},
         tagged="DBSubnetGroupArn",
     ),
     _rds(
@@ -193,7 +159,6 @@ TYPES = (
         rename={"Family": "DBParameterGroupFamily"},
         settings={"Parameters": _parameters},
         delete="delete_db_parameter_group",
-        attributes=same("DBParameterGroupName"),
         tagged="DBParameterGroupArn",
     ),
     _rds(
@@ -223,7 +188,7 @@ TYPES = (
         update=_keep,
         mutable=words("Auth DebugLogging IdleClientTimeout RequireTLS RoleArn VpcSecurityGroupIds"),
         delete="delete_db_proxy",
-        attributes=same("DBProxyArn", "Endpoint", "VpcId"),
+        attributes=same("Endpoint"),
         tagged="DBProxyArn",
     ),
     _rds(
@@ -231,21 +196,19 @@ TYPES = (
         create=_create_targets,
         known=words("DBProxyName TargetGroupName"),
         update=lambda group, _: _create_targets(group),
-        mutable=words("ConnectionPoolConfigurationInfo DBInstanceIdentifiers DBClusterIdentifiers"),
+        mutable=words("ConnectionPoolConfigurationInfo DBInstanceIdentifiers"),
         delete=partial(_targets, verb="deregister"),
-        attributes={"TargetGroupArn": "{id}"},
     ),
     _secrets(
         name="AWS::SecretsManager::Secret",
-        create=_create_secret,
-        known=frozenset(),
+        create="create_secret",
         id="ARN",
         named="Name",
         name_limit=512,
         update=_update_secret,
-        mutable=words("Description KmsKeyId SecretString GenerateSecretString ReplicaRegions"),
-        delete=_delete_secret,
-        attributes={"Id": "{id}"},
+        mutable=words("Description KmsKeyId SecretString"),
+        delete="delete_secret",
+        delete_with={"SecretId": "{id}", "ForceDeleteWithoutRecovery": True},
         tagged="{id}",
     ),
     _secrets(
@@ -256,6 +219,5 @@ TYPES = (
         replace=words("SecretId"),
         delete="delete_resource_policy",
         delete_with={"SecretId": "SecretId"},
-        attributes={"Id": "{id}"},
     ),
 )

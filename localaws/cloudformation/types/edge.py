@@ -21,8 +21,8 @@ def _update_balancer(balancer: Resource, old: Mapping[str, Any]) -> None:
     where = {"LoadBalancerArn": balancer.physical_id}
     if balancer.changed(old, "SecurityGroups"):
         balancer.call("set_security_groups", **where, **balancer.pick("SecurityGroups"))
-    if balancer.changed(old, "Subnets", "SubnetMappings"):
-        balancer.call("set_subnets", **where, **balancer.pick("Subnets", "SubnetMappings"))
+    if balancer.changed(old, "Subnets"):
+        balancer.call("set_subnets", **where, **balancer.pick("Subnets"))
     if balancer.changed(old, "IpAddressType"):
         balancer.call("set_ip_address_type", **where, **balancer.pick("IpAddressType"))
 
@@ -57,18 +57,6 @@ def _put_waf_logging(logging: Resource, _: Mapping[str, Any] | None = None) -> N
 # Certificates, zones, records
 
 
-def _request(certificate: Resource) -> None:
-    names = (
-        "DomainName",
-        "SubjectAlternativeNames",
-        "ValidationMethod",
-        "KeyAlgorithm",
-        "CertificateAuthorityArn",
-    )
-    tags = certificate.tag_arguments("request_certificate")
-    certificate.adopt(certificate.call("request_certificate", **certificate.pick(*names), **tags))
-
-
 def _create_zone(zone: Resource) -> None:
     vpcs = [{"VPCId": v["VPCId"], "VPCRegion": v["VPCRegion"]} for v in zone.properties.get("VPCs") or []]
     first = {"VPC": vpcs[0]} if vpcs else {}
@@ -80,22 +68,15 @@ def _create_zone(zone: Resource) -> None:
         **first,
     )
     zone.physical_id = answer["HostedZone"]["Id"].split("/")[-1]
-    zone.answer = answer.get("DelegationSet") or {}
 
 
 def _record(action: str, record: Resource, _: Mapping[str, Any] | None = None) -> None:
-    apart = ("HostedZoneId", "HostedZoneName", "Comment")
-    content = {key: value for key, value in record.properties.items() if key not in apart}
-    if "ResourceRecords" in content:
-        content["ResourceRecords"] = [{"Value": value} for value in content["ResourceRecords"]]
-    if "AliasTarget" in content:
-        content["AliasTarget"] = {"EvaluateTargetHealth": False, **content["AliasTarget"]}
-    zone = record.properties.get("HostedZoneId")
-    if not zone:
-        zones = record.call("list_hosted_zones")["HostedZones"]
-        zone = next(found["Id"] for found in zones if found["Name"] == record.properties["HostedZoneName"])
+    content = {key: value for key, value in record.properties.items() if key != "HostedZoneId"}
+    content["AliasTarget"] = {"EvaluateTargetHealth": False, **content["AliasTarget"]}
     changes = [{"Action": action, "ResourceRecordSet": content}]
-    record.call("change_resource_record_sets", HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    record.call(
+        "change_resource_record_sets", **record.pick("HostedZoneId"), ChangeBatch={"Changes": changes}
+    )
     record.physical_id = record.properties["Name"]
 
 
@@ -109,9 +90,9 @@ TYPES = (
         name_limit=32,
         settings={"LoadBalancerAttributes": sets("modify_load_balancer_attributes", "Attributes")},
         update=_update_balancer,
-        mutable=words("SecurityGroups Subnets SubnetMappings IpAddressType"),
+        mutable=words("SecurityGroups Subnets IpAddressType"),
         delete="delete_load_balancer",
-        attributes=same("LoadBalancerArn", "DNSName", "SecurityGroups", "LoadBalancerName")
+        attributes=same("DNSName")
         | {"CanonicalHostedZoneID": "CanonicalHostedZoneId", "LoadBalancerFullName": _balancer_name},
         tagged="{id}",
     ),
@@ -124,7 +105,6 @@ TYPES = (
         update="modify_listener",
         whole=True,
         delete="delete_listener",
-        attributes=same("ListenerArn"),
     ),
     _waf(
         name="AWS::WAFv2::WebACL",
@@ -133,12 +113,9 @@ TYPES = (
         id="{name}|{Id}|{Scope}",
         named="Name",
         update=_update_acl,
-        mutable=words(
-            "DefaultAction Description Rules VisibilityConfig CustomResponseBodies CaptchaConfig "
-            "ChallengeConfig TokenDomains AssociationConfig"
-        ),
+        mutable=words("DefaultAction Description Rules VisibilityConfig"),
         delete=_delete_acl,
-        attributes={"Arn": "ARN", "Id": "Id", "LabelNamespace": "awswaf:{account}:webacl:{name}:"},
+        attributes={"Arn": "ARN"},
         tagged="ARN",
     ),
     _waf(
@@ -151,20 +128,17 @@ TYPES = (
         name="AWS::WAFv2::LoggingConfiguration",
         create=_put_waf_logging,
         update=_put_waf_logging,
-        mutable=words("LogDestinationConfigs LoggingFilter RedactedFields"),
+        mutable=words("LogDestinationConfigs RedactedFields"),
         delete="delete_logging_configuration",
         delete_with={"ResourceArn": "ResourceArn"},
     ),
     ResourceType(
         name="AWS::CertificateManager::Certificate",
         service="acm",
-        create=_request,
-        known=words(
-            "DomainName SubjectAlternativeNames ValidationMethod KeyAlgorithm CertificateAuthorityArn "
-            "DomainValidationOptions"
-        ),
+        create="request_certificate",
         id="CertificateArn",
-        ignored=words("CertificateTransparencyLoggingPreference"),
+        ignored=words("DomainValidationOptions"),
+        replace=words("DomainValidationOptions"),
         delete="delete_certificate",
         tagged="{id}",
     ),
@@ -175,13 +149,12 @@ TYPES = (
         ignored=words("HostedZoneTags HostedZoneConfig"),
         delete="delete_hosted_zone",
         delete_with={"Id": "{id}"},
-        attributes=same("NameServers") | {"Id": "{id}"},
     ),
     _route53(
         name="AWS::Route53::RecordSet",
         create=partial(_record, "CREATE"),
         update=partial(_record, "UPSERT"),
-        mutable=words("AliasTarget Comment HealthCheckId ResourceRecords TTL Weight Failover Region"),
+        mutable=words("AliasTarget"),
         delete=partial(_record, "DELETE"),
     ),
 )

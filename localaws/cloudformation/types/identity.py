@@ -12,15 +12,6 @@ _iam = partial(ResourceType, service="iam")
 _kms = partial(ResourceType, service="kms")
 
 
-def _inline(role: Resource, old: Mapping[str, Any]) -> None:
-    now = {policy["PolicyName"]: policy["PolicyDocument"] for policy in role.properties.get("Policies") or []}
-    for policy in old.get("Policies") or []:
-        if policy["PolicyName"] not in now:
-            role.call("delete_role_policy", RoleName=role.name, PolicyName=policy["PolicyName"])
-    for name, document in now.items():
-        role.call("put_role_policy", RoleName=role.name, PolicyName=name, PolicyDocument=document)
-
-
 def _managed(role: Resource, old: Mapping[str, Any]) -> None:
     gone, new = role.difference(old, "ManagedPolicyArns")
     for verb, arns in (("detach", gone), ("attach", new)):
@@ -29,9 +20,8 @@ def _managed(role: Resource, old: Mapping[str, Any]) -> None:
 
 
 def _create_role(role: Resource) -> None:
-    plain = role.pick("AssumeRolePolicyDocument", "Path", "Description", "MaxSessionDuration")
+    plain = role.pick("AssumeRolePolicyDocument", "Description")
     role.adopt(role.call("create_role", RoleName=role.name, **plain))
-    _inline(role, {})
     _managed(role, {})
 
 
@@ -39,17 +29,9 @@ def _update_role(role: Resource, old: Mapping[str, Any]) -> None:
     if role.changed(old, "AssumeRolePolicyDocument"):
         document = role.properties["AssumeRolePolicyDocument"]
         role.call("update_assume_role_policy", RoleName=role.name, PolicyDocument=document)
-    if role.changed(old, "Description", "MaxSessionDuration"):
-        role.call("update_role", RoleName=role.name, **role.pick("Description", "MaxSessionDuration"))
-    _inline(role, old)
+    if role.changed(old, "Description"):
+        role.call("update_role", RoleName=role.name, **role.pick("Description"))
     _managed(role, old)
-
-
-def _role_boundary(role: Resource) -> None:
-    if boundary := role.properties.get("PermissionsBoundary"):
-        role.call("put_role_permissions_boundary", RoleName=role.name, PermissionsBoundary=boundary)
-    else:
-        role.call("delete_role_permissions_boundary", RoleName=role.name)
 
 
 def _role_tags(role: Resource) -> None:
@@ -62,26 +44,9 @@ def _role_tags(role: Resource) -> None:
 
 
 def _delete_role(role: Resource) -> None:
-    for name in role.call("list_role_policies", RoleName=role.name)["PolicyNames"]:
-        role.call("delete_role_policy", RoleName=role.name, PolicyName=name)
     for policy in role.call("list_attached_role_policies", RoleName=role.name)["AttachedPolicies"]:
         role.call("detach_role_policy", RoleName=role.name, PolicyArn=policy["PolicyArn"])
     role.call("delete_role", RoleName=role.name)
-
-
-def _attach(policy: Resource, old: Mapping[str, Any]) -> None:
-    for name, kind in (("Roles", "role"), ("Users", "user"), ("Groups", "group")):
-        gone, new = policy.difference(old, name)
-        for verb, holders in (("detach", gone), ("attach", new)):
-            for holder in holders:
-                who = {f"{kind.title()}Name": holder}
-                policy.call(f"{verb}_{kind}_policy", PolicyArn=policy.physical_id, **who)
-
-
-def _create_managed(policy: Resource) -> None:
-    plain = policy.pick("PolicyDocument", "Path", "Description")
-    policy.adopt(policy.call("create_policy", PolicyName=policy.name, **plain))
-    _attach(policy, {})
 
 
 def _old_versions(policy: Resource) -> None:
@@ -90,22 +55,13 @@ def _old_versions(policy: Resource) -> None:
             policy.call("delete_policy_version", PolicyArn=policy.physical_id, VersionId=version["VersionId"])
 
 
-def _update_managed(policy: Resource, old: Mapping[str, Any]) -> None:
-    if policy.changed(old, "PolicyDocument"):
-        _old_versions(policy)
-        policy.call(
-            "create_policy_version",
-            PolicyArn=policy.physical_id,
-            PolicyDocument=policy.properties["PolicyDocument"],
-            SetAsDefault=True,
-        )
-    _attach(policy, old)
+def _update_managed(policy: Resource, _: Mapping[str, Any]) -> None:
+    _old_versions(policy)
+    arguments = {"PolicyArn": policy.physical_id, **policy.pick("PolicyDocument")}
+    policy.call("create_policy_version", **arguments, SetAsDefault=True)
 
 
 def _delete_managed(policy: Resource) -> None:
-    old, policy.properties = policy.properties, {}
-    _attach(policy, old)
-    policy.properties = old
     _old_versions(policy)
     policy.call("delete_policy", PolicyArn=policy.physical_id)
 
@@ -119,7 +75,7 @@ def _put_in_profile(profile: Resource, old: Mapping[str, Any]) -> None:
 
 def _create_profile(profile: Resource) -> None:
     name = {"InstanceProfileName": profile.name}
-    profile.adopt(profile.call("create_instance_profile", **name, **profile.pick("Path")))
+    profile.adopt(profile.call("create_instance_profile", **name))
     _put_in_profile(profile, {})
 
 
@@ -133,11 +89,6 @@ def _delete_profile(profile: Resource) -> None:
 def _rotation(key: Resource) -> None:
     wanted = str(key.properties.get("EnableKeyRotation", "")).lower() == "true"
     key.call("enable_key_rotation" if wanted else "disable_key_rotation", KeyId=key.physical_id)
-
-
-def _enabled(key: Resource) -> None:
-    wanted = str(key.properties.get("Enabled", "true")).lower() == "true"
-    key.call("enable_key" if wanted else "disable_key", KeyId=key.physical_id)
 
 
 def _update_key(key: Resource, old: Mapping[str, Any]) -> None:
@@ -160,33 +111,32 @@ TYPES = (
     _iam(
         name="AWS::IAM::Role",
         create=_create_role,
-        known=words("Path"),
+        known=frozenset(),
         answer="Role",
         named="RoleName",
         name_limit=64,
-        settings={"Tags": _role_tags, "PermissionsBoundary": _role_boundary},
+        settings={"Tags": _role_tags},
         update=_update_role,
-        mutable=words("AssumeRolePolicyDocument Description MaxSessionDuration Policies ManagedPolicyArns"),
+        mutable=words("AssumeRolePolicyDocument Description ManagedPolicyArns"),
         delete=_delete_role,
-        attributes=same("Arn", "RoleId"),
+        attributes=same("Arn"),
         tagged="{name}",
     ),
     _iam(
         name="AWS::IAM::ManagedPolicy",
-        create=_create_managed,
-        known=words("Path Description"),
+        create="create_policy",
+        rename={"ManagedPolicyName": "PolicyName"},
         answer="Policy",
         id="Arn",
         named="ManagedPolicyName",
         update=_update_managed,
-        mutable=words("PolicyDocument Roles Users Groups"),
+        mutable=words("PolicyDocument"),
         delete=_delete_managed,
-        attributes={"PolicyArn": "Arn", "PolicyId": "PolicyId"},
     ),
     _iam(
         name="AWS::IAM::InstanceProfile",
         create=_create_profile,
-        known=words("Path"),
+        known=frozenset(),
         answer="InstanceProfile",
         named="InstanceProfileName",
         update=_put_in_profile,
@@ -200,8 +150,8 @@ TYPES = (
         answer="KeyMetadata",
         id="KeyId",
         rename={"KeyPolicy": "Policy"},
-        settings={"EnableKeyRotation": _rotation, "Enabled": _enabled},
-        ignored=words("PendingWindowInDays RotationPeriodInDays"),
+        settings={"EnableKeyRotation": _rotation},
+        ignored=words("PendingWindowInDays"),
         update=_update_key,
         mutable=words("KeyPolicy Description"),
         delete=_delete_key,

@@ -44,42 +44,26 @@ def _delete_rule(rule: Resource) -> None:
     rule.call("delete_rule", Name=rule.name, **bus)
 
 
-def _create_bus_policy(policy: Resource) -> None:
-    statement = policy.properties.get("Statement")
+def _put_bus_policy(policy: Resource, _: Mapping[str, Any] | None = None) -> None:
     sid = policy.properties["StatementId"]
-    if isinstance(statement, Mapping):
-        document = {"Version": "2012-10-17", "Statement": [{"Sid": sid, **statement}]}
-        arguments: dict[str, Any] = {"Policy": document}
-    else:
-        arguments = {**policy.pick("Action", "Principal", "Condition"), "StatementId": sid}
-    policy.call("put_permission", **arguments, **policy.pick("EventBusName"))
+    statement = {"Sid": sid, **policy.properties["Statement"]}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    policy.call("put_permission", Policy=document, **policy.pick("EventBusName"))
     policy.physical_id = sid
 
 
-def _bus_policy(bus: Resource) -> None:
-    bus.call("put_permission", EventBusName=bus.name, **bus.pick("Policy"))
+def _create_topic(topic: Resource) -> None:
+    topic.adopt(topic.call("create_topic", Name=topic.name, **topic.tag_arguments("create_topic")))
+    _topic_attributes(topic)
 
 
 def _topic_attributes(topic: Resource, old: Mapping[str, Any] | None = None) -> None:
     for name in topic.properties.keys() | (old or {}).keys():
-        if name not in _TOPIC_APART and topic.changed(old or {}, name):
+        if name not in ("TopicName", "Tags") and topic.changed(old or {}, name):
             value = _text(topic.properties.get(name, ""))
             topic.call(
                 "set_topic_attributes", TopicArn=topic.physical_id, AttributeName=name, AttributeValue=value
             )
-
-
-def _create_topic(topic: Resource) -> None:
-    first = {"FifoTopic": "true"} if topic.properties.get("FifoTopic") in (True, "true") else None
-    topic.adopt(
-        topic.call("create_topic", Name=topic.name, Attributes=first, **topic.tag_arguments("create_topic"))
-    )
-    _topic_attributes(topic)
-    for subscription in topic.properties.get("Subscription") or []:
-        topic.call("subscribe", TopicArn=topic.physical_id, **subscription)
-
-
-_TOPIC_APART = words("TopicName Tags FifoTopic Subscription")
 
 
 def _policy_on(operation: str, holders: str, argument: str, policy: Resource, _: Any = None) -> None:
@@ -96,31 +80,6 @@ def _policy_on(operation: str, holders: str, argument: str, policy: Resource, _:
 def _remove_queue_policy(policy: Resource) -> None:
     for queue in policy.properties["Queues"]:
         policy.call("set_queue_attributes", QueueUrl=queue, Attributes={"Policy": ""})
-
-
-def _subscription_attributes(subscription: Resource) -> dict[str, str]:
-    apart = {"TopicArn", "Protocol", "Endpoint", "Region"}
-    return {name: _text(value) for name, value in subscription.properties.items() if name not in apart}
-
-
-def _subscribe(subscription: Resource) -> None:
-    answer = subscription.call(
-        "subscribe",
-        **subscription.pick("TopicArn", "Protocol", "Endpoint"),
-        Attributes=_subscription_attributes(subscription),
-        ReturnSubscriptionArn=True,
-    )
-    subscription.physical_id = answer["SubscriptionArn"]
-
-
-def _update_subscription(subscription: Resource, _: Mapping[str, Any]) -> None:
-    for name, value in _subscription_attributes(subscription).items():
-        arguments = {
-            "SubscriptionArn": subscription.physical_id,
-            "AttributeName": name,
-            "AttributeValue": value,
-        }
-        subscription.call("set_subscription_attributes", **arguments)
 
 
 def _queue_attributes(queue: Resource) -> dict[str, str]:
@@ -143,17 +102,16 @@ TYPES = (
         name="AWS::Events::EventBus",
         create="create_event_bus",
         named="Name",
-        settings={"Policy": _bus_policy},
         delete="delete_event_bus",
-        attributes={"Arn": "EventBusArn", "Name": "{name}"},
+        attributes={"Arn": "EventBusArn"},
         tagged="EventBusArn",
     ),
     _events(
         name="AWS::Events::EventBusPolicy",
-        create=_create_bus_policy,
+        create=_put_bus_policy,
         known=words("EventBusName StatementId"),
-        update=lambda policy, _: _create_bus_policy(policy),
-        mutable=words("Statement Action Principal Condition"),
+        update=_put_bus_policy,
+        mutable=words("Statement"),
         delete="remove_permission",
     ),
     _events(
@@ -169,17 +127,13 @@ TYPES = (
     _sns(
         name="AWS::SNS::Topic",
         create=_create_topic,
-        known=words("FifoTopic Subscription"),
+        known=frozenset(),
         id="TopicArn",
         named="TopicName",
         update=_topic_attributes,
-        mutable=words(
-            "DisplayName KmsMasterKeyId SignatureVersion TracingConfig DeliveryStatusLogging "
-            "DataProtectionPolicy ArchivePolicy"
-        ),
+        mutable=words("DisplayName KmsMasterKeyId"),
         delete="delete_topic",
         delete_with={"TopicArn": "{id}"},
-        attributes={"TopicArn": "{id}", "TopicName": "{name}"},
         tagged="{id}",
     ),
     _sns(
@@ -188,41 +142,27 @@ TYPES = (
         known=frozenset(),
         update=partial(_policy_on, "set_topic_attributes", "Topics", "TopicArn"),
         mutable=words("PolicyDocument Topics"),
-        attributes={"Id": "{id}"},
     ),
     _sns(
         name="AWS::SNS::Subscription",
-        create=_subscribe,
-        known=words("TopicArn Protocol Endpoint"),
-        update=_update_subscription,
-        mutable=words(
-            "DeliveryPolicy FilterPolicy FilterPolicyScope RawMessageDelivery RedrivePolicy "
-            "SubscriptionRoleArn"
-        ),
+        create="subscribe",
+        constants={"ReturnSubscriptionArn": True},
+        id="SubscriptionArn",
         delete="unsubscribe",
         delete_with={"SubscriptionArn": "{id}"},
-        attributes={"Arn": "{id}"},
     ),
     _sqs(
         name="AWS::SQS::Queue",
         create=_create_queue,
-        known=words("FifoQueue DeduplicationScope FifoThroughputLimit"),
+        known=frozenset(),
         id="QueueUrl",
         named="QueueName",
         name_limit=80,
         update=_update_queue,
-        mutable=words(
-            "DelaySeconds KmsMasterKeyId KmsDataKeyReusePeriodSeconds MaximumMessageSize "
-            "MessageRetentionPeriod ReceiveMessageWaitTimeSeconds RedrivePolicy RedriveAllowPolicy "
-            "SqsManagedSseEnabled VisibilityTimeout ContentBasedDeduplication"
-        ),
+        mutable=words("DelaySeconds KmsMasterKeyId MessageRetentionPeriod VisibilityTimeout"),
         delete="delete_queue",
         delete_with={"QueueUrl": "{id}"},
-        attributes={
-            "Arn": "arn:aws:sqs:{region}:{account}:{name}",
-            "QueueName": "{name}",
-            "QueueUrl": "{id}",
-        },
+        attributes={"Arn": "arn:aws:sqs:{region}:{account}:{name}", "QueueName": "{name}"},
         tagged="{id}",
     ),
     _sqs(
@@ -232,6 +172,5 @@ TYPES = (
         update=partial(_policy_on, "set_queue_attributes", "Queues", "QueueUrl"),
         mutable=words("PolicyDocument Queues"),
         delete=_remove_queue_policy,
-        attributes={"Id": "{id}"},
     ),
 )

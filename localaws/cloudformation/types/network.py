@@ -120,15 +120,6 @@ def _create_flow_log(log: Resource) -> None:
     log.physical_id = answer["FlowLogIds"][0]
 
 
-def _endpoint(name: str, endpoint: Resource) -> Any:
-    found = endpoint.call("describe_vpc_endpoints", VpcEndpointIds=[endpoint.physical_id])["VpcEndpoints"][0]
-    if name == "DnsEntries":
-        return [
-            f"{entry.get('HostedZoneId', '')}:{entry['DnsName']}" for entry in found.get("DnsEntries", [])
-        ]
-    return found.get(name, [])
-
-
 def _update_endpoint(endpoint: Resource, old: Mapping[str, Any]) -> None:
     arguments = endpoint.pick("PolicyDocument", "PrivateDnsEnabled")
     for name in ("RouteTableIds", "SubnetIds", "SecurityGroupIds"):
@@ -157,7 +148,7 @@ TYPES = (
             "EnableDnsSupport": _boxed("modify_vpc_attribute", "EnableDnsSupport"),
             "EnableDnsHostnames": _boxed("modify_vpc_attribute", "EnableDnsHostnames"),
         },
-        attributes=same("VpcId", "CidrBlock") | {"DefaultSecurityGroup": _default_security_group},
+        attributes=same("CidrBlock") | {"DefaultSecurityGroup": _default_security_group},
         tagged="{id}",
         tag_kind="vpc",
     ),
@@ -168,7 +159,6 @@ TYPES = (
         id="SubnetId",
         delete="delete_subnet",
         settings={"MapPublicIpOnLaunch": _boxed("modify_subnet_attribute", "MapPublicIpOnLaunch")},
-        attributes=same("SubnetId", "VpcId", "AvailabilityZone", "CidrBlock"),
         tagged="{id}",
         tag_kind="subnet",
     ),
@@ -178,7 +168,6 @@ TYPES = (
         answer="InternetGateway",
         id="InternetGatewayId",
         delete="delete_internet_gateway",
-        attributes=same("InternetGatewayId"),
         tagged="{id}",
         tag_kind="internet-gateway",
     ),
@@ -188,7 +177,6 @@ TYPES = (
         answer="VpnGateway",
         id="VpnGatewayId",
         delete="delete_vpn_gateway",
-        attributes=same("VPNGatewayId"),
         tagged="{id}",
         tag_kind="vpn-gateway",
     ),
@@ -199,7 +187,7 @@ TYPES = (
         id="PublicIp",
         delete="release_address",
         delete_with={"AllocationId": "AllocationId"},
-        attributes=same("AllocationId", "PublicIp"),
+        attributes=same("AllocationId"),
         tagged="AllocationId",
         tag_kind="elastic-ip",
     ),
@@ -209,7 +197,6 @@ TYPES = (
         answer="NatGateway",
         id="NatGatewayId",
         delete="delete_nat_gateway",
-        attributes=same("NatGatewayId"),
         tagged="{id}",
         tag_kind="natgateway",
     ),
@@ -219,7 +206,6 @@ TYPES = (
         answer="RouteTable",
         id="RouteTableId",
         delete="delete_route_table",
-        attributes=same("RouteTableId"),
         tagged="{id}",
         tag_kind="route-table",
     ),
@@ -236,14 +222,12 @@ TYPES = (
         create="associate_route_table",
         id="AssociationId",
         delete="disassociate_route_table",
-        attributes={"Id": "{id}"},
     ),
     _ec2(
         name="AWS::EC2::FlowLog",
         create=_create_flow_log,
         delete="delete_flow_logs",
         delete_with={"FlowLogIds": ["{id}"]},
-        attributes={"Id": "{id}"},
         tagged="{id}",
         tag_kind="vpc-flow-log",
     ),
@@ -257,7 +241,7 @@ TYPES = (
         mutable=words("SecurityGroupIngress SecurityGroupEgress"),
         delete="delete_security_group",
         delete_with={"GroupId": "{id}"},
-        attributes=same("GroupId", "VpcId") | {"Id": "{id}"},
+        attributes=same("GroupId"),
         tagged="{id}",
         tag_kind="security-group",
     ),
@@ -265,13 +249,11 @@ TYPES = (
         name="AWS::EC2::SecurityGroupIngress",
         create=partial(_create_rule, "ingress"),
         delete=partial(_delete_rule, "ingress"),
-        attributes={"Id": "{id}"},
     ),
     _ec2(
         name="AWS::EC2::SecurityGroupEgress",
         create=partial(_create_rule, "egress"),
         delete=partial(_delete_rule, "egress"),
-        attributes={"Id": "{id}"},
     ),
     _ec2(
         name="AWS::EC2::VPCEndpoint",
@@ -282,11 +264,6 @@ TYPES = (
         mutable=words("PolicyDocument PrivateDnsEnabled RouteTableIds SubnetIds SecurityGroupIds"),
         delete="delete_vpc_endpoints",
         delete_with={"VpcEndpointIds": ["{id}"]},
-        attributes={
-            "Id": "{id}",
-            "DnsEntries": partial(_endpoint, "DnsEntries"),
-            "NetworkInterfaceIds": partial(_endpoint, "NetworkInterfaceIds"),
-        },
         tagged="{id}",
         tag_kind="vpc-endpoint",
     ),
@@ -295,10 +272,8 @@ TYPES = (
         create="create_vpc_peering_connection",
         answer="VpcPeeringConnection",
         id="VpcPeeringConnectionId",
-        ignored=words("PeerRoleArn"),
         delete="delete_vpc_peering_connection",
         delete_with={"VpcPeeringConnectionId": "{id}"},
-        attributes={"Id": "{id}"},
         tagged="{id}",
         tag_kind="vpc-peering-connection",
     ),
@@ -308,7 +283,6 @@ TYPES = (
         answer="TransitGatewayVpcAttachment",
         id="TransitGatewayAttachmentId",
         delete="delete_transit_gateway_vpc_attachment",
-        attributes={"Id": "{id}"},
         tagged="{id}",
         tag_kind="transit-gateway-attachment",
     ),
@@ -319,10 +293,10 @@ TYPES = (
         id="LaunchTemplateId",
         named="LaunchTemplateName",
         update=_update_template,
-        mutable=words("LaunchTemplateData VersionDescription TagSpecifications"),
+        mutable=words("LaunchTemplateData TagSpecifications"),
         delete="delete_launch_template",
         delete_with={"LaunchTemplateId": "{id}"},
-        attributes=same("LaunchTemplateId", "LatestVersionNumber", "DefaultVersionNumber"),
+        attributes=same("LatestVersionNumber"),
     ),
     _ec2(
         name="AWS::EC2::Volume",
@@ -332,7 +306,6 @@ TYPES = (
         delete="delete_volume",
         snapshot=lambda volume: volume.call("create_snapshot", VolumeId=volume.physical_id),
         deletion_policy="Snapshot",
-        attributes=same("VolumeId"),
         tagged="{id}",
         tag_kind="volume",
     ),

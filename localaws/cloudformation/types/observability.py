@@ -26,7 +26,6 @@ TYPES = (
         settings={
             "RetentionInDays": sets("put_retention_policy", "retentionInDays", "delete_retention_policy")
         },
-        ignored=words("LogGroupClass DataProtectionPolicy DeletionProtectionEnabled"),
         delete="delete_log_group",
         attributes={"Arn": "arn:aws:logs:{region}:{account}:log-group:{name}:*"},
         tagged="arn:aws:logs:{region}:{account}:log-group:{name}",

@@ -80,8 +80,8 @@ class Stacks:
         }
 
     def physical_id(self, name: str, logical_id: str) -> str:
-        found = self.api.describe_stack_resource(StackName=name, LogicalResourceId=logical_id)
-        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+        found = self.api.describe_stack_resources(StackName=name, LogicalResourceId=logical_id)
+        return str(found["StackResources"][0]["PhysicalResourceId"])
 
     def clear(self) -> None:
         for name in reversed(self.made):  # importers before exporters

@@ -32,8 +32,9 @@ def _template(log: str, **properties: Any) -> dict[str, Any]:
     allow = {"Effect": "Allow", "Action": "ssm:PutParameter", "Resource": "*"}
     role = {
         "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
-        "Policies": [{"PolicyName": "p", "PolicyDocument": {"Version": "2012-10-17", "Statement": [allow]}}],
+        "ManagedPolicyArns": [{"Ref": "Policy"}],
     }
+    policy = {"PolicyDocument": {"Version": "2012-10-17", "Statement": [allow]}}
     function = {
         "Runtime": "python3.13",
         "Handler": "index.handler",
@@ -44,6 +45,7 @@ def _template(log: str, **properties: Any) -> dict[str, Any]:
     given = {"ServiceToken": {"Fn::GetAtt": "Function.Arn"}, "Log": log, "Number": 3, **properties}
     return {
         "Resources": {
+            "Policy": {"Type": "AWS::IAM::ManagedPolicy", "Properties": policy},
             "Role": {"Type": "AWS::IAM::Role", "Properties": role},
             "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
             "It": {"Type": "Custom::Thing", "Properties": given},
