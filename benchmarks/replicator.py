@@ -41,7 +41,6 @@ FOLDER = 500
 """Secrets in one folder."""
 SEEDERS = 16
 PAGE = 100
-VAULT_PAGE = 10_000
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "benchmark", "AWS_SECRET_ACCESS_KEY": "benchmark"}
 CONNECTION = "bench-connection"
 

@@ -76,7 +76,7 @@ def _service(environ: dict[str, Any]) -> str:
     return scope[3] if len(scope) > 3 else ""
 
 
-def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database | None = None) -> None:
+def run(home: Path, port: int, database: Database | None) -> None:
     """Serve until SIGTERM, SIGINT or the parent's end; *port* 0 takes a free one."""
     _end_with_parent()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -104,8 +104,8 @@ def run(home: Path, port: int = 0, host: str = "127.0.0.1", database: Database |
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     recorded = RequestLog(application, home / "requests.jsonl")
-    server = make_server(host, port, recorded, threaded=True, request_handler=MotoRequestHandler)
-    endpoint = f"http://{host}:{server.server_port}"
+    server = make_server("127.0.0.1", port, recorded, threaded=True, request_handler=MotoRequestHandler)
+    endpoint = f"http://127.0.0.1:{server.server_port}"
     with ExitStack() as closing:
         for part in _install(Settings(home, endpoint, database)):
             if hasattr(part, "close"):

@@ -12,12 +12,9 @@ https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/command-options-specific.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from troposphere import AWSHelperFn
 from troposphere.elasticbeanstalk import OptionSetting as _OptionSetting
-
-CHECKED = date(2026, 11, 23)
 
 
 class UnknownOption(ValueError):

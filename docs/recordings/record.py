@@ -18,7 +18,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
 
@@ -48,7 +48,6 @@ class Session:
     environment: Mapping[str, str]
     instead: Mapping[str, str]
     """What is written instead of addresses and directories that differ from one recording to the next."""
-    casts: list[str] = field(default_factory=list)
 
     def record(
         self, name: str, command: str, answers: Sequence[tuple[str, str]] = (), status: int = 0

@@ -30,11 +30,6 @@ def function(name: str) -> Sub:
     return _arn("lambda", f"function:{name}")
 
 
-def event_bus(name: str) -> Sub:
-    """Return the ARN of an event bus."""
-    return _arn("events", f"event-bus/{name}")
-
-
 def rule(name: str, *, bus: str | None = None) -> Sub:
     """Return the ARN of an EventBridge rule, on the default bus or on *bus*."""
     return _arn("events", f"rule/{bus}/{name}" if bus else f"rule/{name}")
