@@ -184,13 +184,6 @@ def _ssm(call: Call) -> list[str]:
     return [call.arn(str(name).lstrip("/"), "parameter/") for name in names if name]
 
 
-def _scheduler(call: Call) -> list[str]:
-    group = call.params.get("GroupName") or "default"
-    if "Schedule" in call.operation and "Group" not in call.operation and "Name" in call.params:
-        return [call.arn(f"{group}/{call.params['Name']}", "schedule/")]
-    return [call.arn(call.params["Name"], "schedule-group/")] if "Name" in call.params else []
-
-
 def _elasticbeanstalk(call: Call) -> list[str]:
     application = call.params.get("ApplicationName")
     if "EnvironmentName" in call.params:
@@ -218,7 +211,6 @@ _RESOURCES: dict[str, Callable[[Call], list[str]]] = {
     "cloudwatch": _named(AlarmName="alarm:"),
     "ec2": _named(GroupId="security-group/", SubnetId="subnet/", InstanceId="instance/", VpcId="vpc/"),
     "ssm": _ssm,
-    "scheduler": _scheduler,
     "elasticbeanstalk": _elasticbeanstalk,
     "rds": _named(
         DBInstanceIdentifier="db:",

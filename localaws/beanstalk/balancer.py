@@ -2,7 +2,7 @@
 
 An environment's target is switched by a flag file that nginx looks at for every request, not by a reload: a
 reload closes idle keep-alive connections, and a client that is just sending on one loses that request. So
-nginx is reloaded only when an environment comes, goes, or swaps its CNAME.
+nginx is reloaded only when an environment comes or goes.
 """
 
 from __future__ import annotations

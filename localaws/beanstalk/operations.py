@@ -43,13 +43,6 @@ class Operations(Observations):
         application.description, application.updated = self._text("Description"), now()
         return ActionResult({"Application": application.description_of()})
 
-    def update_application_resource_lifecycle(self) -> ActionResult:
-        application = self._application()
-        application.lifecycle |= self._get_param("ResourceLifecycleConfig") or {}
-        return ActionResult(
-            {"ApplicationName": application.name, "ResourceLifecycleConfig": application.lifecycle}
-        )
-
     def delete_application(self) -> EmptyResult:
         application = self._application()
         live = self._backend.live(application)
@@ -200,29 +193,10 @@ class Operations(Observations):
             self._say("Environment update completed successfully.", environment)
         return ActionResult(environment.description_of())
 
-    def restart_app_server(self) -> EmptyResult:
-        """A new instance with the same version takes over, so no request is lost here either."""
-        self.rollouts.update(self._backend, self._ready(), self.request, lambda: None, "application version")
-        return EmptyResult()
-
-    rebuild_environment = restart_app_server
-
     def terminate_environment(self) -> ActionResult:
         environment = self._environment()
         self.rollouts.terminate(self._backend, environment, self.request)
         return ActionResult(environment.description_of())
-
-    def abort_environment_update(self) -> EmptyResult:
-        environment = self._environment()
-        environment.aborted.set()
-        self._say("Environment update is aborting.", environment)
-        return EmptyResult()
-
-    def swap_environment_cnam_es(self) -> EmptyResult:  # moto's spelling of SwapEnvironmentCNAMEs
-        one, other = self._environment("Source"), self._environment("Destination")
-        self.rollouts.swap(one, other)
-        self._say(f"Completed swapping CNAMEs for environments '{one.name}' and '{other.name}'.", one)
-        return EmptyResult()
 
     def describe_environment_resources(self) -> ActionResult:
         environment = self._environment()

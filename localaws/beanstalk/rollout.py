@@ -88,15 +88,6 @@ class Rollouts:
         environment.aborted.set()
         return self._spawn(work, backend, environment, request)
 
-    def swap(self, one: Environment, other: Environment) -> None:
-        one.port, other.port = other.port, one.port
-        fronts = [
-            listeners.front(each, each.options, secure_targets=each.instance.secure)
-            for each in (one, other)
-            if each.instance
-        ]
-        self._balancers.put(*fronts)
-
     def _spawn(
         self, work: Callable[[Say], None], backend: Beanstalk, environment: Environment, request: str
     ) -> threading.Thread:

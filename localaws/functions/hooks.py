@@ -100,7 +100,6 @@ def _version(function: LambdaFunction) -> str:
 def _function(function: LambdaFunction) -> Function:
     logging = _kept(function).get("LoggingConfig") or {}
     invoking = function.event_invoke_config[-1].config if function.event_invoke_config else {}
-    destinations = invoking.get("DestinationConfig") or {}
     configuration = Configuration(
         name=function.function_name,
         arn=function.function_arn,
@@ -124,8 +123,6 @@ def _function(function: LambdaFunction) -> Function:
         retries=int(invoking.get("MaximumRetryAttempts", 2)),
         maximum_age=int(invoking.get("MaximumEventAgeInSeconds", 21600)),
         dead_letters=(_kept(function).get("DeadLetterConfig") or {}).get("TargetArn"),
-        on_failure=(destinations.get("OnFailure") or {}).get("Destination"),
-        on_success=(destinations.get("OnSuccess") or {}).get("Destination"),
     )
 
 

@@ -9,7 +9,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -45,8 +44,6 @@ class Function:
     """Seconds an asynchronous event may wait."""
     dead_letters: str | None = None
     """ARN of a queue or topic."""
-    on_failure: str | None = None
-    on_success: str | None = None
 
 
 LookUp = Callable[[], Function | None]
@@ -159,7 +156,7 @@ class Invoker:
                 report = self.invoke(function, event)
             except ThrottledError:
                 if time.monotonic() - received > function.maximum_age:
-                    self._lost(function, event, None, attempts, "EventAgeExceeded")
+                    self._lost(function, event, "EventAgeExceeded")
                     return
                 self._closed.wait(0.2)
                 continue
@@ -168,66 +165,26 @@ class Invoker:
                 return
             attempts += 1
             if not report.outcome.failed:
-                self._send(
-                    function, function.on_success, _record(function, event, report, attempts, "Success")
-                )
                 return
             if attempts > function.retries:
-                self._lost(function, event, report, attempts, "RetriesExhausted")
+                self._lost(function, event, json.loads(report.outcome.payload).get("errorMessage", ""))
                 return
             self._closed.wait(RETRY_SECONDS[attempts - 1])
 
-    def _lost(
-        self, function: Function, event: Event, report: Report | None, attempts: int, condition: str
-    ) -> None:
-        self._send(function, function.on_failure, _record(function, event, report, attempts, condition))
-        error = json.loads(report.outcome.payload).get("errorMessage", "") if report else condition
-        attributes = {"RequestID": event.request_id, "ErrorCode": "200", "ErrorMessage": error[:1024]}
-        self._send(function, function.dead_letters, event.payload.decode(), attributes)
-
-    def _send(
-        self, function: Function, target: str | None, body: str, attributes: dict[str, str] | None = None
-    ) -> None:
-        """Send with the function's own role, which needs the right to."""
+    def _lost(self, function: Function, event: Event, error: str) -> None:
+        """Send to the dead letters, with the function's own role, which needs the right to."""
+        target = function.dead_letters
         if not target:
             return
+        attributes = {"RequestID": event.request_id, "ErrorCode": "200", "ErrorMessage": error[:1024]}
         try:
-            failed = target != function.on_success
-            kind = f"Lambda Function Invocation Result - {'Failure' if failed else 'Success'}"
             clients = partial(
                 self._session(function).client, region=function.configuration.region, endpoint=self._endpoint
             )
-            send(clients, target, body, attributes=attributes, event=("lambda", kind))
-        except (ClientError, NotTrustedError, LookupError) as error:
-            self._note(function, f"(not delivered to {target}: {error})")
+            send(clients, target, event.payload.decode(), attributes=attributes)
+        except (ClientError, NotTrustedError, LookupError) as error_of_sending:
+            self._note(function, f"(not delivered to {target}: {error_of_sending})")
 
     def _note(self, function: Function, line: str) -> None:
         with (self._home / f"{function.configuration.name}.log").open("a") as file:
             file.write(line + "\n")
-
-
-def _record(function: Function, event: Event, report: Report | None, attempts: int, condition: str) -> str:
-    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
-    failed = {"functionError": "Unhandled"} if report and report.outcome.failed else {}
-    answered = {
-        "responseContext": {
-            "statusCode": 200,
-            "executedVersion": function.configuration.version,
-            **failed,
-        },
-        "responsePayload": json.loads(report.outcome.payload) if report and report.outcome.payload else None,
-    }
-    return json.dumps(
-        {
-            "version": "1.0",
-            "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}",
-            "requestContext": {
-                "requestId": event.request_id,
-                "functionArn": f"{function.configuration.arn}:{function.configuration.version}",
-                "condition": condition,
-                "approximateInvokeCount": attempts,
-            },
-            "requestPayload": json.loads(event.payload),
-            **(answered if report else {}),
-        }
-    )

@@ -1,4 +1,4 @@
-"""What moto lacks or gets wrong in Secrets Manager, STS, EventBridge and Scheduler."""
+"""What moto lacks or gets wrong in Secrets Manager, STS and EventBridge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def install(settings: Settings) -> None:
     """Correct moto's services in this process, and start firing schedules."""
     secretsmanager.install()
     sts.install(settings.home)
-    events.install(settings.home, settings.endpoint, _stop)
+    events.install(settings.home, _stop)
 
 
 def close() -> None:

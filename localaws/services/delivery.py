@@ -1,4 +1,4 @@
-"""Putting a message where an ARN points: what Lambda, EventBridge and Scheduler do with destinations."""
+"""Putting a message where an ARN points: what Lambda and EventBridge do with targets and dead letters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ ACTIONS = {
     "lambda": "lambda:InvokeFunction",
     "sqs": "sqs:SendMessage",
     "sns": "sns:Publish",
-    "events": "events:PutEvents",
 }
 """What a policy must allow so that a message can be put into a resource of that service."""
 
@@ -23,17 +22,14 @@ def send(
     body: str,
     *,
     attributes: Mapping[str, str] | None = None,
-    group: str | None = None,
-    event: tuple[str, str] = ("", ""),
 ) -> None:
-    """Put *body* into the function, queue, topic or bus *target*.
+    """Put *body* into the function, queue or topic *target*; *attributes* go with a message.
 
-    *attributes* go with a message, *group* is a FIFO queue's message group, *event* the source and detail
-    type for a bus. Raises ClientError as the target's service does, LookupError for a target of another kind.
+    Raises ClientError as the target's service does, LookupError for a target of another kind.
     """
     service, name = target.split(":")[2], target.rpartition(":")[2]
     if service not in ACTIONS:
-        raise LookupError(f"{target}: the local AWS delivers to functions, queues, topics and buses only")
+        raise LookupError(f"{target}: the local AWS delivers to functions, queues and topics only")
     client = clients(service)
     typed = {
         key: {"DataType": "Number" if value.isdigit() else "String", "StringValue": value}
@@ -43,11 +39,6 @@ def send(
         client.invoke(FunctionName=target, InvocationType="Event", Payload=body)
     elif service == "sqs":
         url = f"{client.meta.endpoint_url}/{target.split(':')[4]}/{name}"
-        more = {"MessageGroupId": group} if group else {}
-        client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=typed, **more)
-    elif service == "sns":
-        client.publish(TopicArn=target, Message=body, MessageAttributes=typed)
+        client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=typed)
     else:
-        source, kind = event
-        entry = {"Source": source, "DetailType": kind, "Detail": body, "EventBusName": target}
-        client.put_events(Entries=[entry])
+        client.publish(TopicArn=target, Message=body, MessageAttributes=typed)

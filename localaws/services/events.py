@@ -1,7 +1,7 @@
 """EventBridge: rules deliver to functions, queues and topics, if those let them; `rate` schedules fire.
 
-Schedules, EventBridge's and Scheduler's, are followed by the real clock, to the second, from the moment they
-are first seen. Those with `cron` and `at` never fire here.
+Schedules are followed by the real clock, to the second, from the moment they are first seen. Those with
+`cron` never fire here.
 """
 
 from __future__ import annotations
@@ -21,19 +21,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.events.models import Rule, events_backends
-from moto.events.utils import EventTemplateParser
-from moto.scheduler.models import scheduler_backends
 
-from ..authorization import NotTrustedError, assume_role, may_call
+from ..authorization import may_call
 from ..inproc import client
 from .delivery import ACTIONS, Clients, send
 
 DELIVERED_HERE = ("lambda", "sns", "sqs")
-UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-"""Scheduler takes seconds here, for tests: AWS's shortest period is a minute."""
+UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
-def install(home: Path, endpoint: str, stop: threading.Event) -> None:
+def install(home: Path, stop: threading.Event) -> None:
     """Correct rules and start following schedules until *stop*."""
     failures = home / "undelivered.log"
     original = Rule.send_to_targets
@@ -50,7 +47,7 @@ def install(home: Path, endpoint: str, stop: threading.Event) -> None:
         original(others, original_event, transform_input)
 
     Rule.send_to_targets = send_to_targets  # type: ignore[method-assign]  # a hook
-    threading.Thread(target=_follow_schedules, args=(failures, endpoint, stop), daemon=True).start()
+    threading.Thread(target=_follow_schedules, args=(failures, stop), daemon=True).start()
 
 
 def deliver(rule: Rule, event: Any, failures: Path) -> None:
@@ -59,10 +56,8 @@ def deliver(rule: Rule, event: Any, failures: Path) -> None:
     for target in rule.targets:
         arn = target["Arn"]
         if arn.split(":")[2] in DELIVERED_HERE:
-            body = _input(target, event)
-            group = target.get("SqsParameters", {}).get("MessageGroupId")
             allowed = may_call("events.amazonaws.com", ACTIONS[arn.split(":")[2]], arn, rule.arn)
-            _attempt(clients, target, body, failures, allowed=allowed, group=group)
+            _attempt(clients, target, _envelope(event), failures, allowed=allowed)
 
 
 def _attempt(
@@ -71,15 +66,13 @@ def _attempt(
     body: str,
     failures: Path,
     *,
-    allowed: bool = True,
-    group: str | None = None,
-    event: tuple[str, str] = ("", ""),
+    allowed: bool,
 ) -> None:
     """Send, else put the message into the target's dead-letter queue and note why."""
     try:
         if not allowed:
             raise LookupError("the target's policy does not allow the service to send to it")  # noqa: TRY301
-        send(clients, target["Arn"], body, group=group, event=event)
+        send(clients, target["Arn"], body)
     except (ClientError, LookupError) as error:
         with failures.open("a") as file:
             file.write(f"{datetime.now(UTC).isoformat()} {target['Arn']}: {error}\n")
@@ -94,64 +87,42 @@ def _attempt(
                 )
 
 
-def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
-    """What the target gets: the event, a part of it, a constant, or what its transformer makes of it."""
+def _envelope(event: dict[str, Any]) -> str:
     moment = event["time"]
     if isinstance(moment, int | float):
         moment = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    envelope = {name: value for name, value in event.items() if name != "ingestion-time"} | {"time": moment}
-    if "Input" in target:
-        return str(target["Input"])
-    if transformer := target.get("InputTransformer"):
-        whole: Any = {**envelope, "ingestion-time": event.get("ingestion-time", 0)}
-        template, paths = transformer["InputTemplate"], transformer.get("InputPathsMap", {})
-        return json.dumps(EventTemplateParser.parse(template, paths, whole))
-    if path := target.get("InputPath"):
-        for name in path.split(".")[1:]:
-            envelope = envelope[name]
-    return json.dumps(envelope)
+    return json.dumps(
+        {name: value for name, value in event.items() if name != "ingestion-time"} | {"time": moment}
+    )
 
 
 def seconds_of(expression: str | None) -> int | None:
     """Return the period of `rate(5 minutes)`; None for any other expression."""
-    found = re.fullmatch(r"rate\((\d+) (second|minute|hour|day)s?\)", expression or "")
+    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression or "")
     return int(found[1]) * UNITS[found[2]] if found else None
 
 
-def _follow_schedules(failures: Path, endpoint: str, stop: threading.Event) -> None:
+def _follow_schedules(failures: Path, stop: threading.Event) -> None:
     due: dict[tuple[str, str], float] = {}
     while not stop.wait(0.5):
-        for arn, expression, fire in list(_schedules(failures, endpoint)):
-            period = seconds_of(expression)
+        for rule in list(_schedules()):
+            period = seconds_of(rule.scheduled_expression)
             if period is None:
                 continue
-            now = time.monotonic()
-            if now >= due.setdefault((arn, expression), now + period):
-                due[arn, expression] = now + period
-                fire()
+            now, key = time.monotonic(), (rule.arn, str(rule.scheduled_expression))
+            if now >= due.setdefault(key, now + period):
+                due[key] = now + period
+                _fire_rule(rule, failures)
 
 
-def _schedules(failures: Path, endpoint: str) -> Iterator[tuple[str, str, Any]]:
-    """Yield ARN, expression and action of every enabled schedule."""
+def _schedules() -> Iterator[Rule]:
+    """Yield every enabled rule with a schedule."""
     for regions in list(events_backends.values()):
         for backend in list(regions.values()):
             for bus in list(backend.event_buses.values()):
                 for rule in list(bus.rules.values()):
                     if rule.scheduled_expression and rule.state == "ENABLED":
-                        yield (
-                            rule.arn,
-                            rule.scheduled_expression,
-                            functools.partial(_fire_rule, rule, failures),
-                        )
-    for schedulers in list(scheduler_backends.values()):
-        for region, scheduler in list(schedulers.items()):
-            for group in list(scheduler.schedule_groups.values()):
-                for schedule in list(group.schedules.values()):
-                    if schedule.state == "ENABLED":
-                        fire = functools.partial(
-                            _fire_schedule, schedule.target, group.arn, region, failures, endpoint
-                        )
-                        yield schedule.arn, schedule.schedule_expression, fire
+                        yield rule
 
 
 def _fire_rule(rule: Rule, failures: Path) -> None:
@@ -167,20 +138,3 @@ def _fire_rule(rule: Rule, failures: Path) -> None:
         "detail": {},
     }
     deliver(rule, event, failures)
-
-
-def _fire_schedule(
-    target: dict[str, Any], group_arn: str, region: str, failures: Path, endpoint: str
-) -> None:
-    """Scheduler acts with the rights of the role it is given."""
-    try:
-        session = assume_role(target["RoleArn"], "scheduler.amazonaws.com", "scheduler", region, group_arn)
-    except NotTrustedError as error:
-        with failures.open("a") as file:
-            file.write(f"{datetime.now(UTC).isoformat()} {target['Arn']}: {error}\n")
-        return
-    clients = functools.partial(session.client, region=region, endpoint=endpoint)
-    bus = target.get("EventBridgeParameters") or {}
-    group = (target.get("SqsParameters") or {}).get("MessageGroupId")
-    event = (bus.get("Source", ""), bus.get("DetailType", ""))
-    _attempt(clients, target, target.get("Input") or "{}", failures, group=group, event=event)

@@ -115,12 +115,6 @@ SCOPED = [
         {"ApplicationName": "other"},
         *("AccessDenied", 403),
     ),
-    (
-        *("scheduler", "create_schedule_group", "schedule-group/mine"),
-        {"Name": "mine"},
-        {"Name": "other"},
-        *("AccessDeniedException", 403),
-    ),
 ]
 
 

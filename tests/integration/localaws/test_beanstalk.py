@@ -446,20 +446,6 @@ def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> No
         get()
 
 
-def test_restarting_the_app_server_replaces_its_processes(aws: Aws) -> None:
-    aws.create("restart-app", aws.version("r1", bundle("r1")), {})
-    client = aws.client("elasticbeanstalk")
-
-    def instance() -> str:
-        resources = client.describe_environment_resources(EnvironmentName="restart-app")
-        return str(resources["EnvironmentResources"]["Instances"][0]["Id"])
-
-    before = instance()
-    client.restart_app_server(EnvironmentName="restart-app")
-    assert aws.ready("restart-app")["Health"] == "Green"
-    assert instance() != before
-
-
 def test_an_environment_without_a_version_runs_the_sample_application(aws: Aws) -> None:
     client = aws.client("elasticbeanstalk")
     client.create_application(ApplicationName="empty")
@@ -486,29 +472,6 @@ def test_termination_removes_the_rule_and_the_target_group(aws: Aws, shared: Sha
     aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="second-app")
     until(lambda: aws.describe("second-app")["Status"] == "Terminated")
     assert made() == before
-
-
-def test_swapping_cnames_exchanges_what_two_environments_serve(aws: Aws) -> None:
-    one = aws.create("swap-one", aws.version("s1", bundle("s1")), {})
-    two = aws.create("swap-two", aws.version("s2", bundle("s2")), {})
-    aws.client("elasticbeanstalk").swap_environment_cnames(
-        SourceEnvironmentName="swap-one", DestinationEnvironmentName="swap-two"
-    )
-    assert aws.describe("swap-one")["CNAME"] == two["CNAME"]
-    until(lambda: requests.get(f"http://{one['CNAME']}/", timeout=10).json()["version"] == "s2")
-    assert requests.get(f"http://{two['CNAME']}/", timeout=10).json()["version"] == "s1"
-
-
-def test_an_update_can_be_aborted(aws: Aws) -> None:
-    made = aws.create("abort-app", aws.version("a1", bundle("a1")), {})
-    never = "import time\ntime.sleep(3600)\n"
-    aws.version("a2", bundle("a2", "application.py", **{"application.py": never}))
-    client = aws.client("elasticbeanstalk")
-    client.update_environment(EnvironmentName="abort-app", VersionLabel="a2")
-    client.abort_environment_update(EnvironmentName="abort-app")
-    after = aws.ready("abort-app")
-    assert (after["VersionLabel"], after["CNAME"]) == ("a1", made["CNAME"])
-    assert "aborted" in aws.errors("abort-app")
 
 
 def test_a_killed_server_leaves_no_process(tmp_path: Path) -> None:

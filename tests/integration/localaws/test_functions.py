@@ -383,25 +383,6 @@ def test_dead_letters_need_the_roles_right_to_send(create: Create, local_aws: Lo
     assert "sqs:sendmessage" in function.log_file.read_text().lower()
 
 
-def test_a_destination_gets_the_record_of_an_invocation(create: Create, local_aws: LocalAws, queue: str):
-    """Retries as configured; event, answer and error in the record."""
-    role = new_role(local_aws)
-    allow(local_aws, role, {"Action": "sqs:SendMessage", "Resource": queue})
-    function = create(role=role)
-    local_aws.client("lambda").put_function_event_invoke_config(
-        FunctionName=function.name,
-        MaximumRetryAttempts=0,
-        DestinationConfig={"OnFailure": {"Destination": queue}, "OnSuccess": {"Destination": queue}},
-    )
-    function.send("fail")
-    record = json.loads(received(local_aws, queue)["Body"])
-    assert record["requestContext"]["condition"] == "RetriesExhausted"
-    assert record["requestContext"]["approximateInvokeCount"] == 1
-    assert record["requestPayload"] == {"do": "fail"}
-    assert record["responseContext"]["functionError"] == "Unhandled"
-    assert record["responsePayload"]["errorMessage"] == "as asked"
-
-
 # --- logs, metrics, processes -------------------------------------------------------------------------------
 
 

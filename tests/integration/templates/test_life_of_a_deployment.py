@@ -382,7 +382,6 @@ NAMED: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
     ("rds", "describe_db_subnet_groups", "DBSubnetGroups[].DBSubnetGroupName", {}),
     ("rds", "describe_event_subscriptions", "EventSubscriptionsList[].CustSubscriptionId", {}),
     ("s3", "list_buckets", "Buckets[].Name", {}),
-    ("scheduler", "list_schedules", "Schedules[].Name", {}),
     ("secretsmanager", "list_secrets", "SecretList[].Name", {}),
     ("sns", "list_topics", "Topics[].TopicArn", {}),
     ("sqs", "list_queues", "QueueUrls[]", {}),
