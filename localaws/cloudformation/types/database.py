@@ -179,6 +179,7 @@ TYPES = (
         update=_keep,
         mutable=words("Enabled EventCategories SnsTopicArn SourceIds SourceType"),
         delete="delete_event_subscription",
+        tagged="arn:aws:rds:{region}:{account}:es:{name}",
     ),
     _rds(
         name="AWS::RDS::DBProxy",

@@ -19,6 +19,7 @@ import pytest
 
 from beanvault import placeholder, traces
 from beanvault.aws import Aws
+from beanvault.changes import Replacement
 from beanvault.deploy import Work, deploy, destroy
 from beanvault.errors import Refused
 from beanvault.stack import Outcome, Result
@@ -349,7 +350,7 @@ def test_tags_change_in_place(account: Account) -> None:
         changes = {"tags": tags, "database": {**CHANGES[TRIAL]["database"], **database}}
         results = deploy(account.work(account.deployment(TRIAL, {**CHANGES[TRIAL], **changes})))
         assert _outcomes(results) == {Outcome.UPDATED}
-        assert [str(c) for r in results for c in r.changes if c.endangers_data] == []
+        assert [str(c) for r in results for c in r.changes if c.replacement is Replacement.YES] == []
         assert _tags(account, TRIAL) == before | tags
 
 
