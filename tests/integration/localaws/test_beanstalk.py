@@ -6,25 +6,21 @@ import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from demo.servers.authority import Authority, KeyPair
+from demo.servers.localaws import LocalAws
 from tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[3]
@@ -62,30 +58,17 @@ def processes_below(directory: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Aws:
-    """A running local AWS."""
+    """A running local AWS, and what its load balancers are trusted by."""
 
-    process: subprocess.Popen[str]
-    endpoint: str
-    home: Path
+    server: LocalAws
     ca: Path
 
     @property
     def environ(self) -> dict[str, str]:
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "AKIALOCALOPERATOR000",
-            "AWS_SECRET_ACCESS_KEY": "operator",
-            "AWS_DEFAULT_REGION": REGION,
-        }
+        return {**self.server.environment(), "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION}
 
     def client(self, service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]  # the service's name is no literal here
-            service,
-            region_name=REGION,
-            endpoint_url=self.endpoint,
-            aws_access_key_id="AKIALOCALOPERATOR000",
-            aws_secret_access_key="operator",
-        )
+        return self.server.client(service, REGION)
 
     def version(self, label: str, bundle: bytes) -> str:
         eb = self.client("elasticbeanstalk")
@@ -155,39 +138,6 @@ def bundle(version: str, without: str = "", **changed: str) -> bytes:
     return made.getvalue()
 
 
-def start(home: Path, ca: Path) -> Aws:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "localaws", "--home", str(home)],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    return Aws(process, json.loads(process.stdout.readline())["endpoint"], home, ca)
-
-
-def certificate() -> tuple[bytes, bytes]:
-    """A certificate for localhost and its key, in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return made.public_bytes(serialization.Encoding.PEM), key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
 @dataclass(frozen=True)
 class Shared:
     """A shared load balancer, a role, and the options of an environment that uses them."""
@@ -197,11 +147,13 @@ class Shared:
     options: dict[str, dict[str, str]]
 
 
-def share(aws: Aws, pem: bytes, key: bytes) -> Shared:
+def share(aws: Aws, pair: KeyPair) -> Shared:
     ec2, elb, iam = aws.client("ec2"), aws.client("elbv2"), aws.client("iam")
     subnets = [each["SubnetId"] for each in ec2.describe_subnets()["Subnets"]][:2]
     arn = elb.create_load_balancer(Name="demo-edge", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    imported = aws.client("acm").import_certificate(Certificate=pem, PrivateKey=key)["CertificateArn"]
+    imported = aws.client("acm").import_certificate(
+        Certificate=pair.certificate.read_bytes(), PrivateKey=pair.key.read_bytes()
+    )["CertificateArn"]
     listener = elb.create_listener(
         LoadBalancerArn=arn,
         Port=443,
@@ -246,24 +198,16 @@ def share(aws: Aws, pem: bytes, key: bytes) -> Shared:
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    pem, _ = CERTIFICATE
-    home = tmp_path_factory.mktemp("aws")
-    ca = tmp_path_factory.mktemp("ca") / "ca.pem"
-    ca.write_bytes(pem)
-    running = start(home, ca)
-    yield running
-    running.process.terminate()
-    running.process.wait(30)
-    assert not processes_below(home)
-
-
-CERTIFICATE = certificate()
+def aws(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Aws]:
+    server = LocalAws.start(tmp_path_factory.mktemp("aws"))
+    yield Aws(server, authority.ca_file)
+    server.stop()
+    assert not processes_below(server.home)
 
 
 @pytest.fixture(scope="module")
-def shared(aws: Aws) -> Shared:
-    return share(aws, *CERTIFICATE)
+def shared(aws: Aws, authority: Authority) -> Shared:
+    return share(aws, authority.issue("load-balancer"))
 
 
 @pytest.fixture(scope="module")
@@ -317,7 +261,7 @@ def test_the_app_has_its_instance_profiles_credentials(aws: Aws, environment: di
     sts = boto3.client(
         "sts",
         region_name=REGION,
-        endpoint_url=aws.endpoint,
+        endpoint_url=aws.server.endpoint,
         aws_access_key_id=told["AccessKeyId"],
         aws_secret_access_key=told["SecretAccessKey"],
         aws_session_token=told["Token"],
@@ -475,13 +419,14 @@ def test_termination_removes_the_rule_and_the_target_group(aws: Aws, shared: Sha
 
 
 def test_a_killed_server_leaves_no_process(tmp_path: Path) -> None:
-    running = start(tmp_path / "home", tmp_path)
+    server = LocalAws.start(tmp_path)
+    running = Aws(server, tmp_path)
     try:
         running.create("killed-app", running.version("k1", bundle("k1")), {})
-        lines = "\n".join(processes_below(running.home))
+        lines = "\n".join(processes_below(server.home))
         assert "gunicorn" in lines
         assert lines.count("nginx") >= 2
     finally:
-        running.process.send_signal(signal.SIGKILL)
-        running.process.wait()
-    until(lambda: not processes_below(running.home), seconds=20)
+        server.process.popen.kill()
+        server.stop()
+    until(lambda: not processes_below(server.home), seconds=20)
