@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from cfn_tools import load_yaml
 
 from . import changes
-from .aws import code
+from .aws import BUSY_CODES, code
 from .changes import Change
 from .errors import Refused, TimedOut
 from .stack import Outcome, Resource, Result, Stack, StackError, event_of, first_failures, name_of
@@ -155,8 +155,8 @@ class Stacks:
             return described
         if described["StackStatus"].endswith("_IN_PROGRESS"):
             self.ui.step(f"{name} is {described['StackStatus']}: waiting for that to end")
-            status = self._watch(described["StackId"], self._newest_event(name))
-            return None if status == "DELETE_COMPLETE" else self.describe(name)
+            self._wait(described["StackId"])
+            return self.describe(name)
         return described
 
     def _discard_left_overs(self, name: str) -> None:
@@ -266,25 +266,43 @@ class Stacks:
             causes,
         )
 
-    def _watch(self, stack_id: str, seen: str | None, told: list[StackEvent] | None = None) -> str:
-        """Report events after *seen* until the stack is at rest; return its status then."""
-        # Right after a change was asked for, the old status may still be answered: an event has to come
-        # first.
-        moved = told is None
+    def _wait(self, stack_id: str) -> None:
+        """Report events until nothing is under way in the stack."""
+        seen = self._newest_event(stack_id)
         for _ in attempts(self.clock, STACK_SECONDS):
             described = self.describe(stack_id)
-            status = "DELETE_COMPLETE" if described is None else described["StackStatus"]
-            for event in self._events_after(stack_id, seen):
+            for event in self._news(stack_id, seen):
                 self.ui.event(name_of(stack_id), event)
-                seen, moved = event.id, True
-                if told is not None:
-                    told.append(event)
-            if described is None or (moved and not status.endswith("_IN_PROGRESS")):
-                return str(status)
-        raise TimedOut(
-            f"{stack_id} is still under way after {STACK_SECONDS // 60} min",
-            "run the same command again: it goes on waiting",
-        )
+                seen = event.id
+            if described is None or not described["StackStatus"].endswith("_IN_PROGRESS"):
+                return
+        raise _too_long(stack_id)
+
+    def _watch(self, stack_id: str, seen: str | None, told: list[StackEvent]) -> str:
+        """Add events after *seen* to *told* until one says that the stack is at rest; return its status.
+
+        Only an event tells: right after a change was asked for, DescribeStacks may still answer the status
+        that the stack had before, and a status read between two events is older than the second one.
+        """
+        for _ in attempts(self.clock, STACK_SECONDS):
+            for event in self._news(stack_id, seen):
+                self.ui.event(name_of(stack_id), event)
+                seen = event.id
+                told.append(event)
+                if event.physical_id == stack_id and not event.status.endswith("_IN_PROGRESS"):
+                    return event.status
+            if self.describe(stack_id) is None:
+                return "DELETE_COMPLETE"
+        raise _too_long(stack_id)
+
+    def _news(self, stack_id: str, seen: str | None) -> Sequence[StackEvent]:
+        """Return the events newer than *seen*; none while AWS is too busy, as the next look has them."""
+        try:
+            return self._events_after(stack_id, seen)
+        except ClientError as error:
+            if code(error) not in BUSY_CODES:
+                raise
+            return ()
 
     def _events_after(self, stack: str, seen: str | None) -> Sequence[StackEvent]:
         """Return the events newer than *seen*, oldest first."""
@@ -317,3 +335,10 @@ class Stacks:
 
     def _result(self, name: str, outcome: Outcome, planned: tuple[Change, ...], begin: float) -> Result:
         return Result(name, outcome, planned, self.outputs(name), self.clock.now() - begin)
+
+
+def _too_long(stack_id: str) -> TimedOut:
+    return TimedOut(
+        f"{name_of(stack_id)} is still under way after {STACK_SECONDS // 60} min",
+        "run the same command again: it goes on waiting",
+    )

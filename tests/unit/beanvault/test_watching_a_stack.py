@@ -1,0 +1,130 @@
+"""When a change to a stack counts as over, against CloudFormation's answers in an order that it may give."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from beanvault.stack import Outcome, Stack, StackError, Template
+from beanvault.stacks import Stacks
+from beanvault.ui import Silent
+from beanvault.waiting import Clock
+
+STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop-data/1"
+CHANGE_SET = "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/beanvault-1/1"
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+class Answers:
+    """CloudFormation's answers, one a request, in order."""
+
+    def __init__(self) -> None:
+        self.client = boto3.client(
+            "cloudformation", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+        self.stubber = Stubber(self.client)
+        self.stacks = Stacks(self.client, Silent(agrees=True), Clock(lambda: 0.0, lambda _: None))
+
+    def add(self, operation: str, **answer: Any) -> None:
+        self.stubber.add_response(operation, answer)
+
+    def status(self, status: str) -> None:
+        self.add(
+            "describe_stacks",
+            Stacks=[{"StackId": STACK, "StackName": "shop-data", "CreationTime": NOW, "StackStatus": status}],
+        )
+
+    def events(self, *statuses: str) -> None:
+        """The stack's own events, oldest first, between those of a resource."""
+        own = [_event(f"stack-{n}-{status}", STACK, status) for n, status in enumerate(statuses)]
+        self.add("describe_stack_events", StackEvents=own[::-1])
+
+    def until_the_change_set_is_executed(self, status: str, *history: str) -> None:
+        self.status(status)
+        self.add("list_change_sets", Summaries=[])
+        self.add("create_change_set", Id=CHANGE_SET)
+        self.add("describe_change_set", Status="CREATE_COMPLETE")
+        self.add("describe_change_set", Status="CREATE_COMPLETE", Changes=[])
+        self.events(*history)
+        self.add("execute_change_set")
+        self.status(status)
+
+
+def _event(event_id: str, physical_id: str, status: str) -> dict[str, Any]:
+    return {
+        "EventId": event_id,
+        "StackId": STACK,
+        "StackName": "shop-data",
+        "Timestamp": NOW,
+        "LogicalResourceId": "shop-data",
+        "PhysicalResourceId": physical_id,
+        "ResourceType": "AWS::CloudFormation::Stack",
+        "ResourceStatus": status,
+    }
+
+
+@pytest.fixture
+def answers() -> Iterator[Answers]:
+    made = Answers()
+    with made.stubber:
+        yield made
+    made.stubber.assert_no_pending_responses()
+
+
+DEPLOYED = Stack("shop-data", Template("{}"))
+
+
+def test_an_update_is_over_when_an_event_says_so_whatever_status_the_stack_still_shows(
+    answers: Answers,
+) -> None:
+    """The start's event comes while the status is still the one from before."""
+    before = ("CREATE_COMPLETE",)
+    answers.until_the_change_set_is_executed("CREATE_COMPLETE", *before)
+    answers.events(*before, "UPDATE_IN_PROGRESS")
+    answers.status("CREATE_COMPLETE")
+    answers.events(*before, "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE")
+    with pytest.raises(StackError, match="shop-data ended as UPDATE_ROLLBACK_COMPLETE"):
+        answers.stacks.deploy(DEPLOYED)
+
+
+def test_a_deletion_is_over_when_an_event_says_so(answers: Answers) -> None:
+    answers.status("CREATE_COMPLETE")
+    answers.events("CREATE_COMPLETE")
+    answers.add("delete_stack")
+    answers.events("CREATE_COMPLETE", "DELETE_IN_PROGRESS")
+    answers.status("CREATE_COMPLETE")
+    answers.events("CREATE_COMPLETE", "DELETE_IN_PROGRESS", "DELETE_COMPLETE")
+    assert answers.stacks.delete("shop-data").outcome is Outcome.DELETED
+
+
+def test_events_that_aws_is_too_busy_to_tell_are_asked_for_again(answers: Answers) -> None:
+    answers.until_the_change_set_is_executed("CREATE_COMPLETE", "CREATE_COMPLETE")
+    answers.stubber.add_client_error("describe_stack_events", "Throttling", "Rate exceeded")
+    answers.status("UPDATE_IN_PROGRESS")
+    answers.events("CREATE_COMPLETE", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    answers.status("UPDATE_COMPLETE")
+    answers.status("UPDATE_COMPLETE")
+    assert answers.stacks.deploy(DEPLOYED).outcome is Outcome.UPDATED
+
+
+def test_a_roll_back_that_failed_is_continued_before_anything_else(answers: Answers) -> None:
+    history = ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED")
+    answers.status("UPDATE_ROLLBACK_FAILED")
+    answers.events(*history)
+    answers.add("continue_update_rollback")
+    failed = _event("resource", "shop-database", "UPDATE_FAILED") | {
+        "LogicalResourceId": "Database",
+        "ResourceType": "AWS::RDS::DBInstance",
+        "ResourceStatusReason": "the snapshot is gone",
+    }
+    own = [_event(f"stack-{n}-{status}", STACK, status) for n, status in enumerate(history)]
+    last = _event("last", STACK, "UPDATE_ROLLBACK_FAILED")
+    answers.add("describe_stack_events", StackEvents=[last, failed, *own[::-1]])
+    with pytest.raises(StackError, match=r"UPDATE_ROLLBACK_FAILED: Database .*the snapshot is gone") as told:
+        answers.stacks.deploy(DEPLOYED)
+    assert "run the same command again" in told.value.remedy
