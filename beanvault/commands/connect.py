@@ -39,6 +39,6 @@ def command(context: Context, file: TextIO, no_test: bool) -> None:
         connection.store(context.aws, name, text)
         context.say(f"{name} is written, and not tried")
         return
-    function = Function(context.aws, context.deployment.function_name)
+    function = Function(context.aws, context.deployment.function_name, context.terminal())
     connection.replace(context.aws, name, text, function)
     context.say(f"{name} is written; {function.name} logged in to Vault with it")

@@ -33,7 +33,7 @@ Examples:
 @pass_context
 def command(context: Context, sources: tuple[str, ...], dry_run: bool, local: bool, as_json: bool) -> int:
     """Move Secrets Manager towards Vault now, wholly or for some paths."""
-    function = Function(context.aws, context.deployment.function_name)
+    function = Function(context.aws, context.deployment.function_name, context.terminal())
     if not dry_run and not local:
         counts = function.replicate(sources)
         if as_json:

@@ -24,7 +24,7 @@ def command(context: Context, aws_only: bool, as_json: bool) -> int:
 
     The function compares them, by a dry run: it is what reaches Vault.
     """
-    function = Function(context.aws, context.deployment.function_name)
+    function = Function(context.aws, context.deployment.function_name, context.terminal())
     config = function.config()
     report = None if aws_only else function.dry_run()
     lines = status.lines(context.aws, config.prefix, config.owner, report)

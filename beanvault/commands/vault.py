@@ -145,7 +145,7 @@ def init(
         click.echo(text)
         return
     name = deployment.connection_secret
-    function = Function(context.aws, deployment.function_name)
+    function = Function(context.aws, deployment.function_name, context.terminal())
     connection.replace(context.aws, name, text, function)
     context.say(f"{name} is written; {function.name} logged in with it. Next: beanvault rotate")
 

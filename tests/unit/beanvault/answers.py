@@ -1,0 +1,51 @@
+"""AWS's answers, played by a session without a network: everything else of the SDK is the real one."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSResponse
+
+from beanvault.aws import Aws
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service that speaks JSON answers."""
+
+    body: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+    error: str = ""
+    """The code of a refusal."""
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **_: Any) -> Iterable[bytes]:
+        yield self.read()
+
+
+def playing(**operations: list[Answer | Exception]) -> Aws:
+    """Return a session that answers each operation (`lambda_Invoke=[…]`) with its list, in order."""
+    session = boto3.session.Session(
+        aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-central-1"
+    )
+
+    def player(answers: list[Answer | Exception]) -> Any:
+        def play(request: Any, **_: Any) -> AWSResponse:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            headers = {"x-amzn-ErrorType": answer.error} if answer.error else {}
+            return AWSResponse(request.url, answer.status, headers, _Raw(json.dumps(answer.body).encode()))
+
+        return play
+
+    for name, answers in operations.items():
+        service, _, operation = name.partition("_")
+        session.events.register(f"before-send.{service.replace('__', '-')}.{operation}", player(answers))
+    return Aws(session)
