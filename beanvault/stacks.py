@@ -65,6 +65,20 @@ class Stacks:
         described = self.describe(name) or {}
         return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs") or ()}
 
+    def settled(self, name: str) -> Mapping[str, Any] | None:
+        """Return the stack once nothing is under way; an earlier run may have been interrupted.
+
+        :raises TimedOut: it is still under way after two hours
+        """
+        described = self.describe(name)
+        if described is None or described["StackStatus"] == "REVIEW_IN_PROGRESS":
+            return described
+        if described["StackStatus"].endswith("_IN_PROGRESS"):
+            self.ui.step(f"{name} is {described['StackStatus']}: waiting for that to end")
+            self._wait(described["StackId"])
+            return self.describe(name)
+        return described
+
     def deploy(self, stack: Stack, *, plan_only: bool = False) -> Result:
         """Create *stack*, or update it to its template, and wait until that is done.
 
@@ -97,7 +111,7 @@ class Stacks:
         :raises StackError: something couldn't be deleted; the error names it
         """
         begin = self.clock.now()
-        described = self._settled(name)
+        described = self.settled(name)
         if described is None:
             return Result(name, Outcome.ABSENT)
         self._delete(described)
@@ -126,7 +140,7 @@ class Stacks:
 
     def _ready(self, name: str, *, plan_only: bool) -> str | None:
         """Bring the stack to a state that can be changed; return its status, or nothing to create it."""
-        described = self._settled(name)
+        described = self.settled(name)
         if described is None:
             return None
         status: str = described["StackStatus"]
@@ -147,17 +161,6 @@ class Stacks:
             self._follow(described["StackId"], seen, wanted=frozenset({"UPDATE_ROLLBACK_COMPLETE"}))
         self._discard_left_overs(name)
         return None if status == "REVIEW_IN_PROGRESS" else status
-
-    def _settled(self, name: str) -> Mapping[str, Any] | None:
-        """Return the stack once nothing is under way; an earlier run may have been interrupted."""
-        described = self.describe(name)
-        if described is None or described["StackStatus"] == "REVIEW_IN_PROGRESS":
-            return described
-        if described["StackStatus"].endswith("_IN_PROGRESS"):
-            self.ui.step(f"{name} is {described['StackStatus']}: waiting for that to end")
-            self._wait(described["StackId"])
-            return self.describe(name)
-        return described
 
     def _discard_left_overs(self, name: str) -> None:
         pages = self.client.get_paginator("list_change_sets").paginate(StackName=name)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 
+from beanvault.aws import Aws
+from beanvault.deploy import Work, deploy
 from beanvault.stack import Outcome, Stack, StackError, Template
 from beanvault.stacks import Stacks
 from beanvault.ui import Silent
 from beanvault.waiting import Clock
+from templates.deployment_file import read
 
-STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop-data/1"
+ROOT = Path(__file__).resolve().parents[3]
+NAME = "beanvault-dev-environment"
+STACK = f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{NAME}/1"
 CHANGE_SET = "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/beanvault-1/1"
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -36,7 +42,7 @@ class Answers:
     def status(self, status: str) -> None:
         self.add(
             "describe_stacks",
-            Stacks=[{"StackId": STACK, "StackName": "shop-data", "CreationTime": NOW, "StackStatus": status}],
+            Stacks=[{"StackId": STACK, "StackName": NAME, "CreationTime": NOW, "StackStatus": status}],
         )
 
     def events(self, *statuses: str) -> None:
@@ -59,9 +65,9 @@ def _event(event_id: str, physical_id: str, status: str) -> dict[str, Any]:
     return {
         "EventId": event_id,
         "StackId": STACK,
-        "StackName": "shop-data",
+        "StackName": NAME,
         "Timestamp": NOW,
-        "LogicalResourceId": "shop-data",
+        "LogicalResourceId": NAME,
         "PhysicalResourceId": physical_id,
         "ResourceType": "AWS::CloudFormation::Stack",
         "ResourceStatus": status,
@@ -76,7 +82,7 @@ def answers() -> Iterator[Answers]:
     made.stubber.assert_no_pending_responses()
 
 
-DEPLOYED = Stack("shop-data", Template("{}"))
+DEPLOYED = Stack(NAME, Template("{}"))
 
 
 def test_an_update_is_over_when_an_event_says_so_whatever_status_the_stack_still_shows(
@@ -88,7 +94,7 @@ def test_an_update_is_over_when_an_event_says_so_whatever_status_the_stack_still
     answers.events(*before, "UPDATE_IN_PROGRESS")
     answers.status("CREATE_COMPLETE")
     answers.events(*before, "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE")
-    with pytest.raises(StackError, match="shop-data ended as UPDATE_ROLLBACK_COMPLETE"):
+    with pytest.raises(StackError, match=f"{NAME} ended as UPDATE_ROLLBACK_COMPLETE"):
         answers.stacks.deploy(DEPLOYED)
 
 
@@ -99,7 +105,7 @@ def test_a_deletion_is_over_when_an_event_says_so(answers: Answers) -> None:
     answers.events("CREATE_COMPLETE", "DELETE_IN_PROGRESS")
     answers.status("CREATE_COMPLETE")
     answers.events("CREATE_COMPLETE", "DELETE_IN_PROGRESS", "DELETE_COMPLETE")
-    assert answers.stacks.delete("shop-data").outcome is Outcome.DELETED
+    assert answers.stacks.delete(NAME).outcome is Outcome.DELETED
 
 
 def test_events_that_aws_is_too_busy_to_tell_are_asked_for_again(answers: Answers) -> None:
@@ -128,3 +134,48 @@ def test_a_roll_back_that_failed_is_continued_before_anything_else(answers: Answ
     with pytest.raises(StackError, match=r"UPDATE_ROLLBACK_FAILED: Database .*the snapshot is gone") as told:
         answers.stacks.deploy(DEPLOYED)
     assert "run the same command again" in told.value.remedy
+
+
+def _account(answers: Answers) -> Aws:
+    """An account where everything is uploaded already."""
+    session = boto3.session.Session(
+        aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-central-1"
+    )
+    aws = Aws(session)
+    clients = {name: aws.client(name) for name in ("sts", "s3")}
+    for name, operation, answer in (
+        ("sts", "get_caller_identity", {"Account": "123456789012"}),
+        ("s3", "head_object", {}),
+    ):
+        stubber = Stubber(clients[name])
+        for _ in range(5):
+            stubber.add_response(operation, answer)
+        stubber.activate()
+    return Aws(session, None, {**clients, "cloudformation": answers.client})
+
+
+def test_a_creation_that_is_rolling_back_is_a_creation_again(answers: Answers) -> None:
+    """Whether the environment begins with the placeholder is decided after the roll-back has ended."""
+    file = read(ROOT / "config" / "dev.toml")
+    work = Work(file, _account(answers), Silent(agrees=True), ROOT)
+    history = ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
+    answers.status("ROLLBACK_IN_PROGRESS")
+    answers.events(*history)
+    answers.status("ROLLBACK_COMPLETE")
+    answers.events(*history, "ROLLBACK_COMPLETE")
+    for _ in range(3):
+        answers.status("ROLLBACK_COMPLETE")
+    answers.events(*history, "ROLLBACK_COMPLETE")
+    answers.add("delete_stack")
+    answers.events(*history, "ROLLBACK_COMPLETE", "DELETE_COMPLETE")
+    asked: list[Any] = []
+    answers.client.meta.events.register(
+        "provide-client-params.cloudformation.CreateChangeSet", lambda params, **_: asked.append(params)
+    )
+    answers.add("create_change_set", Id=CHANGE_SET)
+    answers.add("describe_change_set", Status="FAILED", StatusReason="enough of it")
+    answers.add("delete_change_set")
+    answers.add("delete_stack")
+    with pytest.raises(StackError, match="enough of it"):
+        deploy(work, ["environment"])
+    assert {"ParameterKey": "Creating", "ParameterValue": "true"} in asked[0]["Parameters"]
