@@ -39,6 +39,8 @@ one.
 DEAD = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
 """States of a stack that never came to be, or half went; all that can be done is delete it."""
 GOOD = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+STAYING = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
+"""Deletion policies by which something outlives its stack."""
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -129,8 +131,7 @@ class Stacks:
             Resource(
                 item["ResourceType"],
                 item.get("PhysicalResourceId", ""),
-                stays=declared.get(item["LogicalResourceId"], {}).get("DeletionPolicy")
-                in ("Retain", "Snapshot"),
+                stays=declared.get(item["LogicalResourceId"], {}).get("DeletionPolicy") in STAYING,
             )
             for page in pages
             for item in page["StackResourceSummaries"]

@@ -411,9 +411,14 @@ class Deployment(Section):
 
     @property
     def retention(self) -> dict[str, str]:
-        """`DeletionPolicy` and `UpdateReplacePolicy` of what production must keep and a trial should not."""
-        policy = "Retain" if self.production else "Delete"
-        return {"DeletionPolicy": policy, "UpdateReplacePolicy": policy}
+        """`DeletionPolicy` and `UpdateReplacePolicy` of what production must keep and a trial should not.
+
+        What a failed creation made is empty, and its name would be in the way of the next try.
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+        """
+        if self.production:
+            return {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
+        return {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
 
     def stack_name(self, layer: str) -> str:
         return f"{self.name}-{layer}"

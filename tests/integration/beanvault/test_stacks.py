@@ -197,6 +197,7 @@ def test_a_protected_stack_is_deleted_only_by_agreeing_to_the_loss(
 
 def test_resources_tell_what_stays(stacks: Stacks, name: str) -> None:
     kept = queue(f"{name}-kept") | {"DeletionPolicy": "Retain"}
-    stacks.deploy(Stack(name, template(Kept=kept, Gone=queue(f"{name}-gone"))))
+    later = queue(f"{name}-later") | {"DeletionPolicy": "RetainExceptOnCreate"}
+    stacks.deploy(Stack(name, template(Kept=kept, Later=later, Gone=queue(f"{name}-gone"))))
     stays = {resource.physical_id.rpartition("/")[2]: resource.stays for resource in stacks.resources(name)}
-    assert stays == {f"{name}-kept": True, f"{name}-gone": False}
+    assert stays == {f"{name}-kept": True, f"{name}-later": True, f"{name}-gone": False}

@@ -54,6 +54,16 @@ def test_two_deployments_share_no_name() -> None:
         assert {name for name in dev & production if "elasticbeanstalk-" not in name} == set(), layer
 
 
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_nothing_with_a_name_outlives_a_creation_that_failed(configuration: str) -> None:
+    """It would be in the way of the next try: "already exists"."""
+    for layer, template in layers(configuration).items():
+        for name, resource in template["Resources"].items():
+            if resource.get("DeletionPolicy") == "Retain":
+                named = {*_NAMING, "Name", "BucketName", "BackupVaultName"} & resource["Properties"].keys()
+                assert named == set(), f"{layer}: {name}"
+
+
 _NAMING = (
     "AlarmName",
     "AliasName",
