@@ -96,6 +96,7 @@ class Aws:
 FAILURES = (botocore.ClientError, botocore.BotoCoreError, ResponseParserError)
 """Everything a call to AWS can raise; the last is an answer that isn't AWS's, as proxies give it."""
 
+SIGNATURE_CODES = frozenset({"IncompleteSignature", "InvalidSignatureException", "SignatureDoesNotMatch"})
 DENIED_CODES = frozenset(
     {
         "AccessDenied",
@@ -105,14 +106,13 @@ DENIED_CODES = frozenset(
         "AuthorizationError",  # SNS
         "ExpiredToken",
         "ExpiredTokenException",
-        "IncompleteSignature",
+        *SIGNATURE_CODES,
         "InsufficientPrivilegesException",  # Beanstalk
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "NotAuthorized",
         "OptInRequired",
         "RequestExpired",
-        "SignatureDoesNotMatch",
         "UnauthorizedOperation",
         "UnrecognizedClientException",
     }
@@ -123,6 +123,7 @@ BUSY_CODES = frozenset(
     {
         "InternalError",
         "InternalFailure",
+        "InternalServiceError",  # Secrets Manager
         "PriorRequestNotComplete",
         "RequestLimitExceeded",
         "ServiceUnavailable",
@@ -177,6 +178,8 @@ def _refusal(error: botocore.ClientError) -> BeanvaultError:
         return Denied(
             message, "AWS doesn't know these credentials: check --profile and the environment (AWS_*)"
         )
+    if name in SIGNATURE_CODES:
+        return Denied(message, "check the secret access key, and this machine's clock")
     if name in DENIED_CODES:
         return Denied(message, f"ask for the permission of {error.operation_name}, or use another --profile")
     if name in BUSY_CODES:

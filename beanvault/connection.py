@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from replicator.errors import ConfigError
 from replicator.login import parse_connection
 
-from .aws import Aws, code
+from .aws import BUSY_CODES, Aws, code
 from .errors import BeanvaultError, ConfigurationError
 from .function import Function
 from .vault.logins import Auth
@@ -63,8 +63,7 @@ def store(aws: Aws, name: str, text: str) -> Stored:
     check(text)
     client: SecretsManagerClient = aws.client("secretsmanager")
     try:
-        stages = client.describe_secret(SecretId=name).get("VersionIdsToStages") or {}
-        previous = next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
+        previous = _current(client, name)
         merged = json.dumps(_kept(client, name) | json.loads(text))
         return Stored(client.put_secret_value(SecretId=name, SecretString=merged)["VersionId"], previous)
     except ClientError as error:
@@ -77,31 +76,42 @@ def store(aws: Aws, name: str, text: str) -> Stored:
 
 
 def replace(aws: Aws, name: str, text: str, function: Function) -> None:
-    """Store *text* and let the function log in with it; one that doesn't work makes way for the one before.
+    """Store *text* and let the function log in with it; one that isn't proven makes way for the one before.
 
     :raises FunctionFailed: it doesn't work, in the function's own words
+    :raises FunctionBusy: it couldn't be tried
     """
     stored = store(aws, name, text)
     try:
         test(function)
-    except BeanvaultError:
+    except BaseException:  # whatever it is, Ctrl-C too: what nobody has seen work must not stay
         if stored.previous is not None:
             client: SecretsManagerClient = aws.client("secretsmanager")
             client.update_secret_version_stage(
                 SecretId=name,
                 VersionStage="AWSCURRENT",
                 MoveToVersionId=stored.previous,
-                RemoveFromVersionId=stored.version_id,
+                # The function may have written what it keeps since.
+                RemoveFromVersionId=_current(client, name) or stored.version_id,
             )
         raise
 
 
+def _current(client: SecretsManagerClient, name: str) -> str | None:
+    stages = client.describe_secret(SecretId=name).get("VersionIdsToStages") or {}
+    return next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
+
+
 def _kept(client: SecretsManagerClient, name: str) -> dict[str, Any]:
-    """Return what the function keeps in the secret; nothing where it is empty or can't be read."""
+    """Return what the function keeps in the secret; nothing where it can't be read."""
     try:
         held = json.loads(client.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"])
-    except (ClientError, ValueError, KeyError):
-        return {}  # empty until now; or written by somebody who may only write
+    except ClientError as error:
+        if code(error) in BUSY_CODES:
+            raise  # it can be read in a minute
+        return {}  # empty until now; may only be written; its key is lost
+    except (ValueError, KeyError):
+        return {}
     return {key: value for key, value in held.items() if key not in OURS} if isinstance(held, dict) else {}
 
 

@@ -29,23 +29,24 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-def playing(**operations: list[Answer | Exception]) -> Aws:
+def playing(**operations: list[Answer | BaseException]) -> Aws:
     """Return a session that answers each operation (`lambda_Invoke=[…]`) with its list, in order."""
     session = boto3.session.Session(
         aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-central-1"
     )
 
-    def player(answers: list[Answer | Exception]) -> Any:
+    def player(answers: list[Answer | BaseException]) -> Any:
         def play(request: Any, **_: Any) -> AWSResponse:
             answer = answers.pop(0)
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 raise answer
+            body = {**answer.body, **({"__type": answer.error} if answer.error else {})}
             headers = {"x-amzn-ErrorType": answer.error} if answer.error else {}
-            return AWSResponse(request.url, answer.status, headers, _Raw(json.dumps(answer.body).encode()))
+            return AWSResponse(request.url, answer.status, headers, _Raw(json.dumps(body).encode()))
 
         return play
 
     for name, answers in operations.items():
-        service, _, operation = name.partition("_")
-        session.events.register(f"before-send.{service.replace('__', '-')}.{operation}", player(answers))
+        service, _, operation = name.rpartition("_")
+        session.events.register(f"before-send.{service.replace('_', '-')}.{operation}", player(answers))
     return Aws(session)

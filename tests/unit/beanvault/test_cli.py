@@ -119,6 +119,7 @@ def test_a_missing_file_points_to_init(tmp_path: Path, capsys: pytest.CaptureFix
     [
         ("AccessDenied", Denied),
         ("ExpiredToken", Denied),
+        ("InvalidSignatureException", Denied),
         ("InvalidClientTokenId", Denied),
         ("Throttling", Unreachable),
     ],
