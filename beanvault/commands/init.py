@@ -13,7 +13,7 @@ from templates.deployment_file import DeploymentError, parse
 
 from ..context import Context
 from ..errors import ConfigurationError
-from .options import pass_context
+from .options import ask, pass_context
 
 EXAMPLES = """\b
 Examples:
@@ -56,16 +56,23 @@ def command(
     if path.exists() and not force:
         raise ConfigurationError(f"{path} exists", "edit it, name another with --config, or pass --force")
     asking = name is None
-    name = name or click.prompt("Name", default="beanvault-dev", err=True)
-    aws_region = aws_region or context.region or click.prompt("Region", default="eu-central-1", err=True)
+    name = name or ask("Name", "pass --name", default="beanvault-dev")
+    aws_region = aws_region or context.region or ask("Region", "pass --aws-region", default="eu-central-1")
     if asking and domain is None:
         domain = (
-            click.prompt("Host name of the app (empty: a trial certificate)", default="", err=True) or None
+            ask("Host name of the app (empty: a trial certificate)", "pass --name and --domain", default="")
+            or None
         )
     if domain and not (hosted_zone_id or certificate_arn):
-        hosted_zone_id = click.prompt("Route 53 hosted zone id of that name", err=True)
+        hosted_zone_id = ask(
+            "Route 53 hosted zone id of that name", "pass --hosted-zone-id or --certificate-arn"
+        )
     if asking and not vault_cidrs:
-        given = click.prompt("Vault's addresses, as ranges (empty: the sample host)", default="", err=True)
+        given = ask(
+            "Vault's addresses, as ranges (empty: the sample host)",
+            "pass --name and --vault-cidr",
+            default="",
+        )
         vault_cidrs = tuple(part.strip() for part in given.split(",") if part.strip())
     file = answers(
         name=name,

@@ -48,10 +48,25 @@ def secret(name: str, file: Path | None, envvar: str, prompt: str) -> str:
         return file.read_text().strip()
     if os.environ.get(envvar):
         return os.environ[envvar]
-    value: str = click.prompt(prompt, hide_input=True, err=True)
+    option = f"set {envvar}, or name a file with --vault-{name}-file"
+    value = ask(prompt, option, hide_input=True)
     if not value:
-        raise ConfigurationError(f"no {name} was given")
+        raise ConfigurationError(f"no {name} was given", option)
     return value
+
+
+def ask(question: str, remedy: str, **settings: Any) -> str:
+    """Return the answer to *question*, as `click.prompt` asks it.
+
+    :raises ConfigurationError: nobody is there to answer; *remedy* tells the option instead
+    """
+    try:
+        answer: str = click.prompt(question, err=True, **settings)
+    except click.Abort as abort:
+        if isinstance(abort.__context__, EOFError):  # the end of the input; Ctrl-C is another
+            raise ConfigurationError(f"nobody answers the question: {question}", remedy) from None
+        raise
+    return answer
 
 
 def print_json(value: object) -> None:

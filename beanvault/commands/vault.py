@@ -22,7 +22,7 @@ from ..vault import logins, policies, setup
 from ..vault import server as vault_server
 from ..vault.keys import KeyFile, Keys
 from ..vault.server import MADE_ANEW, Server, Shares, VaultError
-from .options import FILE, pass_context, secret, server, vault_options, yes
+from .options import FILE, ask, pass_context, secret, server, vault_options, yes
 
 
 @click.group()
@@ -176,8 +176,8 @@ def _unseal_keys(keys: Keys | None, state: Mapping[str, Any]) -> Iterator[str]:
     given = keys.keys if keys and not keys.encrypted else ()
     yield from given
     for number in range(state["progress"] + len(given) + 1, state["t"] + 1):
-        key: str = click.prompt(f"Unseal key {number} of {state['t']}", hide_input=True, err=True)
-        yield key
+        remedy = "unseal it by its own means, or pass --keys-file"
+        yield ask(f"Unseal key {number} of {state['t']}", remedy, hide_input=True)
 
 
 def _initialised(context: Context, reached: Server, shares: Shares, keys_file: Path | None) -> Keys:

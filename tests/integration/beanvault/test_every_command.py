@@ -196,6 +196,34 @@ def test_an_interrupt_ends_it_in_the_middle_of_a_request(
     assert CANARY not in printed
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["init"], "--name"),
+        (["init", "--name", "shop"], "--aws-region"),
+        (["init", "--name", "shop", "--aws-region", "eu-central-1", "--domain", "a.b"], "--hosted-zone-id"),
+        (["rotate", "--vault-address", "https://127.0.0.1:9"], "--vault-token-file"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_question_that_nobody_answers_names_the_option_that_does(
+    arguments: list[str], option: str, desk: Desk, tmp_path: Path
+) -> None:
+    config = tmp_path / "new.toml" if arguments[0] == "init" else desk.config
+    done = subprocess.run(
+        [sys.executable, "-m", "beanvault", "--config", str(config), *arguments],
+        env={name: value for name, value in clean_environment().items() if not name.startswith("VAULT_")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # without a terminal to ask for a password at
+    )
+    assert done.returncode == ExitCode.USAGE, done.stderr
+    assert "nobody answers the question" in done.stderr
+    assert option in done.stderr.splitlines()[-1]
+
+
 def test_a_profile_leads_to_its_endpoint_with_its_credentials(
     desk: Desk, local_aws: LocalAws, told: Told, tmp_path: Path
 ) -> None:
