@@ -56,14 +56,6 @@ def find(aws: Aws, name: str) -> str | None:
     return None
 
 
-def delete(aws: Aws, name: str) -> str | None:
-    """Delete the deployment's self-signed certificate; return its ARN, or nothing when there was none."""
-    arn = find(aws, name)
-    if arn is not None:
-        aws.client("acm").delete_certificate(CertificateArn=arn)
-    return arn
-
-
 def make(host: str, now: dt.datetime) -> tuple[bytes, bytes]:
     """Return certificate and private key, both PEM, for *host*."""
     key = ec.generate_private_key(ec.SECP256R1())

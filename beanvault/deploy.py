@@ -232,13 +232,10 @@ def destroy(work: Work) -> tuple[Result, ...]:
     for stack in going:
         work.ui.step(f"{stack.stack}: deleting")
         results.append(_delete(work, stacks, stack))
-    traces.remove_objects(work.aws, work.deployment)
-    if work.deployment.production:
-        for trace in traces.find(work.aws, work.deployment):
-            work.ui.step(f"stays: {trace}")
-    else:
-        traces.remove(work.aws, work.deployment)
-    certificates.delete(work.aws, work.deployment.name)
+    for trace in traces.find(work.aws, work.deployment):
+        if not trace.stays:
+            work.ui.step(f"{trace}: deleting")
+            traces.remove(work.aws, trace)
     return tuple(results)
 
 

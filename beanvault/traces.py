@@ -1,4 +1,4 @@
-"""What a deployment leaves outside its stacks: objects in Beanstalk's bucket, replicated secrets, log groups.
+"""What a deployment has outside its stacks: objects in Beanstalk's bucket, secrets, logs, a certificate.
 
 Beanstalk's bucket is the account's, one for each region: several deployments and other environments share it,
 and CloudFormation would delete it with the deployment that made it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -15,25 +16,34 @@ from botocore.exceptions import ClientError
 from replicator.model import TAG_OWNER
 from templates.deployment import Deployment
 
-from .aws import Aws, code
+from . import certificates
+from .aws import Aws, AwsError, code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 RECOVERY_DAYS = 7
 """Days in which a deleted secret can be restored; the least Secrets Manager takes."""
+
+
+class Kind(Enum):
+    CERTIFICATE = "certificate"
+    LOG_GROUP = "log group"
+    OBJECTS = "objects"
+    SECRET = "secret"
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """One thing that no stack holds."""
 
-    kind: str
-    """`secret` or `log group`."""
+    kind: Kind
     name: str
+    stays: bool
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{self.kind.value} {self.name}"
 
 
 def beanstalk_bucket(aws: Aws) -> str:
@@ -50,42 +60,66 @@ def strangers(aws: Aws, deployment: Deployment) -> tuple[str, ...]:
     return tuple(name for name in found if name not in ours)
 
 
-def remove_objects(aws: Aws, deployment: Deployment) -> None:
-    """Delete the deployment's artifacts and application versions from Beanstalk's bucket."""
-    for folder in _folders(deployment):
-        empty(aws, beanstalk_bucket(aws), folder)
-
-
 def find(aws: Aws, deployment: Deployment) -> tuple[Trace, ...]:
-    """Return the replicated secrets of the deployment, and the log groups Beanstalk made for it."""
+    """Return all of it. A production's secrets and logs stay when it goes; a trial takes everything along."""
+    keep, bucket = deployment.production, beanstalk_bucket(aws)
+    certificate = certificates.find(aws, deployment.name)
     return (
-        *(Trace("secret", secret["Name"]) for secret in _secrets(aws, deployment)),
-        *(Trace("log group", name) for name in _log_groups(aws, deployment)),
+        *(Trace(Kind.SECRET, secret["Name"], keep) for secret in _secrets(aws, deployment)),
+        *(Trace(Kind.LOG_GROUP, name, keep) for name in _log_groups(aws, deployment)),
+        *(
+            Trace(Kind.OBJECTS, f"s3://{bucket}/{folder}", stays=False)
+            for folder in _folders(deployment)
+            if any(_versions(aws, bucket, folder))
+        ),
+        *([Trace(Kind.CERTIFICATE, certificate, stays=False)] if certificate else []),
     )
 
 
-def remove(aws: Aws, deployment: Deployment) -> None:
-    """Delete what `find` finds. Secrets can be restored for a week."""
-    secrets = aws.client("secretsmanager")
-    for secret in _secrets(aws, deployment):
-        described = secrets.describe_secret(SecretId=secret["ARN"])
-        regions = [replica["Region"] for replica in described.get("ReplicationStatus", ())]
-        if regions:  # a secret with replicas can't be deleted
-            secrets.remove_regions_from_replication(SecretId=secret["ARN"], RemoveReplicaRegions=regions)
-        secrets.delete_secret(SecretId=secret["ARN"], RecoveryWindowInDays=RECOVERY_DAYS)
-    for name in _log_groups(aws, deployment):
-        aws.client("logs").delete_log_group(logGroupName=name)
+def remove(aws: Aws, trace: Trace) -> None:
+    """Delete what *trace* says. A secret can be restored for a week."""
+    match trace.kind:
+        case Kind.SECRET:
+            secrets: SecretsManagerClient = aws.client("secretsmanager")
+            described = secrets.describe_secret(SecretId=trace.name)
+            regions = [replica["Region"] for replica in described.get("ReplicationStatus", ())]
+            if regions:  # a secret with replicas can't be deleted
+                secrets.remove_regions_from_replication(SecretId=trace.name, RemoveReplicaRegions=regions)
+            secrets.delete_secret(SecretId=trace.name, RecoveryWindowInDays=RECOVERY_DAYS)
+        case Kind.LOG_GROUP:
+            aws.client("logs").delete_log_group(logGroupName=trace.name)
+        case Kind.OBJECTS:
+            bucket, _, folder = trace.name.removeprefix("s3://").partition("/")
+            empty(aws, bucket, folder)
+        case Kind.CERTIFICATE:
+            aws.client("acm").delete_certificate(CertificateArn=trace.name)
 
 
 def empty(aws: Aws, bucket: str, prefix: str = "") -> None:
-    """Delete all versions of all objects of *bucket* whose keys begin with *prefix*."""
+    """Delete all versions of all objects of *bucket* whose keys begin with *prefix*.
+
+    :raises AwsError: S3 kept some of them
+    """
+    for doomed in _versions(aws, bucket, prefix):
+        answer = aws.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
+        # S3 answers 200 also when it refuses each object.
+        if errors := answer.get("Errors"):
+            first = errors[0]
+            raise AwsError(
+                f"S3 kept {len(errors)} objects of s3://{bucket}/{prefix}; the first is {first['Key']}: "
+                f"{first['Code']}, {first.get('Message', '')}",
+                "delete them by hand, or ask for s3:DeleteObjectVersion; then run the same command again",
+            )
+
+
+def _versions(aws: Aws, bucket: str, prefix: str) -> Iterator[list[dict[str, str]]]:
+    """Yield what is to be deleted, as many at a time as one request takes."""
     client: S3Client = aws.client("s3")
     try:
         for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
             entries = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-            doomed = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
-            if doomed:
-                client.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})  # type: ignore[typeddict-item]  # plain dictionaries are what the stubs' types are
+            if entries:
+                yield [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
     except ClientError as error:
         if code(error) != "NoSuchBucket":
             raise

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
-from .. import deploy
+from .. import deploy, traces
 from ..context import Context
 from ..errors import Refused
-from .options import as_json, pass_context, print_json
+from ..remains import DATABASE, VOLUME, remains
+from ..stack import Resource, Result
+from .options import as_json, ask, pass_context, print_json
 
 
 @click.command(epilog="\b\nExample:\n  beanvault destroy --confirm beanvault-dev")
@@ -17,40 +19,62 @@ from .options import as_json, pass_context, print_json
 @as_json
 @pass_context
 def command(context: Context, confirmed: str | None, as_json: bool) -> None:
-    """Delete the deployment's stacks in reverse order.
+    """Delete the deployment: its stacks in reverse order, and what it has outside them.
 
     What will be lost and what stays is listed first. The deployment's name has to be typed, or given with
     --confirm.
     """
-    name = context.deployment.name
-    terminal = context.terminal(yes=True, accepts_loss=True)
-    work = context.work(terminal)
+    deployment = context.deployment
+    work = context.work(context.terminal(yes=True, accepts_loss=True))
     doomed = deploy.doomed(work)
-    if not doomed:
-        context.say(f"{name} has no stacks in {context.aws.region}")
-    for stack in doomed:
-        context.say(f"{stack.stack}: {len(stack.resources)} resources")
-        for resource in stack.lost:
-            context.say(f"  lost: {resource.type} {resource.physical_id}")
-        for resource in stack.stays:
-            context.say(f"  stays: {resource.type} {resource.physical_id}")
-    if doomed and confirmed is None:
-        confirmed = click.prompt(f"Type {name} to delete these {len(doomed)} stacks", default="", err=True)
-    if doomed and confirmed != name:
-        raise Refused(f"nothing was deleted: {confirmed!r} isn't {name!r}", "type the deployment's name")
-    results = deploy.destroy(work)
-    kept = [resource for stack in doomed for resource in stack.stays]
+    outside = traces.find(context.aws, deployment)
+    _announce(context, doomed, outside)
+    results: tuple[Result, ...] = ()
+    if doomed or not all(trace.stays for trace in outside):
+        if confirmed is None:
+            confirmed = ask(
+                f"Type {deployment.name} to delete all this", f"pass --confirm {deployment.name}", default=""
+            )
+        if confirmed != deployment.name:
+            raise Refused(
+                f"nothing was deleted: {confirmed!r} isn't {deployment.name!r}", "type the deployment's name"
+            )
+        results = deploy.destroy(work)
+        outside = traces.find(context.aws, deployment)
+    resources = [resource for stack in doomed for resource in stack.resources]
+    kept = remains(context.aws, resources, outside)
     if as_json:
         print_json(
             {
                 "deleted": [result.stack for result in results],
-                "kept": [{"type": resource.type, "id": resource.physical_id} for resource in kept],
+                "kept": [{"type": each.type, "id": each.id, "removal": each.removal} for each in kept],
             }
         )
         return
     for result in results:
         click.echo(f"{result.stack}  {result.outcome.value}  {result.seconds:.0f} s")
     if kept:
-        context.say("These stay and go on costing; delete them by hand when nobody needs them any more:")
-        for resource in kept:
-            context.say(f"  {resource.type} {resource.physical_id}")
+        context.say("These stay and go on costing. When nobody needs them any more:")
+        context.say(f"  export AWS_REGION={context.aws.region}")
+        for each in kept:
+            context.say(f"  {each.removal or f'{each.type} {each.id}'}")
+
+
+def _announce(context: Context, doomed: tuple[deploy.Doomed, ...], outside: tuple[traces.Trace, ...]) -> None:
+    if not doomed:
+        context.say(f"{context.deployment.name} has no stacks in {context.aws.region}")
+    for stack in doomed:
+        context.say(f"{stack.stack}: {len(stack.resources)} resources")
+        for resource in stack.lost:
+            context.say(f"  lost: {resource.type} {resource.physical_id}")
+        for resource in stack.stays:
+            context.say(f"  stays: {_staying(resource)}")
+    if outside:
+        context.say("outside the stacks:")
+    for trace in outside:
+        context.say(f"  {'stays' if trace.stays else 'deleted'}: {trace}")
+
+
+def _staying(resource: Resource) -> str:
+    what = f"{resource.type} {resource.physical_id}"
+    return f"a last snapshot of {what}" if resource.type in (DATABASE, VOLUME) else what
