@@ -15,6 +15,8 @@ class Action(StrEnum):
     IMPORT = "Import"
     DYNAMIC = "Dynamic"
     """CloudFormation can't tell yet."""
+    SYNC = "SyncWithActual"
+    """Somebody made it what the template says already; it is only noted."""
 
 
 class Replacement(StrEnum):
@@ -75,6 +77,7 @@ class Change:
             (Action.MODIFY, Replacement.NO): "update",
             (Action.MODIFY, Replacement.CONDITIONAL): "update, perhaps replace",
             (Action.MODIFY, Replacement.YES): "REPLACE",
+            (Action.SYNC, Replacement.NO): "take as it is",
         }
         verb = words.get((self.action, self.replacement), self.action.value.lower())
         of = f": {', '.join(self.properties)}" if self.properties else ""

@@ -123,8 +123,12 @@ def select(layers: Sequence[str]) -> tuple[str, ...]:
     return tuple(layer for layer in LAYERS if not layers or layer in layers)
 
 
-def deploy(work: Work, layers: Sequence[str] = (), *, plan_only: bool = False) -> tuple[Result, ...]:
+def deploy(
+    work: Work, layers: Sequence[str] = (), *, plan_only: bool = False, revert_drift: bool = False
+) -> tuple[Result, ...]:
     """Bring the stacks of *layers* (all, when none is named) to their templates, in order.
+
+    With *revert_drift* also what was changed by hand goes back to them.
 
     Repeating it after an interruption goes on where that stopped.
 
@@ -147,7 +151,7 @@ def deploy(work: Work, layers: Sequence[str] = (), *, plan_only: bool = False) -
             continue
         stacks.settled(work.deployment.stack_name(layer))  # before asking what depends on its state
         stack = _stack(work, layer, template, plan_only=plan_only)
-        results.append(stacks.deploy(stack, plan_only=plan_only))
+        results.append(stacks.deploy(stack, plan_only=plan_only, revert_drift=revert_drift))
         if results[-1].outcome is Outcome.CREATED and CREATING in template.parameters:
             # From now on the stack names no version: not even a failed update goes back to the first one.
             stacks.deploy(_stack(work, layer, template, plan_only=False))

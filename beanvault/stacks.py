@@ -81,8 +81,10 @@ class Stacks:
             return self.describe(name)
         return described
 
-    def deploy(self, stack: Stack, *, plan_only: bool = False) -> Result:
+    def deploy(self, stack: Stack, *, plan_only: bool = False, revert_drift: bool = False) -> Result:
         """Create *stack*, or update it to its template, and wait until that is done.
+
+        With *revert_drift* also what was changed by hand goes back to the template.
 
         :raises StackError: CloudFormation gave up; the error names the first failures
         :raises Refused: it would lose data, or the stack has to be deleted first, and nobody agreed
@@ -91,7 +93,7 @@ class Stacks:
         begin = self.clock.now()
         status = self._ready(stack.name, plan_only=plan_only)
         creating = status is None
-        made = self._change_set(stack, "CREATE" if creating else "UPDATE")
+        made = self._change_set(stack, "CREATE" if creating else "UPDATE", revert_drift=revert_drift)
         if made is None:
             self._protect(stack)
             return self._result(stack.name, Outcome.UNCHANGED, (), begin)
@@ -197,7 +199,9 @@ class Stacks:
             )
         raise Refused(f"{name} was not changed: nobody agreed", "agree when asked, or pass --yes")
 
-    def _change_set(self, stack: Stack, kind: str) -> tuple[str, tuple[Change, ...]] | None:
+    def _change_set(
+        self, stack: Stack, kind: str, *, revert_drift: bool
+    ) -> tuple[str, tuple[Change, ...]] | None:
         """Make a change set; return its ARN and what it would do, or nothing when that is nothing."""
         arguments: dict[str, Any] = {
             "StackName": stack.name,
@@ -209,6 +213,9 @@ class Stacks:
             ],
             "Tags": [{"Key": k, "Value": v} for k, v in sorted(stack.tags.items())],
         } | stack.template.argument()
+        if revert_drift and kind == "UPDATE":
+            # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
+            arguments["DeploymentMode"] = "REVERT_DRIFT"
         arn = self.client.create_change_set(**arguments)["Id"]
         for _ in attempts(self.clock, CHANGE_SET_SECONDS):
             described = self.client.describe_change_set(ChangeSetName=arn, StackName=stack.name)

@@ -13,12 +13,14 @@ EXAMPLES = """\b
 Examples:
   beanvault deploy --plan-only
   beanvault deploy --yes
-  beanvault deploy replicator"""
+  beanvault deploy replicator
+  beanvault deploy --revert-drift --plan-only"""
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
 @click.option("--plan-only", is_flag=True, help="Show the changes and make none.")
+@click.option("--revert-drift", is_flag=True, help="Put back also what was changed by hand.")
 @click.option("--accept-data-loss", is_flag=True, help="Agree also to replacing or deleting what holds data.")
 @yes
 @as_json
@@ -27,6 +29,7 @@ def command(
     context: Context,
     layers: tuple[str, ...],
     plan_only: bool,
+    revert_drift: bool,
     accept_data_loss: bool,
     yes: bool,
     as_json: bool,
@@ -37,7 +40,7 @@ def command(
     whose cause is mended: it goes on from where it stopped.
     """
     work = context.work(context.terminal(yes=yes, accepts_loss=accept_data_loss))
-    results = deploy.deploy(work, layers, plan_only=plan_only)
+    results = deploy.deploy(work, layers, plan_only=plan_only, revert_drift=revert_drift)
     if as_json:
         print_json([_plain(result) for result in results])
         return

@@ -139,6 +139,7 @@ class CloudFormationResponse(BaseResponse):
             self._text("ChangeSetName"),
             kind,
             self._wanted(stack),
+            reverts_drift=self._text("DeploymentMode") == "REVERT_DRIFT",
             description=self._text("Description"),
         )
         stack, _ = self._engine.change_set(made.id)
@@ -214,6 +215,7 @@ def _change_set_summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:
         "StackId": stack.id,
         "StackName": stack.name,
         "Description": change_set.description or None,
+        "DeploymentMode": "REVERT_DRIFT" if change_set.reverts_drift else None,
         "CreationTime": change_set.created,
         "ExecutionStatus": change_set.execution_status,
         "Status": change_set.status,

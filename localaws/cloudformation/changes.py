@@ -24,13 +24,19 @@ class Change:
     scope: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
     """The properties that change, each with Never, Conditionally or Always for RequiresRecreation."""
+    drift: str = ""
+    """Of a drift-aware change set: IN_SYNC, MODIFIED or DELETED."""
 
     def described(self) -> dict[str, Any]:
         """Return the change as DescribeChangeSet shows it.
 
         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
         """
-        known = {"PhysicalResourceId": self.physical_id, "Replacement": self.replacement}
+        known = {
+            "PhysicalResourceId": self.physical_id,
+            "Replacement": self.replacement,
+            "ResourceDriftStatus": self.drift,
+        }
         return {
             "Type": "Resource",
             "ResourceChange": {

@@ -78,7 +78,14 @@ class Region:
         return Stack(Place(self.region, self.account, name, stack_id), wanted)
 
     def create_change_set(
-        self, stack_name: str, name: str, kind: str, wanted: Wanted, **facts: Any
+        self,
+        stack_name: str,
+        name: str,
+        kind: str,
+        wanted: Wanted,
+        *,
+        reverts_drift: bool = False,
+        **facts: Any,
     ) -> ChangeSet:
         with self._lock:
             stack = next(
@@ -102,9 +109,9 @@ class Region:
                     f"ChangeSet {name} cannot be created because a change set with that name exists"
                 )
         change_set_id = f"arn:aws:cloudformation:{self.region}:{self.account}:changeSet/{name}/{uuid.uuid4()}"
-        made = ChangeSet(name, change_set_id, kind, wanted, (), **facts)
+        made = ChangeSet(name, change_set_id, kind, wanted, (), reverts_drift, **facts)
         try:
-            made.changes = resolution.plan(stack, wanted, self.exports)
+            made.changes = resolution.plan(stack, wanted, self.exports, reverts_drift=reverts_drift)
             if (
                 kind == "UPDATE"
                 and not made.changes
@@ -127,16 +134,18 @@ class Region:
                 f" of [{change_set.status}]"
             )
         stack.change_sets.clear()
-        self.start(stack, change_set.wanted, change_set.kind)
+        self.start(stack, change_set.wanted, change_set.kind, reverts_drift=change_set.reverts_drift)
 
-    def start(self, stack: Stack, wanted: Wanted, kind: str) -> None:
+    def start(self, stack: Stack, wanted: Wanted, kind: str, *, reverts_drift: bool = False) -> None:
         """Begin bringing *stack* to *wanted* in the background."""
         with self._lock:
             if kind == "UPDATE":
                 self._check_updatable(stack)
                 stack.updated = now()
             stack.turn(f"{kind}_IN_PROGRESS", "User Initiated")
-        self._in_background(stack, lambda: Operation(self.exports, stack, wanted, kind).run())
+        self._in_background(
+            stack, lambda: Operation(self.exports, stack, wanted, kind, reverts_drift=reverts_drift).run()
+        )
 
     def delete(self, stack: Stack) -> None:
         with self._lock:

@@ -17,8 +17,11 @@ from .types import type_of
 class Operation:
     """One creation or update, with what undoes it."""
 
-    def __init__(self, exports: Exports, stack: Stack, wanted: Wanted, kind: str) -> None:
+    def __init__(
+        self, exports: Exports, stack: Stack, wanted: Wanted, kind: str, *, reverts_drift: bool = False
+    ) -> None:
         self.exports, self.stack, self.wanted, self.kind = exports, stack, wanted, kind
+        self.reverts_drift = reverts_drift
         self.undo: list[Callable[[], bool]] = []
         self.leftovers: list[Resource] = []
         """What the update superseded: deleted when all else has succeeded."""
@@ -28,6 +31,9 @@ class Operation:
         before, outputs, imports = stack.wanted, stack.outputs, stack.imports
         stack.wanted = self.wanted
         try:
+            if self.reverts_drift:
+                # From here on they are what changes begin from, and what a rollback goes back to.
+                stack.resources = resolution.actual_resources(stack)
             self._apply(before.document["Resources"])
             self._publish()
         except Exception as error:  # noqa: BLE001 - whatever a type raises fails the stack, as in AWS

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from . import template
+from .. import inproc
+from . import drift, template
 from .changes import Change, difference
 from .errors import ValidationError
 from .intrinsics import Referable, Resolver, Unmade
@@ -82,29 +84,42 @@ def outputs(stack: Stack, wanted: Wanted, exports: Exports) -> tuple[tuple[Outpu
     return tuple(found), frozenset(imports)
 
 
-def plan(stack: Stack, wanted: Wanted, exports: Exports) -> tuple[Change, ...]:
+def plan(
+    stack: Stack, wanted: Wanted, exports: Exports, *, reverts_drift: bool = False
+) -> tuple[Change, ...]:
     """Return what an update to *wanted* would do, without doing it."""
-    known: dict[str, Referable] = {**stack.resources}
+    present = actual_resources(stack) if reverts_drift else dict(stack.resources)
+    known: dict[str, Referable] = {**present}
     using = resolver(stack, wanted, exports, known)
     old = stack.wanted.document["Resources"]
     changes: list[Change] = []
     definitions = active(wanted, using)
     for name, definition in definitions.items():
-        existing = stack.resources.get(name)
+        existing = present.get(name)
         resolved = properties(using, definition, wanted)
         if existing is None:
-            change: Change | None = Change("Add", name, definition["Type"])
+            gone = reverts_drift and name in stack.resources
+            change: Change | None = Change("Add", name, definition["Type"], drift="DELETED" if gone else "")
         else:
             change = difference(
                 existing, old.get(name, {}), type_of(definition["Type"]), definition, resolved
             )
         if change:
+            if reverts_drift and existing is not None:
+                drifted = existing is not stack.resources[name]
+                change = replace(change, drift="MODIFIED" if drifted else "IN_SYNC")
             changes.append(change)
             if change.replacement != "False":
                 known[name] = Unmade()
-    gone = [resource for name, resource in stack.resources.items() if name not in definitions]
-    changes += [Change("Remove", r.logical_id, r.type_name, r.physical_id) for r in gone]
+    removed = [resource for name, resource in present.items() if name not in definitions]
+    changes += [Change("Remove", r.logical_id, r.type_name, r.physical_id) for r in removed]
     return tuple(changes)
+
+
+def actual_resources(stack: Stack) -> dict[str, Resource]:
+    """Return the stack's resources as they are by now; without those that somebody deleted."""
+    found = {name: drift.actual(each, stack.resources.values()) for name, each in stack.resources.items()}
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def changes_anything(stack: Stack, wanted: Wanted, exports: Exports) -> bool:

@@ -21,7 +21,7 @@ from .errors import ResourceFailed, ValidationError
 from .fitting import fit, input_shape
 from .intrinsics import dereferenced
 
-_GONE = re.compile("NotFound|NoSuch|DoesNotExist|NonExistent|NotExist|ResourceNotFound")
+GONE = re.compile("NotFound|NoSuch|DoesNotExist|NonExistent|NotExist|ResourceNotFound")
 _SHOWN_VALUE = re.compile(r", value: .*?, type:", re.DOTALL)
 
 _TAG_OPERATIONS = {
@@ -339,7 +339,7 @@ class Resource:
             elif self.type.delete:
                 self.call(self.type.delete, **self.identified(self.type.delete, optional=True))
         except ClientError as error:
-            if not _GONE.search(error.response["Error"]["Code"]):
+            if not GONE.search(error.response["Error"]["Code"]):
                 raise
 
     def _said(self, value: Any) -> Any:

@@ -55,6 +55,7 @@ class ChangeSet:
     """CREATE or UPDATE."""
     wanted: Wanted
     changes: tuple[Change, ...]
+    reverts_drift: bool = False
     description: str = ""
     status: str = "CREATE_COMPLETE"
     status_reason: str = ""

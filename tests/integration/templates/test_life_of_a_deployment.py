@@ -234,6 +234,43 @@ def _ways_to_the_database(account: Account) -> int:
     return pairs.count(ids["InstanceSecurityGroup"])
 
 
+@pytest.mark.parametrize("name", [STRICT, TRIAL])
+def test_what_was_changed_by_hand_goes_back_to_the_templates(account: Account, name: str) -> None:
+    """And before anything was, nothing is taken for it."""
+    work = account.work(account.deployment(name))
+    assert _outcomes(deploy(work, revert_drift=True)) == {Outcome.UNCHANGED}
+    before = _findings(account, account.deployment(name))
+
+    ec2, s3 = account.client("ec2"), account.client("s3")
+    (group,) = ec2.describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": [f"{name}-network-DatabaseSecurityGroup*"]}]
+    )["SecurityGroups"]
+    ec2.authorize_security_group_egress(
+        GroupId=group["GroupId"],
+        IpPermissions=[
+            {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        ],
+    )
+    bucket = next(b["Name"] for b in s3.list_buckets()["Buckets"] if b["Name"].startswith(f"{name}-"))
+    s3.delete_public_access_block(Bucket=bucket)
+    s3.delete_bucket_encryption(Bucket=bucket)
+    function = account.deployment(name).function_name
+    account.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    rule = next(r for r in account.client("events").list_rules()["Rules"] if r["Name"].startswith(name))
+    account.client("events").disable_rule(Name=rule["Name"])
+    key = account.client("kms").describe_key(KeyId=f"alias/{name}-data")["KeyMetadata"]["KeyId"]
+    account.client("kms").disable_key_rotation(KeyId=key)
+    assert len(_findings(account, account.deployment(name))[Status.FAIL]) > len(before[Status.FAIL])
+
+    assert _outcomes(deploy(work)) == {Outcome.UNCHANGED}
+    results = {result.stack: result for result in deploy(work, revert_drift=True)}
+    updated = {stack for stack, result in results.items() if result.outcome is Outcome.UPDATED}
+    assert updated == {f"{name}-{layer}" for layer in ("keys", "network", "storage", "replicator")}
+    assert sum(len(result.changes) for result in results.values()) == 5
+    assert _findings(account, account.deployment(name)) == before
+    assert _outcomes(deploy(work, revert_drift=True)) == {Outcome.UNCHANGED}
+
+
 CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     STRICT: {
         "network": {"endpoints": ["kms", "logs", "secretsmanager", "sns", "sts"]},

@@ -1,0 +1,207 @@
+"""What resources are by now, as far as their services tell: the third side of a drift-aware change set.
+
+As in AWS, only properties that the template names are compared, and only of types that can be read; what
+CloudFormation calls write-only (the option settings of an environment among it) is taken as it was deployed.
+Rules of security groups that are resources of their own belong to those.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from .resource import GONE, Resource
+
+_RULES = {"AWS::EC2::SecurityGroupIngress": False, "AWS::EC2::SecurityGroupEgress": True}
+"""The types of single rules, and whether they are for traffic that leaves."""
+
+Live = Mapping[str, Any]
+
+
+def actual(resource: Resource, others: Iterable[Resource]) -> Resource | None:
+    """Return *resource* with the properties it has by now.
+
+    It is the same object when they are as deployed, and None when it is gone. *others* are all resources
+    of the stack.
+    """
+    reader = READERS.get(resource.type_name)
+    if reader is None:
+        return resource
+    try:
+        live = reader(resource, tuple(others))
+    except ClientError as error:
+        if GONE.search(error.response["Error"]["Code"]):
+            return None
+        raise
+    if live is None:
+        return None
+    named = {name: value for name, value in live.items() if name in resource.properties}
+    drifted = {name: value for name, value in named.items() if not _says(value, resource.properties[name])}
+    if not drifted:
+        return resource
+    found = copy.copy(resource)
+    # What a service has no value for any more is as if the template had never named it.
+    found.properties = {
+        name: drifted.get(name, value)
+        for name, value in resource.properties.items()
+        if name not in drifted or drifted[name] is not None
+    }
+    return found
+
+
+def _says(live: Any, wanted: Any) -> bool:
+    """Tell whether everything that *wanted* names is so in *live*; a service's own defaults don't count."""
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(_says(live.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return (
+            isinstance(live, list)
+            and len(live) == len(wanted)
+            and all(any(_says(one, each) for one in live) for each in wanted)
+        )
+    if "{{resolve:" in str(wanted):
+        return True  # values that come from elsewhere aren't compared, as in AWS
+    return str(live).lower() == str(wanted).lower()
+
+
+# Readers
+
+
+def _bucket(bucket: Resource, _: tuple[Resource, ...]) -> Live | None:
+    client, name = bucket.client(), bucket.name
+    client.head_bucket(Bucket=name)  # a bucket that is gone, apart from settings that are
+
+    def setting(operation: str, member: str) -> Any:
+        try:
+            return getattr(client, operation)(Bucket=name)[member]
+        except ClientError as error:
+            if GONE.search(error.response["Error"]["Code"]):
+                return None
+            raise
+
+    encryption = setting("get_bucket_encryption", "ServerSideEncryptionConfiguration")
+    return {
+        "BucketEncryption": encryption and {"ServerSideEncryptionConfiguration": [_in_template(encryption)]},
+        "PublicAccessBlockConfiguration": setting(
+            "get_public_access_block", "PublicAccessBlockConfiguration"
+        ),
+        "VersioningConfiguration": {"Status": client.get_bucket_versioning(Bucket=name).get("Status")},
+    }
+
+
+def _in_template(encryption: Live) -> dict[str, Any]:
+    (rule,) = encryption["Rules"]
+    words = {"ApplyServerSideEncryptionByDefault": "ServerSideEncryptionByDefault"}
+    return {words.get(key, key): value for key, value in rule.items()}
+
+
+def _key(key: Resource, _: tuple[Resource, ...]) -> Live:
+    status = key.client().get_key_rotation_status(KeyId=key.physical_id)
+    return {"EnableKeyRotation": status["KeyRotationEnabled"]}
+
+
+def _log_group(group: Resource, _: tuple[Resource, ...]) -> Live | None:
+    found = group.client().describe_log_groups(logGroupNamePrefix=group.name)["logGroups"]
+    return next(
+        (
+            {"RetentionInDays": each.get("retentionInDays")}
+            for each in found
+            if each["logGroupName"] == group.name
+        ),
+        None,
+    )
+
+
+def _function(function: Resource, _: tuple[Resource, ...]) -> Live:
+    client, name = function.client(), {"FunctionName": function.name}
+    configuration = client.get_function_configuration(**name)
+    return {
+        **{key: configuration.get(key) for key in ("Handler", "MemorySize", "Runtime", "Timeout")},
+        "Environment": configuration.get("Environment"),
+        "ReservedConcurrentExecutions": client.get_function_concurrency(**name).get(
+            "ReservedConcurrentExecutions"
+        ),
+    }
+
+
+def _rule_of_events(rule: Resource, _: tuple[Resource, ...]) -> Live:
+    bus = rule.properties.get("EventBusName")
+    found = rule.client().describe_rule(Name=rule.name, **({"EventBusName": bus} if bus else {}))
+    return {"State": found["State"], "ScheduleExpression": found.get("ScheduleExpression")}
+
+
+def _instance(instance: Resource, _: tuple[Resource, ...]) -> Live:
+    (found,) = instance.client().describe_db_instances(DBInstanceIdentifier=instance.name)["DBInstances"]
+    names = ("BackupRetentionPeriod", "DeletionProtection", "MultiAZ", "PubliclyAccessible")
+    return {name: found.get(name) for name in names}
+
+
+def _balancer(balancer: Resource, _: tuple[Resource, ...]) -> Live:
+    client = balancer.client()
+    found = client.describe_load_balancer_attributes(LoadBalancerArn=balancer.physical_id)["Attributes"]
+    wanted = {attribute["Key"] for attribute in balancer.properties.get("LoadBalancerAttributes") or ()}
+    return {"LoadBalancerAttributes": [attribute for attribute in found if attribute["Key"] in wanted]}
+
+
+def _rules(ec2: Any, group: str) -> list[dict[str, Any]]:
+    pages = ec2.get_paginator("describe_security_group_rules")
+    where = [{"Name": "group-id", "Values": [group]}]
+    return [rule for page in pages.paginate(Filters=where) for rule in page["SecurityGroupRules"]]
+
+
+def _group(group: Resource, others: tuple[Resource, ...]) -> Live:
+    client = group.client()
+    client.describe_security_groups(GroupIds=[group.physical_id])
+    elsewhere = {each.physical_id for each in others if each.type_name in _RULES}
+    own = [r for r in _rules(client, group.physical_id) if r["SecurityGroupRuleId"] not in elsewhere]
+    return {
+        name: [_rule(rule, egress=egress) for rule in own if rule["IsEgress"] is egress]
+        for name, egress in (("SecurityGroupIngress", False), ("SecurityGroupEgress", True))
+    }
+
+
+def _rule(rule: Mapping[str, Any], *, egress: bool) -> dict[str, Any]:
+    """Return a rule of the API in a template's words."""
+    side = "Destination" if egress else "Source"
+    words = {
+        "IpProtocol": rule["IpProtocol"],
+        "FromPort": rule.get("FromPort"),
+        "ToPort": rule.get("ToPort"),
+        "CidrIp": rule.get("CidrIpv4"),
+        "CidrIpv6": rule.get("CidrIpv6"),
+        f"{side}SecurityGroupId": rule.get("ReferencedGroupInfo", {}).get("GroupId"),
+        f"{side}PrefixListId": rule.get("PrefixListId"),
+        "Description": rule.get("Description"),
+    }
+    if rule["IpProtocol"] == "-1":
+        del words["FromPort"], words["ToPort"]
+    return {key: value for key, value in words.items() if value not in (None, "")}
+
+
+def _single_rule(rule: Resource, _: tuple[Resource, ...]) -> Live | None:
+    """A rule's content can't be changed in place: it is there, or it is gone."""
+    found = _rules(rule.client(), rule.properties["GroupId"])
+    return {} if rule.physical_id in {each["SecurityGroupRuleId"] for each in found} else None
+
+
+READERS: Mapping[str, Callable[[Resource, tuple[Resource, ...]], Live | None]] = MappingProxyType(
+    {
+        "AWS::EC2::SecurityGroup": _group,
+        "AWS::ElasticLoadBalancingV2::LoadBalancer": _balancer,
+        "AWS::Events::Rule": _rule_of_events,
+        "AWS::KMS::Key": _key,
+        "AWS::Lambda::Function": _function,
+        "AWS::Logs::LogGroup": _log_group,
+        "AWS::RDS::DBInstance": _instance,
+        "AWS::S3::Bucket": _bucket,
+        **dict.fromkeys(_RULES, _single_rule),
+    }
+)
+"""By type; the properties each reads are those that somebody changes by hand."""
