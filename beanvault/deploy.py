@@ -71,6 +71,12 @@ def _certificate(work: Work) -> str:
     return certificates.self_signed(work.aws, work.deployment.name, host, dt.datetime.now(dt.UTC))
 
 
+def _planned_certificate(work: Work) -> str:
+    """The listener's certificate is live: a plan neither makes nor renews one."""
+    held = certificates.find(work.aws, work.deployment.name)
+    return held or f"arn:{work.aws.partition}:acm:{work.aws.region}:{work.aws.account()}:certificate/planned"
+
+
 def _placeholder_key(work: Work) -> str:
     # Where the EB CLI puts versions, too: instances may read below the application's name.
     store = Store(work.aws, _bucket(work), work.deployment.application_name)
@@ -108,6 +114,11 @@ PARAMETERS: Mapping[str, Callable[[Work], str]] = MappingProxyType(
 """What templates leave open because it is known only while deploying; each is worked out when a layer
 asks.
 """
+
+PLANNED: Mapping[str, Callable[[Work], str]] = MappingProxyType(
+    {**PARAMETERS, "CertificateArn": _planned_certificate}
+)
+"""What takes their place in a plan. It uploads zips, too, under names that tell their content."""
 
 
 def select(layers: Sequence[str]) -> tuple[str, ...]:
@@ -177,7 +188,7 @@ def _stack(work: Work, layer: str, template: troposphere.Template, *, plan_only:
     return Stack(
         deployment.stack_name(layer),
         Template(body, url),
-        {name: PARAMETERS[name](work) for name in template.parameters},
+        {name: (PLANNED if plan_only else PARAMETERS)[name](work) for name in template.parameters},
         {**deployment.tags, "beanvault:deployment": deployment.name, "beanvault:layer": layer},
         protected=deployment.production and layer in PROTECTED,
     )

@@ -19,7 +19,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
-@click.option("--plan-only", is_flag=True, help="Show the changes and make none.")
+@click.option("--plan-only", is_flag=True, help="Show the changes and make none; zips are uploaded.")
 @click.option("--revert-drift", is_flag=True, help="Put back also what was changed by hand.")
 @click.option("--accept-data-loss", is_flag=True, help="Agree also to replacing or deleting what holds data.")
 @yes

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from beanvault import certificates
 from beanvault.artifacts import Store
 from beanvault.aws import Aws
+from beanvault.deploy import PARAMETERS, PLANNED, Work
+from beanvault.ui import Silent
 from demo.servers.localaws import LocalAws
+from templates.deployment_file import parse
 
 
 @pytest.fixture
@@ -56,3 +61,22 @@ def test_a_certificate_that_ends_soon_or_has_another_host_is_renewed_under_its_a
     before = serial(aws, arn)
     assert certificates.self_signed(aws, name, host, now) == arn
     assert serial(aws, arn) != before
+
+
+def test_a_plan_leaves_the_certificate_of_the_listener_alone(aws: Aws) -> None:
+    """One that a deployment would renew, and none at all."""
+    tables: dict[str, Any] = {
+        "name": f"c{uuid.uuid4().hex[:8]}",
+        "region": aws.region,
+        "vault": {"where": "host"},
+    }
+    work = Work(parse(tables), aws, Silent(), Path())
+    planned = PLANNED["CertificateArn"]
+    assert planned(work).startswith("arn:aws:acm:")
+    assert certificates.find(aws, tables["name"]) is None
+    host = f"{tables['name']}.beanvault.internal"
+    ending = dt.datetime.now(dt.UTC) - certificates.LIFETIME + dt.timedelta(days=10)
+    arn = certificates.self_signed(aws, tables["name"], host, ending)
+    before = serial(aws, arn)
+    assert (planned(work), serial(aws, arn)) == (arn, before)
+    assert (PARAMETERS["CertificateArn"](work), serial(aws, arn) == before) == (arn, False)
