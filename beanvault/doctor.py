@@ -17,6 +17,8 @@ from templates.deployment import Deployment, ExistingCertificate, IssuedCertific
 
 from .aws import FAILURES, Aws, code, explained
 from .errors import BeanvaultError, Denied
+from .stacks import Stacks
+from .ui import Silent
 from .vault.server import Server, status
 
 
@@ -71,6 +73,23 @@ def _tools() -> Iterator[Finding]:
     else:
         yield Finding("EB CLI", Verdict.BAD, "not on PATH", "install awsebcli, or use the project's .venv")
     yield Finding("uv", Verdict.GOOD, uv.find_uv_bin())
+    for what, command in (("AWS CLI", "aws"), ("Session Manager plugin", "session-manager-plugin")):
+        if found := shutil.which(command):
+            yield Finding(what, Verdict.GOOD, found)
+        else:
+            yield Finding(
+                what,
+                Verdict.UNKNOWN,
+                f"{command} isn't on PATH; only tunnels to Vault's sample host and the database need it",
+                TUNNELS,
+            )
+
+
+TUNNELS = (
+    "install it: https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+    "session-manager-working-with-install-plugin.html (the AWS CLI: "
+    "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)"
+)
 
 
 def _permissions(_: Deployment, aws: Aws) -> Iterator[Finding]:
@@ -180,22 +199,38 @@ def _certificate(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
                 "certificate", Verdict.BAD, f"{domain.certificate_arn} isn't there", "import or issue it"
             )
             return
-        good = found["Status"] == "ISSUED"
-        yield Finding(
-            "certificate",
-            Verdict.GOOD if good else Verdict.BAD,
-            f"{found['DomainName']} is {found['Status']}",
-        )
-    if isinstance(domain, IssuedCertificate):
-        zone = (
-            aws.client("route53").get_hosted_zone(Id=domain.hosted_zone_id)["HostedZone"]["Name"].rstrip(".")
-        )
-        if domain.name == zone or domain.name.endswith(f".{zone}"):
-            yield Finding("hosted zone", Verdict.GOOD, f"{zone} holds {domain.name}")
+        told = f"{found['DomainName']} is {found['Status']}"
+        if found["Status"] == "ISSUED":
+            yield Finding("certificate", Verdict.GOOD, told)
+        elif found["Status"] == "PENDING_VALIDATION":
+            yield Finding("certificate", Verdict.BAD, told, PENDING.format(arn=domain.certificate_arn))
         else:
-            yield Finding(
-                "hosted zone", Verdict.BAD, f"{zone} doesn't hold {domain.name}", "name the right zone"
-            )
+            yield Finding("certificate", Verdict.BAD, told, "import or issue another, and name its ARN")
+    if isinstance(domain, IssuedCertificate):
+        yield _zone(domain, aws)
+
+
+PENDING = (
+    "add the record that `aws acm describe-certificate --certificate-arn {arn}` shows to the domain's zone, "
+    "and wait until it is ISSUED"
+)
+
+
+def _zone(domain: IssuedCertificate, aws: Aws) -> Finding:
+    name = f'name the public zone of {domain.name}: [domain] hosted_zone_id ("aws route53 list-hosted-zones")'
+    try:
+        zone = aws.client("route53").get_hosted_zone(Id=domain.hosted_zone_id)["HostedZone"]
+    except ClientError as error:
+        if code(error) != "NoSuchHostedZone":
+            raise
+        return Finding("hosted zone", Verdict.BAD, f"there is no zone {domain.hosted_zone_id}", name)
+    host = zone["Name"].rstrip(".")
+    if domain.name != host and not domain.name.endswith(f".{host}"):
+        return Finding("hosted zone", Verdict.BAD, f"{host} doesn't hold {domain.name}", name)
+    if zone.get("Config", {}).get("PrivateZone"):
+        told = f"{host} is a private zone: ACM and visitors ask public ones"
+        return Finding("hosted zone", Verdict.BAD, told, name)
+    return Finding("hosted zone", Verdict.GOOD, f"{host} holds {domain.name}")
 
 
 def _disks(_: Deployment, aws: Aws) -> Iterator[Finding]:
@@ -221,13 +256,8 @@ def _bucket(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
         if code(error) not in ("404", "NoSuchBucket"):
             raise
         there = False
-    stack = f"{deployment.name}-storage"
-    try:
-        aws.client("cloudformation").describe_stacks(StackName=stack)
-    except ClientError:
-        ours = False
-    else:
-        ours = True
+    stacks = Stacks(aws.client("cloudformation"), Silent())
+    ours = stacks.describe(deployment.stack_name("storage")) is not None
     creates = deployment.storage.beanstalk_bucket == "create"
     if there and creates and not ours:
         yield Finding(
