@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -12,6 +13,7 @@ from .options import pass_context
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sns.type_defs import SubscriptionTypeDef
 
 
 @click.group()
@@ -39,12 +41,21 @@ def test(context: Context) -> None:
         Subject=f"{deployment.name}: test of the alerts",
         Message=f"This is a test by an operator. A failure of {deployment.function_name} would be told here.",
     )
-    pending = [s for s in subscriptions if not s["SubscriptionArn"].startswith("arn:")]
     for entry in subscriptions:
-        state = "not confirmed yet" if entry in pending else "sent"
-        click.echo(f"{state}  {entry['Protocol']}  {entry['Endpoint']}")
-    if pending:
+        state = "sent" if _confirmed(entry) else "not confirmed yet"
+        click.echo(f"{state}  {entry['Protocol']}  {_shown(entry['Endpoint'])}")
+    if pending := [entry for entry in subscriptions if not _confirmed(entry)]:
         raise BeanvaultError(
             f"{len(pending)} of {len(subscriptions)} don't hear anything yet",
-            "confirm the subscriptions by their mails",
+            "confirm the subscriptions: by the link in the mail, a webhook by what its service says",
         )
+
+
+def _confirmed(subscription: SubscriptionTypeDef) -> bool:
+    return subscription["SubscriptionArn"].startswith("arn:")
+
+
+def _shown(endpoint: str) -> str:
+    """Return a mail address as it is, and of a webhook its host only: the rest is often the key to it."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…" if parts.netloc else endpoint
