@@ -18,15 +18,24 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 ATTEMPTS = 6
-CALLS = Config(
-    connect_timeout=5,
-    read_timeout=60,
+
+
+def calls() -> Config:
+    """Return how requests are made.
+
+    :raises ConfigurationError: AWS_MAX_ATTEMPTS is no number
+    """
     # The variable is boto3's own; what is set in code would win over it.
-    retries={
-        "mode": "standard",
-        "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", "") or ATTEMPTS),
-    },
-)
+    given = os.environ.get("AWS_MAX_ATTEMPTS") or str(ATTEMPTS)
+    if not given.isdigit() or int(given) < 1:
+        raise ConfigurationError(
+            f"AWS_MAX_ATTEMPTS is {given!r}", "set it to a number from 1 on, or unset it"
+        )
+    return Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": int(given)},
+    )
 
 
 class AwsError(BeanvaultError):
@@ -73,9 +82,9 @@ class Aws:
     def client(self, service: str, **config: Any) -> Any:
         """Return the client of *service*; *config* are further `botocore.config.Config` settings for it."""
         if config:
-            return self._made(service, CALLS.merge(Config(**config)))
+            return self._made(service, calls().merge(Config(**config)))
         if service not in self._clients:
-            self._clients[service] = self._made(service, CALLS)
+            self._clients[service] = self._made(service, calls())
         return self._clients[service]
 
     def account(self) -> str:

@@ -135,6 +135,8 @@ def run(arguments: list[str]) -> int:
     """Run the command; return its exit code. Nothing but that and what it printed is left behind."""
     remarks = consoles()[1]
     debug = "--debug" in arguments
+    # It may stand behind the verb as well: that is where one adds it after a failure.
+    arguments = [*["--debug"][:debug], *(word for word in arguments if word != "--debug")]
     try:
         result = cli.main(arguments, prog_name="beanvault", standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -150,6 +152,15 @@ def run(arguments: list[str]) -> int:
             remarks.print_exception(show_locals=False)
         known = error if isinstance(error, BeanvaultError) else aws.explained(error)
         return _told(remarks, known)
+    except OSError as error:
+        if debug:
+            remarks.print_exception(show_locals=False)
+        where = f"{error.filename}: " if error.filename is not None else ""
+        told = BeanvaultError(
+            f"{where}{error.strerror or type(error).__name__}",
+            "check that it is there and that you may read and write it" if where else "",
+        )
+        return _told(remarks, told)
     except Exception as error:  # noqa: BLE001 - the one place where whatever comes up must end in words
         if debug:
             remarks.print_exception(show_locals=False)

@@ -31,7 +31,10 @@ def command(context: Context, file: TextIO, no_test: bool) -> None:
     """
     if file.name == "<stdin>" and sys.stdin.isatty():
         context.say("Paste the connection's JSON, then press Ctrl-D:")
-    text = file.read()
+    try:
+        text = file.read()
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file.name} isn't text in UTF-8", "name another file") from None
     if not text.strip():
         raise ConfigurationError("the connection is empty", "see `beanvault vault init --print-connection`")
     name = context.deployment.connection_secret

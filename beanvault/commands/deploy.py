@@ -7,7 +7,7 @@ import click
 from .. import deploy
 from ..context import Context
 from ..stack import Result
-from .options import as_json, pass_context, print_json, yes
+from .options import as_json, layers_beginning, pass_context, print_json, yes
 
 EXAMPLES = """\b
 Examples:
@@ -18,7 +18,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("layers", nargs=-1, metavar="[LAYER]...")
+@click.argument("layers", nargs=-1, metavar="[LAYER]...", shell_complete=layers_beginning)
 @click.option("--plan-only", is_flag=True, help="Show the changes and make none; zips are uploaded.")
 @click.option("--revert-drift", is_flag=True, help="Put back also what was changed by hand.")
 @click.option("--accept-data-loss", is_flag=True, help="Agree also to replacing or deleting what holds data.")

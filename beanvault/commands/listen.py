@@ -16,7 +16,7 @@ from templates.deployment import Deployment
 
 from .. import listen
 from ..context import Context
-from ..errors import ConfigurationError
+from ..errors import BeanvaultError, ConfigurationError
 from ..rotation.replication import put
 from .options import FILE, pass_context
 
@@ -60,11 +60,17 @@ def command(
     events = context.aws.client("events")
     burst = listen.Burst(lambda sources: put(events, deployment.bus_name, sources, "push"))
     intake = listen.Intake(_mounts(deployment), burst)
-    server = (
-        listen.http_server((host, port), intake, tls)
-        if device == "http"
-        else listen.socket_server((host, port), intake)
-    )
+    try:
+        server = (
+            listen.http_server((host, port), intake, tls)
+            if device == "http"
+            else listen.socket_server((host, port), intake)
+        )
+    except OSError as error:
+        raise BeanvaultError(
+            f"nobody can listen on {host}:{port}: {error.strerror}",
+            "end what listens there already, or choose another --port or --host",
+        ) from None
     # What was written while nobody listened; and credentials that can't ask are found out now.
     put(events, deployment.bus_name, [], "push")
     stop = threading.Event()

@@ -22,6 +22,13 @@ pass_context = click.make_pass_decorator(Context)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+def layers_beginning(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
+    """Return the layers a shell may complete *incomplete* to."""
+    from templates import LAYERS
+
+    return [layer for layer in LAYERS if layer.startswith(incomplete)]
+
+
 def vault_options(command: Command) -> Command:
     """Add how Vault is reached; the environment's variables are those of Vault's own command line."""
     for option in (
@@ -45,7 +52,7 @@ def secret(name: str, file: Path | None, envvar: str, prompt: str) -> str:
     import os
 
     if file is not None:
-        return file.read_text().strip()
+        return text_of(file).strip()
     if os.environ.get(envvar):
         return os.environ[envvar]
     option = f"set {envvar}, or name a file with --vault-{name}-file"
@@ -53,6 +60,14 @@ def secret(name: str, file: Path | None, envvar: str, prompt: str) -> str:
     if not value:
         raise ConfigurationError(f"no {name} was given", option)
     return value
+
+
+def text_of(file: Path) -> str:
+    """:raises ConfigurationError: *file* isn't text"""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file} isn't text in UTF-8", "name another file") from None
 
 
 def ask(question: str, remedy: str, **settings: Any) -> str:

@@ -22,7 +22,7 @@ from ..vault import logins, policies, setup
 from ..vault import server as vault_server
 from ..vault.keys import KeyFile, Keys
 from ..vault.server import MADE_ANEW, Server, Shares, VaultError
-from .options import FILE, ask, pass_context, secret, server, vault_options, yes
+from .options import FILE, ask, pass_context, secret, server, text_of, vault_options, yes
 
 
 @click.group()
@@ -118,8 +118,8 @@ def init(
     chosen = Shares(
         shares,
         threshold,
-        tuple(path.read_text().strip() for path in pgp_keys),
-        root_pgp_key.read_text().strip() if root_pgp_key else None,
+        tuple(text_of(path).strip() for path in pgp_keys),
+        text_of(root_pgp_key).strip() if root_pgp_key else None,
     )
     keys = _opened(context, reached, chosen, keys_file, yes=yes)
     if keys and not keys.root_encrypted and vault_token_file is None:

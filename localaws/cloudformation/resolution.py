@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .. import inproc
 from . import drift, template
 from .changes import Change, difference
 from .errors import ValidationError

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from botocore.exceptions import ClientError
+from rich.console import Console
 
 from beanvault import cli
 from beanvault.aws import explained
 from beanvault.errors import Denied, ExitCode, Unreachable
+from beanvault.terminal import consoles
 
 
 def verbs() -> Iterator[tuple[str, ...]]:
@@ -109,6 +113,80 @@ def test_every_verb_refuses_an_option_it_does_not_have(
     assert f"beanvault {' '.join(verb)} --help" in told
 
 
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    made = tmp_path / "beanvault.toml"
+    made.write_text('name = "unit"\nregion = "eu-central-1"\n[vault]\nwhere = "host"\n')
+    return made
+
+
+def test_what_cannot_be_written_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file stands where the folder should be."""
+    output = config / "templates"
+    assert cli.run(["--config", str(config), "render", "--output", str(output)]) == ExitCode.FAILED
+    told = capsys.readouterr().err
+    assert f"error: {config}" in told
+    assert "may read and write it" in told
+
+
+def test_a_file_that_is_no_text_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    binary = config.with_name("binary")
+    binary.write_bytes(b"\xff\xfe\xfd")
+    vault = ["--vault-address", "https://127.0.0.1:9"]
+    for arguments in (["connect", str(binary)], ["rotate", *vault, "--vault-token-file", str(binary)]):
+        assert cli.run(["--config", str(config), *arguments]) == ExitCode.USAGE
+        assert f"{binary} isn't text in UTF-8" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code = cli.run(["--config", str(config), "listen", "--port", str(port)])
+    assert code == ExitCode.FAILED
+    told = capsys.readouterr().err
+    assert f"nobody can listen on 127.0.0.1:{port}" in told
+    assert "--port" in told
+
+
+def test_a_number_of_attempts_that_is_none_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "many")
+    assert cli.run(["--config", str(config), "status"]) == ExitCode.USAGE
+    assert "AWS_MAX_ATTEMPTS is 'many'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "render"], ["render", "--debug"]], ids=" ".join)
+def test_debug_shows_the_trace_before_the_verb_and_behind_it(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["--config", str(tmp_path / "none.toml"), *arguments]) == ExitCode.USAGE
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_what_goes_into_a_file_has_no_colours(
+    no_color: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    cli.run(["--config", str(tmp_path / "none.toml"), "render"])
+    printed = capsys.readouterr()
+    assert "error:" in printed.err
+    assert "\x1b" not in printed.out + printed.err
+
+
+def test_a_terminal_that_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for no_color, coloured in (("", True), ("1", False)):
+        monkeypatch.setenv("NO_COLOR", no_color)
+        screen = io.StringIO()
+        out, _ = consoles()
+        shown = Console(file=screen, force_terminal=True, no_color=out.no_color)
+        shown.print("good", style="red")
+        assert ("\x1b[31m" in screen.getvalue()) is coloured
+
+
 def test_a_missing_file_points_to_init(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--config", str(tmp_path / "none.toml"), "render"]) == ExitCode.USAGE
     assert "beanvault init" in capsys.readouterr().err
@@ -139,6 +217,8 @@ def test_a_shell_completes_verbs_and_options(
     for words, expected in (
         ("beanvault de", "plain,deploy"),
         ("beanvault deploy --plan", "plain,--plan-only"),
+        ("beanvault deploy repl", "plain,replicator"),
+        ("beanvault render net", "plain,network"),
     ):
         monkeypatch.setenv("COMP_WORDS", words)
         monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
