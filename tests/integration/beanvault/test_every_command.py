@@ -56,7 +56,8 @@ class Desk:
 
     def arguments(self, verb: str) -> list[str]:
         files = {"CONNECTION": "connection.json", "TOKEN": "token"}
-        given = [str(self.directory / files[word]) if word in files else word for word in WITH_AWS[verb]]
+        words = WITH_AWS.get(verb, ())
+        given = [str(self.directory / files[word]) if word in files else word for word in words]
         return ["--config", str(self.config), *verb.split(), *given]
 
 
@@ -145,6 +146,19 @@ def test_without_a_network_it_is_told_who_did_not_answer(verb: str, desk: Desk, 
     assert "didn't answer" in text
 
 
+def test_the_doctor_tells_who_did_not_answer(desk: Desk, told: Told) -> None:
+    code, text = told.run(
+        ["--config", str(desk.config), "doctor"],
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}",
+        AWS_ACCESS_KEY_ID="x",
+        AWS_SECRET_ACCESS_KEY="x",
+        AWS_MAX_ATTEMPTS="1",
+    )
+    assert code == ExitCode.FAILED, text
+    assert "bad     credentials: AWS didn't answer" in text
+    assert "→ check the network" in text
+
+
 @pytest.mark.parametrize("verb", [verb for verb in WITH_AWS if not verb.startswith(("vault", "rotate"))])
 def test_without_credentials_it_is_told_how_to_sign_in(
     verb: str, desk: Desk, local_aws: LocalAws, told: Told
@@ -162,7 +176,7 @@ def silence() -> Iterator[socket.socket]:
         yield server
 
 
-@pytest.mark.parametrize("verb", WITH_AWS)
+@pytest.mark.parametrize("verb", [*WITH_AWS, "doctor"])
 def test_an_interrupt_ends_it_in_the_middle_of_a_request(
     verb: str, desk: Desk, silence: socket.socket
 ) -> None:

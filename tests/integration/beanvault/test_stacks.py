@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from beanvault.artifacts import Store
+from beanvault.aws import Aws
 from beanvault.changes import Action, Change, Replacement
 from beanvault.errors import Refused
 from beanvault.stack import Outcome, Stack, StackError, Template
-from beanvault.stacks import Stacks
+from beanvault.stacks import INLINE_LIMIT, Stacks
 from beanvault.ui import StackEvent
 from demo.servers.localaws import LocalAws
 
@@ -193,6 +195,26 @@ def test_a_protected_stack_is_deleted_only_by_agreeing_to_the_loss(
         stacks.delete(name)
     listener.accepts_loss = True
     assert stacks.delete(name).outcome is Outcome.DELETED
+
+
+def test_a_template_that_is_too_long_for_a_request_is_deployed_from_its_bucket(
+    stacks: Stacks, name: str, local_aws: LocalAws
+) -> None:
+    body = json.dumps(
+        {
+            "Resources": {"Queue": queue(f"{name}-q")},
+            "Outputs": {f"Said{n}": {"Value": "x" * 400} for n in range(150)},
+        }
+    )
+    assert len(body) > INLINE_LIMIT
+    aws = Aws(local_aws.session(), local_aws.endpoint)
+    store = Store(aws, f"{name}-{aws.account()}", "templates")
+    local_aws.client("s3").create_bucket(
+        Bucket=store.bucket, CreateBucketConfiguration={"LocationConstraint": aws.region}
+    )
+    url = store.put("long", ".template", body.encode()).url(aws)
+    assert stacks.deploy(Stack(name, Template(body, url))).outcome is Outcome.CREATED
+    assert len(stacks.outputs(name)) == 150
 
 
 def test_resources_tell_what_stays(stacks: Stacks, name: str) -> None:

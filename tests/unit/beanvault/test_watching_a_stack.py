@@ -10,14 +10,18 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from troposphere import Output
 
 from beanvault.aws import Aws
-from beanvault.deploy import Work, deploy
+from beanvault.deploy import Work, _stack, deploy
+from beanvault.errors import BeanvaultError
 from beanvault.stack import Outcome, Stack, StackError, Template
 from beanvault.stacks import Stacks
 from beanvault.ui import Silent
 from beanvault.waiting import Clock
-from templates.deployment_file import read
+from templates import LAYERS
+from templates.deployment_file import parse, read
+from templates.shared import TEMPLATE_LIMIT
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "beanvault-dev-environment"
@@ -152,6 +156,28 @@ def _account(answers: Answers) -> Aws:
             stubber.add_response(operation, answer)
         stubber.activate()
     return Aws(session, None, {**clients, "cloudformation": answers.client})
+
+
+def test_a_template_that_is_too_long_for_a_request_goes_by_way_of_the_bucket(answers: Answers) -> None:
+    """From the layer on that makes it; before, that is an error with a remedy."""
+    variables = {f"SETTING_{number}": "x" * 900 for number in range(60)}
+    tables = {"name": "beanvault-dev", "region": "eu-central-1", "vault": {"where": "host"}}
+    long = parse({**tables, "app": {"environment": variables}})
+    work = Work(long, _account(answers), Silent(), ROOT)
+    answers.status("CREATE_COMPLETE")
+    stack = _stack(work, "environment", LAYERS["environment"](long), plan_only=True)
+    assert len(stack.template.body.encode()) > TEMPLATE_LIMIT
+    url = stack.template.argument()["TemplateURL"]
+    assert url.startswith("https://")
+    assert url.endswith(".template")
+
+    small = parse(tables)
+    template = LAYERS["network"](small)
+    for number in range(120):
+        template.add_output(Output(f"Filler{number}", Value="x" * 400))
+    with pytest.raises(BeanvaultError, match="there is no bucket yet") as told:
+        _stack(Work(small, _account(answers), Silent(), ROOT), "network", template, plan_only=False)
+    assert "fewer" in told.value.remedy
 
 
 def test_a_creation_that_is_rolling_back_is_a_creation_again(answers: Answers) -> None:
