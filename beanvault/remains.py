@@ -16,11 +16,11 @@ DATABASE, VOLUME = "AWS::RDS::DBInstance", "AWS::EC2::Volume"
 REMOVALS: Mapping[str, str] = MappingProxyType(
     {
         "AWS::Backup::BackupVault": "aws backup delete-backup-vault --backup-vault-name {id}"
-        "   (once its recovery points are deleted)",
+        "   # once its recovery points are deleted",
         "AWS::KMS::Key": "aws kms schedule-key-deletion --key-id {id} --pending-window-in-days 30"
-        "   (last: nothing that it encrypted can be read afterwards)",
+        "   # last: nothing that it encrypted can be read afterwards",
         "AWS::Logs::LogGroup": "aws logs delete-log-group --log-group-name {id}",
-        "AWS::S3::Bucket": "aws s3api delete-bucket --bucket {id}   (once it is emptied of all versions)",
+        "AWS::S3::Bucket": "aws s3api delete-bucket --bucket {id}   # once it is emptied of all versions",
         "AWS::SecretsManager::Secret": "aws secretsmanager delete-secret --secret-id {id}",
         f"snapshot of {DATABASE}": "aws rds delete-db-snapshot --db-snapshot-identifier {id}",
         f"snapshot of {VOLUME}": "aws ec2 delete-snapshot --snapshot-id {id}",
