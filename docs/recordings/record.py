@@ -29,6 +29,7 @@ from demo.servers.authority import Authority  # noqa: E402 - the path has to be 
 from demo.servers.localaws import LocalAws, clean_environment  # noqa: E402
 from demo.servers.mariadb import MariaDB  # noqa: E402
 from demo.servers.openbao import OpenBao  # noqa: E402
+from demo.servers.process import free_port  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 COLUMNS, LINES = 110, 34
@@ -132,7 +133,10 @@ def record(home: Path, aws: LocalAws, openbao: OpenBao, mariadb: MariaDB) -> Non
         "VAULT_ADDR": openbao.address,
         "VAULT_CACERT": "authority.pem",
     }
+    audit_port = str(free_port())
     instead = {
+        audit_port: "8250",
+        **({found: "/usr/local/bin/aws"} if (found := shutil.which("aws")) else {}),
         str(home): "~/shop",
         str(ROOT): "~/beanvault",
         openbao.address: "https://vault.example.com:8200",
@@ -156,8 +160,10 @@ def record(home: Path, aws: LocalAws, openbao: OpenBao, mariadb: MariaDB) -> Non
     described = file.read_text().replace("port = 8200", f"port = {openbao.address.rpartition(':')[2]}")
     ours = f'[database]\nport = {mariadb.port}\nca_file = "{mariadb.ca_file}"\nsecret_ttl_seconds = 1\n'
     file.write_text(described.replace("[database]\n", ours))
+    session.record("render", "beanvault render network | head -20")
     session.record("doctor", "beanvault doctor", status=1)
     aws.client("ec2").enable_ebs_encryption_by_default()
+    session.record("package", "beanvault package replicator")
     session.record("deploy", "beanvault deploy --yes")
     session.record("vault-init", "beanvault vault init --keys-file keys.json", [("unseal it?", "y")])
     session.record(
@@ -166,12 +172,21 @@ def record(home: Path, aws: LocalAws, openbao: OpenBao, mariadb: MariaDB) -> Non
     )
     token = json.loads((home / "keys.json").read_text())["root_token"]
     session.record("rotate", "beanvault rotate", [("Vault token", token)])
+    session.record("replicate", "beanvault replicate")
     session.record("status", "beanvault status")
+    session.record("bundle", "beanvault bundle --output bundle.zip")
+    listen = f"timeout --signal INT --preserve-status 8 beanvault listen --port {audit_port}"
+    session.record("listen", listen, status=130)
+    topics = aws.client("sns").list_topics()["Topics"]
+    topic = next(each["TopicArn"] for each in topics if each["TopicArn"].endswith(":shop-alerts"))
+    aws.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="you@example.com")
+    session.record("alerts-test", "beanvault alerts test")
     session.record("verify", "beanvault verify --html report.html")
     shutil.copy(home / "report.html", HERE / "verify.html")
     bucket = next(b["Name"] for b in aws.client("s3").list_buckets()["Buckets"] if "logbucket" in b["Name"])
     aws.client("s3").delete_bucket_encryption(Bucket=bucket)
     session.record("verify-red", "beanvault verify", status=1)
+    session.record("deploy-revert-drift", "beanvault deploy --revert-drift --yes")
     session.record("destroy", "beanvault destroy", [("Type shop to delete", "shop")])
     secrets = [token, *json.loads((home / "keys.json").read_text())["unseal_keys"]]
     written = "".join(each.read_text() for each in HERE.iterdir() if each.is_file())

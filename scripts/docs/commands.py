@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -10,6 +11,7 @@ from beanvault.cli import cli
 from scripts.docs.markdown import block, page
 
 WIDTH = 100
+RECORDINGS = Path(__file__).resolve().parents[2] / "docs" / "recordings"
 HELP_OPTIONS = list(cli.context_settings["help_option_names"])
 """Given with every context: a command remembers the first it meets, and all below `beanvault` have these."""
 
@@ -42,4 +44,8 @@ def build() -> str:
     parts = [block(helped(cli, "beanvault"))]
     for name, command in commands():
         parts += [f"## {name}", block(helped(command, name))]
+        recorded = sorted(RECORDINGS.glob(f"{'-'.join(name.split()[1:])}*.txt"))
+        if recorded:
+            links = ", ".join(f"[{file.stem}](../recordings/{file.name})" for file in recorded)
+            parts.append(f"Recorded on the local AWS: {links}")
     return page("Commands", "the commands' own help (`beanvault/commands/`)", *parts)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from replicator.config import OPTIONAL, REQUIRED
-from scripts.docs import controls, variables
+from scripts.docs import commands, controls, variables
 from scripts.docs.markdown import ROOT, WORDS
 from scripts.docs.pages import PAGES
 
@@ -16,6 +16,12 @@ from scripts.docs.pages import PAGES
 def test_a_page_is_what_the_code_generates(name: str) -> None:
     """A stale one is renewed by `python -m scripts.docs`."""
     assert (ROOT / name).read_text() == PAGES[name]()
+
+
+def test_every_command_is_recorded() -> None:
+    """`scripts/record` makes them; the reference links them."""
+    recorded = {path.stem for path in commands.RECORDINGS.glob("*.txt")}
+    assert {"-".join(name.split()[1:]) for name, _ in commands.commands()} <= recorded
 
 
 def test_every_variable_that_is_read_is_described_and_no_other() -> None:
