@@ -1,17 +1,18 @@
-"""What moto lacks or gets wrong in Secrets Manager, STS and EventBridge."""
+"""What moto lacks or gets wrong in Secrets Manager, STS, EventBridge and Backup."""
 
 from __future__ import annotations
 
 import threading
 
 from ..settings import Settings
-from . import events, secretsmanager, sts
+from . import backup, events, secretsmanager, sts
 
 _stop = threading.Event()
 
 
 def install(settings: Settings) -> None:
     """Correct moto's services in this process, and start firing schedules."""
+    backup.install()
     secretsmanager.install()
     sts.install(settings.home)
     events.install(settings.home, _stop)

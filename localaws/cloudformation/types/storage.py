@@ -65,7 +65,7 @@ def _create_plan(plan: Resource) -> None:
     plan.adopt(plan.call("create_backup_plan", BackupPlan=given | {"Rules": rules}))
 
 
-def _keep(resource: Resource, _: Mapping[str, Any] | None = None) -> None:
+def _keep(resource: Resource, _: Mapping[str, Any]) -> None:
     resource.physical_id = resource.physical_id or resource.name
 
 
@@ -130,5 +130,12 @@ TYPES = (
         mutable=words("BackupPlan"),
         delete="delete_backup_plan",
     ),
-    _backup(name="AWS::Backup::BackupSelection", create=_keep),
+    _backup(
+        name="AWS::Backup::BackupSelection",
+        create="create_backup_selection",
+        id="{SelectionId}_{BackupPlanId}",
+        delete="delete_backup_selection",
+        delete_with={"BackupPlanId": "BackupPlanId", "SelectionId": "SelectionId"},
+        attributes={"Id": "{id}", "SelectionId": "SelectionId", "BackupPlanId": "BackupPlanId"},
+    ),
 )

@@ -1,0 +1,63 @@
+"""AWS Backup: which resources a plan selects. moto knows plans and vaults, and answers 500 for selections."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from moto.backup.exceptions import ResourceNotFoundException
+from moto.backup.responses import BackupResponse
+from moto.core.responses import ActionResult, EmptyResult
+
+
+def install() -> None:
+    """Add the four operations on selections."""
+    kind: Any = BackupResponse
+    kind.create_backup_selection = _create
+    kind.get_backup_selection = _get
+    kind.list_backup_selections = _list
+    kind.delete_backup_selection = _delete
+
+
+def _selections(response: BackupResponse) -> dict[str, dict[str, Any]]:
+    """Return the selections of the plan that the path names (`/backup/plans/PLAN/selections/ID`), by id."""
+    plan = response.backup_backend.get_backup_plan(response.path.split("/")[3], None)
+    found: dict[str, dict[str, Any]] = plan.__dict__.setdefault("selections", {})
+    return found
+
+
+def _one(response: BackupResponse) -> tuple[dict[str, dict[str, Any]], str]:
+    selections, name = _selections(response), response.path.rstrip("/").rpartition("/")[2]
+    if name not in selections:
+        raise ResourceNotFoundException(msg=f"Cannot find Backup selection: {name}")
+    return selections, name
+
+
+def _told(response: BackupResponse, name: str) -> dict[str, str]:
+    return {"SelectionId": name, "BackupPlanId": response.path.split("/")[3]}
+
+
+def _create(self: BackupResponse) -> ActionResult:
+    name = str(uuid.uuid4())
+    _selections(self)[name] = json.loads(self.body)["BackupSelection"]
+    return ActionResult(_told(self, name))
+
+
+def _get(self: BackupResponse) -> ActionResult:
+    selections, name = _one(self)
+    return ActionResult({**_told(self, name), "BackupSelection": selections[name]})
+
+
+def _list(self: BackupResponse) -> ActionResult:
+    found = [
+        {**_told(self, name), "SelectionName": body["SelectionName"]}
+        for name, body in _selections(self).items()
+    ]
+    return ActionResult({"BackupSelectionsList": found})
+
+
+def _delete(self: BackupResponse) -> EmptyResult:
+    selections, name = _one(self)
+    del selections[name]
+    return EmptyResult()
