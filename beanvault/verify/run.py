@@ -8,7 +8,7 @@ from types import MappingProxyType
 from ..aws import FAILURES, explained
 from . import database, edge, network, platform, replication, roles, storage
 from .live import Live, Missing
-from .model import Control, Finding, Status
+from .model import Control, Finding, Seen, Status
 
 AREAS: Mapping[str, tuple[Control, ...]] = MappingProxyType(
     {
@@ -28,34 +28,38 @@ def verify(live: Live, only: tuple[str, ...] = ()) -> Iterator[Finding]:
     """Yield a finding for each control and resource; a control that can't be asked is unknown, with AWS's
     words.
     """
-    for area, control in ((area, control) for area, controls in AREAS.items() for control in controls):
-        if only and control.id not in only:
-            continue
+    for area, controls in AREAS.items():
+        for control in controls:
+            if not only or control.id in only:
+                remedy = control.remedy.replace("NAME", live.deployment.name)
+                for status, resource, evidence in _results(control, live):
+                    yield Finding(
+                        area, control.id, control.title, control.severity, status, resource, evidence, remedy
+                    )
 
-        def finding(
-            status: Status, resource: str, evidence: str, area: str = area, control: Control = control
-        ) -> Finding:
-            return Finding(
-                area, control.id, control.title, control.severity, status, resource, evidence, control.remedy
-            )
 
-        try:
-            seen = list(control.look(live))
-        except FAILURES as error:
-            yield finding(Status.UNKNOWN, "", str(explained(error)))
-        except Missing as error:
-            yield finding(Status.UNKNOWN, "", str(error))
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            # One answer of an unforeseen shape must not keep the other controls from being asked.
-            yield finding(Status.UNKNOWN, "", f"AWS's answer has an unforeseen shape: {error!r}")
-        else:
-            if not seen:
-                yield finding(Status.NOT_APPLICABLE, "", "there is nothing it applies to")
-            for one in seen:
-                if one.ok:
-                    yield finding(Status.PASS, one.resource, one.evidence)
-                elif one.chosen:
-                    evidence = f"{one.evidence}; the deployment file asks for that"
-                    yield finding(Status.NOT_APPLICABLE, one.resource, evidence)
-                else:
-                    yield finding(Status.FAIL, one.resource, one.evidence)
+def _results(control: Control, live: Live) -> Iterator[tuple[Status, str, str]]:
+    """Yield status, resource and evidence; what was seen before something couldn't be asked stays told."""
+    any_seen = False
+    try:
+        for seen in control.look(live):
+            any_seen = True
+            yield _result(seen)
+    except FAILURES as error:
+        yield Status.UNKNOWN, "", str(explained(error))
+    except Missing as error:
+        yield Status.UNKNOWN, "", str(error)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # One answer of an unforeseen shape must not keep the other controls from being asked.
+        yield Status.UNKNOWN, "", f"AWS's answer has an unforeseen shape: {error!r}"
+    else:
+        if not any_seen:
+            yield Status.NOT_APPLICABLE, "", "there is nothing it applies to"
+
+
+def _result(seen: Seen) -> tuple[Status, str, str]:
+    if seen.ok:
+        return Status.PASS, seen.resource, seen.evidence
+    if seen.chosen:
+        return Status.NOT_APPLICABLE, seen.resource, f"{seen.evidence}; the deployment file asks for that"
+    return Status.FAIL, seen.resource, seen.evidence
