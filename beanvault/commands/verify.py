@@ -65,7 +65,7 @@ def command(
         )
     account = context.aws.account()
     live = Live(context.deployment, context.aws)
-    if not live.resources:
+    if not live.made:
         raise BeanvaultError(
             f"{context.deployment.name} has no stacks in {context.aws.region}",
             "deploy it: `beanvault deploy`",

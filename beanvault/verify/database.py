@@ -10,6 +10,7 @@ from templates.current import DATABASE_CERTIFICATE_AUTHORITY, DATABASE_ENGINE_VE
 
 from .live import Live
 from .model import Control, Seen, Severity
+from .remedy import put_back
 
 
 def _instance(
@@ -36,13 +37,13 @@ def _is(wanted: object) -> Callable[[Any], bool]:
 
 def _backups(live: Live) -> Iterator[Seen]:
     days, wanted = int(live.database.get("BackupRetentionPeriod", 0)), live.deployment.database.backup_days
-    yield Seen(
-        live.database["DBInstanceIdentifier"], days >= max(wanted, 1), f"{days} days, {wanted} asked for"
-    )
-    if days < 7:
-        yield Seen(
-            live.database["DBInstanceIdentifier"], ok=False, evidence=f"{days} days", chosen=wanted < 7
-        )
+    enough = days >= max(wanted, LEAST_BACKUP_DAYS)
+    chosen = days == wanted < LEAST_BACKUP_DAYS
+    yield Seen(live.database["DBInstanceIdentifier"], enough, f"{days} days, {wanted} asked for", chosen)
+
+
+LEAST_BACKUP_DAYS = 7
+"""https://docs.aws.amazon.com/securityhub/latest/userguide/rds-controls.html#rds-11"""
 
 
 def _tls_required(live: Live) -> Iterator[Seen]:
@@ -113,26 +114,39 @@ def _proxy_tls(live: Live) -> Iterator[Seen]:
 
 
 def _backup_plan(live: Live) -> Iterator[Seen]:
-    plans = set(live.ids("AWS::Backup::BackupPlan"))
-    found = [
-        plan["BackupPlanName"]
-        for plan in live.pages("backup", "list_backup_plans", "BackupPlansList")
-        if plan["BackupPlanId"] in plans
+    """Look for a plan of ours that is there, and selects the database."""
+    client = live.aws.client("backup")
+    plans = {each["BackupPlanId"] for each in live.pages("backup", "list_backup_plans", "BackupPlansList")}
+    arn = live.database["DBInstanceArn"]
+    covering = [
+        found["SelectionName"]
+        for plan in plans & set(live.ids("AWS::Backup::BackupPlan"))
+        for each in live.pages("backup", "list_backup_selections", "BackupSelectionsList", BackupPlanId=plan)
+        for found in [
+            client.get_backup_selection(BackupPlanId=plan, SelectionId=each["SelectionId"])["BackupSelection"]
+        ]
+        if arn in found.get("Resources", ())
     ]
-    told = f"in the plan {', '.join(found)}" if found else "in no backup plan"
+    told = f"selected by {', '.join(covering)}" if covering else "no backup plan selects it"
     chosen = not live.deployment.database.backup_plan
-    yield Seen(live.database["DBInstanceIdentifier"], bool(found), told, chosen)
+    yield Seen(arn.rpartition(":")[2], bool(covering), told, chosen)
 
 
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
-DATA = "deploy the data layer again"
+DATA = put_back("data")
+
+
+def _or_set(setting: str) -> str:
+    """Mend what somebody changed, or what a trial left out."""
+    return f"{DATA}; a trial: set database.{setting}"
+
 
 CONTROLS = (
     Control(
         "RDS.3",
         "The database is encrypted",
         HIGH,
-        "restore it from an encrypted copy",
+        "copy a snapshot with a key, and restore that: encryption can't be switched on",
         _instance("StorageEncrypted", _is(True)),
     ),
     Control(
@@ -146,14 +160,14 @@ CONTROLS = (
         "RDS.5",
         "The database spans two zones",
         MEDIUM,
-        "set database.multi_az = true",
+        _or_set("multi_az = true"),
         _instance("MultiAZ", _is(True), lambda live: not live.deployment.database.multi_az),
     ),
     Control(
         "RDS.8",
         "The database is protected from deletion",
         MEDIUM,
-        "set database.deletion_protection = true",
+        _or_set("deletion_protection = true"),
         _instance(
             "DeletionProtection", _is(True), lambda live: not live.deployment.database.deletion_protection
         ),
@@ -165,7 +179,7 @@ CONTROLS = (
         DATA,
         _instance("IAMDatabaseAuthenticationEnabled", _is(True)),
     ),
-    Control("RDS.11", "Backups are kept", MEDIUM, "set database.backup_days = 35", _backups),
+    Control("RDS.11", "Backups are kept", MEDIUM, _or_set("backup_days = 35"), _backups),
     Control(
         "RDS.13", "Minor versions are upgraded", HIGH, DATA, _instance("AutoMinorVersionUpgrade", _is(True))
     ),
@@ -173,7 +187,7 @@ CONTROLS = (
         "RDS.26",
         "A backup plan covers the database",
         MEDIUM,
-        "set database.backup_plan = true",
+        _or_set("backup_plan = true"),
         _backup_plan,
     ),
     Control(
@@ -197,7 +211,13 @@ CONTROLS = (
         DATA,
         _events("db-security-group", frozenset({"configuration change", "failure"})),
     ),
-    Control("RDS.23", "The database has a port of its own", LOW, "set database.port", _port),
+    Control(
+        "RDS.23",
+        "The database has a port of its own",
+        LOW,
+        _or_set("port = 3307"),
+        _port,
+    ),
     Control("RDS.43", "The database proxy takes TLS only", MEDIUM, DATA, _proxy_tls),
     Control("RDS.17", "Snapshots carry the tags", LOW, DATA, _instance("CopyTagsToSnapshot", _is(True))),
     Control("RDS.6", "Enhanced monitoring", LOW, DATA, _instance("MonitoringInterval", bool)),
@@ -206,10 +226,10 @@ CONTROLS = (
         "RDS.25",
         "The master user isn't called admin",
         MEDIUM,
-        DATA,
+        "restore it into a deployment of its own: a master user can't be renamed",
         _instance("MasterUsername", lambda v: v not in ("admin", "root", "postgres")),
     ),
-    Control("RDS.39", "The database takes TLS only", HIGH, "set require_secure_transport = 1", _tls_required),
+    Control("RDS.39", "The database takes TLS only", HIGH, DATA, _tls_required),
     Control(
         "BV.DATA1",
         "A current certificate authority",
@@ -217,6 +237,12 @@ CONTROLS = (
         DATA,
         _instance("CACertificateIdentifier", lambda v: v in DATABASE_CERTIFICATE_AUTHORITY.acceptable),
     ),
-    Control("BV.DATA2", "A supported engine version", HIGH, "upgrade it", _engine),
+    Control(
+        "BV.DATA2",
+        "A supported engine version",
+        HIGH,
+        "aws rds modify-db-instance --allow-major-version-upgrade",
+        _engine,
+    ),
     Control("BV.DATA3", "RDS manages the master password", HIGH, DATA, _managed_password),
 )

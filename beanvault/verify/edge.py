@@ -15,15 +15,22 @@ from templates.deployment import IssuedCertificate
 from ..aws import code
 from .live import Live
 from .model import Control, Seen, Severity
+from .remedy import put_back
 
 
 def _redirect(live: Live) -> Iterator[Seen]:
     for listener in live.listeners:
         if listener["Protocol"] == "HTTP":
-            kinds = {action["Type"] for action in listener["DefaultActions"]}
+            kinds = sorted({_told(action) for rule in live.rules(listener) for action in rule["Actions"]})
             yield Seen(
-                listener["ListenerArn"], kinds == {"redirect"}, f"plain HTTP: {', '.join(sorted(kinds))}"
+                listener["ListenerArn"], kinds == ["redirect to HTTPS"], f"plain HTTP: {', '.join(kinds)}"
             )
+
+
+def _told(action: Any) -> str:
+    """Return what an action is, and for a redirect where it leads."""
+    to = action.get("RedirectConfig", {}).get("Protocol", "")
+    return f"{action['Type']} to {to}" if to else str(action["Type"])
 
 
 def _tls_policy(live: Live) -> Iterator[Seen]:
@@ -38,12 +45,29 @@ def _https(live: Live) -> Iterator[Seen]:
     yield Seen(live.balancer["LoadBalancerArn"], "HTTPS" in protocols, f"listens for {', '.join(protocols)}")
 
 
-def _default_action(live: Live) -> Iterator[Seen]:
+def _unknown_hosts(live: Live) -> Iterator[Seen]:
+    """Look at the default action, and for rules that take whatever host name."""
     for listener in live.listeners:
         if listener["Protocol"] == "HTTPS":
-            kinds = {action["Type"] for action in listener["DefaultActions"]}
+            kinds = {
+                _told(action)
+                for rule in live.rules(listener)
+                if not _named_hosts(rule)
+                for action in rule["Actions"]
+            }
             told = f"unknown hosts get {', '.join(sorted(kinds))}"
             yield Seen(listener["ListenerArn"], kinds == {"fixed-response"}, told)
+
+
+def _named_hosts(rule: Any) -> bool:
+    """Whether a rule is for certain host names."""
+    names = [
+        name
+        for condition in rule["Conditions"]
+        if condition["Field"] == "host-header"
+        for name in condition.get("HostHeaderConfig", {}).get("Values") or condition.get("Values", ())
+    ]
+    return bool(names) and all(name.strip("*?.") for name in names)
 
 
 def _attribute(name: str, wanted: str, chosen: str = "") -> Any:
@@ -161,45 +185,61 @@ def _query_logging(live: Live) -> Iterator[Seen]:
 
 
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
-EDGE = "deploy the edge layer again"
+EDGE = put_back("edge")
+
+
+def _or_set(setting: str) -> str:
+    """Mend what somebody changed, or what a trial left out."""
+    return f"{EDGE}; a trial: set edge.{setting}"
+
 
 CONTROLS = (
-    Control("ELB.1", "Plain HTTP only redirects", MEDIUM, "make the default action a redirect", _redirect),
+    Control(
+        "ELB.1",
+        "Plain HTTP only redirects",
+        MEDIUM,
+        "aws elbv2 delete-listener: we have no port 80",
+        _redirect,
+    ),
     Control("ELB.2", "The load balancer speaks HTTPS", HIGH, EDGE, _https),
-    Control("ELB.17", "Only current TLS policies", MEDIUM, f"use {SSL_POLICY.use}", _tls_policy),
+    Control("ELB.17", "Only current TLS policies", MEDIUM, EDGE, _tls_policy),
     Control(
         "BV.EDGE1",
         "Unknown host names are turned away",
         LOW,
-        "make the default action a 404",
-        _default_action,
+        f"the default action: {EDGE}; a rule for any host: aws elbv2 delete-rule",
+        _unknown_hosts,
     ),
     Control(
         "ELB.4",
         "Invalid headers are dropped",
         MEDIUM,
-        "set the attribute",
+        EDGE,
         _attribute("routing.http.drop_invalid_header_fields.enabled", "true"),
     ),
     Control(
         "ELB.12",
         "Desync mitigation is strictest",
         MEDIUM,
-        "set the attribute",
+        EDGE,
         _attribute("routing.http.desync_mitigation_mode", "strictest"),
     ),
-    Control(
-        "ELB.5", "Access is logged", MEDIUM, "set the attribute", _attribute("access_logs.s3.enabled", "true")
-    ),
+    Control("ELB.5", "Access is logged", MEDIUM, EDGE, _attribute("access_logs.s3.enabled", "true")),
     Control(
         "ELB.6",
         "The load balancer is protected from deletion",
         LOW,
-        "set edge.deletion_protection = true",
+        _or_set("deletion_protection = true"),
         _attribute("deletion_protection.enabled", "true", "deletion_protection"),
     ),
-    Control("ELB.13", "The load balancer spans two zones", MEDIUM, "give it two subnets", _balancer_zones),
-    Control("ELB.16", "A web ACL guards the load balancer", MEDIUM, "set edge.waf = true", _web_acl),
+    Control("ELB.13", "The load balancer spans two zones", MEDIUM, EDGE, _balancer_zones),
+    Control(
+        "ELB.16",
+        "A web ACL guards the load balancer",
+        MEDIUM,
+        _or_set("waf = true"),
+        _web_acl,
+    ),
     Control("WAF.10", "The web ACL has rules", MEDIUM, EDGE, _web_acl_rules),
     Control("WAF.11", "The web ACL's requests are logged, redacted", LOW, EDGE, _web_acl_logging),
     Control("WAF.12", "The web ACL's rules have metrics", MEDIUM, EDGE, _web_acl_metrics),
@@ -210,7 +250,13 @@ CONTROLS = (
         "a trial's: beanvault deploy edge; an imported one: import its successor",
         _certificate_age,
     ),
-    Control("ACM.2", "Certificates have strong keys", HIGH, "issue one with another key", _certificate_key),
+    Control(
+        "ACM.2",
+        "Certificates have strong keys",
+        HIGH,
+        "aws acm request-certificate --key-algorithm RSA_2048",
+        _certificate_key,
+    ),
     Control(
         "BV.EDGE2",
         "ACM issues and renews the certificate",

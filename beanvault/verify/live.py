@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from templates import LAYERS
+from templates import LAYERS, layers_of
 from templates.deployment import Deployment
 
 from ..aws import Aws, code
@@ -28,8 +28,15 @@ class Grant:
 
     name: str
     statements: list[Any]
-    by_aws: bool = False
-    """Whether AWS wrote it and keeps it up to date."""
+    arn: str = ""
+    """Of an attached policy; an inline one has none."""
+    wanted: bool = False
+    """Whether the role's template names it."""
+
+    @property
+    def by_aws(self) -> bool:
+        """Whether AWS wrote it and keeps it up to date."""
+        return ":iam::aws:" in self.arn
 
 
 @dataclass
@@ -40,25 +47,51 @@ class Live:
     aws: Aws
 
     @cached_property
-    def resources(self) -> Mapping[str, tuple[str, ...]]:
-        """Physical ids of everything the stacks made, by type."""
+    def templates(self) -> Mapping[str, Mapping[str, Any]]:
+        """The resources of each layer as the deployment file asks for them."""
+        return {
+            layer: template.to_dict()["Resources"] for layer, template in layers_of(self.deployment).items()
+        }
+
+    @cached_property
+    def made(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Everything the stacks made: layer and logical id to type and physical id."""
         client = self.aws.client("cloudformation")
-        found: dict[str, tuple[str, ...]] = {}
+        found: dict[tuple[str, str], tuple[str, str]] = {}
         for layer in LAYERS:
             try:
                 pages = client.get_paginator("list_stack_resources").paginate(
                     StackName=self.deployment.stack_name(layer)
                 )
                 for item in [entry for page in pages for entry in page["StackResourceSummaries"]]:
-                    kind = item["ResourceType"]
-                    found[kind] = (*found.get(kind, ()), item.get("PhysicalResourceId", ""))
+                    physical = item.get("PhysicalResourceId", "")
+                    found[layer, item["LogicalResourceId"]] = (item["ResourceType"], physical)
             except ClientError as error:
                 if "does not exist" not in str(error):
                     raise
         return found
 
     def ids(self, kind: str) -> tuple[str, ...]:
-        return self.resources.get(kind, ())
+        """Return the physical ids of all resources of a type.
+
+        :raises Missing: there is none, for the stack that has to make it isn't there
+        """
+        found = tuple(physical for made, physical in self.made.values() if made == kind)
+        if not found:
+            stacks = {layer for layer, _ in self.made}
+            for layer, resources in self.templates.items():
+                if layer not in stacks and any(body["Type"] == kind for body in resources.values()):
+                    raise Missing(f"there is no stack {self.deployment.stack_name(layer)}")
+        return found
+
+    def named(self, layer: str, logical: str) -> str:
+        """Return the physical id of one resource.
+
+        :raises Missing: the stacks have none of that name
+        """
+        if (layer, logical) not in self.made:
+            raise Missing(f"the stack {self.deployment.stack_name(layer)} has no {logical}")
+        return self.made[layer, logical][1]
 
     def one(self, kind: str) -> str:
         """:raises Missing: the stacks made none"""
@@ -127,6 +160,10 @@ class Live:
             "elbv2", "describe_listeners", "Listeners", LoadBalancerArn=self.balancer["LoadBalancerArn"]
         )
 
+    def rules(self, listener: Raw) -> list[Any]:
+        """Return the rules of a listener, its default among them."""
+        return self.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
+
     @cached_property
     def web_acl(self) -> Raw | None:
         arn = self.balancer["LoadBalancerArn"]
@@ -159,13 +196,28 @@ class Live:
         answer = self.aws.client("elasticbeanstalk").describe_configuration_settings(
             ApplicationName=self.deployment.application_name, EnvironmentName=self.deployment.environment_name
         )
-        settings = answer["ConfigurationSettings"]
+        # A change under way has its settings beside those in force, as a draft whose deployment is pending.
+        settings = [
+            each
+            for each in answer["ConfigurationSettings"]
+            if each.get("DeploymentStatus") in (None, "deployed")
+        ]
         if not settings:
-            raise Missing(f"there is no environment {self.deployment.environment_name}")
+            raise Missing(f"there are no settings in force of {self.deployment.environment_name}")
         return {
             (option["Namespace"], option["OptionName"]): option.get("Value") or ""
             for option in settings[0]["OptionSettings"]
         }
+
+    @cached_property
+    def instances(self) -> list[Any]:
+        """The environment's instances as EC2 tells them, by the tag that Beanstalk puts on each."""
+        ours = [
+            {"Name": "tag:elasticbeanstalk:environment-name", "Values": [self.deployment.environment_name]},
+            {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+        ]
+        found = self.pages("ec2", "describe_instances", "Reservations", Filters=ours)
+        return [instance for reservation in found for instance in reservation["Instances"]]
 
     # The database
 
@@ -192,14 +244,36 @@ class Live:
 
     def _grants(self, role: str) -> Iterator[Grant]:
         client = self.aws.client("iam")
+        wanted = self.wanted_policies[role]
         for entry in self.pages("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=role):
             arn = entry["PolicyArn"]
             version = client.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
             found = client.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-            yield Grant(entry["PolicyName"], statements(found), by_aws=":iam::aws:" in arn)
+            yield Grant(entry["PolicyName"], statements(found), arn, arn in wanted)
         for name in self.pages("iam", "list_role_policies", "PolicyNames", RoleName=role):
             found = client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
             yield Grant(name, statements(found))
+
+    @cached_property
+    def wanted_policies(self) -> Mapping[str, frozenset[str]]:
+        """Each role of the stacks, and the ARNs of the managed policies that its template names."""
+        return {
+            role: frozenset(
+                self._policy_arn(layer, policy)
+                for policy in self.templates.get(layer, {})
+                .get(logical, {})
+                .get("Properties", {})
+                .get("ManagedPolicyArns", ())
+            )
+            for (layer, logical), (kind, role) in self.made.items()
+            if kind == "AWS::IAM::Role"
+        }
+
+    def _policy_arn(self, layer: str, told: Mapping[str, str]) -> str:
+        """Return what a template calls by reference, or in AWS's name space with the partition left open."""
+        if "Ref" in told:
+            return self.named(layer, told["Ref"])
+        return told["Fn::Sub"].replace("${AWS::Partition}", self.aws.partition)
 
     # Buckets
 
@@ -242,13 +316,22 @@ class Live:
         return [secret for secret in found if secret["Name"].startswith(prefix)]
 
     @cached_property
-    def log_groups(self) -> list[Any]:
-        names = set(self.ids("AWS::Logs::LogGroup"))
-        return [
-            group
-            for group in self.pages("logs", "describe_log_groups", "logGroups")
-            if group["logGroupName"] in names
-        ]
+    def log_groups(self) -> Mapping[str, Raw | None]:
+        """The stacks' log groups as they are; nothing where one is gone."""
+        found = {
+            group["logGroupName"]: group for group in self.pages("logs", "describe_log_groups", "logGroups")
+        }
+        return {name: found.get(name) for name in self.ids("AWS::Logs::LogGroup")}
+
+    # The alarms
+
+    @cached_property
+    def alarms(self) -> Mapping[str, Raw | None]:
+        """The stacks' alarms as they are; nothing where one is gone."""
+        found = {
+            alarm["AlarmName"]: alarm for alarm in self.pages("cloudwatch", "describe_alarms", "MetricAlarms")
+        }
+        return {name: found.get(name) for name in self.ids("AWS::CloudWatch::Alarm")}
 
 
 def statements(policy: str | Raw | None) -> list[Any]:
@@ -261,6 +344,20 @@ def statements(policy: str | Raw | None) -> list[Any]:
 def listed(value: Any) -> list[Any]:
     """Return a policy's element as a list: one thing may stand there without its brackets."""
     return value if isinstance(value, list) else [value]
+
+
+def required(statement: Raw, key: str) -> frozenset[str]:
+    """Return the values one of which a statement's condition requires of *key*; none where it doesn't.
+
+    IAM takes the names of keys in any case.
+    """
+    return frozenset(
+        str(value)
+        for operator in ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
+        for name, values in statement.get("Condition", {}).get(operator, {}).items()
+        if name.lower() == key.lower()
+        for value in listed(values)
+    )
 
 
 def plain_http_denied(found: list[Any]) -> bool:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
 from .live import Live, listed, statements
 from .model import Control, Seen, Severity
+from .remedy import put_back
 
-ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})
+PRIVATE = tuple(
+    map(
+        ipaddress.ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "fc00::/7"),
+    )
+)
+
+
+def public(destination: str) -> bool:
+    """Whether a range has public addresses: `0.0.0.0/0`, and its halves as well."""
+    network = ipaddress.ip_network(destination)
+    return not any(
+        network.version == private.version and network.subnet_of(private)  # type: ignore[arg-type]  # same version
+        for private in PRIVATE
+    )
 
 
 def _subnets(live: Live) -> Iterator[Seen]:
@@ -25,11 +41,13 @@ def _zones(live: Live) -> Iterator[Seen]:
 def _isolated(live: Live) -> Iterator[Seen]:
     for subnet in live.database["DBSubnetGroup"]["Subnets"]:
         name = subnet["SubnetIdentifier"]
-        routes = live.table_of(name).get("Routes", [])
-        ways = [
-            r.get("DestinationCidrBlock", "") for r in routes if r.get("DestinationCidrBlock") in ANYWHERE
-        ]
-        yield Seen(name, not ways, "a default route leads out" if ways else "no default route")
+        ways = sorted(
+            destination
+            for route in live.table_of(name).get("Routes", [])
+            for destination in (route.get("DestinationCidrBlock"), route.get("DestinationIpv6CidrBlock"))
+            if destination and route.get("GatewayId") != "local" and public(destination)
+        )
+        yield Seen(name, not ways, f"routes lead out: {', '.join(ways)}" if ways else "no route leads out")
 
 
 def _gateways(live: Live) -> Iterator[Seen]:
@@ -46,8 +64,15 @@ def _flow_logs(live: Live) -> Iterator[Seen]:
     found = live.pages(
         "ec2", "describe_flow_logs", "FlowLogs", Filters=[{"Name": "resource-id", "Values": [live.vpc]}]
     )
-    good = [log for log in found if log["TrafficType"] == "ALL"]
-    yield Seen(live.vpc, bool(good), f"{len(good)} flow logs of all traffic")
+    told = []
+    working = False
+    for log in found:
+        state, delivery = log.get("FlowLogStatus", ""), log.get("DeliverLogsStatus", "")
+        # There is no word on the delivery before the first one.
+        working |= log["TrafficType"] == "ALL" and state == "ACTIVE" and delivery != "FAILED"
+        why = log.get("DeliverLogsErrorMessage", "")
+        told.append(" ".join(filter(None, (log["TrafficType"], state, delivery, why))))
+    yield Seen(live.vpc, working, f"flow logs: {', '.join(told) or 'none'}")
 
 
 def _default_group(live: Live) -> Iterator[Seen]:
@@ -62,21 +87,29 @@ def _open_ports(live: Live) -> Iterator[Seen]:
     for group in live.security_groups:
         if group["GroupName"] == "default":
             continue
-        opened = [_port(rule) for rule in group["IpPermissions"] if ANYWHERE & _sources(rule)]
+        opened = [_port(rule) for rule in group["IpPermissions"] if any(_outside(rule))]
         fine = {"80", "443"} if group["GroupId"] in allowed else set()
         wrong = sorted(set(opened) - fine)
         told = (
-            f"open to everybody: {', '.join(wrong)}"
+            f"open to public addresses: {', '.join(wrong)}"
             if wrong
             else "nothing but the load balancer's ports is open"
         )
         yield Seen(f"{group['GroupId']} ({group['GroupName']})", not wrong, told)
 
 
-def _sources(rule: Any) -> set[str]:
-    return {r["CidrIp"] for r in rule.get("IpRanges", ())} | {
-        r["CidrIpv6"] for r in rule.get("Ipv6Ranges", ())
-    }
+def _ranges(rule: Any) -> list[str]:
+    """Return the addresses a rule is about, where it names no security group."""
+    return [
+        *(r["CidrIp"] for r in rule.get("IpRanges", ())),
+        *(r["CidrIpv6"] for r in rule.get("Ipv6Ranges", ())),
+        *(r["PrefixListId"] for r in rule.get("PrefixListIds", ())),
+    ]
+
+
+def _outside(rule: Any) -> list[str]:
+    """Return those of its addresses that are public; of a prefix list nobody knows that."""
+    return [each for each in _ranges(rule) if each.startswith("pl-") or public(each)]
 
 
 def _port(rule: Any) -> str:
@@ -87,16 +120,36 @@ def _port(rule: Any) -> str:
 
 
 def _database_ingress(live: Live) -> Iterator[Seen]:
-    groups = {group["GroupId"]: group for group in live.security_groups}
-    for member in live.database["VpcSecurityGroups"]:
-        group = groups[member["VpcSecurityGroupId"]]
-        ranges = [r for rule in group["IpPermissions"] for r in sorted(_sources(rule))]
-        told = f"takes ranges: {', '.join(ranges)}" if ranges else "takes security groups only"
-        yield Seen(group["GroupId"], not ranges, told)
+    """Look at the groups of database and proxy: each may take its callers' groups, and nothing else."""
+
+    def group(title: str) -> str:
+        return live.named("network", f"{title}SecurityGroup")
+
+    proxied = live.deployment.database.mode == "proxy"
+    callers = {group("Proxy" if proxied else "Instance"), group("Bootstrap")}
+    takes = {member["VpcSecurityGroupId"]: callers for member in live.database["VpcSecurityGroups"]}
+    if proxied:
+        takes[group("Proxy")] = {group("Instance")}
+    rules = {each["GroupId"]: each["IpPermissions"] for each in live.security_groups}
+    for name, allowed in takes.items():
+        foreign = sorted(
+            source
+            for rule in rules[name]
+            for source in (*_ranges(rule), *(pair["GroupId"] for pair in rule.get("UserIdGroupPairs", ())))
+            if source not in allowed
+        )
+        told = f"takes also: {', '.join(foreign)}" if foreign else f"takes {', '.join(sorted(allowed))}"
+        yield Seen(name, not foreign, told)
+
+
+def _working_endpoints(live: Live) -> list[Any]:
+    """Return the VPC's endpoints; for a while AWS tells also of those that were deleted."""
+    found = live.in_vpc("describe_vpc_endpoints", "VpcEndpoints")
+    return [endpoint for endpoint in found if endpoint["State"].lower() == "available"]
 
 
 def _endpoints(live: Live) -> Iterator[Seen]:
-    found = live.in_vpc("describe_vpc_endpoints", "VpcEndpoints")
+    found = _working_endpoints(live)
     services = {endpoint["ServiceName"].rpartition(".")[2] for endpoint in found}
     for service in ("s3", *live.deployment.network.endpoints):
         yield Seen(f"{live.vpc} {service}", service in services, "there" if service in services else "none")
@@ -104,15 +157,23 @@ def _endpoints(live: Live) -> Iterator[Seen]:
 
 def _egress(live: Live) -> Iterator[Seen]:
     for group in live.security_groups:
-        rules = group["IpPermissionsEgress"]
         if group["GroupName"] != "default":
-            wide = any(rule["IpProtocol"] == "-1" and ANYWHERE & _sources(rule) for rule in rules)
-            told = "may talk to everybody on every port" if wide else "each way out is named"
+            wide = sorted(
+                f"{destination} {_port(rule)}"
+                for rule in group["IpPermissionsEgress"]
+                for destination in _outside(rule)
+                if not _one_port(rule)
+            )
+            told = f"may talk on more than one port to {', '.join(wide)}" if wide else "each way out is named"
             yield Seen(f"{group['GroupId']} ({group['GroupName']})", not wide, told)
 
 
+def _one_port(rule: Any) -> bool:
+    return rule["IpProtocol"] in ("tcp", "udp") and rule.get("FromPort") == rule.get("ToPort")
+
+
 def _endpoint_policies(live: Live) -> Iterator[Seen]:
-    for endpoint in live.in_vpc("describe_vpc_endpoints", "VpcEndpoints"):
+    for endpoint in _working_endpoints(live):
         loose = [
             statement.get("Sid", "a statement")
             for statement in statements(endpoint.get("PolicyDocument"))
@@ -127,28 +188,48 @@ def _endpoint_policies(live: Live) -> Iterator[Seen]:
 
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
+NETWORK = put_back("network")
+REVOKE_IN = (
+    "take the rule away: aws ec2 revoke-security-group-ingress --group-id … --security-group-rule-ids …"
+)
+REVOKE_OUT = (
+    "take the rule away: aws ec2 revoke-security-group-egress --group-id … --security-group-rule-ids …"
+)
+
 CONTROLS = (
     Control(
-        "SEC05-BP01", "Subnets span at least two zones", MEDIUM, "deploy the network layer again", _zones
-    ),
-    Control("EC2.15", "Subnets give no public addresses", MEDIUM, "unset MapPublicIpOnLaunch", _subnets),
-    Control("RDS.46", "Database subnets have no way out", HIGH, "remove the default route", _isolated),
-    Control("REL-NAT", "Each zone has its own NAT gateway", MEDIUM, 'set network.nat = "per-az"', _gateways),
-    Control(
-        "EC2.6", "All traffic of the VPC is logged", MEDIUM, "deploy the network layer again", _flow_logs
-    ),
-    Control("EC2.2", "The default security group has no rules", HIGH, "remove its rules", _default_group),
-    Control("EC2.18", "Only the load balancer's ports are public", HIGH, "remove the rule", _open_ports),
-    Control("SEC05-BP02", "The database takes the app only", HIGH, "remove the ranges", _database_ingress),
-    Control(
-        "EC2.10", "AWS is reached through VPC endpoints", LOW, "deploy the network layer again", _endpoints
-    ),
-    Control("BV.NET1", "Nothing may talk to everybody", MEDIUM, "remove the rule", _egress),
-    Control(
-        "BV.NET2",
-        "VPC endpoints serve this account",
+        "SEC05-BP01",
+        "Subnets span at least two zones",
         MEDIUM,
-        "deploy the network layer again",
-        _endpoint_policies,
+        "set network.availability_zones = 2 or more in a new deployment",
+        _zones,
     ),
+    Control("EC2.15", "Subnets give no public addresses", MEDIUM, NETWORK, _subnets),
+    Control(
+        "RDS.46",
+        "Database subnets have no way out",
+        HIGH,
+        "take the route away: aws ec2 delete-route; a subnet's table that was exchanged: " + NETWORK,
+        _isolated,
+    ),
+    Control(
+        "REL-NAT",
+        "Each zone has its own NAT gateway",
+        MEDIUM,
+        f'{NETWORK}; a deployment with one for all: set network.nat = "per-az"',
+        _gateways,
+    ),
+    Control(
+        "EC2.6",
+        "All traffic of the VPC is logged",
+        MEDIUM,
+        f"{NETWORK}; where the delivery failed, the role or the log group is wrong",
+        _flow_logs,
+    ),
+    Control("EC2.2", "The default security group has no rules", HIGH, REVOKE_IN, _default_group),
+    Control("EC2.18", "Only the load balancer's ports are public", HIGH, REVOKE_IN, _open_ports),
+    Control("SEC05-BP02", "The database takes the app only", HIGH, REVOKE_IN, _database_ingress),
+    Control("EC2.10", "AWS is reached through VPC endpoints", LOW, NETWORK, _endpoints),
+    Control("BV.NET1", "Nothing may talk to everybody", MEDIUM, REVOKE_OUT, _egress),
+    Control("BV.NET2", "VPC endpoints serve this account", MEDIUM, NETWORK, _endpoint_policies),
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from .live import Live
 from .model import Control, Seen, Severity
+from .remedy import option, put_back
 
 EB = "aws:elasticbeanstalk"
 
@@ -31,15 +32,46 @@ def _instances(live: Live) -> Iterator[Seen]:
 
 
 def _subnets(live: Live) -> Iterator[Seen]:
-    for subnet in live.options.get(("aws:ec2:vpc", "Subnets"), "").split(","):
-        routes = live.table_of(subnet.strip()).get("Routes", [])
+    named = [each.strip() for each in live.options.get(("aws:ec2:vpc", "Subnets"), "").split(",")]
+    subnets = {*filter(None, named), *(each["SubnetId"] for each in live.instances if "SubnetId" in each)}
+    if not any(named):
+        yield Seen(live.deployment.environment_name, ok=False, evidence="no subnets are named")
+    for subnet in sorted(subnets):
+        routes = live.table_of(subnet).get("Routes", [])
         gateways = [r["GatewayId"] for r in routes if str(r.get("GatewayId", "")).startswith("igw-")]
-        yield Seen(subnet.strip(), not gateways, "public" if gateways else "no way in from the internet")
+        yield Seen(subnet, not gateways, "public" if gateways else "no way in from the internet")
 
 
 def _key(live: Live) -> Iterator[Seen]:
-    key = live.options.get(("aws:autoscaling:launchconfiguration", "EC2KeyName"), "")
+    key = live.options.get((LAUNCH, "EC2KeyName"), "")
     yield Seen(live.deployment.environment_name, not key, f"SSH key {key}" if key else "no SSH key")
+    for instance in live.instances:
+        key = instance.get("KeyName", "")
+        yield Seen(instance["InstanceId"], not key, f"SSH key {key}" if key else "no SSH key")
+
+
+def _metadata(live: Live) -> Iterator[Seen]:
+    yield from _option(LAUNCH, "DisableIMDSv1", "true")(live)
+    for instance in live.instances:
+        told = instance.get("MetadataOptions", {})
+        ok = told.get("HttpTokens") == "required" or told.get("HttpEndpoint") == "disabled"
+        yield Seen(instance["InstanceId"], ok, f"HttpTokens is {told.get('HttpTokens', 'not set')}")
+
+
+def _public_addresses(live: Live) -> Iterator[Seen]:
+    yield from _option("aws:ec2:vpc", "AssociatePublicIpAddress", "false")(live)
+    for instance in live.instances:
+        address = instance.get("PublicIpAddress", "")
+        told = f"public address {address}" if address else "no public address"
+        yield Seen(instance["InstanceId"], not address, told)
+
+
+def _groups(live: Live) -> Iterator[Seen]:
+    yield from _option(LAUNCH, "DisableDefaultEC2SecurityGroup", "true")(live)
+    ours = live.named("network", "InstanceSecurityGroup")
+    for instance in live.instances:
+        names = sorted(group["GroupId"] for group in instance["SecurityGroups"])
+        yield Seen(instance["InstanceId"], names == [ours], f"in {', '.join(names) or 'no group'}")
 
 
 def _retention(live: Live) -> Iterator[Seen]:
@@ -74,10 +106,7 @@ def _ebs_default(live: Live) -> Iterator[Seen]:
 
 
 def _volumes(live: Live) -> Iterator[Seen]:
-    found = live.aws.client("elasticbeanstalk").describe_environment_resources(
-        EnvironmentName=live.deployment.environment_name
-    )["EnvironmentResources"]
-    instances = [instance["Id"] for instance in found["Instances"]]
+    instances = [instance["InstanceId"] for instance in live.instances]
     if instances:
         attached = [{"Name": "attachment.instance-id", "Values": instances}]
         for volume in live.pages("ec2", "describe_volumes", "Volumes", Filters=attached):
@@ -104,99 +133,172 @@ def _kept_versions(live: Live) -> Iterator[Seen]:
     yield Seen(name, bool(good), f"old versions go by {', '.join(good)}" if good else "every version is kept")
 
 
+def _set(
+    control: str,
+    title: str,
+    severity: Severity,
+    namespace: str,
+    name: str,
+    *wanted: str,
+    look: Callable[[Live], Iterator[Seen]] | None = None,
+) -> Control:
+    """Return the control of one option setting, mended by its first *wanted* value."""
+    return Control(
+        control,
+        title,
+        severity,
+        option(namespace, name, wanted[0]),
+        look or _option(namespace, name, *wanted),
+    )
+
+
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
-AGAIN = "deploy the environment layer again"
 LAUNCH = "aws:autoscaling:launchconfiguration"
+LOGS = f"{EB}:cloudwatch:logs"
 
 CONTROLS = (
-    Control(
+    _set(
         "ElasticBeanstalk.1",
         "Enhanced health reporting",
         LOW,
-        AGAIN,
-        _option(f"{EB}:healthreporting:system", "SystemType", "enhanced"),
+        f"{EB}:healthreporting:system",
+        "SystemType",
+        "enhanced",
     ),
-    Control(
+    _set(
         "ElasticBeanstalk.2",
         "Managed platform updates",
         HIGH,
-        AGAIN,
-        _option(f"{EB}:managedactions", "ManagedActionsEnabled", "true"),
+        f"{EB}:managedactions",
+        "ManagedActionsEnabled",
+        "true",
     ),
-    Control(
-        "ElasticBeanstalk.3",
-        "Logs are streamed to CloudWatch",
-        HIGH,
-        AGAIN,
-        _option(f"{EB}:cloudwatch:logs", "StreamLogs", "true"),
+    _set("ElasticBeanstalk.3", "Logs are streamed to CloudWatch", HIGH, LOGS, "StreamLogs", "true"),
+    _set(
+        "SEC04-BP01",
+        "Logs are kept as long as asked for",
+        MEDIUM,
+        LOGS,
+        "RetentionInDays",
+        "DAYS (logs.retention_days)",
+        look=_retention,
     ),
-    Control("SEC04-BP01", "Logs are kept as long as asked for", MEDIUM, AGAIN, _retention),
-    Control(
+    _set(
         "EC2.9",
         "Instances have no public addresses",
         HIGH,
-        AGAIN,
-        _option("aws:ec2:vpc", "AssociatePublicIpAddress", "false"),
+        "aws:ec2:vpc",
+        "AssociatePublicIpAddress",
+        "false",
+        look=_public_addresses,
     ),
-    Control("BV.APP1", "Instances are in private subnets", HIGH, AGAIN, _subnets),
-    Control("EC2.13", "Nobody logs in by SSH", HIGH, "remove EC2KeyName; use Session Manager", _key),
-    Control("EC2.8", "Instance metadata v2 only", HIGH, AGAIN, _option(LAUNCH, "DisableIMDSv1", "true")),
-    Control(
-        "BV.APP2",
-        "Beanstalk's open security group is left out",
+    _set(
+        "BV.APP1",
+        "Instances are in private subnets",
         HIGH,
-        AGAIN,
-        _option(LAUNCH, "DisableDefaultEC2SecurityGroup", "true"),
+        "aws:ec2:vpc",
+        "Subnets",
+        "'SUBNETS' (output AppSubnets of NAME-network)",
+        look=_subnets,
     ),
-    Control("AutoScaling.2", "At least two instances", MEDIUM, "set app.min_instances = 2", _instances),
     Control(
+        "EC2.13",
+        "Nobody logs in by SSH",
+        HIGH,
+        "aws elasticbeanstalk update-environment --environment-name NAME-app --options-to-remove "
+        f"Namespace={LAUNCH},OptionName=EC2KeyName; log in by Session Manager",
+        _key,
+    ),
+    _set("EC2.8", "Instance metadata v2 only", HIGH, LAUNCH, "DisableIMDSv1", "true", look=_metadata),
+    _set(
+        "BV.APP2",
+        "Instances are in the app's security group only",
+        HIGH,
+        LAUNCH,
+        "DisableDefaultEC2SecurityGroup",
+        "true",
+        look=_groups,
+    ),
+    Control(
+        "AutoScaling.2",
+        "At least two instances",
+        MEDIUM,
+        f"{option('aws:autoscaling:asg', 'MinSize', '2')}; a trial: set app.min_instances = 2",
+        _instances,
+    ),
+    _set(
         "REL-DEPLOY",
         "A deployment never takes the app down",
         MEDIUM,
-        AGAIN,
-        _option(
-            f"{EB}:command", "DeploymentPolicy", "Immutable", "RollingWithAdditionalBatch", "TrafficSplitting"
-        ),
+        f"{EB}:command",
+        "DeploymentPolicy",
+        "Immutable",
+        "RollingWithAdditionalBatch",
+        "TrafficSplitting",
     ),
-    Control(
+    _set(
         "ELB.21",
         "TLS from the load balancer to the instance",
         MEDIUM,
-        AGAIN,
-        _option(f"{EB}:environment:process:default", "Protocol", "HTTPS"),
+        f"{EB}:environment:process:default",
+        "Protocol",
+        "HTTPS",
     ),
     Control(
         "EC2.7",
         "New volumes are encrypted by default",
         MEDIUM,
-        "aws ec2 enable-ebs-encryption-by-default; the next deployment brings new instances",
+        "aws ec2 enable-ebs-encryption-by-default",
         _ebs_default,
     ),
-    Control("EC2.3", "The instances' volumes are encrypted", MEDIUM, "enable EC2.7, then deploy", _volumes),
-    Control("SEC06-BP01", "A platform that Beanstalk supports", HIGH, "deploy a newer platform", _platform),
-    Control("SEC07-BP04", "Old application versions go", LOW, AGAIN, _kept_versions),
     Control(
+        "EC2.3",
+        "The instances' volumes are encrypted",
+        MEDIUM,
+        "mend EC2.7, then bring new instances: eb deploy",
+        _volumes,
+    ),
+    Control(
+        "SEC06-BP01",
+        "A platform that Beanstalk supports",
+        HIGH,
+        "aws elasticbeanstalk update-environment --environment-name NAME-app --solution-stack-name …",
+        _platform,
+    ),
+    Control("SEC07-BP04", "Old application versions go", LOW, put_back("environment"), _kept_versions),
+    _set(
         "REL-UPDATE",
         "A changed configuration never takes the app down",
         MEDIUM,
-        AGAIN,
-        _option("aws:autoscaling:updatepolicy:rollingupdate", "RollingUpdateType", "Immutable", "Health"),
+        "aws:autoscaling:updatepolicy:rollingupdate",
+        "RollingUpdateType",
+        "Immutable",
+        "Health",
     ),
-    Control(
+    _set(
         "BV.APP4",
         "Health is streamed to CloudWatch",
         LOW,
-        AGAIN,
-        _option(f"{EB}:cloudwatch:logs:health", "HealthStreamingEnabled", "true"),
+        f"{LOGS}:health",
+        "HealthStreamingEnabled",
+        "true",
     ),
-    Control(
+    _set(
         "BV.APP5",
         "Beanstalk tells the alerts' topic",
         MEDIUM,
-        AGAIN,
-        _topic,
+        f"{EB}:sns:topics",
+        "'Notification Topic ARN'",
+        "TOPIC (output TopicArn of NAME-keys)",
+        look=_topic,
     ),
+    _set("BV.APP6", "Rotated logs go to S3", LOW, f"{EB}:hostmanager", "LogPublicationControl", "true"),
     Control(
-        "BV.APP3", "No secret in an environment property", HIGH, "read it from Secrets Manager", _no_secrets
+        "BV.APP3",
+        "No secret in an environment property",
+        HIGH,
+        "read it from Secrets Manager, change it, and take the property away: "
+        "aws elasticbeanstalk update-environment --options-to-remove",
+        _no_secrets,
     ),
 )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from replicator.model import TAG_OWNER
+from replicator.model import TAG_OWNER, TAG_SOURCE
+from replicator.names import decode
 from templates.current import FUNCTION_RUNTIME
+from templates.triggers import request_rule_name, schedule_name
 
 from ..errors import BeanvaultError
 from ..function import Function
-from .live import Live, Missing, plain_http_denied, statements
+from .live import Live, Missing, plain_http_denied, required, statements
 from .model import Control, Seen, Severity
+from .remedy import put_back
 
 
 def _runtime(live: Live) -> Iterator[Seen]:
@@ -25,17 +29,33 @@ def _function_in_vpc(live: Live) -> Iterator[Seen]:
 
 
 def _function_policy(live: Live) -> Iterator[Seen]:
-    text = live.aws.client("lambda").get_policy(FunctionName=live.function["FunctionName"])["Policy"]
-    for statement in statements(text):
-        condition = json.dumps(statement.get("Condition", {}))
-        bound = "SourceArn" in condition and "SourceAccount" in condition
-        told = "bound to a source and an account" if bound else "not bound to a source and an account"
-        yield Seen(f"{live.function['FunctionName']} {statement.get('Sid', '')}".strip(), bound, told)
+    deployment = live.deployment
+    rules = f"arn:{live.aws.partition}:events:{live.aws.region}:{live.aws.account()}:rule"
+    ours = {
+        f"{rules}/{schedule_name(deployment)}",
+        f"{rules}/{deployment.bus_name}/{request_rule_name(deployment)}",
+    }
+    name = live.function["FunctionName"]
+    for statement in statements(live.aws.client("lambda").get_policy(FunctionName=name)["Policy"]):
+        sources = required(statement, "aws:SourceArn")
+        bound = statement["Effect"] != "Allow" or (
+            statement.get("Principal") == {"Service": "events.amazonaws.com"}
+            and required(statement, "aws:SourceAccount") == {live.aws.account()}
+            and bool(sources)
+            and sources <= ours
+        )
+        told = (
+            "our rule's"
+            if bound
+            else f"lets in {statement.get('Principal')} from {sorted(sources) or 'anywhere'}"
+        )
+        yield Seen(f"{name} {statement.get('Sid', '')}".strip(), bound, told)
 
 
 def _function_key(live: Live) -> Iterator[Seen]:
-    key = live.function.get("KMSKeyArn")
-    yield Seen(live.function["FunctionName"], bool(key), key or "its environment has AWS's own key")
+    key = live.function.get("KMSKeyArn", "")
+    ours = key.rpartition("/")[2] in live.ids("AWS::KMS::Key")
+    yield Seen(live.function["FunctionName"], ours, key or "its environment has AWS's own key")
 
 
 def _concurrency(live: Live) -> Iterator[Seen]:
@@ -87,21 +107,60 @@ def _connection_policy(live: Live) -> Iterator[Seen]:
     yield Seen(name, denied, "plain HTTP is denied" if denied else "its policy doesn't deny plain HTTP")
 
 
+UNUSED_DAYS = 90
+"""https://docs.aws.amazon.com/securityhub/latest/userguide/secretsmanager-controls.html#secretsmanager-3"""
+
+
+def _unused(live: Live) -> Iterator[Seen]:
+    now = dt.datetime.now(dt.UTC)
+    for secret in live.secrets:
+        days = unused_days(secret, now)
+        yield Seen(secret["Name"], days <= UNUSED_DAYS, f"not read for {days} days")
+
+
+def unused_days(secret: Mapping[str, Any], now: dt.datetime) -> int:
+    """Return since when nobody has read a secret; before the first time, since it was made."""
+    days: int = (now - (secret.get("LastAccessedDate") or secret["CreatedDate"])).days
+    return days
+
+
 def _replicated(live: Live) -> Iterator[Seen]:
     """Compare with Vault, by a dry run of the function itself."""
     try:
         report = Function(live.aws, live.deployment.function_name).dry_run()
     except BeanvaultError as error:
         raise Missing(f"the comparison didn't run: {error}") from error
-    stale = {told["name"]: told for told in report["changes"]}
-    for name, told in sorted(stale.items()):
-        yield Seen(name, ok=False, evidence=_why(told))
+    retained = live.deployment.replicator.deletion == "retain"
+    yield from compared(report, live.secrets, live.deployment.name, retained=retained)
+
+
+def compared(
+    report: Mapping[str, Any], secrets: Sequence[Mapping[str, Any]], owner: str, *, retained: bool
+) -> Iterator[Seen]:
+    """Yield what the *report* of a dry run says of each secret below the prefix.
+
+    A secret of somebody else was compared with nothing, and is `BV.SM1`'s. Orphans are meant to stay where
+    they are *retained*.
+
+    :raises Missing: the run itself failed
+    """
+    wrong = {change["name"]: _why(change) for change in report["changes"]}
     for problem in report["problems"]:
         if problem["what"] == "the run":
             raise Missing(f"the comparison didn't run: {problem['kind']}: {problem['cause']}")
-        yield Seen(problem["what"], ok=False, evidence=f"{problem['kind']}: {problem['cause']}")
-    for secret in live.secrets:
-        if secret["Name"] not in stale:
+        wrong[problem["what"]] = f"{problem['kind']}: {problem['cause']}"
+    for what, evidence in sorted(wrong.items()):
+        yield Seen(what, ok=False, evidence=evidence)
+    skipped = {skip["source"]: skip["reason"] for skip in report["skipped"]}
+    for secret in secrets:
+        tags = {tag["Key"]: tag["Value"] for tag in secret.get("Tags") or ()}
+        if secret["Name"] in wrong or tags.get(TAG_OWNER) != owner:
+            continue
+        held = tags.get(TAG_SOURCE, "")
+        source = decode(held)
+        if reason := skipped.get(source) or skipped.get(held):
+            yield Seen(secret["Name"], ok=False, evidence=f"not compared: {reason}", chosen=retained)
+        elif not any(source == what or (what.endswith("/") and source.startswith(what)) for what in wrong):
             yield Seen(secret["Name"], ok=True, evidence="AWSCURRENT is Vault's current version")
 
 
@@ -151,24 +210,19 @@ def _nothing_failed(live: Live) -> Iterator[Seen]:
 
 
 def _alarms(live: Live) -> Iterator[Seen]:
-    names = set(live.ids("AWS::CloudWatch::Alarm"))
-    found = [
-        a for a in live.pages("cloudwatch", "describe_alarms", "MetricAlarms") if a["AlarmName"] in names
-    ]
-    for alarm in found:
-        heard = bool(alarm["AlarmActions"]) and alarm["ActionsEnabled"]
-        yield Seen(alarm["AlarmName"], heard, "tells the topic" if heard else "tells nobody")
+    for name, alarm in live.alarms.items():
+        if alarm is None:
+            yield Seen(name, ok=False, evidence="somebody deleted it")
+            continue
+        heard = set(live.ids("AWS::SNS::Topic")) & set(alarm["AlarmActions"]) and alarm["ActionsEnabled"]
+        yield Seen(name, bool(heard), "tells the topic" if heard else "doesn't tell the topic")
 
 
 def _missing_runs(live: Live) -> Iterator[Seen]:
-    names = set(live.ids("AWS::CloudWatch::Alarm"))
-    found = [
-        a["AlarmName"]
-        for a in live.pages("cloudwatch", "describe_alarms", "MetricAlarms")
-        if a["AlarmName"] in names and a.get("TreatMissingData") == "breaching"
-    ]
-    told = f"{', '.join(found)} takes silence for a failure" if found else "no alarm notices a missing run"
-    yield Seen(live.deployment.function_name, bool(found), told)
+    alarm = live.alarms[live.named("observability", "NoRun")]
+    missing = alarm["TreatMissingData"] if alarm else "nothing: the alarm is gone"
+    told = f"a missing run counts as {missing}"
+    yield Seen(live.deployment.function_name, missing == "breaching", told)
 
 
 def _tracing(live: Live) -> Iterator[Seen]:
@@ -177,26 +231,42 @@ def _tracing(live: Live) -> Iterator[Seen]:
 
 
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
-AGAIN = "deploy the replicator layer again"
+REPLICATOR = put_back("replicator")
 
 CONTROLS = (
-    Control("Lambda.1", "Only our rules may start the function", CRITICAL, AGAIN, _function_policy),
-    Control("Lambda.2", "A current runtime", MEDIUM, AGAIN, _runtime),
-    Control("Lambda.3", "The function is in the VPC, over two zones", LOW, AGAIN, _function_in_vpc),
-    Control("SEC08-BP01", "The function's environment has a key of its own", MEDIUM, AGAIN, _function_key),
-    Control("BV.FN1", "One run at a time", MEDIUM, AGAIN, _concurrency),
-    Control("BV.FN2", "Failures go to a dead-letter queue", MEDIUM, AGAIN, _dead_letters),
-    Control("BV.FN3", "No credential in the function's environment", CRITICAL, AGAIN, _no_credentials),
-    Control("BV.FN4", "The schedule is on", HIGH, "enable the rule", _schedule),
     Control(
-        "SecretsManager.1",
-        "Secrets have a key of their own",
-        HIGH,
-        "replicate again: beanvault replicate",
-        _secret_keys,
+        "Lambda.1",
+        "Only our rules may start the function",
+        CRITICAL,
+        "aws lambda remove-permission --function-name NAME-replicator --statement-id …; "
+        f"one of ours that was removed: {REPLICATOR}",
+        _function_policy,
     ),
-    Control("BV.SM1", "Every secret below the prefix is ours", MEDIUM, "adopt or move it", _secret_ownership),
-    Control("SEC03-BP07", "The connection secret takes TLS only", MEDIUM, AGAIN, _connection_policy),
+    Control("Lambda.2", "A current runtime", MEDIUM, REPLICATOR, _runtime),
+    Control("Lambda.3", "The function is in the VPC, over two zones", LOW, REPLICATOR, _function_in_vpc),
+    Control(
+        "SEC08-BP01", "The function's environment has a key of its own", MEDIUM, REPLICATOR, _function_key
+    ),
+    Control("BV.FN1", "One run at a time", MEDIUM, REPLICATOR, _concurrency),
+    Control("BV.FN2", "Failures go to a dead-letter queue", MEDIUM, REPLICATOR, _dead_letters),
+    Control("BV.FN3", "No credential in the function's environment", CRITICAL, REPLICATOR, _no_credentials),
+    Control("BV.FN4", "The schedule is on", HIGH, REPLICATOR, _schedule),
+    Control("SecretsManager.1", "Secrets have a key of their own", HIGH, "beanvault replicate", _secret_keys),
+    Control(
+        "SecretsManager.3",
+        "Secrets are read",
+        MEDIUM,
+        "delete in Vault what nobody needs; the function then schedules the copy's deletion",
+        _unused,
+    ),
+    Control(
+        "BV.SM1",
+        "Every secret below the prefix is ours",
+        MEDIUM,
+        "name it in replicator.adopt, or move it elsewhere",
+        _secret_ownership,
+    ),
+    Control("SEC03-BP07", "The connection secret takes TLS only", MEDIUM, REPLICATOR, _connection_policy),
     Control(
         "BV.SM2", "Secrets are what Vault holds", HIGH, "beanvault replicate; beanvault status", _replicated
     ),
@@ -204,31 +274,38 @@ CONTROLS = (
         "SNS.1",
         "The alert topic is encrypted and takes TLS only",
         MEDIUM,
-        "deploy the keys layer again",
+        f"the key: {put_back('keys')}; the policy's statement OnlyOverTls: "
+        "aws sns set-topic-attributes --attribute-name Policy",
         _topic,
     ),
     Control(
         "SEC04-BP04",
         "Somebody hears of failures",
         HIGH,
-        "confirm the subscriptions; set [alerts]",
+        f"confirm the subscriptions; one that was removed: {put_back('keys')}; none yet: set [alerts]",
         _subscribed,
     ),
-    Control("SQS.1", "The dead-letter queue is encrypted and takes TLS only", MEDIUM, AGAIN, _queue),
+    Control(
+        "SQS.1",
+        "The dead-letter queue is encrypted and takes TLS only",
+        MEDIUM,
+        f"the key: {REPLICATOR}; the policy's statement OnlyOverTls: aws sqs set-queue-attributes",
+        _queue,
+    ),
     Control(
         "BV.FN5",
         "No failed request waits to be looked at",
         MEDIUM,
-        "read the function's log, then purge",
+        "read the function's log (aws logs tail /aws/lambda/NAME-replicator), then aws sqs purge-queue",
         _nothing_failed,
     ),
-    Control("BV.FN6", "Runs are traced", LOW, AGAIN, _tracing),
+    Control("BV.FN6", "Runs are traced", LOW, REPLICATOR, _tracing),
     Control(
         "BV.ALARM1",
         "A run that didn't happen is noticed",
         HIGH,
-        "deploy the observability layer again",
+        put_back("observability"),
         _missing_runs,
     ),
-    Control("CloudWatch.15", "Alarms tell somebody", HIGH, "deploy the observability layer again", _alarms),
+    Control("CloudWatch.15", "Alarms tell somebody", HIGH, put_back("observability"), _alarms),
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
 from .live import Grant, Live, listed
 from .model import Control, Seen, Severity
+from .remedy import put_back
 
 Rule = Callable[[Grant, Any], bool]
 """Whether a statement of a policy breaks a control."""
@@ -29,42 +31,51 @@ def _none(breaks: Rule, told: str) -> Callable[[Live], Iterator[Seen]]:
     return look
 
 
+def _actions(statement: Any) -> list[str]:
+    """Return the patterns of what a statement is about. All but a few (`NotAction`) counts as all."""
+    return [str(action).lower() for action in listed(statement.get("Action", "*"))]
+
+
+def _resources(statement: Any) -> list[str]:
+    return [str(resource) for resource in listed(statement.get("Resource", "*"))]
+
+
 def _administrator(_: Grant, statement: Any) -> bool:
-    return "*" in listed(statement.get("Action", [])) and "*" in listed(statement.get("Resource", []))
+    return bool({"*", "*:*"} & set(_actions(statement))) and "*" in _resources(statement)
 
 
 def _whole_service(grant: Grant, statement: Any) -> bool:
-    """IAM.21 is about policies of one's own: AWS answers for those it keeps up to date."""
-    return not grant.by_aws and any(
-        action == "*" or action.endswith(":*") for action in listed(statement.get("Action", []))
-    )
+    """IAM.21 is about policies of one's own: AWS answers for those that a template of ours attaches."""
+    kept = grant.by_aws and grant.wanted
+    return not kept and any(not action.partition(":")[2].strip("*?") for action in _actions(statement))
 
 
-DECRYPTING = ("kms:Decrypt", "kms:ReEncryptFrom")
+DECRYPTING = ("kms:decrypt", "kms:reencryptfrom")
 
 
 def _any_key(grant: Grant, statement: Any) -> bool:
-    patterns = [action.lower() for action in listed(statement.get("Action", []))]
-    decrypts = any(fnmatchcase(action.lower(), each) for action in DECRYPTING for each in patterns)
-    return not grant.by_aws and decrypts and _everything(statement)
+    kept = grant.by_aws and grant.wanted
+    decrypts = any(fnmatchcase(action, each) for action in DECRYPTING for each in _actions(statement))
+    return not kept and decrypts and any(_every_key(resource) for resource in _resources(statement))
 
 
-def _everything(statement: Any) -> bool:
-    return any(resource == "*" or resource.endswith(":key/*") for resource in listed(statement["Resource"]))
+def _every_key(resource: str) -> bool:
+    """Whether a pattern takes whatever id a key has."""
+    return resource == "*" or (
+        ":kms:" in resource and not resource.rpartition(":")[2].removeprefix("key/").strip("*?-")
+    )
 
 
-BROAD = (
-    "AWSElasticBeanstalkWebTier",
-    "AWSElasticBeanstalkWorkerTier",
-    "AdministratorAccess",
-    "PowerUserAccess",
-)
-
-
-def _broad(live: Live) -> Iterator[Seen]:
+def _as_in_the_template(live: Live) -> Iterator[Seen]:
+    """Hold the policies of each role against those its template names."""
     for role, grants in live.roles.items():
-        named = sorted(grant.name for grant in grants if grant.name in BROAD)
-        yield Seen(role, not named, f"has {', '.join(named)}" if named else "none of AWS's broad policies")
+        added = sorted(grant.name for grant in grants if not grant.wanted)
+        missing = sorted(
+            arn.rpartition("/")[2] for arn in live.wanted_policies[role] - {g.arn for g in grants}
+        )
+        told = [f"added: {', '.join(added)}"] if added else []
+        told += [f"detached: {', '.join(missing)}"] if missing else []
+        yield Seen(role, not told, "; ".join(told) or f"{len(grants)} policies, as in its template")
 
 
 def _trust(live: Live) -> Iterator[Seen]:
@@ -85,24 +96,58 @@ def _trust(live: Live) -> Iterator[Seen]:
         yield Seen(role, not loose, told)
 
 
-def _never_reads(live: Live) -> Iterator[Seen]:
-    """Look for the explicit denial that keeps the writer from reading what it wrote."""
-    role = live.function["Role"].rpartition("/")[2]
-    connection = live.deployment.connection_secret
+READING = ("secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue")
+WRITING = (
+    "secretsmanager:CreateSecret",
+    "secretsmanager:DeleteSecret",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:RestoreSecret",
+    "secretsmanager:UpdateSecret",
+    "secretsmanager:UpdateSecretVersionStage",
+)
+
+
+def _denied(live: Live, role: str, actions: tuple[str, ...], but: tuple[str, ...]) -> Seen:
+    """Look for the explicit denial of *actions* on every secret *but* those of these names."""
+    names = "|".join(re.escape(name).replace(r"\*", r"\*") for name in but)
+    # Six letters that Secrets Manager makes up end a secret's ARN; a policy may leave them open.
+    allowed = re.compile(rf"arn:[\w-]+:secretsmanager:[\w*-]+:\d+:secret:({names})(-[\w?]{{6}})?")
+    wanted = {action.lower() for action in actions}
     denied = any(
         statement["Effect"] == "Deny"
-        and "secretsmanager:GetSecretValue" in listed(statement.get("Action", []))
-        and all(f":secret:{connection}" in each for each in listed(statement.get("NotResource", "")))
+        and wanted <= set(_actions(statement))
+        and all(allowed.fullmatch(each) for each in listed(statement.get("NotResource", "everything")))
         and not statement.get("Condition")
         for grant in live.roles.get(role, ())
         for statement in grant.statements
     )
-    told = f"reading anything but {connection} is denied" if denied else "nothing denies it to read secrets"
-    yield Seen(role, denied, told)
+    verbs = ", ".join(sorted(action.partition(":")[2] for action in actions))
+    told = "is denied" if denied else "is not denied"
+    return Seen(role, denied, f"{verbs} {told} on all but {', '.join(but)}")
+
+
+def _never_reads(live: Live) -> Iterator[Seen]:
+    role = live.function["Role"].rpartition("/")[2]
+    yield _denied(live, role, READING, (live.deployment.connection_secret,))
+
+
+def _never_writes_elsewhere(live: Live) -> Iterator[Seen]:
+    role = live.function["Role"].rpartition("/")[2]
+    yield _denied(live, role, WRITING, (live.deployment.connection_secret, f"{live.deployment.prefix}/*"))
+
+
+def _app_reads_one(live: Live) -> Iterator[Seen]:
+    name = live.options.get(("aws:autoscaling:launchconfiguration", "IamInstanceProfile"), "")
+    profile = live.aws.client("iam").get_instance_profile(InstanceProfileName=name.rpartition("/")[2])
+    for role in profile["InstanceProfile"]["Roles"]:
+        yield _denied(live, role["RoleName"], READING, (live.deployment.credential_secret,))
 
 
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
-DETACH = "detach the policy, or deploy the role's layer again"
+DETACH = (
+    "aws iam detach-role-policy, or delete-role-policy for an inline one; "
+    f"a policy of ours that was changed: {put_back('LAYER')}"
+)
 
 CONTROLS = (
     Control(
@@ -112,13 +157,27 @@ CONTROLS = (
         "IAM.21", "No policy allows a whole service", LOW, DETACH, _none(_whole_service, "a whole service by")
     ),
     Control("KMS.1", "No role decrypts with every key", MEDIUM, DETACH, _none(_any_key, "every key by")),
-    Control("SEC03-BP02", "No role has one of AWS's broad policies", MEDIUM, DETACH, _broad),
-    Control("BV.ROLE1", "Roles are for their services only", HIGH, "deploy the role's layer again", _trust),
+    Control(
+        "SEC03-BP02",
+        "Roles have the policies of their template and no others",
+        HIGH,
+        f"an inline policy: aws iam delete-role-policy; attached or detached ones: {put_back('LAYER')}",
+        _as_in_the_template,
+    ),
+    Control("BV.ROLE1", "Roles are for their services only", HIGH, put_back("LAYER"), _trust),
     Control(
         "BV.ROLE2",
         "The replicator can't read what it writes",
         CRITICAL,
-        "deploy the replicator layer again",
+        put_back("replicator"),
         _never_reads,
     ),
+    Control(
+        "BV.ROLE3",
+        "The replicator can't write outside the prefix",
+        HIGH,
+        put_back("replicator"),
+        _never_writes_elsewhere,
+    ),
+    Control("BV.ROLE4", "The app can't read other secrets", HIGH, put_back("environment"), _app_reads_one),
 )

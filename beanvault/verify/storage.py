@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from .live import Live, plain_http_denied
 from .model import Control, Seen, Severity
+from .remedy import put_back
 
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
@@ -119,15 +120,18 @@ def _key_policy(live: Live) -> Iterator[Seen]:
 
 def _log_groups(live: Live) -> Iterator[Seen]:
     wanted = live.deployment.logs.retention_days
-    for group in live.log_groups:
+    for name, group in live.log_groups.items():
+        if group is None:
+            yield Seen(name, ok=False, evidence="somebody deleted it")
+            continue
         days = group.get("retentionInDays", 0)
         encrypted = "kmsKeyId" in group
         told = f"{days or 'unlimited'} days, {'encrypted with our key' if encrypted else 'no key of ours'}"
-        yield Seen(group["logGroupName"], encrypted and (days == 0 or days >= wanted), told)
+        yield Seen(name, encrypted and (days == 0 or days >= wanted), told)
 
 
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
-STORAGE = "deploy the storage layer again"
+STORAGE = f"{put_back('storage')}; of a Beanstalk bucket that was there before: aws s3api put-…"
 
 CONTROLS = (
     Control("S3.8", "Buckets block public access", CRITICAL, STORAGE, _public_access),
@@ -138,16 +142,14 @@ CONTROLS = (
     Control("S3.13", "Buckets have lifecycle rules", LOW, STORAGE, _lifecycle),
     Control("S3.9", "Access to Beanstalk's bucket is logged", MEDIUM, STORAGE, _bucket_logging),
     Control("S3.12", "Objects belong to the bucket's owner", MEDIUM, STORAGE, _ownership),
-    Control("KMS.4", "Keys rotate", MEDIUM, "enable rotation", _key_rotation),
+    Control("KMS.4", "Keys rotate", MEDIUM, put_back("keys"), _key_rotation),
     Control(
         "KMS.3",
         "No key is being deleted",
         CRITICAL,
-        "cancel the deletion: aws kms cancel-key-deletion",
+        "aws kms cancel-key-deletion, then aws kms enable-key",
         _key_state,
     ),
-    Control("KMS.5", "No key is open to everybody", CRITICAL, "deploy the keys layer again", _key_policy),
-    Control(
-        "BV.LOG1", "Logs are encrypted and kept", MEDIUM, "deploy the layer of that log again", _log_groups
-    ),
+    Control("KMS.5", "No key is open to everybody", CRITICAL, put_back("keys"), _key_policy),
+    Control("BV.LOG1", "Logs are encrypted and kept", MEDIUM, put_back("LAYER"), _log_groups),
 )

@@ -1,0 +1,116 @@
+"""What the controls make of what they see; the rest is broken by hand in `tests/integration/beanvault`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+
+from beanvault.verify.live import Missing
+from beanvault.verify.model import Seen
+from beanvault.verify.network import public
+from beanvault.verify.replication import compared, unused_days
+from beanvault.verify.run import CONTROLS
+from templates import LAYERS
+
+
+def secret(name: str, owner: str = "shop", source: str | None = None) -> dict[str, Any]:
+    tags = {"beanvault:owner": owner, "beanvault:source": source or f"beanvault/{name}"}
+    return {"Name": f"shop/{name}", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+def report(**parts: list[dict[str, str]]) -> dict[str, Any]:
+    return {"changes": [], "problems": [], "skipped": [], **parts}
+
+
+def states(found: list[Seen]) -> dict[str, str]:
+    return {seen.resource: "ok" if seen.ok else "chosen" if seen.chosen else "wrong" for seen in found}
+
+
+def told(parts: dict[str, Any], *secrets: dict[str, Any], retained: bool = False) -> dict[str, str]:
+    return states(list(compared(parts, secrets, "shop", retained=retained)))
+
+
+def test_a_secret_that_a_run_would_leave_as_it_is_is_what_vault_holds() -> None:
+    assert told(report(), secret("app")) == {"shop/app": "ok"}
+
+
+def test_a_secret_that_a_run_would_change_is_not() -> None:
+    change = {"name": "shop/app", "action": "update", "why": "the copy was edited"}
+    assert told(report(changes=[change]), secret("app")) == {"shop/app": "wrong"}
+
+
+def test_a_secret_of_somebody_else_was_compared_with_nothing() -> None:
+    assert told(report(), secret("app", owner="other"), {"Name": "shop/by-hand"}) == {}
+
+
+def test_a_conflict_is_wrong_whoever_has_the_secret() -> None:
+    conflict = {"what": "shop/app", "kind": "Conflict", "cause": "belongs to other"}
+    assert told(report(problems=[conflict]), secret("app", owner="other")) == {"shop/app": "wrong"}
+
+
+@pytest.mark.parametrize(("retained", "state"), [(False, "wrong"), (True, "chosen")])
+def test_an_orphan_is_right_only_where_the_deployment_file_keeps_them(retained: bool, state: str) -> None:
+    skip = {"source": "beanvault/gone", "reason": "the secret shop/gone is an orphan"}
+    found = told(report(skipped=[skip]), secret("gone"), secret("app"), retained=retained)
+    assert found == {"shop/gone": state, "shop/app": "ok"}
+
+
+def test_what_lies_below_a_folder_that_cannot_be_read_is_not_told_to_be_current() -> None:
+    problem = {"what": "beanvault/team/", "kind": "SourceDenied", "cause": "no right to list"}
+    found = told(report(problems=[problem]), secret("team/one"), secret("app"))
+    assert found == {"beanvault/team/": "wrong", "shop/app": "ok"}
+
+
+def test_a_run_that_failed_says_nothing_of_any_secret() -> None:
+    problem = {"what": "the run", "kind": "SourceDown", "cause": "sealed"}
+    with pytest.raises(Missing, match="sealed"):
+        told(report(problems=[problem]), secret("app"))
+
+
+@pytest.mark.parametrize(
+    ("cidr", "wanted"),
+    [
+        ("0.0.0.0/0", True),
+        ("0.0.0.0/1", True),
+        ("128.0.0.0/1", True),
+        ("8.8.8.8/32", True),
+        ("10.0.0.0/7", True),
+        ("::/0", True),
+        ("2000::/3", True),
+        ("10.0.0.0/8", False),
+        ("192.168.7.0/24", False),
+        ("127.0.0.1/32", False),
+        ("fd00::/8", False),
+    ],
+)
+def test_a_range_is_public_unless_all_of_it_is_private(cidr: str, wanted: bool) -> None:
+    assert public(cidr) is wanted
+
+
+NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+
+
+def test_a_secret_is_unused_since_it_was_read_or_else_since_it_was_made() -> None:
+    made, read = NOW - dt.timedelta(days=400), NOW - dt.timedelta(days=3)
+    assert unused_days({"CreatedDate": made}, NOW) == 400
+    assert unused_days({"CreatedDate": made, "LastAccessedDate": read}, NOW) == 3
+
+
+CALL = re.compile(r"beanvault deploy (?:--[\w-]+ )?(\w+)")
+
+
+def test_remedies_do_not_send_to_an_ordinary_deployment_what_it_would_not_mend() -> None:
+    """A change set compares templates: it puts back nothing that was changed by hand."""
+    plain = [
+        each for each in CONTROLS if "beanvault deploy" in each.remedy.replace("deploy --revert-drift", "")
+    ]
+    assert {each.id for each in plain} == {"ACM.1"}  # the command itself renews a trial's certificate
+    layers = {layer for each in CONTROLS for layer in CALL.findall(each.remedy)}
+    assert layers <= {*LAYERS, "LAYER"}
+
+
+def test_each_control_says_what_to_do() -> None:
+    assert [each.id for each in CONTROLS if len(each.remedy.split()) < 2] == []
