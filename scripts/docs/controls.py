@@ -109,7 +109,7 @@ def _ids(text: str) -> Iterator[str]:
     """Yield each id of Security Hub's in `ELB.21/22, C4.10` or `RDS.20–22`."""  # noqa: RUF002 - as the table has it
     for part in text.split(", "):
         first, *more = part.split("/")
-        if shape := re.fullmatch(r"([A-Z][A-Za-z]\w*)\.(\d+)(?:–(\d+))?", first):  # noqa: RUF001 - the same
+        if shape := re.fullmatch(r"([A-Z]\w+)\.(\d+)(?:–(\d+))?", first):  # noqa: RUF001 - the same
             last = int(shape[3] or shape[2])
             numbers = [*range(int(shape[2]), last + 1), *more]
             yield from (f"{shape[1]}.{number}" for number in numbers)
