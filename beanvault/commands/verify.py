@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import glob
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -22,7 +25,8 @@ EXAMPLES = """\b
 Examples:
   beanvault verify
   beanvault verify --html report.html
-  beanvault verify --asff asff.json && aws securityhub batch-import-findings --findings file://asff.json
+  beanvault verify --asff asff.json
+  for file in asff*.json; do aws securityhub batch-import-findings --findings "file://$file"; done
   beanvault verify RDS.3 S3.8 --json"""
 
 STYLES = {
@@ -37,7 +41,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command(epilog=EXAMPLES)
 @click.argument("controls", nargs=-1, metavar="[CONTROL]...")
 @click.option("--html", "html_file", type=FILE, help="Write a page for a reviewer.")
-@click.option("--asff", "asff_file", type=FILE, help="Write Security Hub's format.")
+@click.option(
+    "--asff", "asff_file", type=FILE, help="Write Security Hub's format, a hundred findings a file."
+)
 @click.option("--ocsf", "ocsf_file", type=FILE, help="Write OCSF's Compliance Findings.")
 @click.option("--all", "show_all", is_flag=True, help="Show also what passes and what doesn't apply.")
 @click.option("--allow-unknown", is_flag=True, help="Don't fail for what couldn't be asked.")
@@ -63,6 +69,8 @@ def command(
         raise ConfigurationError(
             f"there is no control {', '.join(unknown)}", "beanvault verify --all lists them all"
         )
+    for file in filter(None, (html_file, asff_file, ocsf_file)):
+        _check_writable(file)
     account = context.aws.account()
     live = Live(context.deployment, context.aws)
     if not live.made:
@@ -78,10 +86,11 @@ def command(
     name, region, now = context.deployment.name, context.aws.region, dt.datetime.now(dt.UTC)
     if html_file:
         html_file.write_text(page.render(findings, name, region, account, now))
-    for file, form in ((asff_file, export.asff), (ocsf_file, export.ocsf)):
-        if file:
-            told = form(findings, name, context.aws.partition, region, account, now)
-            file.write_text(json.dumps(told, indent=2))
+    where = (name, context.aws.partition, region, account, now)
+    if asff_file:
+        write_batches(asff_file, export.batches(export.asff(findings, *where)))
+    if ocsf_file:
+        ocsf_file.write_text(json.dumps(export.ocsf(findings, *where), indent=2))
     if as_json:
         print_json(export.plain(findings))
     else:
@@ -89,6 +98,24 @@ def command(
         click.echo(", ".join(f"{number} {status.value}" for status, number in sums.items()))
     bad = {Status.FAIL} if allow_unknown else {Status.FAIL, Status.UNKNOWN}
     return ExitCode.FAILED if any(finding.status in bad for finding in findings) else ExitCode.OK
+
+
+def _check_writable(file: Path) -> None:
+    """Look before the run whether its result could be written.
+
+    :raises ConfigurationError: there is no such folder, or it is somebody else's
+    """
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise ConfigurationError(f"{file} can't be written", "name a file in a folder that you may write to")
+
+
+def write_batches(file: Path, batches: Sequence[object]) -> None:
+    """Write each batch to a file of its own (`asff-2.json`), and leave none of an earlier, longer run."""
+    for old in file.parent.glob(f"{glob.escape(file.stem)}-[0-9]*{glob.escape(file.suffix)}"):
+        old.unlink()
+    for number, batch in enumerate(batches, start=1):
+        part = file if number == 1 else file.with_stem(f"{file.stem}-{number}")
+        part.write_text(json.dumps(batch, indent=2))
 
 
 def _print(context: Context, finding: Finding) -> None:

@@ -39,7 +39,7 @@ def plain(findings: Sequence[Finding]) -> list[dict[str, str]]:
 def asff(
     findings: Sequence[Finding], name: str, partition: str, region: str, account: str, now: dt.datetime
 ) -> list[dict[str, Any]]:
-    """Return findings in Security Hub's format, ready for BatchImportFindings.
+    """Return findings in Security Hub's format, ready for BatchImportFindings (see `batches`).
 
     https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format.html
     """
@@ -76,6 +76,15 @@ def asff(
         }
         for finding in findings
     ]
+
+
+BATCH = 100
+"""https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchImportFindings.html"""
+
+
+def batches(findings: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
+    """Return *findings* in as many parts as BatchImportFindings has to be called."""
+    return [findings[start : start + BATCH] for start in range(0, max(len(findings), 1), BATCH)]
 
 
 OCSF_VERSION = "1.3.0"

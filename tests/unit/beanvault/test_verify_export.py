@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from beanvault.verify.export import asff, counts, ocsf, plain
+from beanvault.commands.verify import write_batches
+from beanvault.verify.export import asff, batches, counts, ocsf, plain
 from beanvault.verify.model import Finding, Severity, Status
 from beanvault.verify.page import render
 from beanvault.verify.run import CONTROLS
@@ -151,6 +154,20 @@ def test_security_hub_gets_one_finding_each_with_a_lasting_id() -> None:
     assert [entry["Id"] for entry in later] == [entry["Id"] for entry in told]
     assert len({entry["Id"] for entry in told}) == len(told)
     assert told[0]["UpdatedAt"] == "2026-11-01T12:00:00Z"
+
+
+def test_security_hub_gets_at_most_a_hundred_findings_a_file(tmp_path: Path) -> None:
+    found = asff([finding(Status.PASS, f"bucket-{number}") for number in range(201)], *WHERE)
+    file = tmp_path / "asff.json"
+    write_batches(file, batches(found))
+    names = ("asff.json", "asff-2.json", "asff-3.json")
+    assert {each.name for each in tmp_path.iterdir()} == set(names)
+    parts = [json.loads((tmp_path / name).read_text()) for name in names]
+    assert [len(part) for part in parts] == [100, 100, 1]
+    assert [each for part in parts for each in part] == found
+    write_batches(file, batches(found[:7]))  # what an earlier run told must not be imported again
+    assert [each.name for each in tmp_path.iterdir()] == ["asff.json"]
+    assert json.loads(file.read_text()) == found[:7]
 
 
 def test_every_status_is_counted() -> None:
