@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +13,7 @@ from templates import LAYERS, layers_of
 from templates.deployment import Deployment
 
 from ..aws import Aws, code
-
-Raw = Mapping[str, Any]
+from .policies import Raw, statements
 
 
 class Missing(Exception):
@@ -332,39 +330,3 @@ class Live:
             alarm["AlarmName"]: alarm for alarm in self.pages("cloudwatch", "describe_alarms", "MetricAlarms")
         }
         return {name: found.get(name) for name in self.ids("AWS::CloudWatch::Alarm")}
-
-
-def statements(policy: str | Raw | None) -> list[Any]:
-    """Return the statements of a policy, which some services answer as text and others parsed."""
-    document = json.loads(policy) if isinstance(policy, str) else policy
-    found = document["Statement"] if document else []
-    return found if isinstance(found, list) else [found]
-
-
-def listed(value: Any) -> list[Any]:
-    """Return a policy's element as a list: one thing may stand there without its brackets."""
-    return value if isinstance(value, list) else [value]
-
-
-def required(statement: Raw, key: str) -> frozenset[str]:
-    """Return the values one of which a statement's condition requires of *key*; none where it doesn't.
-
-    IAM takes the names of keys in any case.
-    """
-    return frozenset(
-        str(value)
-        for operator in ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
-        for name, values in statement.get("Condition", {}).get(operator, {}).items()
-        if name.lower() == key.lower()
-        for value in listed(values)
-    )
-
-
-def plain_http_denied(found: list[Any]) -> bool:
-    """Whether a policy denies requests without TLS."""
-    return any(
-        statement["Effect"] == "Deny"
-        and str(statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport", "")).lower()
-        == "false"
-        for statement in found
-    )

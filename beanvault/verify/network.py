@@ -6,8 +6,9 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from .live import Live, listed, statements
+from .live import Live
 from .model import Control, Seen, Severity
+from .policies import listed, statements
 from .remedy import put_back
 
 PRIVATE = tuple(

@@ -13,8 +13,9 @@ from templates.triggers import request_rule_name, schedule_name
 
 from ..errors import BeanvaultError
 from ..function import Function
-from .live import Live, Missing, plain_http_denied, required, statements
+from .live import Live, Missing
 from .model import Control, Seen, Severity
+from .policies import plain_http_denied, required, statements
 from .remedy import put_back
 
 

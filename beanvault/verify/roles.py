@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .live import Grant, Live, listed
+from .live import Grant, Live
 from .model import Control, Seen, Severity
+from .policies import listed
 from .remedy import put_back
 
 Rule = Callable[[Grant, Any], bool]

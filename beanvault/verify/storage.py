@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from .live import Live, plain_http_denied
+from .live import Live
 from .model import Control, Seen, Severity
+from .policies import plain_http_denied
 from .remedy import put_back
 
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
