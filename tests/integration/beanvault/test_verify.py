@@ -158,3 +158,9 @@ def test_each_finding_has_an_id_of_its_own(site: Site) -> None:
     """Security Hub takes a second finding of the same id for news of the first."""
     found = site.findings(*UNTOUCHED_HERE)
     assert len({(each.id, each.resource) for each in found}) == len(found)
+
+
+def test_a_remedy_names_the_deployment(site: Site) -> None:
+    remedies = {each.id: each.remedy for each in site.findings(*UNTOUCHED_HERE)}
+    assert "--environment-name broken-app" in remedies["EC2.8"]
+    assert not [remedy for remedy in remedies.values() if "NAME" in remedy]
