@@ -1,7 +1,7 @@
 """The resource types of the local AWS.
 
-Updates of Backup::BackupPlan, RDS::DBProxy and RDS::EventSubscription change the stack's view only, because moto
-has no operation for them. What a type declares as `ignored` has no effect.
+Updates of Backup::BackupPlan, RDS::DBProxy and RDS::EventSubscription change the stack's view only, because
+moto has no operation for them. What a type declares as `ignored` has no effect.
 """
 
 from __future__ import annotations
