@@ -139,7 +139,9 @@ def _reason(error: Exception) -> str:
 def _answer(event: Mapping[str, Any], status: str, reason: str, data: Mapping[str, str]) -> None:
     body = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
     body |= {"Status": status, "Reason": reason, "PhysicalResourceId": "accounts", "Data": data}
+    # The address is signed for no type, as AWS's own cfn-response sends it; urllib would name a form's:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-lambda-function-code-cfnresponsemodule.html
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own address
-        event["ResponseURL"], json.dumps(body).encode(), method="PUT"
+        event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )
     urllib.request.urlopen(request, timeout=20).close()  # noqa: S310 - the same

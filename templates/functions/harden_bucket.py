@@ -85,7 +85,11 @@ def answer(event: dict[str, Any], status: str, reason: str, data: dict[str, str]
     body = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
     bucket = event["ResourceProperties"]["Bucket"]
     body.update(Status=status, Reason=reason, PhysicalResourceId=f"{bucket}-hardened", Data=data)
-    request = urllib.request.Request(event["ResponseURL"], json.dumps(body).encode(), method="PUT")  # noqa: S310 - CloudFormation's own address
+    # The address is signed for no type, as AWS's own cfn-response sends it; urllib would name a form's:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-lambda-function-code-cfnresponsemodule.html
+    request = urllib.request.Request(  # noqa: S310 - CloudFormation's own address
+        event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
+    )
     urllib.request.urlopen(request, timeout=20).close()  # noqa: S310 - the same
 
 
