@@ -31,10 +31,10 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     try:
-        config = Config.from_environ(os.environ)
+        config, clients = Config.from_environ(os.environ), Clients()
     except ConfigError as error:
         return _complain(error)
-    report = run(config, Clients(), Request(reason="operator", dry_run=options.dry_run), Clock(time.time))
+    report = run(config, clients, Request(reason="operator", dry_run=options.dry_run), Clock(time.time))
     for failure in report.errors:
         if isinstance(failure, ConfigError):
             return _complain(failure)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,11 +93,12 @@ class Clients:
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
-        """The first that a run asks for; raises `ConfigError` where nothing says which region it is in."""
+        """The first that a run asks for; raises `ConfigError` where AWS's own settings are wrong."""
         if self.session.region_name is None:
             raise ConfigError(["AWS_REGION is not set"])
-        client = self._kept_in_time(self.session.client("secretsmanager", config=CLIENT_CONFIG))
-        return keep_quotas(client, buckets())
+        with _aws_settings():
+            client = self.session.client("secretsmanager", config=CLIENT_CONFIG)
+        return keep_quotas(self._kept_in_time(client), buckets())
 
     @cached_property
     def sns(self) -> SNSClient:
@@ -120,13 +122,26 @@ class Clients:
 
 
 def lean_session() -> boto3.session.Session:
-    """Return a session that leaves times as AWS sends them.
+    """Return a session that leaves times as AWS sends them; raise `ConfigError` where there can be none.
 
     No time of AWS's is used here, and reading three of each secret is more than half the work of a listing.
     """
-    core = botocore.session.get_session()
-    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=lambda text: text)
-    return boto3.session.Session(botocore_session=core)
+    with _aws_settings():
+        core = botocore.session.get_session()
+        core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=lambda text: text)
+        return boto3.session.Session(botocore_session=core)
+
+
+@contextmanager
+def _aws_settings() -> Iterator[None]:
+    """Raise `ConfigError` where AWS's variables or files are wrong.
+
+    No call is made yet, so botocore's words can be about these only; they name settings, and repeat no key.
+    """
+    try:
+        yield
+    except (BotoCoreError, ValueError) as failure:
+        raise ConfigError([f"AWS's own settings: {failure}"]) from None
 
 
 def _refuse_half_an_answer(response_dict: Mapping[str, Any], **_: object) -> None:

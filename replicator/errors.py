@@ -17,7 +17,7 @@ class ReplicatorError(Exception):
 
 
 class ConfigError(ReplicatorError):
-    """The environment variables or the connection secret are wrong; correct all that is listed."""
+    """Variables, the connection secret or AWS's own settings are wrong; correct all that is listed."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))

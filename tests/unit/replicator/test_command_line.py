@@ -1,0 +1,66 @@
+"""The command line before its first call: what is wrong with AWS's own settings is told in one line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from botocore.config import Config
+
+from replicator.__main__ import main
+from replicator.aws import CLIENT_CONFIG
+from tests.unit.replicator.test_config import LEAST
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Enough to begin a run with, and nothing of this machine's; nobody listens at the endpoint."""
+    monkeypatch.setattr(sys, "argv", ["replicator"])
+    credentials = {"AWS_ACCESS_KEY_ID": "canary-id", "AWS_SECRET_ACCESS_KEY": "canary-key"}
+    files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "c")}
+    place = {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    for name, value in {**LEAST, **credentials, **files, **place}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("AWS_PROFILE", "nobody", "The config profile (nobody) could not be found"),
+        ("AWS_CONFIG_FILE", "broken", "Unable to parse config file"),
+        ("AWS_DEFAULT_REGION", "moon base", "'moon base' doesn't match a supported format"),
+        ("AWS_ENDPOINT_URL", "nowhere", "Invalid endpoint: nowhere"),
+        ("AWS_SECRET_ACCESS_KEY", "", "missing: AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_a_setting_of_awss_that_is_wrong_is_one_line_and_2(
+    name: str,
+    value: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if value == "broken":
+        (tmp_path / "broken").write_text("[profile")
+        value = str(tmp_path / "broken")
+    monkeypatch.setenv(name, value)
+    assert main() == 2
+    written = capsys.readouterr()
+    (line,) = written.err.splitlines()
+    assert line.startswith("AWS's own settings: ")
+    assert told in line
+    assert "canary" not in line
+    assert written.out == ""
+
+
+def test_aws_settings_that_are_right_lead_to_the_first_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Negative control of the others: the very same start, and only nobody answers."""
+    once = CLIENT_CONFIG.merge(Config(retries={"total_max_attempts": 1}))
+    monkeypatch.setattr("replicator.aws.CLIENT_CONFIG", once)
+    assert main() == 1
+    assert "TargetUnavailable" in capsys.readouterr().out
