@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 
 from replicator.__main__ import main
-from replicator.aws import CLIENT_CONFIG
+from replicator.aws import CLIENT_CONFIG, Clients
 from tests.unit.replicator.test_config import LEAST
 
 
@@ -22,7 +22,8 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     place = {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     for name, value in {**LEAST, **credentials, **files, **place}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name in ("AWS_PROFILE", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,17 @@ def test_aws_settings_that_are_right_lead_to_the_first_call(
     monkeypatch.setattr("replicator.aws.CLIENT_CONFIG", once)
     assert main() == 1
     assert "TargetUnavailable" in capsys.readouterr().out
+
+
+def test_the_region_is_that_of_aws_region_which_lambda_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Clients().session.region_name == "eu-central-1"
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert Clients().session.region_name == "eu-west-1"
+
+
+def test_no_region_at_all_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert main() == 2
+    assert capsys.readouterr().err == "AWS_REGION is not set\n"
