@@ -17,12 +17,12 @@ from .names import can_be_addressed
 from .replicate import Clock, Request
 from .report import Report
 from .run import run
+from .tell import REQUEST_TYPE
 
 MARGIN_SECONDS = 45.0
 """No change is begun with less time left: it takes a few calls, and then comes the telling."""
 
 METRIC_NAMESPACE = "beanvault"
-EVENT_TYPE = "Replication Requested"
 
 logger = Logger(service="replicator")
 _clients = Clients()  # kept across warm invocations, unlike a login to Vault, which ends with its lease
@@ -72,20 +72,20 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, Any]:
 
 def request_of(event: Mapping[str, object]) -> Request:
     """Return what *event* asks for; the schedule's, and anything that names no paths, asks for everything."""
-    if event.get("detail-type") != EVENT_TYPE:
+    if event.get("detail-type") != REQUEST_TYPE:
         return Request()
     detail = event.get("detail")
     if not isinstance(detail, Mapping):
-        raise ConfigError([f"an event {EVENT_TYPE!r} without a detail"])
+        raise ConfigError([f"an event {REQUEST_TYPE!r} without a detail"])
     paths = detail.get("paths") or None
     if paths is not None and not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
-        raise ConfigError([f"an event {EVENT_TYPE!r} whose paths are not a list of strings"])
+        raise ConfigError([f"an event {REQUEST_TYPE!r} whose paths are not a list of strings"])
     sources = None if paths is None else tuple(sorted({path.strip("/") for path in paths}))
     if wrong := [source for source in sources or () if not can_be_addressed(source)]:
-        raise ConfigError([f"an event {EVENT_TYPE!r} with the path {source!r}" for source in wrong])
+        raise ConfigError([f"an event {REQUEST_TYPE!r} with the path {source!r}" for source in wrong])
     dry_run = detail.get("dry_run", False)
     if not isinstance(dry_run, bool):
-        raise ConfigError([f"an event {EVENT_TYPE!r} whose dry_run is neither true nor false"])
+        raise ConfigError([f"an event {REQUEST_TYPE!r} whose dry_run is neither true nor false"])
     return Request(sources, reason=str(detail.get("reason", "operator")), dry_run=dry_run)
 
 
