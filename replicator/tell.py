@@ -34,6 +34,8 @@ EVENTS_AT_ONCE = 10
 
 TAG_HEALTH = "beanvault:health"
 LINES_IN_MESSAGE = 50
+SUBJECT_LENGTH = 100
+"""https://docs.aws.amazon.com/sns/latest/api/API_Publish.html; an owner's name may be longer."""
 
 _CHANGES = {
     Create: "created",
@@ -51,6 +53,7 @@ class Bus:
     def __init__(self, clients: Clients, name: str | None) -> None:
         self._clients = clients
         self._name = name
+        self._what = f"PutEvents on the bus {name}"
         self._waiting: list[dict[str, Any]] = []
 
     def tell(self, outcome: Outcome) -> None:
@@ -80,13 +83,20 @@ class Bus:
     def flush(self) -> None:
         """Send what is waiting; raise `TargetError` where the bus did not take all of it."""
         entries, self._waiting = self._waiting, []
+        refused = self._put(entries)
+        # What a bus is too busy for fails by itself, in a call that botocore has no reason to retry.
+        refused = self._put([entry for entry, _ in refused])
+        if refused:
+            codes = ", ".join(sorted({code for _, code in refused}))
+            raise TargetError(f"{self._what}: {len(refused)} not taken ({codes})")
+
+    def _put(self, entries: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
+        """Return what was not taken, and AWS's codes for why."""
         if not entries:
-            return
-        what = f"PutEvents on the bus {self._name}"
-        answer = call(self._clients.events.put_events, what, Entries=entries)
-        if answer["FailedEntryCount"]:
-            codes = sorted({entry["ErrorCode"] for entry in answer["Entries"] if "ErrorCode" in entry})
-            raise TargetError(f"{what}: {answer['FailedEntryCount']} not taken ({', '.join(codes)})")
+            return []
+        answer = call(self._clients.events.put_events, self._what, Entries=entries)
+        results = zip(entries, answer["Entries"], strict=False)
+        return [(entry, result["ErrorCode"]) for entry, result in results if "ErrorCode" in result]
 
     def _entry(self, source: str, kind: str, detail: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -140,7 +150,7 @@ def _publish(report: Report, clients: Clients, config: Config, state: str) -> No
         clients.sns.publish,
         f"Publish to {config.topic_arn}",
         TopicArn=config.topic_arn,
-        Subject=f"beanvault {config.owner}: replication is {state}"[:100],
+        Subject=f"beanvault: replication is {state} for {config.owner}"[:SUBJECT_LENGTH],
         Message="\n".join(_message(report, config, state)),
     )
 

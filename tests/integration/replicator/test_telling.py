@@ -32,7 +32,7 @@ class TestMessages:
             messages = alerts.read()
             assert len(messages) == expected
             for message in messages:
-                assert message["Subject"] == f"beanvault {bench.mount}: replication is unhealthy"
+                assert message["Subject"] == f"beanvault: replication is unhealthy for {bench.mount}"
                 assert "1 failed" in message["Message"]
                 assert f"{bench.name('empty')}: ValueRefused" in message["Message"]
         bench.vault.secrets.kv.v2.delete_metadata_and_all_versions("empty", mount_point=bench.mount)
