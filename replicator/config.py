@@ -10,7 +10,7 @@ from typing import Literal, Self
 from urllib.parse import parse_qsl
 
 from .errors import ConfigError
-from .names import taken_as_it_is
+from .names import MAX_TAG_VALUE, taken_as_it_is
 
 REQUIRED = ("BEANVAULT_CONNECTION_SECRET", "BEANVAULT_MOUNT", "BEANVAULT_PREFIX", "BEANVAULT_OWNER")
 OPTIONAL = (
@@ -206,6 +206,12 @@ class _Reader:
             elif region in regions:
                 self._wrong("BEANVAULT_REPLICA_REGIONS", f"names {region} twice")
             regions[region] = ReplicaRegion(region, key or None)
+        # Noted in one tag of each secret, with a sign before those that are not confirmed yet.
+        if len(" ".join(f"+{region}" for region in regions)) > MAX_TAG_VALUE:
+            self._wrong(
+                "BEANVAULT_REPLICA_REGIONS",
+                f"names {len(regions)} regions, more than the {MAX_TAG_VALUE} characters of a tag can note",
+            )
         return tuple(regions[region] for region in sorted(regions))
 
     def topic_arn(self) -> str | None:

@@ -105,6 +105,18 @@ def test_replica_regions_may_name_their_key_and_never_the_home_region() -> None:
     assert len(problems(BEANVAULT_REPLICA_REGIONS="eu-central-1", AWS_REGION="eu-central-1")) == 1
 
 
+def test_more_replica_regions_than_a_tag_can_note_are_refused() -> None:
+    """The tag is longest while none of them is confirmed."""
+    fit = [f"eu-{letter * 9}-1" for letter in "abcdefghijklmno"] + ["us-pppppppppp-1"]
+    assert len(" ".join(f"+{region}" for region in fit)) == 256
+    config = Config.from_environ({**LEAST, "BEANVAULT_REPLICA_REGIONS": ",".join(fit)})
+    assert len(config.replica_regions) == len(fit)
+    fit[-1] = "us-ppppppppppp-1"
+    assert problems(BEANVAULT_REPLICA_REGIONS=",".join(fit)) == [
+        "BEANVAULT_REPLICA_REGIONS names 16 regions, more than the 256 characters of a tag can note"
+    ]
+
+
 def test_a_slip_in_a_variable_name_is_not_ignored() -> None:
     assert problems(BEANVAULT_DELETON="schedule:7") == [
         "BEANVAULT_DELETON is not a setting; is BEANVAULT_DELETION meant?"
