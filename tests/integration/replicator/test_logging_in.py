@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import requests
 from beanvault.vault.mounts import enable_kv2
 from demo.servers.authority import Authority
 from demo.servers.openbao import OpenBao
+from demo.servers.proxy import Proxy
 from replicator.aws import Clients
 from replicator.login import ConnectionSecret, log_in
 from replicator.vault import Vault
@@ -149,6 +151,20 @@ def test_the_older_shape_of_the_connection_secret_is_taken(bench: Any, openbao: 
     report = bench.run()
     assert kind(report) == "SourceUnavailable"
     assert "certificate is not accepted" in next(report.problems())[2]
+
+
+def test_the_older_shape_of_the_connection_secret_logs_in_and_replicates(bench: Any, openbao: Any) -> None:
+    bench.write("db", password="canary")
+    bench.set(allow_http=True)
+    with closing(Proxy(openbao.address, openbao.ca_file)) as vault:
+        for token, result in (("s.wrong", "SourceDenied"), (openbao.root_token, None)):
+            content = {"vaultAddress": vault.address, "vaultToken": token}
+            bench.aws.put_secret_value(
+                SecretId=bench.config.connection_secret, SecretString=json.dumps(content)
+            )
+            report = bench.run()
+            assert [kind for _, kind, _ in report.problems()] == ([result] if result else [])
+    assert json.loads(bench.value("db")) == {"password": "canary"}
 
 
 def test_a_jwt_that_sts_signs_is_a_login(bench: Any, local_aws: Any) -> None:
