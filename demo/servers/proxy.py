@@ -30,6 +30,8 @@ class Call:
     operation: str
     """AWS's name of the operation where the request tells one, else method and path."""
     body: bytes = field(repr=False)
+    port: int
+    """The client's, and so another one for each of its connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,9 @@ class Proxy:
         self._server.server_close()
         self._thread.join()
 
-    def _arrived(self, method: str, path: str, operation: str, body: bytes) -> Call:
+    def _arrived(self, method: str, path: str, operation: str, body: bytes, port: int) -> Call:
         with self._lock:
-            call = Call(len(self._calls), method, path, operation, body)
+            call = Call(len(self._calls), method, path, operation, body, port)
             self._calls.append(call)
             return call
 
@@ -149,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        call = self.proxy._arrived(self.command, self.path, self._operation(body), body)
+        operation, port = self._operation(body), self.client_address[1]
+        call = self.proxy._arrived(self.command, self.path, operation, body, port)
         behaviour = self.proxy.rule(call)
         match behaviour:
             case Pass(delay):
