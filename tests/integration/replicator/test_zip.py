@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
 import shutil
-import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,17 @@ import pytest
 
 from beanvault import package
 from demo.servers.localaws import OPERATOR, REGION
+from demo.servers.proxy import FORWARD, Pass, Proxy
 from localaws.authorization import Session
 from localaws.functions.runtime_api import Event
 from localaws.functions.sandbox import Configuration, Report, Sandbox
+from replicator.handler import MARGIN_SECONDS
 from templates.deployment import Replicator
 
-from .support_telling import variables
+from .support_telling import Mailbox, variables
 
 ROOT = Path(__file__).resolve().parents[3]
+Start = Callable[..., Sandbox]
 SECRETS = 100
 MEGABYTES = Replicator().memory_mb
 """What a deployment gives the function unless it says otherwise."""
@@ -37,32 +39,40 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> package.Package:
 
 
 @pytest.fixture
-def sandbox(made: package.Package, bench: Any, local_aws: Any, tmp_path: Path) -> Iterator[Sandbox]:
-    """One fresh process of the function, its zip unpacked in a directory of its own."""
+def start(made: package.Package, bench: Any, local_aws: Any, tmp_path: Path) -> Iterator[Start]:
+    """Starts a fresh process of the function, its zip unpacked in a directory of its own."""
     session = Session(*OPERATOR.values(), "", datetime.now(UTC) + timedelta(hours=1))
-    name = bench.mount
-    configuration = Configuration(
-        name=name,
-        arn=f"arn:aws:lambda:{REGION}:123456789012:function:{name}",
-        version="$LATEST",
-        region=REGION,
-        handler="replicator.handler.handler",
-        runtime="python3.13",
-        role="",
-        code_sha256=made.sha256,
-        timeout=120,
-        memory=MEGABYTES,
-        log_group=f"/aws/lambda/{name}",
-        log_format="JSON",
-        environment=tuple(variables(bench.config).items()),
-    )
-    home = tmp_path / "lambda"
+    name, home = bench.mount, tmp_path / "lambda"
     home.mkdir()
-    running = Sandbox(configuration, made.path.read_bytes(), session, home, local_aws.endpoint)
-    try:
-        yield running
-    finally:
-        running.close()
+    running: list[Sandbox] = []
+
+    def start(*, timeout: int = 120, memory: int = MEGABYTES) -> Sandbox:
+        configuration = Configuration(
+            name=name,
+            arn=f"arn:aws:lambda:{REGION}:123456789012:function:{name}",
+            version="$LATEST",
+            region=REGION,
+            handler="replicator.handler.handler",
+            runtime="python3.13",
+            role="",
+            code_sha256=made.sha256,
+            timeout=timeout,
+            memory=memory,
+            log_group=f"/aws/lambda/{name}",
+            log_format="JSON",
+            environment=tuple(variables(bench.config).items()),
+        )
+        running.append(Sandbox(configuration, made.path.read_bytes(), session, home, local_aws.endpoint))
+        return running[-1]
+
+    yield start
+    for sandbox in running:
+        sandbox.close()
+
+
+@pytest.fixture
+def sandbox(start: Start) -> Sandbox:
+    return start()
 
 
 def invoke(sandbox: Sandbox, **event: object) -> Report:
@@ -139,19 +149,37 @@ def test_a_failure_is_posted_as_an_error_and_the_process_serves_the_next_event(
     assert not invoke(sandbox).outcome.failed
 
 
-def test_too_little_memory_ends_the_process(
-    made: package.Package, sandbox: Sandbox, local_aws: Any, tmp_path: Path
-) -> None:
+def test_too_little_memory_ends_the_process(start: Start) -> None:
     """The limit above is one: with less than Python itself takes, the function is killed."""
-    small = dataclasses.replace(sandbox.configuration, memory=16, name=f"small-{uuid.uuid4().hex[:6]}")
-    home = tmp_path / "small"
-    home.mkdir()
-    running = Sandbox(small, made.path.read_bytes(), sandbox.session, home, local_aws.endpoint)
-    try:
-        report = invoke(running)
-    finally:
-        running.close()
+    report = invoke(start(memory=16))
     assert json.loads(report.outcome.payload)["errorType"] == "Runtime.OutOfMemory"
+
+
+def test_a_run_that_vault_keeps_waiting_ends_by_itself_and_is_completed_by_the_next(
+    bench: Any, bus: Mailbox, start: Start, openbao: Any, authority: Any
+) -> None:
+    """One value takes Vault longer than the function has; when it was asked for, there was time enough."""
+    others = 20
+    bench.write("slow", password="canary-slow")
+    for number in range(others):
+        bench.write(f"app/{number}", password=f"canary-{number}")
+    with closing(Proxy(openbao.address, openbao.ca_file, authority.issue("slow-vault"))) as vault:
+        bench.connect({"method": "token", "token": openbao.root_token}, address=vault.address)
+        vault.rule = lambda call: Pass(120) if call.path.endswith("/data/slow") else FORWARD
+        first = invoke(start(timeout=int(MARGIN_SECONDS) + 8))
+        assert not first.outcome.failed, first.log
+        assert json.loads(first.outcome.payload)["Created"] == others
+        asked = [each["detail"] for each in bus.read() if each["detail-type"] == "Replication Requested"]
+        assert asked == [{"reason": "continuation"}]
+        assert any(call.path.endswith("/data/slow") for call in vault.calls())
+        vault.rule = lambda _: FORWARD
+        sandbox = start()
+        completing, resting = invoke(sandbox), invoke(sandbox)
+    assert not completing.outcome.failed, completing.log
+    counts = json.loads(completing.outcome.payload)
+    assert (counts["Created"], counts["Unchanged"]) == (1, others)
+    assert json.loads(bench.value("slow")) == {"password": "canary-slow"}
+    assert json.loads(resting.outcome.payload)["Unchanged"] == others + 1
 
 
 def _told(report: Report, what: str) -> str:
