@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import time
 import uuid
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from replicator.run import run
 
 from .support_bad_days import Day
 from .support_faults import retry_at_once
+from .support_fork_server import ForkServer
+from .support_killed import Make, World
 from .support_telling import Mailbox, overhear, subscribe, variables
 
 
@@ -166,3 +169,29 @@ def day(
     finally:
         vault.close()
         aws.close()
+
+
+@pytest.fixture(scope="module")
+def make_world(openbao: Any, local_aws: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+    """Makes worlds whose runs can be killed, all behind the same two proxies."""
+    topic = local_aws.client("sns").create_topic(Name=f"k{uuid.uuid4().hex[:8]}")["TopicArn"]
+    kms = local_aws.client("kms")
+    keys = tuple(kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+    vault_proxy, aws_proxy = Proxy(openbao.address, openbao.ca_file), Proxy(local_aws.endpoint)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging.getLogger("replicator.run"), "disabled", True)  # it names each change
+        for name, value in local_aws.environment().items():
+            patch.setenv(name, value)
+        fork_server = ForkServer(tmp_path_factory.mktemp("killed") / "runs.log")
+        vault, aws = openbao.root_client(), local_aws.client("secretsmanager")
+        clients = Clients()
+
+        def make(kind: type[World]) -> World:
+            world = kind(vault, aws, vault_proxy, aws_proxy, fork_server, clients, topic, keys)
+            world.prepare()
+            return world
+
+        yield make
+        fork_server.close()
+    vault_proxy.close()
+    aws_proxy.close()
