@@ -54,6 +54,21 @@ except Exception as error:
 """
 """The handler in a process of its own, with all logs turned up and each exception shown to its last cause."""
 
+FAILING = """
+import time
+from os import environ
+from replicator.aws import Clients
+from replicator.config import Config
+from replicator.replicate import Clock, Request
+from replicator.run import run
+
+def test_a_run():
+    report = run(Config.from_environ(environ), Clients(), Request(), Clock(time.time))
+    print(repr(report), list(report.lines()))
+    assert (report, report.outcomes) == (None, [])
+"""
+"""A test that fails over what a run has done, of which pytest then shows all that it can."""
+
 
 @dataclass
 class Evidence:
@@ -141,11 +156,12 @@ def scene(
 
 
 @pytest.fixture(scope="module")
-def evidence(scene: Scene) -> Evidence:
+def evidence(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """Everything that can happen, inside Lambda and at the command line; then what it left behind."""
     _every_outcome(scene)
     _bad_days_of_vault(scene)
     _at_the_command_line(scene)
+    _in_a_test_that_fails(scene, tmp_path_factory.mktemp("failing"))
     _connections_that_are_wrong(scene)
     _collect(scene)
     return scene.evidence
@@ -170,6 +186,7 @@ def test_each_channel_was_listened_to(evidence: Evidence) -> None:
         "standard error of --dry-run",
         "standard error of --dry-run --json",
         "standard error of a plain run",
+        "standard error of pytest",
         "standard output of a wrong connection",
         "standard error of a wrong connection",
     }
@@ -177,6 +194,8 @@ def test_each_channel_was_listened_to(evidence: Evidence) -> None:
     assert b"beanvault" in evidence.texts["CloudWatch's metrics"]
     assert b"PutSecretValue" in evidence.texts["AWS's request log"]
     assert b"BEANVAULT_PREFIX" in evidence.texts["the processes' arguments and environment"]
+    assert b"Update(wanted=Wanted(" in evidence.texts["standard output of pytest"]
+    assert b"Update(wanted=Wanted(" in evidence.texts["pytest's own report"]
     assert b"not a JSON object" in evidence.texts["standard error of a wrong connection"]
     kinds = {b"Created", b"ValueRefused", b"SourceUnavailable", b"Conflict"}
     assert all(kind in evidence.texts["the function's log"] for kind in kinds)
@@ -272,6 +291,16 @@ def _at_the_command_line(scene: Scene) -> None:
     scene.aws.rule = lambda _: FORWARD
     scene.write("db", "another")
     assert scene.command("the handler", "-c", HANDLER) == 0
+
+
+def _in_a_test_that_fails(scene: Scene, directory: Path) -> None:
+    """What pytest writes to the terminal, and into the report that a build server keeps."""
+    test, report = directory / "test_failing.py", directory / "report.xml"
+    test.write_text(FAILING)
+    scene.write("db")
+    options = ("-vv", "-rA", "--rootdir", str(directory), "-p", "no:cacheprovider", f"--junitxml={report}")
+    assert scene.command("pytest", "-m", "pytest", *options, "-o", "junit_logging=all", str(test)) == 1
+    scene.evidence.keep("pytest's own report", report.read_bytes())
 
 
 def _echoing(status: int, code: str) -> Any:
