@@ -25,7 +25,7 @@ from replicator.run import run
 from .support_bad_days import WRITES
 from .support_faults import about
 from .support_fork_server import Forked, ForkServer
-from .support_oracle import Rules, identity, rendered
+from .support_oracle import Place, Rules, identity, rendered
 from .support_target import Held, look
 
 THEIRS = "canary-theirs"
@@ -98,7 +98,7 @@ class World:
         rules = Rules(self.name, self.name, schedule=True, adopt=frozenset())
         text = rendered(data, "json")
         assert text is not None
-        self.known[identity(rules, path, answer["version"], answer["created_time"], "json")] = text
+        self.known[identity(rules, Place(path), answer["version"], answer["created_time"], "json")] = text
 
     def choose(self, path: str, choices: dict[str, str]) -> None:
         self.vault.secrets.kv.v2.update_metadata(path, mount_point=self.name, custom_metadata=choices)

@@ -30,10 +30,24 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A path, in the deployment's own mount or in the one with *beside* after its name."""
+
+    path: str
+    beside: str = ""
+
+    def mount(self, rules: Rules) -> str:
+        return rules.mount + self.beside
+
+    def source(self, rules: Rules) -> str:
+        return encoded(f"{self.mount(rules)}/{self.path}")
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What a live path asks for: *text* is None where its value has to be refused."""
 
-    path: str
+    place: Place
     name: str
     version_id: str
     tags: dict[str, str]
@@ -45,7 +59,7 @@ class Wishes:
     """All wishes; *unfit* are the live paths whose custom metadata cannot be followed."""
 
     all: tuple[Wish, ...]
-    unfit: frozenset[str]
+    unfit: frozenset[Place]
 
     def of(self, name: str) -> tuple[Wish, ...]:
         return tuple(wish for wish in self.all if wish.name == name)
@@ -60,9 +74,10 @@ class Expected:
     refused: frozenset[str]
 
 
-def identity(rules: Rules, path: str, version: int, created_time: str, form: str) -> str:
+def identity(rules: Rules, place: Place, version: int, created_time: str, form: str) -> str:
     suffix = "#plain" if form == "plain" else ""
-    return str(uuid5(NAMESPACE, f"{rules.owner}/{rules.mount}/{path}@{version}@{created_time}{suffix}"))
+    source = f"{place.mount(rules)}/{place.path}"
+    return str(uuid5(NAMESPACE, f"{rules.owner}/{source}@{version}@{created_time}{suffix}"))
 
 
 def rendered(data: Mapping[str, str], form: str) -> str | None:
@@ -79,12 +94,12 @@ def encoded(path: str) -> str:
     return quote(path, safe="/_+.@-").replace("%", "=").replace("~", "=7E")
 
 
-def ask(vault: hvac.Client, rules: Rules, paths: tuple[str, ...]) -> Wishes:
+def ask(vault: hvac.Client, rules: Rules, places: tuple[Place, ...]) -> Wishes:
     """Read the wishes from Vault itself."""
-    wishes, unfit = [], set()
-    for path in paths:
+    wishes, unfit, kv = [], set(), vault.secrets.kv.v2
+    for place in places:
         try:
-            metadata = vault.secrets.kv.v2.read_secret_metadata(path, mount_point=rules.mount)["data"]
+            metadata = kv.read_secret_metadata(place.path, mount_point=place.mount(rules))["data"]
         except hvac.exceptions.InvalidPath:
             continue
         custom: dict[str, str] = metadata["custom_metadata"] or {}
@@ -93,32 +108,32 @@ def ask(vault: hvac.Client, rules: Rules, paths: tuple[str, ...]) -> Wishes:
             continue
         if custom.get("replicate") == "false":
             continue
-        name = custom.get("aws-name", encoded(path))
+        name = custom.get("aws-name", encoded(place.path))
         if name.startswith("/"):
-            unfit.add(path)
+            unfit.add(place)
             continue
-        wishes.append(_wish(vault, rules, path, name, metadata, custom))
+        wishes.append(_wish(vault, rules, place, name, metadata, custom))
     return Wishes(tuple(wishes), frozenset(unfit))
 
 
 def _wish(
-    vault: hvac.Client, rules: Rules, path: str, name: str, metadata: Any, custom: dict[str, str]
+    vault: hvac.Client, rules: Rules, place: Place, name: str, metadata: Any, custom: dict[str, str]
 ) -> Wish:
     form = custom.get("aws-format", "json")
     number = metadata["current_version"]
     created = metadata["versions"][str(number)]["created_time"]
     answer = vault.secrets.kv.v2.read_secret_version(
-        path, mount_point=rules.mount, raise_on_deleted_version=True
+        place.path, mount_point=place.mount(rules), raise_on_deleted_version=True
     )
     tags = {key.removeprefix("aws-tag-"): value for key, value in custom.items() if "aws-tag-" in key}
     return Wish(
-        path,
+        place,
         name,
-        identity(rules, path, number, created, form),
+        identity(rules, place, number, created, form),
         {
             **tags,
             "beanvault:owner": rules.owner,
-            SOURCE: encoded(f"{rules.mount}/{path}"),
+            SOURCE: place.source(rules),
             "beanvault:version": str(number),
         },
         rendered(answer["data"]["data"], form),
@@ -129,8 +144,8 @@ def expect(before: Mapping[str, Held], wishes: Wishes, rules: Rules) -> Expected
     """Say what a whole run without faults makes of *before*."""
     winners, kept = _settle(before, wishes, rules, wishes.unfit)
     refused = {name for name, wish in winners.items() if wish.text is None}
-    kept |= {winners[name].path for name in refused}
-    kept_sources = {encoded(f"{rules.mount}/{path}") for path in kept}
+    kept |= {winners[name].place for name in refused}
+    kept_sources = {place.source(rules) for place in kept}
     gone = {
         name
         for name, held in before.items()
@@ -144,26 +159,26 @@ def expect(before: Mapping[str, Held], wishes: Wishes, rules: Rules) -> Expected
 
 
 def _settle(
-    before: Mapping[str, Held], wishes: Wishes, rules: Rules, kept: frozenset[str]
-) -> tuple[dict[str, Wish], set[str]]:
+    before: Mapping[str, Held], wishes: Wishes, rules: Rules, kept: frozenset[Place]
+) -> tuple[dict[str, Wish], set[Place]]:
     """Return whose wish each name follows, and the paths that keep the secret they have under another name.
 
     These are the paths whose wish can't be met, *kept* among them. They keep it against newcomers as well,
     whose wish can't be met then either.
     """
     winners: dict[str, Wish] = {}
-    losers: set[str] = set(kept)
+    losers: set[Place] = set(kept)
     for name in {wish.name for wish in wishes.all}:
         rivals = wishes.of(name)
         winner = _winner(name, rivals, before.get(name), rules, kept)
         if winner is not None:
             winners[name] = winner
-        losers |= {wish.path for wish in rivals if wish is not winner}
+        losers |= {wish.place for wish in rivals if wish is not winner}
     return (winners, losers) if losers == kept else _settle(before, wishes, rules, frozenset(losers))
 
 
 def _winner(
-    name: str, rivals: tuple[Wish, ...], held: Held | None, rules: Rules, kept: frozenset[str]
+    name: str, rivals: tuple[Wish, ...], held: Held | None, rules: Rules, kept: frozenset[Place]
 ) -> Wish | None:
     """Return whose wish the name follows: nobody's where it is foreign, the holder's where it is disputed."""
     if held is not None and not held.is_of(rules.owner):
@@ -171,6 +186,6 @@ def _winner(
         return rivals[0] if adopted else None
     holder = held.tags[SOURCE] if held is not None else None
     if len(rivals) == 1:
-        others = {encoded(f"{rules.mount}/{path}") for path in kept} - {rivals[0].tags[SOURCE]}
+        others = {place.source(rules) for place in kept} - {rivals[0].tags[SOURCE]}
         return None if holder in others else rivals[0]
     return next((wish for wish in rivals if wish.tags[SOURCE] == holder), None)

@@ -39,17 +39,22 @@ from replicator.replicate import Clock, Request
 from replicator.report import Report
 from replicator.run import run
 
+from .support_bad_days import doing
 from .support_faults import AWS_FAULTS, VAULT_FAULTS, bad_day, retry_at_once
-from .support_oracle import Expected, Rules, Wish, Wishes, ask, encoded, expect, identity, rendered
+from .support_oracle import Expected, Place, Rules, Wish, Wishes, ask, encoded, expect, identity, rendered
 from .support_target import OWNER, SOURCE, Held, entries, look
 
-PATHS = ("db", "app/db", "deep/er/down", "odd name: é=1")
+BESIDE = "-beside"
+PLACES = (*map(Place, ("db", "app/db", "deep/er/down", "odd name: é=1")), Place("db", BESIDE))
+"""The last one, in a second mount, wants the name that the first one has."""
 ALIASES = ("db", "app/shared")
-NAMES = tuple(sorted({*map(encoded, PATHS), *ALIASES}))
+NAMES = tuple(sorted({*(encoded(place.path) for place in PLACES), *ALIASES}))
 PERSONS_TAG = {"Key": "cost-center", "Value": "4711"}
 USERS_TAGS = ("team", "tier")
 STEPS_BETWEEN_RUNS = 4
+IN_MID_RUN = "a write in mid-run"
 EVERYTHING = {
+    IN_MID_RUN,
     *("Create", "Update", "MoveStage", "Restore", "Adopt", "Retag", "Delete", "Conflict", "Refuse", "Skip"),
     *("UnsafePlan", "ValueRefused", "TargetUnavailable", "SourceUnavailable"),
     *("PutSecretValue", "UpdateSecretVersionStage", "TagResource", "UntagResource"),
@@ -57,7 +62,7 @@ EVERYTHING = {
 """What has to happen in the histories; else they prove nothing about it."""
 WRITES = ("Create", "Put", "Update", "Tag", "Untag", "Restore", "Delete", "Replicate", "Remove")
 
-paths = st.sampled_from(PATHS)
+places = st.sampled_from(PLACES)
 names = st.sampled_from(NAMES)
 which = st.integers(0, len(NAMES) - 1)
 """One of the secrets that are there, counted in the order of their names."""
@@ -89,16 +94,16 @@ def events(**arguments: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[
 
 
 in_vault = events(
-    write={"path": paths, "data": data},
-    write_an_empty_value={"path": paths},
+    write={"place": places, "data": data},
+    write_an_empty_value={"place": places},
     change_a_version={
-        "path": paths,
+        "place": places,
         "back": st.integers(0, 1),
         "how": st.sampled_from(("delete", "undelete", "destroy")),
     },
-    remove_with_all_metadata={"path": paths, "again": st.none() | data},
-    choose={"path": paths, "choices": choices},
-    choose_something_else={"path": paths, "choices": st.just({}) | choices},
+    remove_with_all_metadata={"place": places, "again": st.none() | data},
+    choose={"place": places, "choices": choices},
+    choose_something_else={"place": places, "choices": st.just({}) | choices},
 )
 in_the_console = events(
     put_a_foreign_secret_in_the_way={
@@ -116,11 +121,16 @@ in_the_console = events(
 )
 in_the_deployment = events(
     configure={"schedule": st.sampled_from((True, True, False))},
-    run_on_a_bad_day={"seed": st.integers(0, 2**20), "percent": st.sampled_from((5, 40, 80))},
+    run_on_a_bad_day={
+        "seed": st.integers(0, 2**20),
+        "percent": st.sampled_from((5, 40, 80)),
+        "whose": st.sampled_from(("AWS's", "Vault's", "both")),
+    },
     run_with_a_list_that_lags={},
-    run_over_one_path={"path": paths},
+    run_while_somebody_works={"place": places, "other": places, "data": st.none() | data},
+    run_over_one_path={"place": places},
     try_a_run={},
-    run_that_may_delete_nothing={"path": paths},
+    run_that_may_delete_nothing={"place": places},
 )
 
 
@@ -173,14 +183,15 @@ class Histories(RuleBasedStateMachine):
         self.kv = servers.vault.secrets.kv.v2
         self.config = Config(
             connection_secret=f"{self.name}-connection",
-            mounts=(Mount("kv", self.name),),
+            mounts=(Mount("kv", self.name), Mount("kv", self.name + BESIDE)),
             prefix=self.name,
             owner=self.name,
             deletion_days=7,
             max_delete_share=1.0,
             allow_http=True,
         )
-        enable_kv2(servers.vault, self.name)
+        for mount in self.config.mounts:
+            enable_kv2(servers.vault, mount.path)
         connection = {"vaultAddress": servers.vault_proxy.address, "vaultToken": servers.token}
         servers.aws.create_secret(
             Name=self.config.connection_secret,
@@ -209,19 +220,22 @@ class Histories(RuleBasedStateMachine):
     # What people do in Vault.
 
     @initialize(
-        written=st.sets(paths, min_size=2),
-        chosen=st.dictionaries(paths, choices, min_size=2, max_size=3),
+        written=st.sets(places, min_size=3),
+        chosen=st.dictionaries(places, choices, min_size=2, max_size=3),
         foreign=names,
         adopted=st.booleans(),
+        seed=st.integers(0, 2**20),
     )
     def begin(
-        self, written: set[str], chosen: dict[str, dict[str, str]], foreign: str, adopted: bool
+        self, written: set[Place], chosen: dict[Place, dict[str, str]], foreign: str, adopted: bool, seed: int
     ) -> None:
-        for path in sorted(written):
-            self.write(path, {"password": "canary-A"})
-        for path, custom in chosen.items():
-            self.choose(path, custom)
+        for place in PLACES:
+            if place in written:
+                self.write(place, {"password": "canary-A"})
+        for place, custom in chosen.items():
+            self.choose(place, custom)
         self.put_a_foreign_secret_in_the_way(foreign, None, adopted)
+        self.run_on_a_bad_day(seed, 80, "Vault's")
 
     @invariant()
     def run_now_and_then(self) -> None:
@@ -230,36 +244,39 @@ class Histories(RuleBasedStateMachine):
             self.run_over_everything()
         self.steps += 1
 
-    def write(self, path: str, data: dict[str, str]) -> None:
-        answer = self.kv.create_or_update_secret(path, data, mount_point=self.name)["data"]
+    def write(self, place: Place, data: dict[str, str]) -> None:
+        answer = self.kv.create_or_update_secret(place.path, data, mount_point=self._mount(place))["data"]
         for form in ("json", "plain"):
-            version_id = identity(self.policy, path, answer["version"], answer["created_time"], form)
+            version_id = identity(self.policy, place, answer["version"], answer["created_time"], form)
             self.written[version_id] = rendered(data, form)
 
-    def change_a_version(self, path: str, back: int, how: str) -> None:
+    def change_a_version(self, place: Place, back: int, how: str) -> None:
         try:
-            metadata = self.kv.read_secret_metadata(path, mount_point=self.name)["data"]
+            metadata = self.kv.read_secret_metadata(place.path, mount_point=self._mount(place))["data"]
         except hvac.exceptions.InvalidPath:
             return
         change = getattr(self.kv, f"{how}_secret_versions")
-        change(path, [metadata["current_version"] - back], mount_point=self.name)
+        change(place.path, [metadata["current_version"] - back], mount_point=self._mount(place))
 
-    def remove_with_all_metadata(self, path: str, again: dict[str, str] | None) -> None:
-        self.kv.delete_metadata_and_all_versions(path, mount_point=self.name)
+    def remove_with_all_metadata(self, place: Place, again: dict[str, str] | None) -> None:
+        self.kv.delete_metadata_and_all_versions(place.path, mount_point=self._mount(place))
         if again is not None:
-            self.write(path, again)
+            self.write(place, again)
 
-    def write_an_empty_value(self, path: str) -> None:
-        self.write(path, {"password": ""})
+    def write_an_empty_value(self, place: Place) -> None:
+        self.write(place, {"password": ""})
 
-    def choose_something_else(self, path: str, choices: dict[str, str]) -> None:
+    def choose_something_else(self, place: Place, choices: dict[str, str]) -> None:
         """What was chosen before has been replicated, and is taken back now."""
-        self.choose(path, {f"aws-tag-{key}": "red" for key in USERS_TAGS})
+        self.choose(place, {f"aws-tag-{key}": "red" for key in USERS_TAGS})
         self.run_over_everything()
-        self.choose(path, choices)
+        self.choose(place, choices)
 
-    def choose(self, path: str, choices: dict[str, str]) -> None:
-        self.kv.update_metadata(path, mount_point=self.name, custom_metadata=choices)
+    def choose(self, place: Place, choices: dict[str, str]) -> None:
+        self.kv.update_metadata(place.path, mount_point=self._mount(place), custom_metadata=choices)
+
+    def _mount(self, place: Place) -> str:
+        return place.mount(self.policy)
 
     # What people do in Secrets Manager.
 
@@ -333,10 +350,12 @@ class Histories(RuleBasedStateMachine):
         self._check_report(report, expected, wishes)
         self._check_second_run(expected, after)
 
-    def run_on_a_bad_day(self, seed: int, percent: int) -> None:
+    def run_on_a_bad_day(self, seed: int, percent: int, whose: str) -> None:
         before, wishes = self._look(), self._ask()
-        self.servers.aws_proxy.rule = bad_day(seed, percent, self.name, AWS_FAULTS)
-        self.servers.vault_proxy.rule = bad_day(seed, percent, self.name, VAULT_FAULTS)
+        if whose != "Vault's":
+            self.servers.aws_proxy.rule = bad_day(seed, percent, self.name, AWS_FAULTS)
+        if whose != "AWS's":
+            self.servers.vault_proxy.rule = bad_day(seed, percent, self.name, VAULT_FAULTS)
         report = self._run()
         after = self._check_safety(before, wishes)
         if report.healthy:  # what says that all is well must have made it so
@@ -349,12 +368,30 @@ class Histories(RuleBasedStateMachine):
         self._run()
         self._check_safety(before, wishes)
 
-    def run_over_one_path(self, path: str) -> None:
+    def run_while_somebody_works(self, place: Place, other: Place, data: dict[str, str] | None) -> None:
+        """A path is written, or deleted, when all has been gathered and before the first value is fetched."""
+        self.write(place, {"password": "canary-A"})
         before, wishes = self._look(), self._ask()
-        report = self._run(Request((f"{self.name}/{path}",)))
+
+        def work() -> None:
+            self.servers.met[IN_MID_RUN] += 1
+            if data is None:
+                self.change_a_version(other, 0, "delete")
+            else:
+                self.write(other, data)
+
+        self.servers.vault_proxy.rule = doing(lambda call: "/data/" in call.path, work)
+        self._run()
+        later = self._ask()
+        self._check_safety(before, Wishes(wishes.all + later.all, wishes.unfit | later.unfit))
+        self.run_over_everything()
+
+    def run_over_one_path(self, place: Place) -> None:
+        before, wishes = self._look(), self._ask()
+        report = self._run(Request((f"{self._mount(place)}/{place.path}",)))
         after = self._check_safety(before, wishes)
         touched = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-        wanted = {wish.name: wish for wish in wishes.all if wish.path == path}
+        wanted = {wish.name: wish for wish in wishes.all if wish.place == place}
         assert touched <= wanted.keys()
         for name, wish in wanted.items():
             if report.healthy:
@@ -366,8 +403,8 @@ class Histories(RuleBasedStateMachine):
         assert not any("/data/" in call.path for call in self.servers.vault_proxy.calls())
         assert self._look() == before
 
-    def run_that_may_delete_nothing(self, path: str) -> None:
-        self.change_a_version(path, 0, "delete")
+    def run_that_may_delete_nothing(self, place: Place) -> None:
+        self.change_a_version(place, 0, "delete")
         before, wishes = self._look(), self._ask()
         expected = expect(before, wishes, self.policy)
         self.config = dataclasses.replace(self.config, max_delete_share=0.0)
@@ -461,7 +498,7 @@ class Histories(RuleBasedStateMachine):
         assert len(operations) <= math.ceil(len(after) / 100) + 5 + len(expected.refused), operations
 
     def _ask(self) -> Wishes:
-        return ask(self.servers.vault, self.policy, PATHS)
+        return ask(self.servers.vault, self.policy, PLACES)
 
     def _look(self) -> dict[str, Held]:
         return look(self.servers.aws, self.name)
