@@ -63,7 +63,7 @@ CHANGES: Mapping[str, tuple[Tables, Tables]] = {
     ),
     "other instances": (
         {},
-        {"app": {"instance_types": ["m7g.large", "t3.small"], "min_instances": 3, "max_instances": 9}},
+        {"app": {"instance_types": ["m7i.large", "t3.small"], "min_instances": 3, "max_instances": 9}},
     ),
     "ACM's certificate instead of an own one": ({"domain": OWN}, {"domain": ISSUED}),
     "an imported certificate": (
