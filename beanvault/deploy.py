@@ -256,12 +256,13 @@ def destroy(work: Work) -> tuple[Result, ...]:
 
 def _shared_with_nobody(work: Work, going: Sequence[Doomed]) -> None:
     """Refuse to take Beanstalk's bucket away from others in the account, before anything is deleted."""
-    bucket = traces.beanstalk_bucket(work.aws)
-    if not any(bucket == r.physical_id and not r.stays for stack in going for r in stack.resources):
+    # By type, too: the bucket's policy has the bucket's name as its own.
+    bucket = ("AWS::S3::Bucket", traces.beanstalk_bucket(work.aws))
+    if not any((r.type, r.physical_id) == bucket and not r.stays for s in going for r in s.resources):
         return
     if others := traces.strangers(work.aws, work.deployment):
         raise Refused(
-            f"{bucket} would go with {work.deployment.name}, and others use it: {', '.join(others[:5])}",
+            f"{bucket[1]} would go with {work.deployment.name}, and others use it: {', '.join(others[:5])}",
             "delete those deployments and environments, and their objects, first",
         )
 

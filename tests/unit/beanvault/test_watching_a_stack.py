@@ -13,9 +13,9 @@ from botocore.stub import Stubber
 from troposphere import Output
 
 from beanvault.aws import Aws
-from beanvault.deploy import Work, _stack, deploy
+from beanvault.deploy import Doomed, Work, _shared_with_nobody, _stack, deploy
 from beanvault.errors import BeanvaultError
-from beanvault.stack import Outcome, Stack, StackError, Template
+from beanvault.stack import Outcome, Resource, Stack, StackError, Template
 from beanvault.stacks import Stacks
 from beanvault.ui import Silent
 from beanvault.waiting import Clock
@@ -156,6 +156,15 @@ def _account(answers: Answers) -> Aws:
             stubber.add_response(operation, answer)
         stubber.activate()
     return Aws(session, None, {**clients, "cloudformation": answers.client})
+
+
+def test_a_bucket_that_stays_is_taken_from_nobody(answers: Answers) -> None:
+    """Its policy, which has the same physical id, goes; who else uses the bucket isn't even asked."""
+    work = Work(read(ROOT / "config" / "production.toml"), _account(answers), Silent(), ROOT)
+    bucket = "elasticbeanstalk-eu-central-1-123456789012"
+    stays = Resource("AWS::S3::Bucket", bucket, stays=True)
+    policy = Resource("AWS::S3::BucketPolicy", bucket, stays=False)
+    _shared_with_nobody(work, [Doomed("shop-storage", (stays, policy))])
 
 
 def test_a_template_that_is_too_long_for_a_request_goes_by_way_of_the_bucket(answers: Answers) -> None:
