@@ -127,7 +127,7 @@ in_the_deployment = events(
         "whose": st.sampled_from(("AWS's", "Vault's", "both")),
     },
     run_with_a_list_that_lags={},
-    run_while_somebody_works={"place": places, "other": places, "data": st.none() | data},
+    run_while_somebody_works={"place": places, "other": st.none() | places, "data": st.none() | data},
     run_over_one_path={"place": places},
     try_a_run={},
     run_that_may_delete_nothing={"place": places},
@@ -368,17 +368,22 @@ class Histories(RuleBasedStateMachine):
         self._run()
         self._check_safety(before, wishes)
 
-    def run_while_somebody_works(self, place: Place, other: Place, data: dict[str, str] | None) -> None:
-        """A path is written, or deleted, when all has been gathered and before the first value is fetched."""
-        self.write(place, {"password": "canary-A"})
+    def run_while_somebody_works(
+        self, place: Place, other: Place | None, data: dict[str, str] | None
+    ) -> None:
+        """A path is written, or deleted, when all has been gathered and before the first value is fetched.
+
+        It is the very path that the run has to write, or an *other*.
+        """
+        self.write(place, {"password": "canary-mid-run"})
         before, wishes = self._look(), self._ask()
 
         def work() -> None:
             self.servers.met[IN_MID_RUN] += 1
             if data is None:
-                self.change_a_version(other, 0, "delete")
+                self.change_a_version(other or place, 0, "delete")
             else:
-                self.write(other, data)
+                self.write(other or place, data)
 
         self.servers.vault_proxy.rule = doing(lambda call: "/data/" in call.path, work)
         self._run()
