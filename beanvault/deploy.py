@@ -160,7 +160,6 @@ def deploy(
         if plan_only and imports(template.to_dict()) - work.aws.exports().keys():
             work.ui.step(f"{layer}: can be planned once the layers before it are there")
             continue
-        stacks.settled(work.deployment.stack_name(layer))  # before asking what depends on its state
         stack = _stack(work, layer, template, plan_only=plan_only)
         results.append(stacks.deploy(stack, plan_only=plan_only, revert_drift=revert_drift))
         if results[-1].outcome is Outcome.CREATED and CREATING in template.parameters:

@@ -121,13 +121,17 @@ class Stacks:
         self._delete(described)
         return Result(name, Outcome.DELETED, seconds=self.clock.now() - begin)
 
+    def template(self, name: str) -> Mapping[str, Any]:
+        """Return the template that a stack has now."""
+        body: Any = self.client.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+        parsed: Mapping[str, Any] = body if isinstance(body, Mapping) else load_yaml(body)  # also JSON
+        return parsed
+
     def resources(self, name: str) -> tuple[Resource, ...]:
         """Return what a stack consists of, and which of it stays when the stack is deleted."""
         if self.describe(name) is None:
             return ()
-        body: Any = self.client.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-        parsed = body if isinstance(body, Mapping) else load_yaml(body)  # JSON is YAML, too
-        declared: Mapping[str, Any] = parsed["Resources"]
+        declared: Mapping[str, Any] = self.template(name)["Resources"]
         pages = self.client.get_paginator("list_stack_resources").paginate(StackName=name)
         return tuple(
             Resource(

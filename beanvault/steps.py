@@ -10,7 +10,6 @@ from typing import Any
 
 import troposphere
 from botocore.exceptions import ClientError
-from cfn_tools import load_yaml
 
 from templates import LAYERS
 from templates.deployment import Deployment
@@ -99,6 +98,7 @@ def steps(
     wanted = {name: (layer, template) for name, (layer, template) in built.items() if template.resources}
     left_out = tuple(name for name in built.keys() - wanted.keys() if stacks.describe(name) is not None)
     for name, (layer, template) in wanted.items():
+        stacks.settled(name)  # what an interrupted run left under way decides what there is to do
         _refuse_what_stays(stacks, name, layer, template)
     there = {
         name: Sides(frozenset(_exports(stacks, name)))
@@ -153,8 +153,7 @@ def _refuse_what_stays(stacks: Stacks, name: str, layer: str, template: troposph
     described = stacks.describe(name) if fixed else None
     if fixed is None or described is None or described["StackStatus"] in DEAD | {"REVIEW_IN_PROGRESS"}:
         return
-    body: Any = stacks.client.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-    deployed = body if isinstance(body, Mapping) else load_yaml(body)
-    was, now = (each["Resources"][fixed.resource]["Properties"] for each in (deployed, template.to_dict()))
+    templates = stacks.template(name), template.to_dict()
+    was, now = (each["Resources"][fixed.resource]["Properties"] for each in templates)
     if fixed.value(was) != fixed.value(now):
         raise Refused(f"nothing was changed: {fixed.why}", f"{fixed.remedy} ({RUNBOOK})")
