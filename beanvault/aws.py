@@ -56,10 +56,14 @@ class Aws:
     ) -> Aws:
         """Return a session made as boto3 does from profile, region and environment.
 
+        `AWS_REGION` counts too, which the AWS CLI reads and boto3 doesn't.
+
         :raises ConfigurationError: there is no such profile, or no region
         """
         try:
-            session = boto3.session.Session(profile_name=profile, region_name=region)
+            session = boto3.session.Session(
+                profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None
+            )
         except botocore.ProfileNotFound as error:
             raise ConfigurationError(
                 str(error), "name one of `aws configure list-profiles` with --profile"
