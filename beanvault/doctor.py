@@ -166,6 +166,29 @@ def _quotas(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
             yield Finding("quotas", Verdict.GOOD, told)
 
 
+def _concurrency(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+    """Look whether the function's reserved concurrency of 1 leaves the account what Lambda keeps back.
+
+    That is 100, in accounts with less than that 10, which is all that new ones have:
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    """
+    client = aws.client("lambda")
+    try:
+        client.get_function_concurrency(FunctionName=deployment.function_name)
+    except client.exceptions.ResourceNotFoundException:
+        pass
+    else:
+        yield Finding("function", Verdict.GOOD, f"{deployment.function_name} is there already")
+        return
+    limit = client.get_account_settings()["AccountLimit"]
+    free, kept = limit["UnreservedConcurrentExecutions"], 100 if limit["ConcurrentExecutions"] > 100 else 10
+    told = f"{free} concurrent executions are not reserved; the function takes 1, Lambda keeps {kept}"
+    if free > kept:
+        yield Finding("function", Verdict.GOOD, told)
+    else:
+        yield Finding("function", Verdict.BAD, told, "ask for more in Service Quotas (lambda, L-B99A9384)")
+
+
 def _service_roles(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
     """Look for the service-linked roles that a first environment, balancer and database need."""
     suffix = deployment.url_suffix.removesuffix(".cn")
@@ -284,6 +307,7 @@ def _vault(server: Server) -> Finding:
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("permissions", _permissions),
     ("quotas", _quotas),
+    ("function", _concurrency),
     ("service-linked roles", _service_roles),
     ("certificate", _certificate),
     ("disks", _disks),

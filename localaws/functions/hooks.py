@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from moto.awslambda import urls
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.utils import get_backend
@@ -30,8 +31,15 @@ def install(settings: Settings) -> None:
     global _invoker
     _invoker = Invoker(settings.home, settings.endpoint)
     LambdaFunction.invoke = _invoke  # type: ignore[method-assign]  # a hook
+    urls.url_paths["{0}/(?P<api_version>[^/]+)/account-settings/?$"] = _account_settings
     _keep_settings()
     _forget_deleted()
+
+
+def _account_settings(_request: Any, _url: str, headers: Any) -> tuple[int, Any, str]:
+    """Answer GetAccountSettings, which moto lacks, with the limits of an account that isn't new."""
+    limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
+    return 200, headers, json.dumps({"AccountLimit": limit, "AccountUsage": {}})
 
 
 def close() -> None:
