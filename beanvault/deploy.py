@@ -269,6 +269,9 @@ def _shared_with_nobody(work: Work, going: Sequence[Doomed]) -> None:
 def _delete(work: Work, stacks: Stacks, stack: Doomed) -> Result:
     protection.lift(work.aws, work.ui, stack.resources)
     buckets = [r.physical_id for r in stack.resources if r.type == "AWS::S3::Bucket" and not r.stays]
+    for resource in stack.resources:
+        if resource.type == "AWS::Route53::HostedZone" and resource.physical_id:
+            traces.forget_records(work.aws, resource.physical_id)
     for attempt in range(1, EMPTYINGS + 1):
         for bucket in buckets:
             traces.empty(work.aws, bucket)

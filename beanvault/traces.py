@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from replicator.model import TAG_OWNER
 from templates.deployment import Deployment
+from templates.vault import authority_parameter
 
 from . import certificates
 from .aws import Aws, AwsError, code
@@ -31,6 +32,7 @@ class Kind(Enum):
     CERTIFICATE = "certificate"
     LOG_GROUP = "log group"
     OBJECTS = "objects"
+    PARAMETER = "parameter"
     SECRET = "secret"
 
 
@@ -72,6 +74,7 @@ def find(aws: Aws, deployment: Deployment) -> tuple[Trace, ...]:
             for folder in _folders(deployment)
             if any(_versions(aws, bucket, folder))
         ),
+        *(Trace(Kind.PARAMETER, name, stays=False) for name in _parameters(aws, deployment)),
         *([Trace(Kind.CERTIFICATE, certificate, stays=False)] if certificate else []),
     )
 
@@ -91,6 +94,8 @@ def remove(aws: Aws, trace: Trace) -> None:
         case Kind.OBJECTS:
             bucket, _, folder = trace.name.removeprefix("s3://").partition("/")
             empty(aws, bucket, folder)
+        case Kind.PARAMETER:
+            aws.client("ssm").delete_parameter(Name=trace.name)
         case Kind.CERTIFICATE:
             aws.client("acm").delete_certificate(CertificateArn=trace.name)
 
@@ -110,6 +115,22 @@ def empty(aws: Aws, bucket: str, prefix: str = "") -> None:
                 f"{first['Code']}, {first.get('Message', '')}",
                 "delete them by hand, or ask for s3:DeleteObjectVersion; then run the same command again",
             )
+
+
+def forget_records(aws: Aws, zone_id: str) -> None:
+    """Delete what an instance wrote into a hosted zone, as the Vault host its address.
+
+    Route 53 deletes no zone that has other records than its own.
+    """
+    client = aws.client("route53")
+    pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
+    try:
+        written = [r for page in pages for r in page["ResourceRecordSets"] if r["Type"] not in ("NS", "SOA")]
+    except client.exceptions.NoSuchHostedZone:
+        return
+    if written:
+        changes: Any = [{"Action": "DELETE", "ResourceRecordSet": record} for record in written]
+        client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
 
 
 def _versions(aws: Aws, bucket: str, prefix: str) -> Iterator[list[dict[str, str]]]:
@@ -152,6 +173,12 @@ def _secrets(aws: Aws, deployment: Deployment) -> list[Any]:
         # A replica goes with its primary, which is in another region.
         if owned in secret["Tags"] and secret.get("PrimaryRegion", aws.region) == aws.region
     ]
+
+
+def _parameters(aws: Aws, deployment: Deployment) -> list[str]:
+    """The certificate that the sample Vault host publishes."""
+    found = aws.client("ssm").get_parameters(Names=[authority_parameter(deployment)])["Parameters"]
+    return [parameter["Name"] for parameter in found]
 
 
 def _log_groups(aws: Aws, deployment: Deployment) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import jmespath
 import pytest
+from botocore.exceptions import ClientError
 
 from beanvault import placeholder, traces
 from beanvault.aws import Aws
@@ -34,6 +35,7 @@ from templates.deployment import Deployment, OutsideVault
 from templates.deployment_file import parse
 from templates.fields import Range
 from templates.policies.arns import OWNER_TAG, SOURCE_TAG
+from templates.vault import authority_parameter, host_name
 
 ROOT = Path(__file__).resolve().parents[3]
 STRICT, TRIAL = "strict", "trial"
@@ -478,8 +480,13 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     bucket = f"elasticbeanstalk-{REGION}-123456789012"
     s3 = account.client("s3")
     assert s3.list_objects_v2(Bucket=bucket, Prefix=f"beanvault/{TRIAL}/")["KeyCount"] > 0
-    results = destroy(account.work(account.deployment(TRIAL, CHANGES[TRIAL]), accepts_loss=True))
+    deployment = account.deployment(TRIAL, CHANGES[TRIAL])
+    _write_what_the_vault_host_does(account, deployment)
+    results = destroy(account.work(deployment, accepts_loss=True))
     assert _outcomes(results) == {Outcome.DELETED}
+    assert account.client("ssm").describe_parameters()["Parameters"] == []
+    zones = account.client("route53").list_hosted_zones_by_name(DNSName=f"{TRIAL}.internal")["HostedZones"]
+    assert zones == []
     left = _present(account, TRIAL)
     assert {entry for entry in left if not entry.startswith("rds: ")} == set()
     assert all("snapshot" in entry for entry in left)
@@ -488,6 +495,23 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
         assert not versions.get("Versions")
         assert not versions.get("DeleteMarkers")
     assert account.client("acm").list_certificates()["CertificateSummaryList"] != []  # the neighbour's
+
+
+def _write_what_the_vault_host_does(account: Account, deployment: Deployment) -> None:
+    """Its address and its authority, which no stack holds. A zone with a record can't be deleted."""
+    account.client("ssm").put_parameter(Name=authority_parameter(deployment), Type="String", Value="PEM")
+    route53 = account.client("route53")
+    (zone,) = route53.list_hosted_zones_by_name(DNSName=f"{TRIAL}.internal")["HostedZones"]
+    address = {
+        "Name": host_name(deployment),
+        "Type": "A",
+        "TTL": 30,
+        "ResourceRecords": [{"Value": "10.30.0.9"}],
+    }
+    changes = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": address}]}
+    route53.change_resource_record_sets(HostedZoneId=zone["Id"], ChangeBatch=changes)
+    with pytest.raises(ClientError, match="HostedZoneNotEmpty"):
+        route53.delete_hosted_zone(Id=zone["Id"])
 
 
 def test_a_neighbour_does_not_notice(account: Account) -> None:
