@@ -20,6 +20,8 @@ REMOVALS: Mapping[str, str] = MappingProxyType(
         "AWS::KMS::Key": "aws kms schedule-key-deletion --key-id {id} --pending-window-in-days 30"
         "   # last: nothing that it encrypted can be read afterwards",
         "AWS::Logs::LogGroup": "aws logs delete-log-group --log-group-name {id}",
+        "AWS::RDS::OptionGroup": "aws rds delete-option-group --option-group-name {id}"
+        "   # once no snapshot belongs to it",
         "AWS::S3::Bucket": "aws s3api delete-bucket --bucket {id}   # once it is emptied of all versions",
         "AWS::SecretsManager::Secret": "aws secretsmanager delete-secret --secret-id {id}",
         f"snapshot of {DATABASE}": "aws rds delete-db-snapshot --db-snapshot-identifier {id}",

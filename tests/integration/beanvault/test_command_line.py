@@ -278,7 +278,11 @@ def test_destroying_needs_the_name_and_leaves_only_what_it_says(operator: Operat
     operator.interrupted("destroy", "--confirm", NAME, at=rf"{NAME}-environment \w+ DELETE_")
     result = operator.json("destroy", "--confirm", NAME)
     assert len(result["deleted"]) <= 8
-    assert {kept["type"] for kept in result["kept"]} <= {"AWS::KMS::Key", "snapshot of AWS::RDS::DBInstance"}
+    assert {kept["type"] for kept in result["kept"]} <= {
+        "AWS::KMS::Key",
+        "AWS::RDS::OptionGroup",
+        "snapshot of AWS::RDS::DBInstance",
+    }
     left = [
         stack["StackName"]
         for stack in operator.aws.client("cloudformation").describe_stacks()["Stacks"]
