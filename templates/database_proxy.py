@@ -71,10 +71,10 @@ def add_proxy(
         security_groups.DATABASE_SECURITY_GROUP,
     )
     rules = [
-        *security_groups.connect(
+        security_groups.let_in(
             template, deployment, instance, group, security_groups.PROXY_PORT, "queries of the application"
         ),
-        *security_groups.connect(
+        security_groups.let_in(
             template, deployment, group, behind, deployment.database.port, "pooled connections"
         ),
     ]

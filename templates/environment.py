@@ -281,14 +281,14 @@ def _add_logs(template: Template, deployment: Deployment) -> list[str]:
 
 
 def _add_way_to_database(template: Template, deployment: Deployment) -> list[str]:
-    """Let instances reach the database where no proxy is between; return the rules' titles.
+    """Have the database let instances in where no proxy is between; return the rule's title.
 
     Here and not with the groups: when a proxy comes or goes, the environment changes over while both ways
     are open, and only then is the old one closed.
     """
     if deployment.database.mode == "proxy":
         return []
-    return security_groups.connect(
+    rule = security_groups.let_in(
         template,
         deployment,
         security_groups.INSTANCE_SECURITY_GROUP,
@@ -296,6 +296,7 @@ def _add_way_to_database(template: Template, deployment: Deployment) -> list[str
         deployment.database.port,
         "queries of the application",
     )
+    return [rule]
 
 
 def _log_options(deployment: Deployment, switch: str) -> dict[str, Arn]:

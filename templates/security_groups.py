@@ -1,8 +1,11 @@
 """Who may open a connection to whom: every security group of a deployment, and every rule between two.
 
 All groups live in the network layer. Rules name groups on both sides, and with the groups spread over layers
-the stacks would need each other in a circle. So do the rules, but for those that come and go with the way to
-the database: whoever makes that way brings them (`connect`), and so the app always has one while it changes.
+the stacks would need each other in a circle. So do the rules, but for what the database and its proxy let in:
+whoever makes the way to the database brings that (`let_in`), and so the app always has one while it changes.
+What a group lets out stays with the group: a change set that reverts drift takes other stacks' rules for
+changes by hand, and would take them away.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
 """
 
 import re
@@ -63,8 +66,23 @@ class Groups:
 
     def connect(self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, why: str) -> None:
         """Let *source* open TCP connections to *port* of *target*."""
+        self.let_out(source, target, port, why)
         sides = {_short(group): group.get_att("GroupId") for group in (source, target)}
-        _connect(self.template, sides, port, why)
+        _let_in(self.template, sides, port, why)
+
+    def let_out(self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, why: str) -> None:
+        """Let *source* try TCP connections to *port* of *target*, which may not let them in."""
+        self.template.add_resource(
+            ec2.SecurityGroupEgress(
+                f"{_short(source)}To{_short(target)}Out",
+                GroupId=source.get_att("GroupId"),
+                DestinationSecurityGroupId=target.get_att("GroupId"),
+                Description=why,
+                IpProtocol="tcp",
+                FromPort=port,
+                ToPort=port,
+            )
+        )
 
     def reach(
         self, source: ec2.SecurityGroup, name: str, ranges: Sequence[Range], port: int, why: str
@@ -119,35 +137,29 @@ class Groups:
                 )
 
 
-def connect(
+def let_in(
     template: Template, deployment: Deployment, source: LayerOutput, target: LayerOutput, port: int, why: str
-) -> list[str]:
-    """Let one group open TCP connections to *port* of another, both imported; return the rules' titles."""
+) -> str:
+    """Have *target* take TCP connections of *source* to *port*, both imported; return the rule's title."""
     sides = {
         group.name.removesuffix("SecurityGroup"): group.imported(deployment) for group in (source, target)
     }
-    return _connect(template, sides, port, why)
+    return _let_in(template, sides, port, why)
 
 
-def _connect(template: Template, sides: Mapping[str, AWSHelperFn], port: int, why: str) -> list[str]:
-    """Add a rule on either side: out of the first one, into the second one."""
+def _let_in(template: Template, sides: Mapping[str, AWSHelperFn], port: int, why: str) -> str:
     (source, source_id), (target, target_id) = sides.items()
-    common = {"Description": why, "IpProtocol": "tcp", "FromPort": port, "ToPort": port}
-    rules = (
-        ec2.SecurityGroupEgress(
-            f"{source}To{target}Out",
-            GroupId=source_id,
-            DestinationSecurityGroupId=target_id,
-            **common,
-        ),
-        ec2.SecurityGroupIngress(
-            f"{source}To{target}In",
-            GroupId=target_id,
-            SourceSecurityGroupId=source_id,
-            **common,
-        ),
+    rule = ec2.SecurityGroupIngress(
+        f"{source}To{target}In",
+        GroupId=target_id,
+        SourceSecurityGroupId=source_id,
+        Description=why,
+        IpProtocol="tcp",
+        FromPort=port,
+        ToPort=port,
     )
-    return [template.add_resource(rule).title for rule in rules]
+    title: str = template.add_resource(rule).title
+    return title
 
 
 def titled(cidr: Range) -> str:
@@ -179,8 +191,11 @@ def add_security_groups(groups: Groups, s3_prefix_list: AWSHelperFn) -> ec2.Secu
 
     groups.admit(balancer, deployment.edge.allow_from, HTTPS, "visitors over HTTPS")
     groups.connect(balancer, instance, HTTPS, "requests over TLS")
-    if deployment.database.mode == "proxy":
-        groups.add("ProxySecurityGroup", "The database proxy", PROXY_SECURITY_GROUP)
+    # There without a proxy, too, so that one can come and go while the app has a way to the database.
+    proxy = groups.add("ProxySecurityGroup", "The database proxy, if there is one", PROXY_SECURITY_GROUP)
+    groups.let_out(instance, database, deployment.database.port, "queries of the application")
+    groups.let_out(instance, proxy, PROXY_PORT, "queries of the application")
+    groups.let_out(proxy, database, deployment.database.port, "pooled connections")
     groups.connect(bootstrap, database, deployment.database.port, "schema and users")
     groups.reach_s3(bootstrap, s3_prefix_list, "the answer to CloudFormation")
 
