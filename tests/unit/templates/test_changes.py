@@ -257,12 +257,12 @@ def test_the_way_to_the_database_is_open_while_a_proxy_comes_or_goes() -> None:
     assert coming.index("data") < coming.index("environment")
     assert going.index("environment") < going.index("data")
     for layers, layer, rules in (
-        (direct, "environment", {"InstanceToDatabaseIn", "InstanceToDatabaseOut"}),
-        (proxied, "data", {"InstanceToProxyIn", "InstanceToProxyOut"}),
+        (direct, "environment", {"InstanceToDatabaseIn"}),
+        (proxied, "data", {"InstanceToProxyIn", "ProxyToDatabaseIn"}),
     ):
         assert rules <= layers[layer]["Resources"].keys()
     environment = direct["environment"]["Resources"]["Environment"]
-    assert {"InstanceToDatabaseIn", "InstanceToDatabaseOut"} <= set(environment["DependsOn"])
+    assert {"InstanceToDatabaseIn"} <= set(environment["DependsOn"])
 
 
 @pytest.mark.parametrize(
