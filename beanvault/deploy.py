@@ -148,7 +148,13 @@ def deploy(
     :raises ConfigurationError: the session's region isn't the deployment's, or there is no such layer
     """
     _same_region(work)
-    work = replace(work, deployment=possible_now(work.aws, work.ui, work.deployment))
+    possible = possible_now(work.aws, work.deployment)
+    if possible != work.deployment:
+        work.ui.step(
+            f"the application connects to the database itself, because there is no secret "
+            f"{possible.credential_secret} yet: deploy again after `beanvault rotate` for the proxy"
+        )
+    work = replace(work, deployment=possible)
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
     templates, left_out = steps(work.deployment, stacks, select(layers))
     if plan_only:

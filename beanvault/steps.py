@@ -18,7 +18,6 @@ from .aws import Aws, code
 from .errors import Refused
 from .order import Sides, arrange
 from .stacks import DEAD, Stacks
-from .ui import Ui
 
 RUNBOOK = "docs/operations.md#changing-a-deployment"
 
@@ -70,17 +69,13 @@ def credential_arn(aws: Aws, deployment: Deployment) -> str | None:
     return None if "DeletedDate" in found else str(found["ARN"])
 
 
-def possible_now(aws: Aws, ui: Ui, deployment: Deployment) -> Deployment:
+def possible_now(aws: Aws, deployment: Deployment) -> Deployment:
     """Return the deployment without a proxy as long as there is no credential that it could log in with.
 
     CloudFormation would wait in vain for the proxy's targets.
     """
     if deployment.database.mode != "proxy" or credential_arn(aws, deployment):
         return deployment
-    ui.step(
-        f"the application connects to the database itself, because there is no secret "
-        f"{deployment.credential_secret} yet: deploy again after `beanvault rotate` for the proxy"
-    )
     database = deployment.database.model_copy(update={"mode": "secret"})
     return deployment.model_copy(update={"database": database})
 

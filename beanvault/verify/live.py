@@ -13,6 +13,7 @@ from templates import LAYERS, layers_of
 from templates.deployment import Deployment
 
 from ..aws import Aws, code
+from ..steps import possible_now
 from .policies import Raw, statements
 
 
@@ -41,8 +42,14 @@ class Grant:
 class Live:
     """One deployment, read through AWS's APIs."""
 
-    deployment: Deployment
+    file: Deployment
+    """What the deployment file asks for."""
     aws: Aws
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """What can be there by now; see `possible_now`."""
+        return possible_now(self.aws, self.file)
 
     @cached_property
     def templates(self) -> Mapping[str, Mapping[str, Any]]:

@@ -31,7 +31,7 @@ def verify(live: Live, only: tuple[str, ...] = ()) -> Iterator[Finding]:
     for area, controls in AREAS.items():
         for control in controls:
             if not only or control.id in only:
-                remedy = control.remedy.replace("NAME", live.deployment.name)
+                remedy = control.remedy.replace("NAME", live.file.name)
                 for status, resource, evidence in _results(control, live):
                     yield Finding(
                         area, control.id, control.title, control.severity, status, resource, evidence, remedy

@@ -43,6 +43,13 @@ class Operations(Observations):
         application.description, application.updated = self._text("Description"), now()
         return ActionResult({"Application": application.description_of()})
 
+    def update_application_resource_lifecycle(self) -> ActionResult:
+        application = self._application()
+        application.lifecycle |= self._get_param("ResourceLifecycleConfig") or {}
+        return ActionResult(
+            {"ApplicationName": application.name, "ResourceLifecycleConfig": application.lifecycle}
+        )
+
     def delete_application(self) -> EmptyResult:
         application = self._application()
         live = self._backend.live(application)
