@@ -127,6 +127,12 @@ class CloudFormationResponse(BaseResponse):
             }
         )
 
+    def list_imports(self) -> ActionResult:
+        name = self._text("ExportName")
+        if not (users := self._engine.exports.importers(name)):
+            raise ValidationError(f"Export '{name}' is not imported by any stack.")
+        return ActionResult({"Imports": users})
+
     # change sets
 
     def create_change_set(self) -> ActionResult:

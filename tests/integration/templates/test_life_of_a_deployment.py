@@ -201,7 +201,7 @@ def test_the_proxy_comes_once_there_is_a_credential_it_can_log_in_with(account: 
     arn = _replicate_the_credential(account)
     results = deploy(account.work(account.deployment(STRICT)))
     changed = [r.stack.removeprefix(f"{STRICT}-") for r in results if r.outcome is Outcome.UPDATED]
-    assert changed == ["network", "data", "environment"]
+    assert changed == ["data", "environment"]
     (proxy,) = rds.describe_db_proxies()["DBProxies"]
     assert proxy["Auth"][0]["SecretArn"] == arn
     options = _options(account, STRICT)
@@ -345,7 +345,7 @@ def test_what_is_switched_off_goes_in_the_order_that_cloudformation_takes(accoun
     fewer = {**CHANGES[STRICT], "database": {**CHANGES[STRICT]["database"], "mode": "iam"}}
     results = deploy(account.work(account.deployment(STRICT, fewer)))
     order = [result.stack.removeprefix(f"{STRICT}-") for result in results]
-    assert order.index("environment") < order.index("data") < order.index("network")
+    assert order.index("environment") < order.index("data")
     assert account.client("rds").describe_db_proxies()["DBProxies"] == []
     assert _environment(account, STRICT)["Health"] == "Green"
 
@@ -484,7 +484,8 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     _write_what_the_vault_host_does(account, deployment)
     results = destroy(account.work(deployment, accepts_loss=True))
     assert _outcomes(results) == {Outcome.DELETED}
-    assert account.client("ssm").describe_parameters()["Parameters"] == []
+    published = account.client("ssm").get_parameters(Names=[authority_parameter(deployment)])
+    assert published["Parameters"] == []
     zones = account.client("route53").list_hosted_zones_by_name(DNSName=f"{TRIAL}.internal")["HostedZones"]
     assert zones == []
     left = _present(account, TRIAL)
