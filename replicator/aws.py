@@ -90,7 +90,6 @@ class Clients:
         # Whoever turns all logs up must not find parameters, and with them values, in botocore's. A logger's
         # own level beats the root's, so INFO would bring its chatter to where only warnings are wanted.
         logging.getLogger("botocore").setLevel(logging.WARNING)
-        self.session.events.register("before-parse", _refuse_half_an_answer, unique_id="beanvault-whole")
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
@@ -99,22 +98,24 @@ class Clients:
             raise ConfigError(["AWS_REGION is not set"])
         with _aws_settings():
             client = self.session.client("secretsmanager", config=CLIENT_CONFIG)
-        return keep_quotas(self._kept_in_time(client), buckets())
+        return keep_quotas(self._guarded(client), buckets())
 
     @cached_property
     def sns(self) -> SNSClient:
-        return self._kept_in_time(self.session.client("sns", config=CLIENT_CONFIG))
+        return self._guarded(self.session.client("sns", config=CLIENT_CONFIG))
 
     @cached_property
     def events(self) -> EventBridgeClient:
-        return self._kept_in_time(self.session.client("events", config=CLIENT_CONFIG))
+        return self._guarded(self.session.client("events", config=CLIENT_CONFIG))
 
     @cached_property
     def sts(self) -> STSClient:
-        return self._kept_in_time(self.session.client("sts", config=CLIENT_CONFIG))
+        return self._guarded(self.session.client("sts", config=CLIENT_CONFIG))
 
-    def _kept_in_time(self, client: Client) -> Client:
+    def _guarded(self, client: Client) -> Client:
+        # The client's events, not the session's: others may stream bodies, or ask for heads only.
         client.meta.events.register("before-send", self._look_at_the_time)
+        client.meta.events.register("before-parse", _refuse_half_an_answer)
         return client
 
     def _look_at_the_time(self, event_name: str, **_: object) -> None:

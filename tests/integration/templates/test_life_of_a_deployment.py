@@ -348,6 +348,7 @@ def test_what_is_switched_off_goes_in_the_order_that_cloudformation_takes(accoun
     assert order.index("environment") < order.index("data")
     assert account.client("rds").describe_db_proxies()["DBProxies"] == []
     assert _environment(account, STRICT)["Health"] == "Green"
+    deploy(account.work(account.deployment(STRICT, CHANGES[STRICT])))
 
     network = {**CHANGES[TRIAL]["network"], "nat": "single"}
     smaller = {**CHANGES[TRIAL], "network": network}
@@ -384,6 +385,7 @@ def test_tags_change_in_place(account: Account) -> None:
 
     The database changes otherwise as well: one update does both.
     """
+    deploy(account.work(account.deployment(TRIAL, CHANGES[TRIAL])))
     before = _tags(account, TRIAL)
     for tags, database in (({"team": "web"}, {"backup_days": 5}), ({}, {})):
         changes = {"tags": tags, "database": {**CHANGES[TRIAL]["database"], **database}}

@@ -59,7 +59,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         "name": "a" * 20,
         "vault": {"where": "outside", "cidrs": ["192.0.2.0/24"]},
         "replicator": {
-            "adopt": [f"app/database/{number:06}" for number in range(31)],
+            "adopt": [f"app-database-{number:04}" for number in range(31)],
             "replica_regions": ["eu-west-1", "eu-west-3", "eu-north-1"],
             "key_aliases": ["alias/team/one", "alias/team/two", "alias/team/three"],
         },
