@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from .aws import Clients, call
 from .config import Config
-from .errors import TargetError
+from .errors import OutOfTime, TargetError
 from .model import (
     Adopt,
     Create,
@@ -67,8 +68,10 @@ class Bus:
             "change": _CHANGES[type(outcome.change)],
         }
         self._waiting.append(self._entry(EVENT_SOURCE, EVENT_TYPE, detail))
-        if len(self._waiting) == EVENTS_AT_ONCE:
-            self.flush()
+        if len(self._waiting) >= EVENTS_AT_ONCE:
+            # Where there is no time they wait on: telling comes after the work, and has time of its own.
+            with suppress(OutOfTime):
+                self.flush()
 
     def ask_for_continuation(self, paths: tuple[str, ...] | None) -> None:
         """Ask for another run over *paths*, or over everything."""
@@ -81,11 +84,23 @@ class Bus:
         self.flush()
 
     def flush(self) -> None:
-        """Send what is waiting; raise `TargetError` where the bus did not take all of it."""
-        entries, self._waiting = self._waiting, []
-        refused = self._put(entries)
-        # What a bus is too busy for fails by itself, in a call that botocore has no reason to retry.
-        refused = self._put([entry for entry, _ in refused])
+        """Send what is waiting; raise `TargetError` where the bus did not take all of it.
+
+        `OutOfTime` is raised, and what was not sent waits on, where there is no time.
+        """
+        refused: list[tuple[dict[str, Any], str]] = []
+        while self._waiting:
+            sent = self._waiting[:EVENTS_AT_ONCE]
+            done = len(sent)
+            try:
+                failed = self._put(sent)
+                # What a bus is too busy for fails by itself, in a call that botocore has no reason to retry.
+                refused += self._put([entry for entry, _ in failed])
+            except OutOfTime:
+                done = 0
+                raise
+            finally:
+                del self._waiting[:done]
         if refused:
             codes = ", ".join(sorted({code for _, code in refused}))
             raise TargetError(f"{self._what}: {len(refused)} not taken ({codes})")

@@ -84,6 +84,19 @@ def test_what_is_not_taken_the_second_time_either_is_told_and_dropped(
     bus.flush()
 
 
+def test_events_for_which_there_is_no_time_while_working_are_sent_afterwards(clients: Clients) -> None:
+    """They tell of changes that no later run would tell of: to it these secrets are unchanged."""
+    bus = Bus(clients, "bus")
+    clients.in_time = lambda: False
+    entries = tell(bus, *(f"n{number:02}" for number in range(12)))
+    clients.in_time = lambda: True
+    with Stubber(clients.events) as answers:
+        answers.add_response("put_events", answer(*[TAKEN] * 10), {"Entries": entries[:10]})
+        answers.add_response("put_events", answer(*[TAKEN] * 2), {"Entries": entries[10:]})
+        bus.flush()
+        answers.assert_no_pending_responses()
+
+
 @pytest.mark.parametrize("owner", ["shop", "o" * 128])
 def test_a_subject_holds_the_state_however_long_the_owners_name_is(clients: Clients, owner: str) -> None:
     config = Config("shop-connection", (), "shop", owner, topic_arn=TOPIC)
