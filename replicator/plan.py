@@ -46,7 +46,7 @@ class Holders:
     unreadable: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
 
-    def keep(self, source: str) -> str | None:
+    def keep(self, source: str, *, adopting: bool) -> str | None:
         """Return why the secret of *source* is left to it, or None where it has given it up."""
         if not self.complete:
             return "a run over everything settles it"
@@ -54,8 +54,10 @@ class Holders:
             return "whose own wish can't be met"
         if self.unread(source):
             return "which can't be read"
-        if not source.startswith(self.mounts):
-            return "whose mount is not configured any more"
+        if not source.startswith(self.mounts) and not adopting:
+            return (
+                "whose mount is not configured any more; name the secret in BEANVAULT_ADOPT if it moved here"
+            )
         return None
 
     def unread(self, source: str) -> bool:
@@ -163,7 +165,8 @@ def decide(
     if not _owned(held, config):
         return _decide_foreign(wanted, held, config)
     holder = held.source or ""
-    if holder != encode(wanted.source) and (why := holders.keep(holder)):
+    adopting = held.name in config.adopt
+    if holder != encode(wanted.source) and (why := holders.keep(holder, adopting=adopting)):
         return Conflict(wanted.name, wanted.source, f"the name is held by {holder}; {why}")
     if held.pending_deletion:
         return Restore(wanted, held)
