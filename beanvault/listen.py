@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import socketserver
 import ssl
@@ -30,7 +31,8 @@ WRITES = frozenset({"create", "update", "patch", "delete"})
 KV2_PARTS = frozenset({"data", "metadata", "delete", "undelete", "destroy"})
 MAX_RECORD = 1 << 20
 """Bytes. What is longer is read to its end, so that its sender isn't left with a broken pipe, and thrown
-away; it may have been a write, so everything is asked for."""
+away; everything is asked for, unless its beginning says that it was no write."""
+OPERATION = re.compile(rb'"operation":\s*"(\w+)"')
 MAX_DRAINED = 64 << 20
 """Bytes; twice what Vault takes as a request. Beyond that it isn't Vault who sends."""
 MAX_PATHS = 100
@@ -166,6 +168,16 @@ class Intake:
             if isinstance(record, Mapping) and (source := written(record, self.mounts)):
                 self.burst.add(source)
 
+    def too_long(self, head: bytes) -> None:
+        """Take the beginning of a record that is too long to be read whole.
+
+        The answer to a listing is such a one, and a run over everything makes it: asked for because of it,
+        runs would never end.
+        """
+        operation = OPERATION.search(head)
+        if operation is None or operation[1].decode() in WRITES:
+            self.missed()
+
     def missed(self) -> None:
         """Hear that there was a record that can't be read."""
         self.burst.add(EVERYTHING)
@@ -183,8 +195,8 @@ def http_server(
             said = self.headers.get("Content-Length", "")
             length = int(said) if said.isdecimal() else 0
             if length > MAX_RECORD:
-                intake.missed()
-                self._drain(min(length, MAX_DRAINED))
+                intake.too_long(self.rfile.read(MAX_RECORD))
+                self._drain(min(length, MAX_DRAINED) - MAX_RECORD)
             else:
                 intake.lines(self.rfile.read(length))
             self.send_response(204)  # also for what is too long: Vault must not wait, or fail, because of us
@@ -219,7 +231,7 @@ def socket_server(address: tuple[str, int], intake: Intake) -> socketserver.Thre
             while line := self.rfile.readline(MAX_RECORD):
                 begun, goes_on = goes_on, not line.endswith(b"\n")
                 if not begun and goes_on and len(line) == MAX_RECORD:
-                    intake.missed()
+                    intake.too_long(line)
                 elif not begun:
                     intake.lines(line)
 

@@ -126,6 +126,28 @@ def test_a_record_that_is_too_long_is_taken_and_asks_for_everything(listener: Li
     assert listener.published.get(timeout=SECONDS) == ["beanvault/app/database"]
 
 
+LISTING = {**LONG, "request": {"operation": "list", "path": "beanvault/detailed-metadata/app/"}}
+"""What a replication of a large folder leaves in the audit log."""
+
+
+@pytest.mark.parametrize("device", ["http", "socket"])
+def test_the_long_answer_to_a_listing_asks_for_nothing(device: str) -> None:
+    """Else each run over everything would ask for the next one."""
+    made = listening(device)
+    try:
+        with socket.create_connection(made.address) as connection:
+            for record in (LISTING, RECORD):
+                line = json.dumps(record).encode() + b"\n"
+                if device == "socket":
+                    connection.sendall(line)
+                else:
+                    url = f"http://127.0.0.1:{made.address[1]}/"
+                    assert requests.post(url, data=line, timeout=SECONDS).status_code == 204
+        assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    finally:
+        made.end()
+
+
 def test_a_line_that_is_too_long_asks_for_everything_and_the_next_is_heard() -> None:
     made = listening("socket")
     try:
