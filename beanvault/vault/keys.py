@@ -105,7 +105,7 @@ class KeyFile:
         """Remove the file, as there is nothing to put into it."""
         with suppress(OSError):  # closing tries once more to write what couldn't be written
             self._file.close()
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
     def _write(self, text: str) -> None:
         self._file.seek(0)

@@ -14,6 +14,7 @@ from .server import VaultError, explained
 TOKEN_TTL = "20m"
 BINDINGS = ("secret_id_bound_cidrs", "token_bound_cidrs")
 """Where an AppRole keeps the addresses it is bound to."""
+EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 ANOTHER_MOUNT = "keep that one, and name a mount of this deployment's own: --login-mount"
 Auth = dict[str, str]
 """The `auth` object of the connection secret; holds secrets, so it is never printed."""
@@ -210,7 +211,7 @@ def _short(value: Any) -> str:
 def _bound(client: hvac.Client, login: AppRole) -> bool:
     with explained(f"the role {login.role}"):
         role = client.read(f"auth/{login.mount}/role/{login.role}")["data"]
-    return any(role.get(key) for key in BINDINGS)
+    return any(set(role.get(key) or ()) - EVERYWHERE for key in BINDINGS)
 
 
 def _write(client: hvac.Client, path: str, data: dict[str, Any]) -> Any:

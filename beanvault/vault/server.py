@@ -139,7 +139,10 @@ def initialise(server: Server, shares: Shares) -> Keys:
             # Not hvac's own method: it always sends secret_shares, which a server with another seal refuses.
             answer = server.client(timeout=INITIALISE_SECONDS).adapter.put("/v1/sys/init", json=body)
     except Unreachable as error:
-        raise _unanswered(server, error) from error
+        lost = _lost_answer(server)
+        if lost is None:
+            raise
+        raise lost from error
     keys = answer["recovery_keys_base64" if recovery else "keys_base64"]
     return Keys(
         answer["root_token"],
@@ -150,8 +153,8 @@ def initialise(server: Server, shares: Shares) -> Keys:
     )
 
 
-def _unanswered(server: Server, error: Unreachable) -> BeanvaultError:
-    """Return what to tell after a request to initialise that got no answer."""
+def _lost_answer(server: Server) -> BeanvaultError | None:
+    """Return what to tell where a request to initialise got no answer and may have been carried out."""
     try:
         initialised = status(server)["initialized"]
     except Unreachable:
@@ -160,7 +163,7 @@ def _unanswered(server: Server, error: Unreachable) -> BeanvaultError:
             f"if it is initialised when it answers again: {MADE_ANEW}",
         )
     if not initialised:
-        return error
+        return None
     return VaultError(
         f"{server.address} is initialised, and the answer with its only keys was lost", MADE_ANEW
     )
