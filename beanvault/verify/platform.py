@@ -198,7 +198,7 @@ CONTROLS = (
         HIGH,
         "aws:ec2:vpc",
         "Subnets",
-        "'SUBNETS' (output AppSubnets of NAME-network)",
+        "'SUBNETS' (outputs AppSubnet0, AppSubnet1, … of NAME-network)",
         look=_subnets,
     ),
     Control(
@@ -262,7 +262,7 @@ CONTROLS = (
         "SEC06-BP01",
         "A platform that Beanstalk supports",
         HIGH,
-        "aws elasticbeanstalk update-environment --environment-name NAME-app --solution-stack-name …",
+        "set [app] platform to a supported one, then beanvault deploy environment",
         _platform,
     ),
     Control("SEC07-BP04", "Old application versions go", LOW, put_back("environment"), _kept_versions),

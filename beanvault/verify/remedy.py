@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 
-def put_back(layer: str) -> str:
+def put_back(layer: str = "") -> str:
     """Mend a property, or a resource, that the stack of *layer* once made and somebody changed or removed.
+
+    Without a layer all are looked at.
 
     Only what the template says is put back: what somebody added beside it (a rule of a security group, an
     inline policy) has to be taken away by hand. So has whatever CloudFormation can't read: Beanstalk's option
@@ -15,7 +17,7 @@ def put_back(layer: str) -> str:
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
     """
-    return f"beanvault deploy --revert-drift {layer}"
+    return f"beanvault deploy --revert-drift {layer}".rstrip()
 
 
 def option(namespace: str, name: str, value: str) -> str:

@@ -147,7 +147,7 @@ def _app_reads_one(live: Live) -> Iterator[Seen]:
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
 DETACH = (
     "aws iam detach-role-policy, or delete-role-policy for an inline one; "
-    f"a policy of ours that was changed: {put_back('LAYER')}"
+    f"a policy of ours that was changed: {put_back()}"
 )
 
 CONTROLS = (
@@ -162,10 +162,10 @@ CONTROLS = (
         "SEC03-BP02",
         "Roles have the policies of their template and no others",
         HIGH,
-        f"an inline policy: aws iam delete-role-policy; attached or detached ones: {put_back('LAYER')}",
+        f"an inline policy: aws iam delete-role-policy; attached or detached ones: {put_back()}",
         _as_in_the_template,
     ),
-    Control("BV.ROLE1", "Roles are for their services only", HIGH, put_back("LAYER"), _trust),
+    Control("BV.ROLE1", "Roles are for their services only", HIGH, put_back(), _trust),
     Control(
         "BV.ROLE2",
         "The replicator can't read what it writes",

@@ -152,5 +152,5 @@ CONTROLS = (
         _key_state,
     ),
     Control("KMS.5", "No key is open to everybody", CRITICAL, put_back("keys"), _key_policy),
-    Control("BV.LOG1", "Logs are encrypted and kept", MEDIUM, put_back("LAYER"), _log_groups),
+    Control("BV.LOG1", "Logs are encrypted and kept", MEDIUM, put_back(), _log_groups),
 )
