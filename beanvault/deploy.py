@@ -148,14 +148,20 @@ def deploy(
     :raises ConfigurationError: the session's region isn't the deployment's, or there is no such layer
     """
     _same_region(work)
+    stacks = Stacks(work.aws.client("cloudformation"), work.ui)
     possible = possible_now(work.aws, work.deployment)
     if possible != work.deployment:
+        if "ProxyHost" in stacks.outputs(work.deployment.stack_name("data")):
+            raise Refused(
+                f"nothing was changed: the proxy logs in with {possible.credential_secret}, which is gone or "
+                "scheduled for deletion",
+                'restore it, or set [database] mode to "secret"',
+            )
         work.ui.step(
             f"the application connects to the database itself, because there is no secret "
             f"{possible.credential_secret} yet: deploy again after `beanvault rotate` for the proxy"
         )
     work = replace(work, deployment=possible)
-    stacks = Stacks(work.aws.client("cloudformation"), work.ui)
     templates, left_out = steps(work.deployment, stacks, select(layers))
     if plan_only:
         for name in left_out:
@@ -230,7 +236,11 @@ class Doomed:
 
 
 def doomed(work: Work) -> tuple[Doomed, ...]:
-    """Return what `destroy` would delete, in that order."""
+    """Return what `destroy` would delete, in that order.
+
+    :raises Refused: the session's region isn't the deployment's
+    """
+    _same_region(work)
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
     names = [work.deployment.stack_name(layer) for layer in reversed(tuple(LAYERS))]
     return tuple(Doomed(name, stacks.resources(name)) for name in names if stacks.describe(name) is not None)

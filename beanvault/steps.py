@@ -76,6 +76,13 @@ def possible_now(aws: Aws, deployment: Deployment) -> Deployment:
     """
     if deployment.database.mode != "proxy" or credential_arn(aws, deployment):
         return deployment
+    return without_proxy(deployment)
+
+
+def without_proxy(deployment: Deployment) -> Deployment:
+    """Return the deployment with an application that connects to the database itself, if it didn't anyway."""
+    if deployment.database.mode != "proxy":
+        return deployment
     database = deployment.database.model_copy(update={"mode": "secret"})
     return deployment.model_copy(update={"database": database})
 

@@ -13,7 +13,7 @@ from templates import LAYERS, layers_of
 from templates.deployment import Deployment
 
 from ..aws import Aws, code
-from ..steps import possible_now
+from ..steps import without_proxy
 from .policies import Raw, statements
 
 
@@ -48,8 +48,8 @@ class Live:
 
     @cached_property
     def deployment(self) -> Deployment:
-        """What can be there by now; see `possible_now`."""
-        return possible_now(self.aws, self.file)
+        """What is there by now: a proxy comes with the first deployment after the credential."""
+        return without_proxy(self.file) if ("data", "Proxy") not in self.made else self.file
 
     @cached_property
     def templates(self) -> Mapping[str, Mapping[str, Any]]:
