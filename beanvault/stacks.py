@@ -136,11 +136,12 @@ class Stacks:
         return tuple(
             Resource(
                 item["ResourceType"],
-                item.get("PhysicalResourceId", ""),
+                item["PhysicalResourceId"],
                 stays=declared.get(item["LogicalResourceId"], {}).get("DeletionPolicy") in STAYING,
             )
             for page in pages
             for item in page["StackResourceSummaries"]
+            if item.get("PhysicalResourceId") and item["ResourceStatus"] != "DELETE_COMPLETE"
         )
 
     # Before a change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import glob
+import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -111,11 +111,11 @@ def _check_writable(file: Path) -> None:
 
 def write_batches(file: Path, batches: Sequence[object]) -> None:
     """Write each batch to a file of its own (`asff-2.json`), and leave none of an earlier, longer run."""
-    for old in file.parent.glob(f"{glob.escape(file.stem)}-[0-9]*{glob.escape(file.suffix)}"):
+    parts = (file if n == 1 else file.with_stem(f"{file.stem}-{n}") for n in itertools.count(1))
+    for batch in batches:
+        next(parts).write_text(json.dumps(batch, indent=2))
+    while (old := next(parts)).exists():
         old.unlink()
-    for number, batch in enumerate(batches, start=1):
-        part = file if number == 1 else file.with_stem(f"{file.stem}-{number}")
-        part.write_text(json.dumps(batch, indent=2))
 
 
 def _print(context: Context, finding: Finding) -> None:
