@@ -47,7 +47,6 @@ LOGS = {
 """What is streamed below `/aws/elasticbeanstalk/<environment>/`: the bundle's own log, the platform's, the
 environment's health. https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/AWSHowTo.cloudwatchlogs.html
 """
-"""The app's own log, which `.ebextensions` streams; the platform makes log groups for its own logs only."""
 
 _KEPT_VERSIONS = 50
 

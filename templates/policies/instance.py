@@ -53,7 +53,7 @@ def connect_to_database(user: Arn) -> Statement:
 
 
 def stream_logs(groups: Sequence[Arn]) -> Statement:
-    """Write to the environment's own log groups, which Beanstalk creates."""
+    """Write to the environment's own log groups, which its stack makes."""
     return Statement(
         Sid="StreamLogs",
         Effect=Allow,
