@@ -24,8 +24,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C again: in the background a shell has it ignored, by all processes below, too."""
+    """Take Ctrl-C again, and let processes below hear a hangup.
+
+    In the background, and below `nohup`, they are ignored, by whatever is started there, too. What we handle
+    ourselves begins with its default.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")
