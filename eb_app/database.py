@@ -104,8 +104,8 @@ class Database:
         """Run *work* in one transaction and return what it returns.
 
         It runs again when its connection is lost, also while committing, when nobody knows whether the commit
-        came through. So *work* must be safe to repeat. What took too long is not run again: the server may
-        still be at it.
+        came through. So *work* must be safe to repeat. What took too long is not run again, as the server may
+        still be at it, and nothing is once the time to wait is over.
 
         :raises DatabaseError: which says what to do
         """

@@ -29,7 +29,7 @@ class DatabaseMisconfigured(DatabaseError):
 
 
 class TooManyWaiting(DatabaseError):
-    """As many requests wait already as may; this one should come back."""
+    """As many requests work with the database, or wait for it, as may; this one should come back."""
 
 
 class StatementFailed(DatabaseError):

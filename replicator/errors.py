@@ -81,7 +81,10 @@ class UnsafePlan(ReplicatorError):
 
 
 class OutOfTime(ReplicatorError):
-    """The run's time is nearly over and not one write was made; asking for a continuation would not end."""
+    """The run's time is nearly over: a request was not sent any more, or not one write was made.
+
+    Asking for a continuation would not end then.
+    """
 
 
 class RunFailed(ReplicatorError):
