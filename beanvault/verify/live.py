@@ -66,7 +66,7 @@ class Live:
         for layer in LAYERS:
             try:
                 pages = client.get_paginator("list_stack_resources").paginate(
-                    StackName=self.deployment.stack_name(layer)
+                    StackName=self.file.stack_name(layer)
                 )
                 for item in [entry for page in pages for entry in page["StackResourceSummaries"]]:
                     physical = item.get("PhysicalResourceId", "")
