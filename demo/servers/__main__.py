@@ -24,7 +24,8 @@ from .openbao import OpenBao
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, _interrupted)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _interrupted)
     directory = Path(tempfile.mkdtemp(prefix="beanvault-"))  # short: a socket's path has 107 bytes
     try:
         with ExitStack() as cleanup:
