@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ THEIRS = "canary-theirs"
 
 
 @dataclass
-class World:
+class World(ABC):
     """A deployment; the kinds of it say what there is to be done."""
 
     NAMES: ClassVar[frozenset[str]]
@@ -65,9 +66,9 @@ class World:
             "BEANVAULT_ALLOW_HTTP": "true",
         }
 
+    @abstractmethod
     def prepare(self) -> None:
         """Bring both sides into the state that the run finds."""
-        raise NotImplementedError
 
     def app_role(self) -> dict[str, str]:
         """Make the mount and a login that may read it; return its `auth`."""
