@@ -86,6 +86,13 @@ class Process:
                 raise ServerError(self._told(f"did not answer within {seconds:g} s"))
             time.sleep(0.05)
 
+    def require_running(self) -> None:
+        """
+        :raises ServerError: the process has ended, though nobody stopped it
+        """
+        if self.popen.poll() is not None:
+            raise ServerError(self._told(f"ended by itself with status {self.popen.returncode}"))
+
     def stop(self, seconds: float = 15) -> None:
         """End the process; kill it and what it started when it takes longer than *seconds*."""
         if self.popen.poll() is None:

@@ -171,6 +171,14 @@ def day(
         aws.close()
 
 
+@pytest.fixture
+def deleting(day: Day) -> Day:
+    """The day of a deployment that deletes what is gone, however much it is."""
+    day.bench.set(deletion_days=7, max_delete_share=1.0)
+    day.begin()
+    return day
+
+
 @pytest.fixture(scope="module")
 def make_world(openbao: Any, local_aws: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     """Makes worlds whose runs can be killed, all behind the same two proxies."""

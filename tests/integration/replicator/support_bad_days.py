@@ -36,6 +36,11 @@ class Told:
         return {kind for _, kind, _ in self.problems}
 
 
+def reads_any(call: Call) -> bool:
+    """Is the data of any secret asked for?"""
+    return "/data/" in call.path
+
+
 def sometimes(wanted: Callable[[Call], bool], behaviour: Behaviour, times: int | None = None) -> Rule:
     """Return a rule: the calls *wanted*, or the first few of them, meet *behaviour*."""
     met: list[int] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,10 @@ import pytest
 
 from demo.servers.authority import Authority
 from demo.servers.process import free_port
-from demo.servers.proxy import Answer, Behaviour, Call, Cut, Drop, Pass, Proxy
+from demo.servers.proxy import Answer, Behaviour, Cut, Drop, Pass, Proxy
 from replicator.vault import ATTEMPTS
 
-from .support_bad_days import PATHS, SHORT, Day, doing, once_each, sometimes, vault_error
+from .support_bad_days import PATHS, SHORT, Day, doing, once_each, reads_any, sometimes, vault_error
 from .support_telling import Context, Mailbox
 
 PAGE = Answer(404, b"<html><title>canary: not found</title></html>", "text/html")
@@ -35,18 +34,6 @@ PASSING: dict[str, Behaviour] = {
 
 def reads(path: str) -> Any:
     return lambda call: call.method == "GET" and call.path.endswith(f"/data/{path}")
-
-
-def reads_any(call: Call) -> bool:
-    return "/data/" in call.path
-
-
-@pytest.fixture
-def deleting(day: Day) -> Day:
-    """The day of a deployment that deletes what is gone, however much it is."""
-    day.bench.set(deletion_days=7, max_delete_share=1.0)
-    day.begin()
-    return day
 
 
 @pytest.mark.parametrize("behaviour", PASSING.values(), ids=PASSING)
@@ -174,25 +161,6 @@ def test_a_token_that_ends_in_mid_run_stops_the_rest_of_it(deleting: Day) -> Non
     day.recovers()
 
 
-def test_a_vault_that_is_sealed_in_mid_run_is_told_as_sealed(deleting: Day, openbao: Any) -> None:
-    day = deleting
-    root = openbao.root_client()
-    day.vault.rule = doing(reads_any, root.sys.seal)
-    try:
-        told = day.invoke()
-        again = day.invoke()
-    finally:
-        _unseal(openbao)
-    assert told.kinds <= {"SourceSealed", "SourceUnavailable"}  # what was under way was cut off
-    assert told.counts["Failed"] == len(PATHS)
-    day.told_unhealthy(told)
-    assert [kind for _, kind, _ in again.problems] == ["SourceSealed"]
-    assert "unseal it" in again.problems[0][2]
-    assert again.messages == []  # it was told already
-    assert day.writes() == []
-    day.recovers()
-
-
 def test_a_vault_that_takes_too_long_is_given_up(deleting: Day) -> None:
     day = deleting
     day.monkeypatch.setattr("replicator.vault.READ_SECONDS", 0.2)
@@ -299,12 +267,3 @@ def _connect_with(day: Day, more: str) -> str:
     token: str = day.bench.vault.auth.token.create(policies=[mount])["auth"]["client_token"]
     day.bench.connect({"method": "token", "token": token}, address=day.vault.address)
     return token
-
-
-def _unseal(openbao: Any) -> None:
-    deadline = time.monotonic() + 60
-    client = openbao.root_client()
-    client.sys.submit_unseal_key(openbao.unseal_key)
-    while not isinstance(client.sys.read_health_status(method="GET"), dict):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
