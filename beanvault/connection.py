@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -14,6 +15,7 @@ from replicator.login import parse_connection
 from .aws import BUSY_CODES, Aws, code
 from .errors import BeanvaultError, ConfigurationError
 from .function import Function
+from .interrupts import deferred
 from .vault.logins import Auth
 from .vault.server import Server
 
@@ -46,15 +48,7 @@ def check(text: str) -> None:
         raise ConfigurationError(str(error), "docs/design.md shows its form") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A connection that was written, and the one before it."""
-
-    version_id: str
-    previous: str | None
-
-
-def store(aws: Aws, name: str, text: str) -> Stored:
+def store(aws: Aws, name: str, text: str) -> None:
     """Make *text* the value of the connection secret *name*; what the function keeps there stays.
 
     :raises ConfigurationError: the function wouldn't take it
@@ -62,17 +56,9 @@ def store(aws: Aws, name: str, text: str) -> Stored:
     """
     check(text)
     client: SecretsManagerClient = aws.client("secretsmanager")
-    try:
-        previous = _current(client, name)
+    with _said_where_missing(name):
         merged = json.dumps(_kept(client, name) | json.loads(text))
-        return Stored(client.put_secret_value(SecretId=name, SecretString=merged)["VersionId"], previous)
-    except ClientError as error:
-        if code(error) == "ResourceNotFoundException":
-            raise BeanvaultError(
-                f"there is no secret {name}",
-                "deploy the replicator layer first: `beanvault deploy replicator`",
-            ) from None
-        raise
+        client.put_secret_value(SecretId=name, SecretString=merged)
 
 
 def replace(aws: Aws, name: str, text: str, function: Function) -> None:
@@ -81,19 +67,43 @@ def replace(aws: Aws, name: str, text: str, function: Function) -> None:
     :raises FunctionFailed: it doesn't work, in the function's own words
     :raises FunctionBusy: it couldn't be tried
     """
-    stored = store(aws, name, text)
+    client: SecretsManagerClient = aws.client("secretsmanager")
+    with _said_where_missing(name):
+        previous = _current(client, name)
     try:
+        store(aws, name, text)
         test(function)
     except BaseException:  # whatever it is, Ctrl-C too: what nobody has seen work must not stay
-        if stored.previous is not None:
-            client: SecretsManagerClient = aws.client("secretsmanager")
-            client.update_secret_version_stage(
-                SecretId=name,
-                VersionStage="AWSCURRENT",
-                MoveToVersionId=stored.previous,
-                # The function may have written what it keeps since.
-                RemoveFromVersionId=_current(client, name) or stored.version_id,
-            )
+        if previous is not None:
+            with deferred():
+                _put_back(client, name, previous)
+        raise
+
+
+def _put_back(client: SecretsManagerClient, name: str, previous: str) -> None:
+    # Asked for, because an answer may have been lost, and the function may have written what it keeps.
+    now = _current(client, name)
+    if now is None or now == previous:
+        return
+    try:
+        client.update_secret_version_stage(
+            SecretId=name, VersionStage="AWSCURRENT", MoveToVersionId=previous, RemoveFromVersionId=now
+        )
+    except ClientError:  # also when a call whose answer was lost is sent again
+        if _current(client, name) != previous:
+            raise
+
+
+@contextmanager
+def _said_where_missing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if code(error) == "ResourceNotFoundException":
+            raise BeanvaultError(
+                f"there is no secret {name}",
+                "deploy the replicator layer first: `beanvault deploy replicator`",
+            ) from None
         raise
 
 

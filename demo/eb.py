@@ -23,24 +23,29 @@ class EbCli:
     environment: Mapping[str, str]
     log: Path
 
-    def run(self, *arguments: str, seconds: float = 300) -> str:
-        """Run `eb` with *arguments* and return what it printed.
+    def command(self, *arguments: str) -> list[str]:
+        return [str(Path(sys.executable).parent / "eb"), *arguments]
 
-        :raises EbFailed: it ended with another status than 0, or not within *seconds*
-        """
-        command = [str(Path(sys.executable).parent / "eb"), *arguments]
-        self.home.mkdir(parents=True, exist_ok=True)
-        environment = {
+    def settings(self) -> dict[str, str]:
+        """The variables that it is called with."""
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             **self.environment,
         }
+
+    def run(self, *arguments: str, seconds: float = 300) -> str:
+        """Run `eb` with *arguments* and return what it printed.
+
+        :raises EbFailed: it ended with another status than 0, or not within *seconds*
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
         try:
             done = subprocess.run(
-                command,
+                self.command(*arguments),
                 cwd=self.directory,
-                env=environment,
+                env=self.settings(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

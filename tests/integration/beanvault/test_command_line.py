@@ -5,6 +5,7 @@ The tests of this module are one story, told in order; each leaves the deploymen
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,11 @@ from demo.servers.authority import Authority
 from demo.servers.localaws import REGION, LocalAws, clean_environment
 from demo.servers.mariadb import MariaDB
 from demo.servers.openbao import OpenBao
+from demo.servers.proxy import Call
 from templates.current import PLATFORM
+from tests.waiting import until
+
+from .support_interrupts import ctrl_c
 
 ROOT = Path(__file__).parents[3]
 NAME = "story"
@@ -98,6 +103,15 @@ class Operator:
         assert "the same command goes on from here" in rest
         self.said.append(rest)
 
+    def interrupted_at(
+        self, at: Callable[[Call], bool], *arguments: str, after: bool, stdin: str = ""
+    ) -> Call | None:
+        """Press Ctrl-C at the call of AWS that *at* picks; return it, or None where it made none."""
+        pressed = ctrl_c(self.command(*arguments), self.environment(), at, after=after, stdin=stdin)
+        self.said.append(pressed.printed)
+        assert pressed.call is None or pressed.status == 130, pressed
+        return pressed.call
+
     def json(self, *arguments: str, status: int = 0, **environment: str) -> Any:
         return json.loads(self.run(*arguments, "--json", status=status, **environment).stdout)
 
@@ -105,6 +119,10 @@ class Operator:
     def root_token(self) -> str:
         token: str = json.loads(self.keys_file.read_text())["root_token"]
         return token
+
+
+def at_number(index: int) -> Callable[[Call], bool]:
+    return lambda call: call.index == index
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +196,34 @@ def test_a_connection_is_taken_from_standard_input_only_if_it_works(operator: Op
     assert "logged in" in operator.run("connect", "-", stdin=connection).stderr
 
 
+def test_a_connection_that_was_interrupted_anywhere_leaves_the_one_before(operator: Operator) -> None:
+    """What it would have written doesn't work: not once may it be there for the function's next run."""
+    secretsmanager = operator.aws.client("secretsmanager")
+
+    def stored() -> Any:
+        return json.loads(secretsmanager.get_secret_value(SecretId=f"{NAME}-connection")["SecretString"])
+
+    before = stored()["auth"]
+    # Not a wrong secret id: after five of those OpenBao locks the role for a quarter of an hour.
+    wrong = json.dumps(
+        {
+            "address": stored()["address"],
+            "ca_bundle": stored()["ca_bundle"],
+            "auth": before | {"mount": "nowhere"},
+        }
+    )
+    interrupted = []
+    for index, after in ((index, after) for index in itertools.count() for after in (False, True)):
+        call = operator.interrupted_at(at_number(index), "connect", "-", after=after, stdin=wrong)
+        assert stored()["auth"] == before, call
+        if call is None:
+            break
+        interrupted.append(call.operation)
+    assert {"PutSecretValue", "UpdateSecretVersionStage"} <= set(interrupted)
+    assert any("/invocations" in operation for operation in interrupted)
+    operator.run("replicate")
+
+
 def test_a_credential_is_rotated_and_replicated_without_anybody_seeing_it(operator: Operator) -> None:
     token = {"VAULT_TOKEN": operator.root_token}
     first = operator.json("rotate", **token)
@@ -185,6 +231,10 @@ def test_a_credential_is_rotated_and_replicated_without_anybody_seeing_it(operat
     second = operator.json("rotate", **token)
     assert second["username"] == "app_green"
     assert "may still be in use" in operator.run("rotate", status=1, **token).stderr
+    for after in (False, True):  # the function's work goes on without the one who asked for it
+        call = operator.interrupted_at(at_number(0), "replicate", after=after)
+        assert call is not None
+        assert "/invocations" in call.operation
     counts = operator.json("replicate")
     assert counts["Unchanged"] == 1
     status = operator.json("status")
@@ -196,6 +246,12 @@ def test_a_credential_is_rotated_and_replicated_without_anybody_seeing_it(operat
 
 def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) -> None:
     """The real one, with its own configuration; its application logs in with the replicated credential."""
+
+    def environment() -> Mapping[str, Any]:
+        (found,) = beanstalk.describe_environments(EnvironmentNames=[f"{NAME}-app"])["Environments"]
+        return found
+
+    beanstalk = operator.aws.client("elasticbeanstalk")
     project = operator.directory / "project"
     (project / ".elasticbeanstalk").mkdir(parents=True)
     shutil.copy(ROOT / ".elasticbeanstalk" / "config.yml", project / ".elasticbeanstalk")
@@ -203,13 +259,20 @@ def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) ->
     eb = EbCli(project, operator.directory / "home", operator.aws.environment(), project / "eb.log")
     eb.run("init", NAME, "--platform", PLATFORM.use, "--region", REGION)
     eb.run("use", f"{NAME}-app")
+    for after in (False, True):
+        pressed = ctrl_c(
+            eb.command("deploy", f"{NAME}-app", "--label", f"story-0-{after}", "--timeout", "5"),
+            eb.settings(),
+            lambda call: call.operation == "UpdateEnvironment",
+            after=after,
+            directory=project,
+        )
+        assert pressed.call is not None, pressed
+    until(lambda: environment()["Status"] == "Ready")
     eb.run("deploy", f"{NAME}-app", "--label", "story-1", "--timeout", "5")
     assert "story-1" in eb.run("status", f"{NAME}-app")
     assert {result["outcome"] for result in operator.json("deploy", "environment", "--yes")} == {"unchanged"}
-    (environment,) = operator.aws.client("elasticbeanstalk").describe_environments(
-        EnvironmentNames=[f"{NAME}-app"]
-    )["Environments"]
-    assert (environment["VersionLabel"], environment["Health"]) == ("story-1", "Green")
+    assert (environment()["VersionLabel"], environment()["Health"]) == ("story-1", "Green")
 
 
 def test_what_was_broken_by_hand_and_nothing_else_is_red(operator: Operator) -> None:
@@ -217,7 +280,7 @@ def test_what_was_broken_by_hand_and_nothing_else_is_red(operator: Operator) -> 
 
     def red() -> set[tuple[str, str]]:
         done = subprocess.run(
-            operator.command("verify", "--json", "--html", str(operator.directory / "report.html")),
+            operator.command("verify", "--json", "--html", str(page)),
             env=operator.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -231,6 +294,9 @@ def test_what_was_broken_by_hand_and_nothing_else_is_red(operator: Operator) -> 
         assert done.returncode == bool(failed)
         return failed
 
+    page = operator.directory / "report.html"
+    assert operator.interrupted_at(at_number(30), "verify", "--html", str(page), after=True)
+    assert not page.exists()
     assert red() == set()
     ec2, s3 = operator.aws.client("ec2"), operator.aws.client("s3")
     secretsmanager = operator.aws.client("secretsmanager")
@@ -250,9 +316,8 @@ def test_what_was_broken_by_hand_and_nothing_else_is_red(operator: Operator) -> 
         ("S3.17", bucket),
         ("BV.SM2", secret),
     }
-    page = (operator.directory / "report.html").read_text()
-    assert "not hardened" in page
-    assert bucket in page
+    assert "not hardened" in page.read_text()
+    assert bucket in page.read_text()
 
 
 def test_no_output_held_a_secret(operator: Operator) -> None:
