@@ -197,9 +197,11 @@ def log_in(vault: Vault, connection: Connection, kept: ConnectionSecret, clients
                 )
                 vault.use_token(auth["token"])
     except SourceDenied as error:
+        # https://openbao.org/docs/concepts/user-lockout/
+        locked = " (five refusals lock it for 15 minutes)" if method == "approle" else ""
         raise SourceDenied(
             f"Vault refuses the login by {method} at auth/{mount}; renew it in the "
-            "connection secret, or correct the role"
+            f"connection secret, or correct the role{locked}"
         ) from error
 
 

@@ -4,10 +4,12 @@ it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
 import hvac
+from hvac import exceptions as hvac_errors
 
 from .server import VaultError, explained
 
@@ -95,6 +97,7 @@ def establish(client: hvac.Client, login: Login, policy: str) -> Auth:
             with explained(f"the role id of {login.role}"):
                 role_id = client.read(f"{path}/role-id")["data"]["role_id"]
             secret_id = _write(client, f"{path}/secret-id", {})["data"]["secret_id"]
+            _unlock(client, login.mount, role_id)
             return {"method": "approle", "mount": login.mount, "role_id": role_id, "secret_id": secret_id}
         case Jwt():
             _enable(client, "jwt", login.mount)
@@ -168,6 +171,20 @@ def prove_with(client: hvac.Client, fresh: hvac.Client, login: Login, auth: Auth
             return False
         case _:
             assert_never(login)
+
+
+def _unlock(client: hvac.Client, mount: str, role_id: str) -> None:
+    """Let a role log in again at once that was refused too often, and with it the secret id just made.
+
+    After five refusals Vault refuses whatever the role comes with, for a quarter of an hour
+    (https://openbao.org/docs/concepts/user-lockout/). A function with an expired secret id gets there by
+    itself. Whoever may not do this has to wait.
+    """
+    with explained(f"the login methods at auth/{mount}"):
+        accessor = client.sys.list_auth_methods()["data"][f"{mount}/"]["accessor"]
+    # Versions from before there was such a lock don't know the path.
+    with explained(f"the lock of {role_id}"), suppress(hvac_errors.Forbidden, hvac_errors.InvalidPath):
+        client.adapter.post(f"/v1/sys/locked-users/{accessor}/unlock/{role_id}")
 
 
 def _enable(client: hvac.Client, kind: str, mount: str) -> None:

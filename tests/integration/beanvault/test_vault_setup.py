@@ -123,6 +123,31 @@ def test_repeating_changes_nothing_and_keeps_the_earlier_secret_id(openbao: Unse
         ready.client().auth.approle.login(prepared.auth["role_id"], prepared.auth["secret_id"])
 
 
+def test_a_role_that_was_refused_too_often_logs_in_again(openbao: Unsealed, ready: Server) -> None:
+    """A function whose secret id expired has Vault lock its role: with a new one it must work at once."""
+
+    def prepare() -> setup.Prepared:
+        return setup.prepare(
+            ready,
+            openbao.root_token,
+            name="locked",
+            mounts=[Mount("locked-kv")],
+            login=logins.AppRole("locked-replicator"),
+        )
+
+    def log_in(secret_id: str) -> None:
+        ready.client().auth.approle.login(first.auth["role_id"], secret_id)
+
+    first = prepare()
+    for _ in range(5):
+        with pytest.raises(hvac_errors.InvalidRequest):
+            log_in("expired")
+    with pytest.raises(hvac_errors.Forbidden):
+        log_in(first.auth["secret_id"])
+    assert prepare().by_login
+    log_in(first.auth["secret_id"])
+
+
 def test_a_policy_that_allows_too_much_is_found_out(openbao: Unsealed, ready: Server) -> None:
     """The negative control of the proof: the same questions under a policy that reads and writes
     everything.
