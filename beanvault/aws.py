@@ -201,4 +201,8 @@ def _refusal(error: botocore.ClientError) -> BeanvaultError:
         )
     if name in LIMIT_CODES:
         return AwsError(message, "ask for a higher quota in Service Quotas, or free what is no longer used")
+    if "NotFound" in name or "NoSuch" in name:  # each service has a code of its own for it
+        return AwsError(
+            message, "deploy it, if it isn't there yet: `beanvault deploy`; else check --region and --profile"
+        )
     return AwsError(message)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from beanvault import cli
 from beanvault.errors import ExitCode
 from demo.servers.localaws import LocalAws, clean_environment
 from demo.servers.process import free_port
+from tests.conftest import Unsealed
 
 NAME = "every"
 CANARY = "canary-of-every-command"
@@ -54,6 +56,17 @@ class Desk:
     def config(self) -> Path:
         return self.directory / "beanvault.toml"
 
+    @property
+    def token(self) -> Path:
+        return self.directory / "token"
+
+    @contextmanager
+    def token_of(self, vault: Unsealed) -> Iterator[None]:
+        """Have the token of somebody who may everything in *vault*."""
+        self.token.write_text(vault.root_token)
+        yield
+        self.token.write_text(CANARY)
+
     def arguments(self, verb: str) -> list[str]:
         files = {"CONNECTION": "connection.json", "TOKEN": "token"}
         words = WITH_AWS.get(verb, ())
@@ -68,7 +81,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         f'name = "{NAME}"\nregion = "eu-central-1"\n[vault]\nwhere = "outside"\ncidrs = ["127.0.0.1/32"]\n'
     )
     (made.directory / "connection.json").write_text(json.dumps(CONNECTION))
-    (made.directory / "token").write_text(CANARY)
+    made.token.write_text(CANARY)
     return made
 
 
@@ -121,6 +134,43 @@ def test_whoever_may_not_is_told_what_is_missing(
     assert code == ExitCode.DENIED, text
     assert re.search(r"AWS refused \w+ \((AccessDenied|AccessDeniedException|AuthorizationError)\)", text)
     assert "→ ask for the permission of" in text
+
+
+def test_whoever_may_not_in_vault_is_told_what_it_refused(
+    desk: Desk, local_aws: LocalAws, openbao: Unsealed, told: Told
+) -> None:
+    words = ["vault", "init", "--login", "approle", "--yes", "--vault-token-file", str(desk.token)]
+    code, text = told.run(
+        ["--config", str(desk.config), *words], **local_aws.environment(), **reached(openbao)
+    )
+    assert code == ExitCode.DENIED, text
+    assert "Vault refused" in text
+    assert "→ use a token whose policy allows it" in text
+
+
+@pytest.mark.parametrize("verb", ["rotate", "vault init"])
+def test_whoever_may_in_vault_and_not_in_aws_is_told_that(
+    verb: str, desk: Desk, nobody: dict[str, str], openbao: Unsealed, told: Told
+) -> None:
+    with desk.token_of(openbao):
+        code, text = told.run(desk.arguments(verb), **nobody, **reached(openbao))
+    assert code == ExitCode.DENIED, text
+    assert re.search(r"AWS refused \w+ \(AccessDenied", text)
+    assert openbao.root_token not in text
+
+
+@pytest.mark.parametrize("verb", [verb for verb in WITH_AWS if verb not in ("deploy", "listen", "destroy")])
+def test_what_is_not_deployed_yet_is_told_as_that(
+    verb: str, desk: Desk, local_aws: LocalAws, openbao: Unsealed, told: Told
+) -> None:
+    with desk.token_of(openbao):
+        code, text = told.run(desk.arguments(verb), **local_aws.environment(), **reached(openbao))
+    assert code == ExitCode.FAILED, text
+    assert re.search("→ deploy .*`beanvault deploy", text)
+
+
+def reached(openbao: Unsealed) -> dict[str, str]:
+    return {"VAULT_ADDR": openbao.address, "VAULT_CACERT": str(openbao.ca_file)}
 
 
 def test_the_doctor_tells_whoever_may_not_and_asks_on(desk: Desk, nobody: dict[str, str], told: Told) -> None:
