@@ -296,6 +296,9 @@ def _delete(work: Work, stacks: Stacks, stack: Doomed) -> Result:
         except StackError as error:
             if attempt == EMPTYINGS or not any(cause.type == "AWS::S3::Bucket" for cause in error.causes):
                 raise
+            work.ui.step(
+                f"{stack.stack}: something was still written to a bucket, which is emptied and deleted again"
+            )
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 

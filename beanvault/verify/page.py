@@ -32,6 +32,7 @@ STYLE = """
   --pass: #1a7f37; --fail: #b3261e; --unknown: #8a5a00; --na: #57606a }
 @media (prefers-color-scheme: dark) {
   :root { --pass: #56d364; --fail: #ff8a80; --unknown: #e3b341; --na: #9aa4af; --link: #79c0ff } }
+:root { background: Canvas; color: CanvasText }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.7rem; line-height: 1.25; margin-bottom: .5rem }
 h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem }
@@ -168,8 +169,10 @@ def _areas(findings: Sequence[Finding]) -> str:
         )
         rows.append(f'<tr><th scope="row">{escape(area)}</th>{cells}</tr>')
     return (
-        '<section class="areas"><h2>By area</h2><table><caption>Findings, one for each resource of a control'
-        f'</caption><thead><tr><th scope="col">Area</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
+        # What scrolls sideways on a phone has to be reached by the keyboard, too.
+        '<section class="areas" tabindex="0" aria-labelledby="areas"><h2 id="areas">By area</h2><table>'
+        "<caption>Findings, one for each resource of a control</caption>"
+        f'<thead><tr><th scope="col">Area</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
         "</table></section>"
     )
 

@@ -6,7 +6,6 @@ it installed (build/cache). The tutorial (docs/tutorial.md) begins with it.
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import sys
@@ -58,11 +57,11 @@ def _start(directory: Path, cleanup: ExitStack) -> Mapping[str, str]:
 
 
 def _script(variables: Mapping[str, str]) -> str:
-    # Settings of the person's own would lead somewhere else.
-    own = {"AWS_PROFILE", "AWS_SESSION_TOKEN", *(name for name in os.environ if name.startswith("AWS_"))}
     beside = shlex.quote(str(Path(sys.executable).parent))
+    others = r"\(AWS\|VAULT\|BAO\|BEANVAULT\)_[A-Za-z_]*"
     lines = [
-        *(f"unset {name}" for name in sorted(own - variables.keys())),
+        # Settings of the person's own would lead somewhere else.
+        f"for name in $(env | sed -n 's/^\\({others}\\)=.*/\\1/p'); do unset \"$name\"; done",
         *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
         f"export PATH={beside}:$PATH:/usr/local/sbin:/usr/sbin:/sbin",
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +14,7 @@ from demo.servers.authority import Authority
 from eb_app.entries import LONGEST
 from tests.waiting import until
 
+from .barriers import violations
 from .chromium import Browser, started
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -50,15 +50,6 @@ def tells_of_a_rotation(browser: Browser, url: str, before: str) -> bool:
     """Whether the process that makes the next page has seen the user *before* replaced."""
     browser.open(url)
     return re.search(rf"Last rotation\s.*from {before}", browser.text("main")) is not None
-
-
-def violations(browser: Browser, axe: str) -> dict[str, list[str]]:
-    """Return the rules of axe that the page breaks, each with the elements that do; some rules must apply."""
-    browser.run(axe)
-    result: Any = browser.run("return axe.run()")
-    applied = {rule["id"] for rule in result["passes"] + result["violations"]}
-    assert {"color-contrast", "document-title", "html-has-lang"} <= applied
-    return {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in result["violations"]}
 
 
 def test_entries_are_added_seen_and_deleted_while_the_credential_rotates(

@@ -1,0 +1,115 @@
+"""The report for a reviewer and the picture of the architecture, as a browser shows them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beanvault.verify import page
+from beanvault.verify.model import Finding, Severity, Status
+from beanvault.verify.run import AREAS
+from demo.flow import ROOT
+from demo.servers.authority import Authority
+
+from .barriers import violations
+from .chromium import Browser, started
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+WIDTHS = (1280, 390)
+SCHEMES = ("light", "dark")
+NASTY = "<script>document.title='owned'</script>\"'&" + "x" * 300
+
+
+@pytest.fixture(scope="module")
+def browser(authority: Authority) -> Iterator[Browser]:
+    with started(authority.ca_file) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finding for each control, of each status in turn; somebody chose the worst name for a resource."""
+    statuses = list(Status)
+    findings = [
+        Finding(
+            area,
+            control.id,
+            control.title,
+            control.severity,
+            statuses[number % len(statuses)],
+            NASTY if number == 0 else f"resource-{number}",
+            f"evidence {number}",
+            control.remedy,
+        )
+        for number, (area, control) in enumerate(
+            (area, control) for area, controls in AREAS.items() for control in controls
+        )
+    ]
+    assert {finding.severity for finding in findings} == set(Severity)
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    file.write_text(page.render(findings, "shop", "eu-central-1", "123456789012", dt.datetime.now(dt.UTC)))
+    return file
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_reviewer_reads_the_report_without_a_barrier(
+    browser: Browser, report: Path, axe: str, width: int, scheme: str
+) -> None:
+    """Nothing is loaded or run, nothing is cut off on a phone, and axe has nothing to say."""
+    browser.resize(width, scheme=scheme)
+    browser.open(report.as_uri())
+    assert browser.title.startswith("shop: not hardened")
+    assert browser.console() == []
+    assert browser.run("return performance.getEntriesByType('resource').length") == 0
+    assert browser.run("return document.scrollingElement.scrollWidth") <= width
+    browser.photograph(SCREENSHOTS / f"report-{width}-{scheme}.png")
+    assert violations(browser, axe) == {}
+
+
+def test_the_report_shows_only_what_fails_when_asked(browser: Browser, report: Path) -> None:
+    browser.resize(WIDTHS[0])
+    browser.open(report.as_uri())
+    assert "evidence 0" in browser.text(".controls")
+    assert "evidence 1" in browser.text(".controls")
+    browser.run("document.querySelector('#only-fail').click()")
+    shown = browser.text(".controls")
+    assert "evidence 1" in shown
+    assert "evidence 0" not in shown
+    assert NASTY[:20] not in shown
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_words_of_the_architecture_lie_inside_it_and_not_on_each_other(
+    browser: Browser, scheme: str
+) -> None:
+    browser.resize(WIDTHS[0], scheme=scheme)
+    browser.open((ROOT / "docs" / "architecture.svg").as_uri())
+    browser.photograph(SCREENSHOTS / f"architecture-{scheme}.png")
+    frame, *words = browser.run(
+        "return [document.documentElement, ...document.querySelectorAll('text')].map(each => {"
+        "const box = each.getBoundingClientRect();"
+        "return [each.tagName == 'text' ? each.textContent : '', box.left, box.top, box.right, box.bottom]})"
+    )
+    assert len(words) > 10
+    for word in words:
+        assert contains(frame, word), word
+    # Lines of a paragraph may touch; words that cross each other's middle can't be read.
+    assert [(one[0], two[0]) for one in words for two in words if one is not two and crosses(one, two)] == []
+    assert browser.console() == []
+
+
+Box = tuple[str, float, float, float, float]
+"""The text, and left, top, right and bottom in pixels."""
+
+
+def contains(outer: Box, inner: Box) -> bool:
+    return outer[1] <= inner[1] and outer[2] <= inner[2] and inner[3] <= outer[3] and inner[4] <= outer[4]
+
+
+def crosses(one: Box, two: Box) -> bool:
+    middle = (two[2] + two[4]) / 2
+    return one[1] < two[3] and two[1] < one[3] and one[2] < middle < one[4]
