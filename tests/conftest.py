@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,14 @@ from demo.servers.authority import Authority
 from demo.servers.localaws import LocalAws
 from demo.servers.mariadb import MariaDB
 from demo.servers.openbao import OpenBao
-from demo.servers.process import Process
+from demo.servers.process import ServerError
 
-_of_the_session: list[Process] = []
-"""The servers that all tests share."""
+LONG = ("test_command_line.py", "test_life_of_a_deployment.py", "test_killed_anywhere.py")
+"""Files that take minutes. They begin early, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -39,21 +44,57 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, lambda *_: None)
 
 
+class Shared:
+    """A server that all tests of this process use."""
+
+    def __init__(self, server: OpenBao | MariaDB | LocalAws) -> None:
+        self.server = server
+
+    def require(self) -> None:
+        """Say of a server that ended why it did, instead of letting each later test say that nobody answers.
+
+        :raises ServerError: it has ended, by a fault of its own or by somebody's signal
+        """
+        self.server.process.require_running()
+
+
+class SharedOpenBao(Shared):
+    """Comes up again after a crash of its own, with what it had; that is told with the warnings."""
+
+    server: OpenBao
+    vault: Unsealed
+
+    def require(self) -> None:
+        try:
+            super().require()
+        except ServerError as error:
+            if self.server.process.popen.returncode != GO_PANIC:
+                raise
+            warnings.warn(f"a test goes on after a crash of OpenBao's own: {error}", stacklevel=1)
+            self.server = self.server.restarted()
+            unseal(self.server, self.vault)
+
+
+GO_PANIC = 2
+"""The status of a Go program that panicked; nobody else ends one with it."""
+
+_shared: list[Shared] = []
+
+
 def pytest_runtest_setup() -> None:
-    """Say of a server that ended why it did, instead of letting each later test say that nobody answers."""
-    for process in _of_the_session:
-        process.require_running()
+    for each in _shared:
+        each.require()
 
 
 @contextmanager
-def _shared(server: OpenBao | MariaDB | LocalAws) -> Iterator[None]:
-    _of_the_session.append(server.process)
+def shared(one: Shared) -> Iterator[None]:
+    _shared.append(one)
     try:
         yield
-        server.process.require_running()
+        one.require()
     finally:
-        _of_the_session.remove(server.process)
-        server.stop()
+        _shared.remove(one)
+        one.server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -84,19 +125,26 @@ class Unsealed:
 @pytest.fixture(scope="session")
 def openbao(run_directory: Path, authority: Authority) -> Iterator[Unsealed]:
     """A real OpenBao with Raft and TLS; give each test a mount of its own."""
-    server = OpenBao.start(run_directory, authority)
-    with _shared(server):
-        yield unsealed(server)
+    one = SharedOpenBao(OpenBao.start(run_directory, authority))
+    one.vault = unsealed(one.server)
+    with shared(one):
+        yield one.vault
 
 
 def unsealed(server: OpenBao) -> Unsealed:
     """Initialise and unseal a server that was just started."""
     client = hvac.Client(url=server.address, verify=str(server.ca_file), timeout=30)
     keys = client.sys.initialize(secret_shares=1, secret_threshold=1)
-    client.sys.submit_unseal_key(keys["keys_base64"][0])
-    ready = Unsealed(server.address, server.ca_file, keys["root_token"], keys["keys_base64"][0])
-    server.process.wait_until(lambda: _is_active(ready.root_client()))
-    return ready
+    made = Unsealed(server.address, server.ca_file, keys["root_token"], keys["keys_base64"][0])
+    unseal(server, made)
+    return made
+
+
+def unseal(server: OpenBao, vault: Unsealed) -> None:
+    """Unseal a server and return when it serves."""
+    client = vault.root_client()
+    client.sys.submit_unseal_key(vault.unseal_key)
+    server.process.wait_until(lambda: _is_active(client))
 
 
 def _is_active(client: hvac.Client) -> bool:
@@ -108,7 +156,7 @@ def _is_active(client: hvac.Client) -> bool:
 def mariadb(run_directory: Path, authority: Authority) -> Iterator[MariaDB]:
     """A real MariaDB that requires TLS; give each test schemas and users of its own."""
     server = MariaDB.start(run_directory, authority)
-    with _shared(server):
+    with shared(Shared(server)):
         yield server
 
 
@@ -116,5 +164,5 @@ def mariadb(run_directory: Path, authority: Authority) -> Iterator[MariaDB]:
 def local_aws(run_directory: Path, mariadb: MariaDB) -> Iterator[LocalAws]:
     """The local AWS with IAM enforced; give each test names of its own."""
     server = LocalAws.start(run_directory, mariadb)
-    with _shared(server):
+    with shared(Shared(server)):
         yield server

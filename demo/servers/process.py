@@ -104,5 +104,8 @@ class Process:
             self.popen.wait()
 
     def _told(self, what: str) -> str:
-        lines = self.log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
+        lines = self.log.read_text(errors="replace").splitlines()
+        # A Go program that panics writes why it does, and then a thousand lines about where everything was.
+        panics = [number for number, line in enumerate(lines) if line.startswith(("panic:", "fatal error:"))]
+        lines = lines[panics[-1] :][:SHOWN_LINES] if panics else lines[-SHOWN_LINES:]
         return "\n".join([f"{self.name} {what}", *(f"  {line}" for line in lines), f"log: {self.log}"])

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
+
 import pymysql
 import pytest
 
 from beanvault.vault.mounts import enable_kv2
+from demo.servers.authority import Authority
 from demo.servers.mariadb import MariaDB
+from demo.servers.openbao import OpenBao
+from demo.servers.process import ServerError
+from tests.conftest import SharedOpenBao, shared, unsealed
 
 
 def test_openbao_is_active_and_keeps_versions(openbao) -> None:
@@ -16,6 +23,26 @@ def test_openbao_is_active_and_keeps_versions(openbao) -> None:
     for number in (1, 2):
         written = client.secrets.kv.v2.create_or_update_secret("one", {"k": "v"}, mount_point="servers")
         assert number == written["data"]["version"]
+
+
+def test_a_shared_openbao_that_crashed_comes_up_with_what_it_had(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """And one that somebody ended does not: that is told, with its log."""
+    one = SharedOpenBao(OpenBao.start(tmp_path, authority))
+    one.vault = unsealed(one.server)
+    with shared(one):
+        enable_kv2(one.vault.root_client(), "kept")
+        one.server.process.popen.send_signal(signal.SIGQUIT)  # Go's runtime dumps its goroutines: status 2
+        one.server.process.popen.wait(30)
+        with pytest.warns(UserWarning, match="crash of OpenBao's own"):
+            one.require()
+        assert "kept/" in one.vault.root_client().sys.list_mounted_secrets_engines()["data"]
+        one.server.process.popen.terminate()
+        one.server.process.popen.wait(30)
+        with pytest.raises(ServerError, match=r"(?s)OpenBao ended by itself with status 0.*log: "):
+            one.require()
+        one.server = one.server.restarted()
 
 
 def test_mariadb_takes_a_login_over_verified_tls_and_refuses_plain_text(mariadb: MariaDB) -> None:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from demo.servers.authority import Authority
 from demo.servers.openbao import OpenBao
-from tests.conftest import Unsealed, unsealed
+from tests.conftest import Unsealed, unseal, unsealed
 
 from .support_bad_days import PATHS, Day, doing, reads_any
 
 
 @pytest.fixture
-def openbao(tmp_path: Path, authority: Authority) -> Iterator[Unsealed]:
-    server = OpenBao.start(tmp_path, authority)
-    try:
-        yield unsealed(server)
-    finally:
-        server.stop()
+def server(tmp_path: Path, authority: Authority) -> Iterator[OpenBao]:
+    started = OpenBao.start(tmp_path, authority)
+    yield started
+    started.stop()
 
 
-def test_a_vault_that_is_sealed_in_mid_run_is_told_as_sealed(deleting: Day, openbao: Any) -> None:
+@pytest.fixture
+def openbao(server: OpenBao) -> Unsealed:
+    return unsealed(server)
+
+
+def test_a_vault_that_is_sealed_in_mid_run_is_told_as_sealed(
+    deleting: Day, openbao: Unsealed, server: OpenBao
+) -> None:
     day = deleting
     root = openbao.root_client()
     day.vault.rule = doing(reads_any, root.sys.seal)
@@ -33,7 +36,7 @@ def test_a_vault_that_is_sealed_in_mid_run_is_told_as_sealed(deleting: Day, open
         told = day.invoke()
         again = day.invoke()
     finally:
-        _unseal(openbao)
+        unseal(server, openbao)
     assert told.kinds <= {"SourceSealed", "SourceUnavailable"}  # what was under way was cut off
     assert told.counts["Failed"] == len(PATHS)
     day.told_unhealthy(told)
@@ -42,12 +45,3 @@ def test_a_vault_that_is_sealed_in_mid_run_is_told_as_sealed(deleting: Day, open
     assert again.messages == []  # it was told already
     assert day.writes() == []
     day.recovers()
-
-
-def _unseal(openbao: Any) -> None:
-    deadline = time.monotonic() + 60
-    client = openbao.root_client()
-    client.sys.submit_unseal_key(openbao.unseal_key)
-    while not isinstance(client.sys.read_health_status(method="GET"), dict):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
