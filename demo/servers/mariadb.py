@@ -1,8 +1,9 @@
-"""A real MariaDB as a private instance that accepts TLS only."""
+"""A real MariaDB, or MySQL, as a private instance that accepts TLS only."""
 
 from __future__ import annotations
 
 import getpass
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,52 @@ from .process import Process, ServerError, free_port, require_tool
 
 
 @dataclass(frozen=True, slots=True)
+class Engine:
+    """A server program, and where it differs from the other one."""
+
+    name: str
+    program: str
+    install: tuple[str, ...]
+    """What makes a data directory; options follow."""
+    options: tuple[str, ...]
+    without_tls: str
+    """The option under which it speaks plain text only."""
+
+
+def engine() -> Engine:
+    """Return MariaDB; or MySQL, where BEANVAULT_MYSQLD names its server program (scripts/mysql gets one)."""
+    if mysqld := os.environ.get("BEANVAULT_MYSQLD"):
+        return Engine(
+            "MySQL",
+            require_tool(mysqld),
+            (mysqld, "--no-defaults", "--initialize-insecure"),
+            (
+                "--mysqlx=OFF",
+                "--disable-log-bin",
+                "--secure-file-priv=NULL",
+                "--innodb-redo-log-capacity=32M",
+            ),
+            "--tls-version=",
+        )
+    return Engine(
+        "MariaDB",
+        require_tool("mariadbd"),
+        (
+            require_tool("mariadb-install-db"),
+            "--no-defaults",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+        ),
+        ("--innodb-log-file-size=16M",),
+        "--skip-ssl",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class MariaDB:
+    """A database server of the demo and the tests; see `engine` for when it is a MySQL."""
+
     host: str
     port: int
     socket: Path
@@ -36,34 +82,24 @@ class MariaDB:
         (home / "tmp").mkdir(parents=True, mode=0o700)
         home.chmod(0o700)
         pair = authority.issue("mariadb")
-        user = getpass.getuser()
+        kind = engine()
+        places = (
+            f"--datadir={home / 'data'}",
+            f"--tmpdir={home / 'tmp'}",
+            f"--user={getpass.getuser()}",
+        )
         installed = subprocess.run(
-            [
-                require_tool("mariadb-install-db"),
-                "--no-defaults",
-                f"--datadir={home / 'data'}",
-                f"--tmpdir={home / 'tmp'}",
-                f"--user={user}",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-                "--skip-name-resolve",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            [*kind.install, *places], capture_output=True, text=True, timeout=120, check=False
         )
         if installed.returncode:
             raise ServerError(
-                f"mariadb-install-db ended with status {installed.returncode}:\n{installed.stderr}"
+                f"{kind.install[0]} ended with status {installed.returncode}:\n{installed.stderr}"
             )
         port, socket = free_port(), home / "socket"
         command = (
-            require_tool("mariadbd"),
+            kind.program,
             "--no-defaults",
-            f"--user={user}",
-            f"--datadir={home / 'data'}",
-            f"--tmpdir={home / 'tmp'}",
+            *places,
             f"--socket={socket}",
             f"--pid-file={home / 'pid'}",
             "--bind-address=127.0.0.1",
@@ -76,9 +112,9 @@ class MariaDB:
             "--skip-name-resolve",
             "--max-connections=500",
             "--innodb-buffer-pool-size=64M",
-            "--innodb-log-file-size=16M",
+            *kind.options,
         )
-        process = Process.start("MariaDB", command, home / "server.log")
+        process = Process.start(kind.name, command, home / "server.log")
         server = cls("localhost", port, socket, authority.ca_file, process, command)
         process.wait_until(server._answers)
         return server
@@ -90,7 +126,7 @@ class MariaDB:
     def restarted(self) -> MariaDB:
         """Stop this server and start it again on the same data, port and socket."""
         self.process.stop()
-        process = Process.start("MariaDB", self.command, self.process.log)
+        process = Process.start(self.process.name, self.command, self.process.log)
         server = MariaDB(self.host, self.port, self.socket, self.ca_file, process, self.command)
         process.wait_until(server._answers)
         return server

@@ -91,7 +91,8 @@ def test_users_reach_their_schema_and_no_other(fresh: MariaDB) -> None:
         cursor.execute("CREATE TABLE app.entry (id INT PRIMARY KEY)")
         cursor.execute("INSERT INTO app.entry VALUES (1)")
         cursor.execute("SHOW DATABASES")
-        assert {row[0] for row in cursor.fetchall()} == {"app", "information_schema"}
+        # MySQL shows everybody that it has a performance schema.
+        assert {row[0] for row in cursor.fetchall()} - {"performance_schema"} == {"app", "information_schema"}
         for forbidden in ("SELECT * FROM mysql.user", "CREATE DATABASE other", "CREATE USER x@'%'"):
             with pytest.raises(pymysql.MySQLError):
                 cursor.execute(forbidden)
@@ -117,7 +118,9 @@ def test_a_user_made_by_hand_is_brought_under_the_rules(fresh: MariaDB) -> None:
     with fresh.admin() as admin, admin.cursor() as cursor:
         cursor.execute("CREATE USER app_blue@'%' IDENTIFIED BY 'by hand'")
     assert run(fresh).created == ("app_green",)
-    assert "REQUIRE SSL" in grants(fresh, "app_blue")
+    with fresh.admin() as admin, admin.cursor() as cursor:
+        cursor.execute("SELECT ssl_type FROM mysql.user WHERE User = 'app_blue'")
+        assert cursor.fetchone()[0] in ("ANY", b"ANY")
     assert "ON `app`.*" in grants(fresh, "app_blue")
     login(fresh, "app_blue", "by hand", fresh.ca_file).close()
 

@@ -80,7 +80,8 @@ class World:
     def let_in(self, user: str, password: str) -> None:
         """Create *user*, or give it another password."""
         self.sql(
-            f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{password}' REQUIRE SSL",
+            f"DROP USER IF EXISTS '{user}'@'%'",
+            f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}' REQUIRE SSL",
             f"GRANT ALL ON `{self.schema}`.* TO '{user}'@'%'",
         )
 

@@ -124,12 +124,14 @@ def test_the_victim_of_a_deadlock_is_run_again(world: World) -> None:
         cursor.execute(first)
         rival = threading.Thread(target=lambda: (cursor.execute(second), cursor.execute("COMMIT")))
 
+        waiting = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+
         def work(connection: Any) -> None:
             runs.append(1)
             connection.execute(text(second))
             if len(runs) == 1:
                 rival.start()
-                until(lambda: world.sql("SELECT 1 FROM information_schema.innodb_lock_waits") != [])
+                until(lambda: world.sql(waiting) != [])
             connection.execute(text(first))
 
         database.run(work)

@@ -10,7 +10,7 @@ import pymysql
 import pytest
 
 from demo.servers.authority import Authority
-from demo.servers.mariadb import MariaDB
+from demo.servers.mariadb import MariaDB, engine
 from demo.servers.process import Process, free_port
 from eb_app.credentials import Credential
 from eb_app.errors import DatabaseMisconfigured, LoginRefused
@@ -20,7 +20,7 @@ from .conftest import World
 
 
 @pytest.mark.parametrize("password", ["one", "wrong"])
-def test_mariadb_refuses_clear_text_as_it_refuses_a_wrong_password(world: World, password: str) -> None:
+def test_clear_text_is_refused_as_a_wrong_password_is(world: World, password: str) -> None:
     """The fact behind it all: both are error 1045, so the number alone says nothing."""
     with pytest.raises(pymysql.OperationalError) as raised:
         pymysql.connect(
@@ -71,7 +71,9 @@ def without_tls(tmp_path: Path) -> Iterator[MariaDB]:
         for word in first.command
         if not str(word).startswith(("--ssl", "--tls", "--require"))
     )
-    process = Process.start("MariaDB without TLS", (*command, "--skip-ssl"), tmp_path / "without.log")
+    process = Process.start(
+        "the database without TLS", (*command, engine().without_tls), tmp_path / "without.log"
+    )
     server = replace(first, port=port, command=command, process=process)
     process.wait_until(server._answers)
     yield server
