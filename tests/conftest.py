@@ -15,8 +15,10 @@ import pytest
 from demo.servers.authority import Authority
 from demo.servers.localaws import LocalAws
 from demo.servers.mariadb import MariaDB
-from demo.servers.openbao import OpenBao
+from demo.servers.openbao import OpenBao, hashicorp
 from demo.servers.process import ServerError
+
+openbao_only = pytest.mark.skipif(hashicorp() is not None, reason="HashiCorp Vault has no such thing")
 
 LONG = ("test_command_line.py", "test_life_of_a_deployment.py", "test_killed_anywhere.py")
 """Files that take minutes. They begin early, so that no worker is left alone with one at the end."""
@@ -137,6 +139,7 @@ def unsealed(server: OpenBao) -> Unsealed:
     keys = client.sys.initialize(secret_shares=1, secret_threshold=1)
     made = Unsealed(server.address, server.ca_file, keys["root_token"], keys["keys_base64"][0])
     unseal(server, made)
+    server.enable_audit(made.root_client())
     return made
 
 

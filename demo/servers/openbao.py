@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+
+import hvac
 
 from .authority import Authority
 from .process import Process, free_port, require_tool
@@ -29,12 +32,14 @@ listener "tcp" {{
   tls_key_file = "{pair.key}"
   tls_min_version = "tls12"
 }}
+"""
+AUDIT = """\
 audit "file" "file" {{
   options {{
     file_path = "{data}/audit.log"
   }}
 }}
-{push}"""
+"""
 PUSH = """\
 audit "http" "push" {{
   options {{
@@ -42,6 +47,14 @@ audit "http" "push" {{
   }}
 }}
 """
+
+
+def hashicorp() -> str | None:
+    """Return HashiCorp Vault's program, where BEANVAULT_VAULT names it, to run in OpenBao's place.
+
+    It takes no audit device from its configuration: `enable_audit` is for it.
+    """
+    return os.environ.get("BEANVAULT_VAULT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +89,9 @@ class OpenBao:
                 cluster_port=cluster_port,
                 data=data,
                 pair=pair,
-                push="" if audit_address is None else PUSH.format(address=audit_address),
             )
+            + ("disable_mlock = true\n" if hashicorp() else AUDIT.format(data=data))
+            + ("" if audit_address is None else PUSH.format(address=audit_address))
             + seal
         )
         return cls._run(address, authority.ca_file, configuration)
@@ -89,11 +103,20 @@ class OpenBao:
 
     @classmethod
     def _run(cls, address: str, ca_file: Path, configuration: Path) -> OpenBao:
-        command = [require_tool("bao"), "server", f"-config={configuration}"]
+        command = [require_tool(hashicorp() or "bao"), "server", f"-config={configuration}"]
         process = Process.start("OpenBao", command, configuration.with_name("server.log"))
         server = cls(address, ca_file, process, configuration)
         process.wait_until(server._answers)
         return server
+
+    @property
+    def audit_log(self) -> Path:
+        return self.configuration.with_name("audit.log")
+
+    def enable_audit(self, client: hvac.Client) -> None:
+        """Have HashiCorp Vault write `audit_log`, as OpenBao does by its configuration."""
+        if hashicorp():
+            client.sys.enable_audit_device("file", options={"file_path": str(self.audit_log)})
 
     def stop(self) -> None:
         self.process.stop()

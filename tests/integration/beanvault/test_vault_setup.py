@@ -24,7 +24,7 @@ from beanvault.vault.server import Server, Shares
 from demo.servers.authority import Authority
 from demo.servers.openbao import OpenBao
 from demo.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy
-from tests.conftest import Unsealed
+from tests.conftest import Unsealed, openbao_only
 
 from .support_pgp import Holder
 
@@ -73,6 +73,7 @@ def test_a_key_file_is_never_written_over(tmp_path: Path) -> None:
     assert not file.path.exists()
 
 
+@openbao_only
 def test_the_login_reads_its_mount_and_nothing_else(openbao: Unsealed, ready: Server) -> None:
     """With the role id and secret id that are handed out, not with the root token."""
     root = openbao.root_client()
@@ -324,6 +325,7 @@ def test_shares_encrypted_for_their_holders_open_it_only_in_their_hands(
     assert empty.client(token).is_authenticated()
 
 
+@openbao_only
 def test_a_server_that_unseals_itself_gives_recovery_keys_and_opens_after_a_restart(
     tmp_path: Path, authority: Authority
 ) -> None:

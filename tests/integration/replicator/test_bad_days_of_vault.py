@@ -11,6 +11,7 @@ from demo.servers.authority import Authority
 from demo.servers.process import free_port
 from demo.servers.proxy import Answer, Behaviour, Cut, Drop, Pass, Proxy
 from replicator.vault import ATTEMPTS
+from tests.conftest import openbao_only
 
 from .support_bad_days import PATHS, SHORT, Day, doing, once_each, reads_any, sometimes, vault_error
 from .support_telling import Context, Mailbox
@@ -136,6 +137,7 @@ def test_a_denied_path_is_told_by_name_and_the_others_go_on(deleting: Day) -> No
     day.recovers(1)
 
 
+@openbao_only
 def test_a_denied_folder_is_told_and_nothing_in_it_is_taken_for_gone(deleting: Day) -> None:
     day = deleting
     _connect_with(day, f'path "{day.bench.mount}/detailed-metadata/team/*" {{ capabilities = ["deny"] }}')

@@ -11,10 +11,12 @@ from typing import Any
 import boto3
 
 from replicator.aws import Clients
+from tests.conftest import openbao_only
 
 SECRETS, FOLDERS = 230, 4
 
 
+@openbao_only
 def test_it_makes_one_call_a_page_and_one_a_folder_and_reads_no_value(
     bench: Any, run_directory: Path
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import openbao_only
+
 from .support_killed import THEIRS, Make, Whole, World, completed, deaths, killed, unkilled
 
 CALLS = (
@@ -88,6 +90,7 @@ def whole(make_world: Make) -> Whole:
     return unkilled(make_world(Everything), status=1)  # for the conflict
 
 
+@openbao_only
 def test_these_are_all_the_calls_of_the_run(whole: Whole) -> None:
     assert sorted(whole.calls) == sorted(CALLS)
 

@@ -22,6 +22,7 @@ from demo.servers.proxy import Proxy
 from replicator.aws import Clients
 from replicator.login import ConnectionSecret, log_in
 from replicator.vault import Vault
+from tests.conftest import openbao_only
 
 READ_ALL = """
 path "{mount}/detailed-metadata/*" {{ capabilities = ["list"] }}
@@ -306,6 +307,7 @@ def test_a_certificate_of_another_authority_is_refused(bench: Any, tmp_path: Pat
     assert "certificate is not accepted" in next(report.problems())[2]
 
 
+@openbao_only
 def test_a_namespace_is_logged_in_to_and_read_from(bench: Any, openbao: Any) -> None:
     bench.vault.sys.create_namespace(path=f"ns-{bench.mount}")
     inside = openbao.root_client(namespace=f"ns-{bench.mount}")
