@@ -198,8 +198,13 @@ class Place:
         def kill() -> None:
             with self.flow.mariadb.admin() as admin, admin.cursor() as cursor:
                 while not stopped.wait(KILL_EVERY):
-                    with suppress(pymysql.OperationalError):  # there is none at the moment
-                        killed.append(cursor.execute("KILL USER %s", (user,)))
+                    cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (user,))
+                    found = cursor.fetchall()
+                    for (number,) in found:
+                        with suppress(pymysql.OperationalError):  # it has just ended
+                            cursor.execute("KILL %s", (number,))
+                    if found:
+                        killed.append(len(found))
 
         thread = threading.Thread(target=kill, name="killer")
         if user:

@@ -20,7 +20,7 @@ from beanvault.vault import server as vault_server
 from beanvault.vault.mounts import enable_kv2
 from beanvault.vault.server import Server, Shares
 from demo.servers.authority import Authority
-from demo.servers.openbao import OpenBao
+from demo.servers.openbao import OpenBao, hashicorp
 
 SECONDS = 20
 
@@ -58,14 +58,26 @@ def listener() -> Iterator[Listening]:
 
 
 @pytest.fixture
-def client(tmp_path: Path, authority: Authority, listener: Listening) -> Iterator[hvac.Client]:
-    """The root client of an OpenBao that sends its records to the listener."""
-    running = OpenBao.start(tmp_path, authority, f"http://127.0.0.1:{listener.address[1]}/")
+def heard() -> Iterator[Listening]:
+    """What listens to the server: to HashiCorp Vault by a socket, as it has no http device."""
+    made = listening("socket" if hashicorp() else "http")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def client(tmp_path: Path, authority: Authority, heard: Listening) -> Iterator[hvac.Client]:
+    """The root client of a server that sends its records to the listener."""
+    address = f"127.0.0.1:{heard.address[1]}"
+    running = OpenBao.start(tmp_path, authority, None if hashicorp() else f"http://{address}/")
     try:
         server = Server(running.address, running.ca_file)
         keys = vault_server.initialise(server, Shares(1, 1))
         vault_server.unseal(server, keys.keys)
         client = server.client(keys.root_token)
+        if hashicorp():
+            running.enable_audit(client)
+            client.sys.enable_audit_device("socket", options={"address": address, "socket_type": "tcp"})
         enable_kv2(client, "beanvault")
         enable_kv2(client, "other")
         yield client
@@ -74,7 +86,7 @@ def client(tmp_path: Path, authority: Authority, listener: Listening) -> Iterato
 
 
 def test_writes_become_one_request_within_seconds_and_reads_none(
-    client: hvac.Client, listener: Listening
+    client: hvac.Client, heard: Listening
 ) -> None:
     """A burst of writes below the mount, writes elsewhere, reads and a refused write between them."""
     kv = client.secrets.kv.v2
@@ -86,16 +98,16 @@ def test_writes_become_one_request_within_seconds_and_reads_none(
         kv.create_or_update_secret("app/refused", {"a": "b"}, cas=9, mount_point="beanvault")
     found: set[str] = set()
     while found != {"beanvault/app/database", "beanvault/app/mail"}:
-        found |= set(listener.published.get(timeout=SECONDS))
+        found |= set(heard.published.get(timeout=SECONDS))
     kv.delete_metadata_and_all_versions("app/mail", mount_point="beanvault")
-    assert listener.published.get(timeout=SECONDS) == ["beanvault/app/mail"]
+    assert heard.published.get(timeout=SECONDS) == ["beanvault/app/mail"]
     kv.create_or_update_secret("app/last", {"a": "b"}, mount_point="beanvault")
-    assert listener.published.get(timeout=SECONDS) == ["beanvault/app/last"]  # and nothing twice before it
+    assert heard.published.get(timeout=SECONDS) == ["beanvault/app/last"]  # and nothing twice before it
 
 
-def test_vault_goes_on_when_the_listener_is_gone(client: hvac.Client, listener: Listening) -> None:
+def test_vault_goes_on_when_the_listener_is_gone(client: hvac.Client, heard: Listening) -> None:
     """The file device beside it keeps Vault answering: losing the listener costs nothing but time."""
-    listener.end()
+    heard.end()
     client.secrets.kv.v2.create_or_update_secret("app/database", {"a": "b"}, mount_point="beanvault")
 
 
