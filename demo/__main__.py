@@ -90,4 +90,4 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="./scripts/demo")

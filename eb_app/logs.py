@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from typing import IO
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -49,7 +51,11 @@ class _LogFile(WatchedFileHandler):
         try:
             super().emit(record)
         except OSError:
+            stream: IO[str] | None = self.stream
             self.stream = None  # type: ignore[assignment]  # as the base class does; the next line opens anew
+            if stream is not None:  # None where the file couldn't be opened
+                with suppress(OSError):  # it holds what it can't write, and closes all the same
+                    stream.close()
             self.handleError(record)
 
 

@@ -72,6 +72,19 @@ def test_a_full_disk_costs_lines_and_nothing_else(tmp_path: Path) -> None:
     assert "space again" in file.read_text()
 
 
+def test_a_folder_that_goes_away_costs_lines_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    logs.set_up(folder / "app.log")
+    logging.warning("one")
+    (folder / "app.log").unlink()
+    folder.rmdir()
+    logging.warning("lost")
+    folder.mkdir()
+    logging.warning("back")
+    assert "back" in (folder / "app.log").read_text()
+
+
 def test_an_unwritable_file_falls_back_to_standard_output(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
