@@ -203,6 +203,8 @@ def _refusal(error: botocore.ClientError) -> BeanvaultError:
         return AwsError(message, "ask for a higher quota in Service Quotas, or free what is no longer used")
     if "NotFound" in name or "NoSuch" in name:  # each service has a code of its own for it
         return AwsError(
-            message, "deploy it, if it isn't there yet: `beanvault deploy`; else check --region and --profile"
+            message,
+            "deploy it, if it isn't there yet: `beanvault deploy`; else check the deployment file, --region "
+            "and --profile",
         )
     return AwsError(message)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from replicator.errors import ConfigError
 from replicator.login import parse_connection
 
-from .aws import BUSY_CODES, Aws, code
+from .aws import BUSY_CODES, FAILURES, Aws, code, explained
 from .errors import BeanvaultError, ConfigurationError
 from .function import Function
 from .interrupts import deferred
@@ -67,6 +67,7 @@ def replace(aws: Aws, name: str, text: str, function: Function) -> None:
     :raises FunctionFailed: it doesn't work, in the function's own words
     :raises FunctionBusy: it couldn't be tried
     """
+    check(text)
     client: SecretsManagerClient = aws.client("secretsmanager")
     with _said_where_missing(name):
         previous = _current(client, name)
@@ -81,17 +82,27 @@ def replace(aws: Aws, name: str, text: str, function: Function) -> None:
 
 
 def _put_back(client: SecretsManagerClient, name: str, previous: str) -> None:
-    # Asked for, because an answer may have been lost, and the function may have written what it keeps.
-    now = _current(client, name)
-    if now is None or now == previous:
-        return
+    """
+    :raises BeanvaultError: it couldn't be; the one that nobody has seen work is still current
+    """
     try:
-        client.update_secret_version_stage(
-            SecretId=name, VersionStage="AWSCURRENT", MoveToVersionId=previous, RemoveFromVersionId=now
-        )
-    except ClientError:  # also when a call whose answer was lost is sent again
-        if _current(client, name) != previous:
-            raise
+        # Asked for, because an answer may have been lost, and the function may have written what it keeps.
+        now = _current(client, name)
+        if now is None or now == previous:
+            return
+        try:
+            client.update_secret_version_stage(
+                SecretId=name, VersionStage="AWSCURRENT", MoveToVersionId=previous, RemoveFromVersionId=now
+            )
+        except ClientError:  # also when a call whose answer was lost is sent again
+            if _current(client, name) != previous:
+                raise
+    except FAILURES as error:
+        raise BeanvaultError(
+            f"{name} may hold a connection that nobody has seen work: the one before couldn't be put back "
+            f"({explained(error)})",
+            "run `beanvault connect` again, with one that works",
+        ) from error
 
 
 @contextmanager

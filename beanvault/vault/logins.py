@@ -89,7 +89,7 @@ def establish(client: hvac.Client, login: Login, policy: str) -> Auth:
     limits |= {"token_no_default_policy": True}
     match login:
         case AppRole():
-            _enable(client, "approle", login.mount)
+            accessor = _enable(client, "approle", login.mount)
             path = f"auth/{login.mount}/role/{login.role}"
             # What isn't named here stays as it is: addresses, lifetimes of the secret id.
             bound = {key: list(login.cidrs) for key in BINDINGS} if login.cidrs else {}
@@ -97,7 +97,7 @@ def establish(client: hvac.Client, login: Login, policy: str) -> Auth:
             with explained(f"the role id of {login.role}"):
                 role_id = client.read(f"{path}/role-id")["data"]["role_id"]
             secret_id = _write(client, f"{path}/secret-id", {})["data"]["secret_id"]
-            _unlock(client, login.mount, role_id)
+            _unlock(client, accessor, login.role, role_id)
             return {"method": "approle", "mount": login.mount, "role_id": role_id, "secret_id": secret_id}
         case Jwt():
             _enable(client, "jwt", login.mount)
@@ -173,29 +173,29 @@ def prove_with(client: hvac.Client, fresh: hvac.Client, login: Login, auth: Auth
             assert_never(login)
 
 
-def _unlock(client: hvac.Client, mount: str, role_id: str) -> None:
+def _unlock(client: hvac.Client, accessor: str, role: str, role_id: str) -> None:
     """Let a role log in again at once that was refused too often, and with it the secret id just made.
 
     After five refusals Vault refuses whatever the role comes with, for a quarter of an hour
     (https://openbao.org/docs/concepts/user-lockout/). A function with an expired secret id gets there by
     itself. Whoever may not do this has to wait.
     """
-    with explained(f"the login methods at auth/{mount}"):
-        accessor = client.sys.list_auth_methods()["data"][f"{mount}/"]["accessor"]
     # Versions from before there was such a lock don't know the path.
-    with explained(f"the lock of {role_id}"), suppress(hvac_errors.Forbidden, hvac_errors.InvalidPath):
+    with explained(f"the lock of {role}"), suppress(hvac_errors.Forbidden, hvac_errors.InvalidPath):
         client.adapter.post(f"/v1/sys/locked-users/{accessor}/unlock/{role_id}")
 
 
-def _enable(client: hvac.Client, kind: str, mount: str) -> None:
+def _enable(client: hvac.Client, kind: str, mount: str) -> str:
+    """Make the mount unless it is there; return its accessor."""
     with explained(f"the login methods at auth/{mount}"):
         present = client.sys.list_auth_methods()["data"]
         if f"{mount}/" not in present:
             client.sys.enable_auth_method(kind, path=mount)
-            return
-    found = present[f"{mount}/"]["type"]
-    if found != kind:
-        raise VaultError(f"auth/{mount} is of type {found}, not {kind}", ANOTHER_MOUNT)
+            present = client.sys.list_auth_methods()["data"]
+    found = present[f"{mount}/"]
+    if found["type"] != kind:
+        raise VaultError(f"auth/{mount} is of type {found['type']}, not {kind}", ANOTHER_MOUNT)
+    return str(found["accessor"])
 
 
 def _configure(client: hvac.Client, mount: str, part: str, wanted: dict[str, Any]) -> None:
