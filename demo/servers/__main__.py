@@ -58,7 +58,7 @@ def _start(directory: Path, cleanup: ExitStack) -> Mapping[str, str]:
 
 def _script(variables: Mapping[str, str]) -> str:
     beside = shlex.quote(str(Path(sys.executable).parent))
-    others = r"\(AWS\|VAULT\|BAO\|BEANVAULT\)_[A-Za-z_]*"
+    others = r"\(AWS\|VAULT\|BAO\|BEANVAULT\)_[A-Za-z0-9_]*"
     lines = [
         # Settings of the person's own would lead somewhere else.
         f"for name in $(env | sed -n 's/^\\({others}\\)=.*/\\1/p'); do unset \"$name\"; done",

@@ -30,11 +30,12 @@ class Engine:
 
 
 def engine() -> Engine:
-    """Return MariaDB; or MySQL, where BEANVAULT_MYSQLD names its server program (scripts/mysql gets one)."""
-    if mysqld := os.environ.get("BEANVAULT_MYSQLD"):
+    """Return MariaDB; or MySQL, where BEANVAULT_MYSQLD names its server program (docs/local.md)."""
+    if named := os.environ.get("BEANVAULT_MYSQLD"):
+        mysqld = require_tool(named)
         return Engine(
             "MySQL",
-            require_tool(mysqld),
+            mysqld,
             (mysqld, "--no-defaults", "--initialize-insecure"),
             (
                 "--mysqlx=OFF",

@@ -12,7 +12,7 @@ from pathlib import Path
 import hvac
 
 from .authority import Authority
-from .process import Process, free_port, require_tool
+from .process import Process, ServerError, free_port, require_tool
 
 # The performance multiplier's default of 5 gives slow machines time to elect a leader; a single node would
 # wait 8 s for nothing.
@@ -75,6 +75,8 @@ class OpenBao:
         the other's end never stops the server (https://openbao.org/docs/audit/). *seal* is the stanza of a
         seal that opens by itself; without one the server waits for its unseal keys.
         """
+        if audit_address is not None and hashicorp():
+            raise ServerError("HashiCorp Vault has no http audit device: unset BEANVAULT_VAULT for this")
         data = directory / "openbao"
         data.mkdir(parents=True, mode=0o700)
         (data / "raft").mkdir()
@@ -104,7 +106,9 @@ class OpenBao:
     @classmethod
     def _run(cls, address: str, ca_file: Path, configuration: Path) -> OpenBao:
         command = [require_tool(hashicorp() or "bao"), "server", f"-config={configuration}"]
-        process = Process.start("OpenBao", command, configuration.with_name("server.log"))
+        process = Process.start(
+            "Vault" if hashicorp() else "OpenBao", command, configuration.with_name("server.log")
+        )
         server = cls(address, ca_file, process, configuration)
         process.wait_until(server._answers)
         return server

@@ -40,7 +40,7 @@ def require_tool(name: str) -> str:
     )
     found = shutil.which(name, path=path)
     if found is None:
-        raise ServerError(f"{name} is not installed; ./scripts/setup installs it")
+        raise ServerError(f"{name} is not there; ./scripts/setup installs what isn't named by a variable")
     return found
 
 
@@ -51,6 +51,8 @@ class Process:
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
+    log_begins: int = 0
+    """How long the log was before: a server that is started again goes on with it."""
 
     @classmethod
     def start(
@@ -62,6 +64,7 @@ class Process:
         """
         wrapped = [require_tool("setpriv"), "--pdeathsig", "TERM", *map(str, command)]
         with log.open("ab") as out:
+            begins = out.tell()
             popen = subprocess.Popen(
                 wrapped,
                 stdin=subprocess.DEVNULL,
@@ -70,7 +73,7 @@ class Process:
                 env=None if env is None else dict(env),
                 start_new_session=True,
             )
-        return cls(name, popen, log)
+        return cls(name, popen, log, begins)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
         """Return as soon as *ready* says so.
@@ -104,7 +107,7 @@ class Process:
             self.popen.wait()
 
     def _told(self, what: str) -> str:
-        lines = self.log.read_text(errors="replace").splitlines()
+        lines = self.log.read_bytes()[self.log_begins :].decode(errors="replace").splitlines()
         # A Go program that panics writes why it does, and then a thousand lines about where everything was.
         panics = [number for number, line in enumerate(lines) if line.startswith(("panic:", "fatal error:"))]
         lines = lines[panics[-1] :][:SHOWN_LINES] if panics else lines[-SHOWN_LINES:]
