@@ -78,7 +78,7 @@ class SharedOpenBao(Shared):
 
 
 GO_PANIC = 2
-"""The status of a Go program that panicked; nobody else ends one with it."""
+"""The status of a Go program that panicked, or that SIGQUIT made to dump its goroutines."""
 
 _shared: list[Shared] = []
 
@@ -128,8 +128,8 @@ class Unsealed:
 def openbao(run_directory: Path, authority: Authority) -> Iterator[Unsealed]:
     """A real OpenBao with Raft and TLS; give each test a mount of its own."""
     one = SharedOpenBao(OpenBao.start(run_directory, authority))
-    one.vault = unsealed(one.server)
     with shared(one):
+        one.vault = unsealed(one.server)
         yield one.vault
 
 

@@ -44,6 +44,12 @@ def test_every_block_of_the_tutorial_that_runs_locally_does(servers: str, tmp_pa
     temporary.mkdir()
     # A home of its own, so that no settings of the person's are read, or written by the EB CLI.
     environment = clean_environment() | {"HOME": str(tmp_path), "TMPDIR": str(temporary), "LANG": "C.UTF-8"}
+    # What they have set in their shell doesn't lead elsewhere either.
+    environment |= {
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+        "VAULT_NAMESPACE": "theirs",
+        "AWS_PROFILE": "no",
+    }
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=ROOT,

@@ -38,6 +38,15 @@ def ctrl_c(
     """
     proxy = Proxy(environment["AWS_ENDPOINT_URL"])
     met: list[Call] = []
+    started: list[subprocess.Popen[str]] = []
+
+    def rule(call: Call) -> Behaviour:
+        if met or not at(call):
+            return FORWARD
+        met.append(call)
+        return Drop(after=after, first=lambda: started[0].send_signal(signal.SIGINT))
+
+    proxy.rule = rule
     with subprocess.Popen(
         command,
         env={**environment, "AWS_ENDPOINT_URL": proxy.address},
@@ -47,14 +56,7 @@ def ctrl_c(
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-
-        def rule(call: Call) -> Behaviour:
-            if met or not at(call):
-                return FORWARD
-            met.append(call)
-            return Drop(after=after, first=lambda: process.send_signal(signal.SIGINT))
-
-        proxy.rule = rule
+        started.append(process)  # long before it has made a call
         try:
             printed, _ = process.communicate(stdin, timeout=SECONDS)
         finally:

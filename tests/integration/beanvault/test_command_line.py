@@ -269,7 +269,7 @@ def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) ->
             directory=project,
         )
         assert pressed.call is not None, pressed
-    until(lambda: environment()["Status"] == "Ready")
+    until(lambda: environment()["Status"] == "Ready", SECONDS)
     eb.run("deploy", f"{NAME}-app", "--label", "story-1", "--timeout", "5")
     assert "story-1" in eb.run("status", f"{NAME}-app")
     assert {result["outcome"] for result in operator.json("deploy", "environment", "--yes")} == {"unchanged"}

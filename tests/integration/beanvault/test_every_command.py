@@ -64,8 +64,10 @@ class Desk:
     def token_of(self, vault: Unsealed) -> Iterator[None]:
         """Have the token of somebody who may everything in *vault*."""
         self.token.write_text(vault.root_token)
-        yield
-        self.token.write_text(CANARY)
+        try:
+            yield
+        finally:
+            self.token.write_text(CANARY)
 
     def arguments(self, verb: str) -> list[str]:
         files = {"CONNECTION": "connection.json", "TOKEN": "token"}
@@ -167,6 +169,7 @@ def test_what_is_not_deployed_yet_is_told_as_that(
         code, text = told.run(desk.arguments(verb), **local_aws.environment(), **reached(openbao))
     assert code == ExitCode.FAILED, text
     assert re.search("→ deploy .*`beanvault deploy", text)
+    assert openbao.root_token not in text
 
 
 def reached(openbao: Unsealed) -> dict[str, str]:

@@ -98,7 +98,7 @@ class AwsMethod:
             self.enabled = True
             return answer(None)
         if call.path == "/v1/sys/auth" and self.enabled:
-            return answer({f"{self.mount}/": {"type": "aws"}})
+            return answer({f"{self.mount}/": {"type": "aws", "accessor": "auth_aws_1"}})
         if not call.path.startswith(f"/v1/auth/{self.mount}/"):
             return FORWARD
         path = call.path.removeprefix(f"/v1/auth/{self.mount}/")

@@ -30,8 +30,8 @@ def test_a_shared_openbao_that_crashed_comes_up_with_what_it_had(
 ) -> None:
     """And one that somebody ended does not: that is told, with its log."""
     one = SharedOpenBao(OpenBao.start(tmp_path, authority))
-    one.vault = unsealed(one.server)
     with shared(one):
+        one.vault = unsealed(one.server)
         enable_kv2(one.vault.root_client(), "kept")
         one.server.process.popen.send_signal(signal.SIGQUIT)  # Go's runtime dumps its goroutines: status 2
         one.server.process.popen.wait(30)
