@@ -20,7 +20,7 @@ from demo.servers.process import ServerError
 
 openbao_only = pytest.mark.skipif(hashicorp() is not None, reason="HashiCorp Vault has no such thing")
 
-LONG = ("test_command_line.py", "test_life_of_a_deployment.py", "test_killed_anywhere.py")
+LONG = ("test_command_line.py", "test_life_of_a_deployment.py")
 """Files that take minutes. They begin early, so that no worker is left alone with one at the end."""
 
 

@@ -51,7 +51,8 @@ class Left:
 
     def present(self) -> tuple[bool, bool, bool]:
         """Whether the secret, the log group and the objects are there."""
-        secrets = self.aws.client("secretsmanager").list_secrets()["SecretList"]
+        named = [{"Key": "name", "Values": [self.secret]}]
+        secrets = self.aws.client("secretsmanager").list_secrets(Filters=named)["SecretList"]
         groups = self.aws.client("logs").describe_log_groups(logGroupNamePrefix=self.log_group)["logGroups"]
         objects = self.aws.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=f"{self.name}/")
         return self.secret in [s["Name"] for s in secrets], bool(groups), bool(objects["KeyCount"])
