@@ -18,7 +18,7 @@ from demo.servers.mariadb import MariaDB
 from demo.servers.openbao import OpenBao, hashicorp
 from demo.servers.process import ServerError
 
-openbao_only = pytest.mark.skipif(hashicorp() is not None, reason="HashiCorp Vault has no such thing")
+openbao_only = pytest.mark.skipif(hashicorp() is not None, reason="about what OpenBao alone has or lists")
 
 LONG = ("test_command_line.py", "test_life_of_a_deployment.py")
 """Files that take minutes. They begin early, so that no worker is left alone with one at the end."""
