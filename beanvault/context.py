@@ -13,7 +13,7 @@ from templates.deployment import Deployment
 from templates.deployment_file import DeploymentError, read
 
 from .aws import Aws
-from .deploy import Work
+from .deployment.deploy import Work
 from .errors import ConfigurationError
 from .terminal import Terminal, consoles
 

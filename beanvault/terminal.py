@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from .changes import Action, Change, Replacement
+from .cloudformation.changes import Action, Change, Replacement
 from .ui import StackEvent
 
 MINUTES = {

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Protocol
 
-from .changes import Change
+from .cloudformation.changes import Change
 
 
 @dataclass(frozen=True, slots=True)

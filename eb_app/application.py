@@ -2,6 +2,6 @@
 
 import os
 
-from .assembly import application_for
+from .factory import application_for
 
 application = application_for(os.environ)

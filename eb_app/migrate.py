@@ -10,9 +10,9 @@ from alembic import command
 from alembic.config import Config
 
 from . import logs
-from .assembly import credentials_for, database_for
 from .database import Database
 from .errors import DatabaseError
+from .factory import credentials_for, database_for
 from .settings import Settings, SettingsError
 
 ANSWER_TIMEOUT = 300

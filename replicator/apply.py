@@ -10,6 +10,7 @@ from . import replicas
 from .aws import WORKERS
 from .concurrency import concurrently
 from .config import Config
+from .desired import PLAIN, at, gather_wishes
 from .errors import OutOfTime, named
 from .model import (
     TAG_KMS_KEY,
@@ -39,7 +40,6 @@ from .plan import Holders, confirm, still_gone, tags_to_remove, tags_to_set
 from .source import Source
 from .target import Target
 from .value import render
-from .wanted import PLAIN, at, gather_wishes
 
 
 class Applier:

@@ -14,10 +14,10 @@ from .aws import Clients
 from .config import Config
 from .errors import ConfigError, RunFailed
 from .names import can_be_addressed
+from .notify import REQUEST_TYPE
 from .replicate import Clock, Request
 from .report import Report
 from .run import run
-from .tell import REQUEST_TYPE
 
 MARGIN_SECONDS = 45.0
 """No change is begun with less time left: it takes a few calls, and then comes the telling."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from . import replicas
 from .config import Config
+from .desired import Wishes
 from .errors import UnsafePlan
 from .model import (
     TAG_KMS_KEY,
@@ -30,7 +31,6 @@ from .model import (
     Wanted,
 )
 from .names import decode, encode, is_encoded
-from .wanted import Wishes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from .apply import Applier
 from .aws import WORKERS
 from .concurrency import concurrently
 from .config import Config
+from .desired import Wishes, gather_wishes
 from .errors import OutOfTime, named
 from .model import Done, Entry, Outcome, Settled, TargetSecret, Update
 from .plan import check_safe, make_plan
 from .report import Report
 from .source import Source
 from .target import Target
-from .wanted import Wishes, gather_wishes
 
 
 @dataclass(frozen=True, slots=True)

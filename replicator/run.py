@@ -12,11 +12,11 @@ from .config import Config
 from .errors import OutOfTime, ReplicatorError, SourceError, named
 from .login import ConnectionSecret, log_in
 from .model import Done, Left, Outcome, source_of
+from .notify import Bus, tell_health
 from .replicate import Clock, Request, replicate
 from .report import Report, describe
 from .source import VaultSource
 from .target import SecretsManagerTarget
-from .tell import Bus, tell_health
 
 logger = logging.getLogger(__name__)
 

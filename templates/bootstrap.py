@@ -2,7 +2,7 @@
 
 from troposphere import Parameter, Ref, Template, awslambda, cloudformation, logs, rds
 
-from templates import current, keys, network, security_groups
+from templates import aws_versions, keys, network, security_groups
 from templates.deployment import APP_USERS, IAM_USER, SCHEMA, Deployment
 from templates.policies import add_role, arns
 from templates.policies.common import write_logs
@@ -67,7 +67,7 @@ def add_bootstrap(
             Description="makes the application's schema and users",
             Code=awslambda.Code(S3Bucket=Ref(bucket), S3Key=Ref(key)),
             Handler="bootstrap.handler.handler",
-            Runtime=current.FUNCTION_RUNTIME.use,
+            Runtime=aws_versions.FUNCTION_RUNTIME.use,
             Role=role.get_att("Arn"),
             Timeout=180,
             MemorySize=256,
@@ -83,7 +83,7 @@ def add_bootstrap(
         suppress(function, rule, _CALLED_BY_CLOUDFORMATION)
     for rule in ("LambdaConcurrency", "LambdaDLQ"):
         suppress_in_packs(function, rule, _CALLED_BY_CLOUDFORMATION, "HIPAA NIST")
-    suppress(function, "AwsSolutions-L1", current.FUNCTION_RUNTIME_REASON)
+    suppress(function, "AwsSolutions-L1", aws_versions.FUNCTION_RUNTIME_REASON)
     kind = type("Accounts", (cloudformation.CustomResource,), {"resource_type": "Custom::Accounts"})
     return template.add_resource(
         kind(

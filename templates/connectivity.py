@@ -4,14 +4,7 @@ from typing import assert_never
 
 from troposphere import AWSObject, Template, ec2
 
-from templates.deployment import (
-    Deployment,
-    OutsideVault,
-    PeeredVault,
-    TransitVault,
-    VaultHost,
-    VpnVault,
-)
+from templates.deployment import Deployment, OutsideVault, PeeredVault, TransitVault, VaultHost, VpnVault
 from templates.fields import Range
 from templates.security_groups import LAYER, titled
 from templates.shared import tags

@@ -8,7 +8,7 @@ from awacs.aws import Statement
 from troposphere import Template, awslambda, cloudformation, logs
 
 from templates import keys
-from templates.current import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
+from templates.aws_versions import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
 from templates.policies import add_role, arns
 from templates.policies.common import write_logs

@@ -10,7 +10,7 @@ from troposphere import (
     rds,
 )
 
-from templates import current, keys, network, security_groups
+from templates import aws_versions, keys, network, security_groups
 from templates.bootstrap import add_bootstrap
 from templates.database_proxy import add_proxy
 from templates.deployment import MASTER_USER, SCHEMA, Deployment
@@ -97,7 +97,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
         rds.DBParameterGroup(
             "ParameterGroup",
             Description="TLS only, slow queries logged",
-            Family=current.DATABASE_PARAMETER_FAMILY.use,
+            Family=aws_versions.DATABASE_PARAMETER_FAMILY.use,
             Parameters=_PARAMETERS,
             Tags=tags(deployment, LAYER),
         )
@@ -110,7 +110,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
             UpdateReplacePolicy="Retain",
             OptionGroupDescription="Logins are written to the audit log",
             EngineName="mysql",
-            MajorEngineVersion=current.DATABASE_ENGINE_VERSION.use,
+            MajorEngineVersion=aws_versions.DATABASE_ENGINE_VERSION.use,
             OptionConfigurations=[
                 rds.OptionConfiguration(
                     OptionName="MARIADB_AUDIT_PLUGIN",
@@ -141,7 +141,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
             DBInstanceIdentifier=deployment.database_identifier,
             DBName=SCHEMA,
             Engine="mysql",
-            EngineVersion=current.DATABASE_ENGINE_VERSION.use,
+            EngineVersion=aws_versions.DATABASE_ENGINE_VERSION.use,
             EngineLifecycleSupport="open-source-rds-extended-support-disabled",
             AutoMinorVersionUpgrade=True,
             AllowMajorVersionUpgrade=False,
@@ -157,7 +157,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
             DBParameterGroupName=parameters.ref(),
             OptionGroupName=options.ref(),
             Port=str(wanted.port),
-            CACertificateIdentifier=current.DATABASE_CERTIFICATE_AUTHORITY.use,
+            CACertificateIdentifier=aws_versions.DATABASE_CERTIFICATE_AUTHORITY.use,
             MasterUsername=MASTER_USER,
             ManageMasterUserPassword=True,
             MasterUserSecret=rds.MasterUserSecret(KmsKeyId=key),

@@ -15,7 +15,7 @@ from troposphere.elasticloadbalancingv2 import (
 from troposphere.route53 import AliasTarget, RecordSetType
 
 from templates import network, security_groups, storage, webacl
-from templates.current import SSL_POLICY
+from templates.aws_versions import SSL_POLICY
 from templates.deployment import Deployment, ExistingCertificate, IssuedCertificate
 from templates.shared import LayerOutput, new_template, suppress_in_packs, tags
 

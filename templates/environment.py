@@ -18,12 +18,8 @@ from troposphere.elasticbeanstalk import (
 from troposphere.iam import InstanceProfile, Role
 
 from templates import data, edge, keys, network, replicator, security_groups, storage, triggers
-from templates.current import PLATFORM
-from templates.deployment import (
-    IAM_USER,
-    SCHEMA,
-    Deployment,
-)
+from templates.aws_versions import PLATFORM
+from templates.deployment import IAM_USER, SCHEMA, Deployment
 from templates.options import OptionSetting
 from templates.policies import Arn, add_role, arns, common, instance, resource
 from templates.shared import LayerOutput, new_template, suppress, tags

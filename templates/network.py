@@ -17,11 +17,7 @@ from templates.policies.network import (
     see_network,
 )
 from templates.policies.resource import assumed_by
-from templates.security_groups import (
-    LAYER,
-    Groups,
-    add_security_groups,
-)
+from templates.security_groups import LAYER, Groups, add_security_groups
 from templates.shared import LayerOutput, ZonedOutput, new_template, suppress_in_packs, tags
 
 VPC_ID = LayerOutput(LAYER, "VpcId")

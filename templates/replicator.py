@@ -20,7 +20,7 @@ from troposphere.secretsmanager import ResourcePolicy, Secret
 from troposphere.sqs import Queue
 
 from templates import keys, network, security_groups, triggers
-from templates.current import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
+from templates.aws_versions import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
 from templates.policies import add_role, arns, common, document, function, function_never, resource
 from templates.shared import LayerOutput, new_template, suppress, suppress_in_packs, tags

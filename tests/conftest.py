@@ -12,11 +12,11 @@ from pathlib import Path
 import hvac
 import pytest
 
-from demo.servers.authority import Authority
-from demo.servers.localaws import LocalAws
-from demo.servers.mariadb import MariaDB
-from demo.servers.openbao import OpenBao, hashicorp
-from demo.servers.process import ServerError
+from testbed.servers.authority import Authority
+from testbed.servers.localaws import LocalAws
+from testbed.servers.mariadb import MariaDB
+from testbed.servers.openbao import OpenBao, hashicorp
+from testbed.servers.process import ServerError
 
 openbao_only = pytest.mark.skipif(hashicorp() is not None, reason="about what OpenBao alone has or lists")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-from demo.servers.process import require_tool
+from testbed.servers.process import require_tool
 
 ANYTHING = "ALL:@SECLEVEL=0"
 CBC = "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .. import bundle
+from ..artifacts import bundle
 from ..context import Context
 from .options import as_json, pass_context, print_json
 

@@ -7,10 +7,10 @@ from typing import TextIO
 
 import click
 
-from .. import connection
 from ..context import Context
 from ..errors import ConfigurationError
-from ..function import Function
+from ..replication import connection_secret
+from ..replication.function import Function
 from .options import pass_context
 
 EXAMPLES = """\b
@@ -39,9 +39,9 @@ def command(context: Context, file: TextIO, no_test: bool) -> None:
         raise ConfigurationError("the connection is empty", "see `beanvault vault init --print-connection`")
     name = context.deployment.connection_secret
     if no_test:
-        connection.store(context.aws, name, text)
+        connection_secret.store(context.aws, name, text)
         context.say(f"{name} is written, and not tried")
         return
     function = Function(context.aws, context.deployment.function_name, context.terminal())
-    connection.replace(context.aws, name, text, function)
+    connection_secret.replace(context.aws, name, text, function)
     context.say(f"{name} is written; {function.name} logged in to Vault with it")

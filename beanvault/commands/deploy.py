@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .. import deploy
+from ..cloudformation.stack import Result
 from ..context import Context
-from ..stack import Result
+from ..deployment import deploy
 from .options import as_json, layers_beginning, pass_context, print_json, yes
 
 EXAMPLES = """\b

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from .. import deploy, traces
+from ..cloudformation.stack import Resource, Result
 from ..context import Context
+from ..deployment import deploy
 from ..errors import Refused
-from ..remains import DATABASE, VOLUME, remains
-from ..stack import Resource, Result
+from ..teardown import outside_stacks
+from ..teardown.retained import DATABASE, VOLUME, remains
 from .options import as_json, ask, pass_context, print_json
 
 
@@ -27,7 +28,7 @@ def command(context: Context, confirmed: str | None, as_json: bool) -> None:
     deployment = context.deployment
     work = context.work(context.terminal(yes=True, accepts_loss=True))
     doomed = deploy.doomed(work)
-    outside = traces.find(context.aws, deployment)
+    outside = outside_stacks.find(context.aws, deployment)
     _announce(context, doomed, outside)
     results: tuple[Result, ...] = ()
     if doomed or not all(trace.stays for trace in outside):
@@ -40,7 +41,7 @@ def command(context: Context, confirmed: str | None, as_json: bool) -> None:
                 f"nothing was deleted: {confirmed!r} isn't {deployment.name!r}", "type the deployment's name"
             )
         results = deploy.destroy(work)
-        outside = traces.find(context.aws, deployment)
+        outside = outside_stacks.find(context.aws, deployment)
     resources = [resource for stack in doomed for resource in stack.resources]
     kept = remains(context.aws, resources, outside)
     if as_json:
@@ -60,7 +61,9 @@ def command(context: Context, confirmed: str | None, as_json: bool) -> None:
             context.say(f"  {each.removal or f'{each.type} {each.id}'}")
 
 
-def _announce(context: Context, doomed: tuple[deploy.Doomed, ...], outside: tuple[traces.Trace, ...]) -> None:
+def _announce(
+    context: Context, doomed: tuple[deploy.Doomed, ...], outside: tuple[outside_stacks.Trace, ...]
+) -> None:
     if not doomed:
         context.say(f"{context.deployment.name} has no stacks in {context.aws.region}")
     for stack in doomed:

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from .. import doctor
 from ..context import Context
-from ..doctor import Verdict
+from ..deployment import doctor
+from ..deployment.doctor import Verdict
 from ..errors import ExitCode
 from .options import as_json, pass_context, print_json, server, vault_options
 

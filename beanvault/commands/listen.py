@@ -14,10 +14,10 @@ import click
 from replicator.config import Config
 from templates.deployment import Deployment
 
-from .. import listen
 from ..context import Context
 from ..errors import BeanvaultError, ConfigurationError
-from ..rotation.replication import put
+from ..listen import listener
+from ..replication.waiter import put
 from .options import FILE, pass_context
 
 EXAMPLES = """\b
@@ -58,13 +58,13 @@ def command(
     deployment = context.deployment
     tls = _tls(device, host, tls_cert, tls_key)
     events = context.aws.client("events")
-    burst = listen.Burst(lambda sources: put(events, deployment.bus_name, sources, "push"))
-    intake = listen.Intake(_mounts(deployment), burst)
+    burst = listener.Burst(lambda sources: put(events, deployment.bus_name, sources, "push"))
+    intake = listener.Intake(_mounts(deployment), burst)
     try:
         server = (
-            listen.http_server((host, port), intake, tls)
+            listener.http_server((host, port), intake, tls)
             if device == "http"
-            else listen.socket_server((host, port), intake)
+            else listener.socket_server((host, port), intake)
         )
     except OSError as error:
         raise BeanvaultError(
@@ -83,7 +83,7 @@ def command(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     context.say(f"listening on {host}:{server.server_address[1]} for {', '.join(intake.mounts)}")
-    listen.serve(server, burst, stop)
+    listener.serve(server, burst, stop)
     if signal.SIGINT in ended_by:
         raise KeyboardInterrupt
 

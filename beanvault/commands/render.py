@@ -10,7 +10,7 @@ from templates import LAYERS
 from templates.shared import render
 
 from ..context import Context
-from ..deploy import select
+from ..deployment.deploy import select
 from .options import layers_beginning, pass_context
 
 

@@ -15,7 +15,7 @@ from replicator.run import run
 
 from ..context import Context
 from ..errors import ExitCode
-from ..function import Function
+from ..replication.function import Function
 from .options import as_json, pass_context, print_json
 
 EXAMPLES = """\b

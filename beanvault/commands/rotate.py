@@ -12,8 +12,8 @@ from templates.deployment import APP_USERS
 from ..context import Context
 from ..errors import ConfigurationError
 from ..rotation import alternating, deployed, dual, static_role
-from ..rotation.rotated import Rotated
-from ..rotation.source import CredentialPath
+from ..rotation.credential_path import CredentialPath
+from ..rotation.rotation_context import Rotated
 from .options import FILE, as_json, pass_context, print_json, secret, server, vault_options
 
 EXAMPLES = """\b

@@ -8,10 +8,10 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from .. import status
 from ..context import Context
 from ..errors import ExitCode
-from ..function import Function
+from ..replication import status
+from ..replication.function import Function
 from .options import as_json, pass_context, print_json
 
 

@@ -14,10 +14,11 @@ from templates.deployment import VaultHost
 from templates.replicator import token_audience
 from templates.vault import host_name
 
-from .. import connection, interrupts
+from .. import signals
 from ..context import Context
 from ..errors import BeanvaultError, ConfigurationError
-from ..function import Function
+from ..replication import connection_secret
+from ..replication.function import Function
 from ..vault import logins, policies, setup
 from ..vault import server as vault_server
 from ..vault.keys import KeyFile, Keys
@@ -140,13 +141,13 @@ def init(
         context.say("  proven with a short-lived token of that policy: only the function itself can log in")
     for note in prepared.notes:
         context.say(f"note: {note}")
-    text = connection.content(for_function, prepared.auth)
+    text = connection_secret.content(for_function, prepared.auth)
     if print_connection:
         click.echo(text)
         return
     name = deployment.connection_secret
     function = Function(context.aws, deployment.function_name, context.terminal())
-    connection.replace(context.aws, name, text, function)
+    connection_secret.replace(context.aws, name, text, function)
     context.say(f"{name} is written; {function.name} logged in with it. Next: beanvault rotate")
 
 
@@ -185,7 +186,7 @@ def _initialised(context: Context, reached: Server, shares: Shares, keys_file: P
         raise ConfigurationError("nobody would see the unseal keys", "name a file for them with --keys-file")
     file = KeyFile.reserve(keys_file) if keys_file else None
     context.say("initialising; Ctrl-C waits until the keys are kept")
-    with interrupts.deferred():
+    with signals.deferred():
         try:
             keys = vault_server.initialise(reached, shares)
         except BaseException:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from ..errors import ConfigurationError
 from .credential import Credential, new_password
-from .rotated import Rotated, Tools
-from .source import CredentialPath, Published
+from .credential_path import CredentialPath, Published
+from .rotation_context import Rotated, Tools
 
 
 def rotate(tools: Tools, path: CredentialPath, users: tuple[str, str]) -> Rotated:

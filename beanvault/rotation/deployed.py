@@ -10,12 +10,12 @@ from templates.deployment import SCHEMA, Deployment
 
 from ..aws import Aws
 from ..errors import BeanvaultError
-from ..function import Function
+from ..replication.function import Function
+from ..replication.waiter import Replication, ask_on
 from ..ui import Ui
 from .credential import Credential
 from .database import Endpoint
-from .replication import Replication, ask_on
-from .rotated import Database, Tools
+from .rotation_context import Database, Tools
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient

@@ -5,9 +5,9 @@ discarded.
 from __future__ import annotations
 
 from .credential import Credential, new_password
+from .credential_path import CredentialPath, Published
 from .database import DatabaseError
-from .rotated import Rotated, Tools
-from .source import CredentialPath, Published
+from .rotation_context import Rotated, Tools
 
 
 def rotate(tools: Tools, path: CredentialPath) -> Rotated:

@@ -21,7 +21,7 @@ from replicator.model import Revision
 
 from ..vault.server import VaultError, explained
 from .credential import Credential
-from .rotated import Rotated, Tools
+from .rotation_context import Rotated, Tools
 
 
 @dataclass(frozen=True, slots=True)

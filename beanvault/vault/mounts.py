@@ -6,7 +6,7 @@ import hvac
 from hvac import exceptions as hvac_errors
 
 from ..errors import TimedOut
-from ..waiting import Clock, attempts
+from ..polling import Clock, attempts
 
 READY_SECONDS = 30
 

@@ -13,7 +13,7 @@ import requests
 from hvac import exceptions as hvac_errors
 
 from ..errors import BeanvaultError, ConfigurationError, Denied, TimedOut, Unreachable
-from ..waiting import Clock, attempts
+from ..polling import Clock, attempts
 from .keys import Keys
 
 TIMEOUT = 30

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from templates.current import DATABASE_CERTIFICATE_AUTHORITY, DATABASE_ENGINE_VERSION
+from templates.aws_versions import DATABASE_CERTIFICATE_AUTHORITY, DATABASE_ENGINE_VERSION
 
 from .live import Live
 from .model import Control, Seen, Severity

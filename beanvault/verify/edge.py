@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from templates.current import SSL_POLICY
+from templates.aws_versions import SSL_POLICY
 from templates.deployment import IssuedCertificate
 
 from ..aws import code

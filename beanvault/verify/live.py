@@ -13,7 +13,7 @@ from templates import LAYERS, layers_of
 from templates.deployment import Deployment
 
 from ..aws import Aws, code
-from ..steps import without_proxy
+from ..deployment.deployment_plan import without_proxy
 from .policies import Raw, statements
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from replicator.model import TAG_OWNER, TAG_SOURCE
 from replicator.names import decode
-from templates.current import FUNCTION_RUNTIME
+from templates.aws_versions import FUNCTION_RUNTIME
 from templates.triggers import request_rule_name, schedule_name
 
 from ..errors import BeanvaultError
-from ..function import Function
+from ..replication.function import Function
 from .live import Live, Missing
 from .model import Control, Seen, Severity
 from .policies import plain_http_denied, required, statements

@@ -25,11 +25,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from demo.servers.authority import Authority  # noqa: E402 - the path has to be there first
-from demo.servers.localaws import LocalAws, clean_environment  # noqa: E402
-from demo.servers.mariadb import MariaDB  # noqa: E402
-from demo.servers.openbao import OpenBao  # noqa: E402
-from demo.servers.process import free_port  # noqa: E402
+from testbed.servers.authority import Authority  # noqa: E402 - the path has to be there first
+from testbed.servers.localaws import LocalAws, clean_environment  # noqa: E402
+from testbed.servers.mariadb import MariaDB  # noqa: E402
+from testbed.servers.openbao import OpenBao  # noqa: E402
+from testbed.servers.process import free_port  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 COLUMNS, LINES = 110, 34

@@ -10,10 +10,10 @@ from itertools import chain
 from typing import Any
 
 from ..concurrency import concurrently
+from ..desired import speaks_to_us
 from ..errors import NothingThere, SourceChanged, SourceDenied, SourceError, SourceMissing, SourceUnavailable
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..vault import Vault
-from ..wanted import speaks_to_us
 
 WORKERS = 32
 PAGE = 10_000

@@ -22,7 +22,7 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from demo.servers.process import Process, ServerError, require_tool
+from testbed.servers.process import Process, ServerError, require_tool
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 """The key under which WebDriver hands out references to elements."""

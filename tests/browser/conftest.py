@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.flow import ROOT, Flow
-from demo.servers.process import require_tool
+from testbed.demo.flow import ROOT, Flow
+from testbed.servers.process import require_tool
 
 from .chromium import Browser, started
 

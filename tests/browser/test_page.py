@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from demo.flow import ROOT, Flow
-from demo.servers.authority import Authority
 from eb_app.entries import LONGEST
-from tests.waiting import until
+from testbed.demo.flow import ROOT, Flow
+from testbed.servers.authority import Authority
+from tests.polling import until
 
 from .barriers import violations
 from .chromium import Browser, started

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from demo.servers.process import require_tool
 from templates.shared import suppressions
+from testbed.servers.process import require_tool
 from tests.unit.templates.renders import CONFIGURATIONS, ROOT, layers, resolve, resources
 
 HERE = Path(__file__).parent

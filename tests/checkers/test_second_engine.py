@@ -20,7 +20,7 @@ from typing import Any
 import boto3
 import pytest
 
-from demo.servers.process import Process, free_port
+from testbed.servers.process import Process, free_port
 from tests.checkers.conftest import run
 from tests.unit.templates.renders import CONFIGURATIONS, REGION, layers
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.servers.localaws import clean_environment
+from testbed.servers.localaws import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKED = re.compile(r"<!-- runs locally -->\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -20,9 +20,9 @@ SECONDS = 400
 
 @pytest.fixture
 def servers() -> Iterator[str]:
-    """What `python -m demo.servers` says to type; the servers end with the test."""
+    """What `python -m testbed.servers` says to type; the servers end with the test."""
     with subprocess.Popen(
-        [sys.executable, "-m", "demo.servers"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "testbed.servers"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline().strip()

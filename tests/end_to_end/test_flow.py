@@ -18,9 +18,9 @@ from shutil import rmtree
 import pymysql
 import pytest
 
-from beanvault import package
-from demo.flow import INVISIBLE, ROOT, STEPS, Facts, Flow
-from demo.load import Load
+from beanvault.artifacts import package
+from testbed.demo.flow import INVISIBLE, ROOT, STEPS, Facts, Flow
+from testbed.demo.load import Load
 from tests.tls import assert_only_modern_tls
 
 Step = Callable[[Flow], Facts]
@@ -142,7 +142,7 @@ def test_the_eb_cli_deployed_the_bundle_and_it_serves_tls_end_to_end(journey: Jo
 
 
 def test_a_rotation_under_load_fails_no_request_and_is_used(journey: Journey) -> None:
-    """How soon, the demo tells and `python -m benchmarks.rotation` holds against a limit."""
+    """How soon, the demo tells and `python -m testbed.benchmarks.rotation` holds against a limit."""
     facts = journey.upto(Flow.rotate_under_load)
     assert facts["failed"] == 0
     assert int(facts["requests"]) > 300

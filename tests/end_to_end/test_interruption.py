@@ -14,7 +14,7 @@ from shutil import rmtree
 
 import pytest
 
-from demo.flow import ROOT, STEPS
+from testbed.demo.flow import ROOT, STEPS
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def home() -> Iterator[Path]:
 def _start(home: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "TMPDIR": str(home)}
     return subprocess.Popen(
-        [sys.executable, "-m", "demo"],
+        [sys.executable, "-m", "testbed.demo"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from beanvault.vault.server import Server
-from demo.servers.authority import Authority
-from demo.servers.openbao import OpenBao
+from testbed.servers.authority import Authority
+from testbed.servers.openbao import OpenBao
 
-from .support_pgp import Holder
+from .vault.support_pgp import Holder
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.servers.proxy import FORWARD, Behaviour, Call, Drop, Proxy
+from testbed.servers.proxy import FORWARD, Behaviour, Call, Drop, Proxy
 
 SECONDS = 300
 

@@ -21,14 +21,14 @@ from typing import Any
 import hvac
 import pytest
 
-from demo.eb import EbCli
-from demo.servers.authority import Authority
-from demo.servers.localaws import REGION, LocalAws, clean_environment
-from demo.servers.mariadb import MariaDB
-from demo.servers.openbao import OpenBao
-from demo.servers.proxy import Call
-from templates.current import PLATFORM
-from tests.waiting import until
+from templates.aws_versions import PLATFORM
+from testbed.demo.eb import EbCli
+from testbed.servers.authority import Authority
+from testbed.servers.localaws import REGION, LocalAws, clean_environment
+from testbed.servers.mariadb import MariaDB
+from testbed.servers.openbao import OpenBao
+from testbed.servers.proxy import Call
+from tests.polling import until
 
 from .support_interrupts import ctrl_c
 

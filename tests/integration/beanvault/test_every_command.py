@@ -18,8 +18,8 @@ import pytest
 
 from beanvault import cli
 from beanvault.errors import ExitCode
-from demo.servers.localaws import LocalAws, clean_environment
-from demo.servers.process import free_port
+from testbed.servers.localaws import LocalAws, clean_environment
+from testbed.servers.process import free_port
 from tests.conftest import Unsealed
 
 NAME = "every"

@@ -12,8 +12,8 @@ from pymysql.cursors import Cursor
 
 from bootstrap.accounts import Report, Wanted, set_up
 from bootstrap.handler import Master, connected
-from demo.servers.authority import Authority
-from demo.servers.mariadb import MariaDB
+from testbed.servers.authority import Authority
+from testbed.servers.mariadb import MariaDB
 
 WANTED = Wanted("app", ("app_blue", "app_green"), "app_iam")
 MASTER = Master("beanvault_master", "a master's password")

@@ -18,14 +18,14 @@ import pytest
 from botocore.config import Config
 from flask import Flask
 
-from demo.servers.localaws import OPERATOR, REGION, LocalAws
-from demo.servers.mariadb import MariaDB
 from eb_app.credentials import Credentials, SecretCredentials
 from eb_app.database import Database
 from eb_app.instance import Instance
 from eb_app.login import Server
 from eb_app.migrate import migrate
 from eb_app.web import create_app
+from testbed.servers.localaws import OPERATOR, REGION, LocalAws
+from testbed.servers.mariadb import MariaDB
 
 from . import instance
 from .instance import Running

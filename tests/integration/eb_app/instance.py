@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from demo.servers.localaws import OPERATOR, REGION
-from demo.servers.process import Process, free_port, require_tool
-from localaws.beanstalk import proxy
+from testbed.localaws.beanstalk import proxy
+from testbed.servers.localaws import OPERATOR, REGION
+from testbed.servers.process import Process, free_port, require_tool
 
 if TYPE_CHECKING:
     from .conftest import World

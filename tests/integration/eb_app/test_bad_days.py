@@ -18,12 +18,12 @@ from typing import Self
 import pytest
 import requests
 
-from demo.servers.authority import Authority
-from demo.servers.localaws import LocalAws
-from demo.servers.mariadb import MariaDB
-from demo.servers.proxy import Drop, Pass, Proxy
 from eb_app.settings import THREADS as THREADS_OF_GUNICORN
-from tests.waiting import until
+from testbed.servers.authority import Authority
+from testbed.servers.localaws import LocalAws
+from testbed.servers.mariadb import MariaDB
+from testbed.servers.proxy import Drop, Pass, Proxy
+from tests.polling import until
 
 from .conftest import Boot, World, make_world, silenced
 from .instance import Running

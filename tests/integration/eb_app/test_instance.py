@@ -18,20 +18,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.servers.process import require_tool
 from eb_app.entries import LONGEST, PAGE
+from testbed.servers.process import require_tool
+from tests.polling import until
 from tests.tls import assert_only_modern_tls
-from tests.waiting import until
 
 from .conftest import Boot, World
-from .instance import (
-    CERTIFICATE_HOOK,
-    PROJECT,
-    app_environment,
-    check_configuration,
-    configure,
-    run_hook,
-)
+from .instance import CERTIFICATE_HOOK, PROJECT, app_environment, check_configuration, configure, run_hook
 
 
 def test_the_instance_serves_tls_and_says_so(boot: Boot) -> None:

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from demo.servers.authority import Authority
-from demo.servers.localaws import LocalAws
-from demo.servers.mariadb import MariaDB
 from eb_app import entries
 from eb_app.database import Database
 from eb_app.errors import DatabaseUnreachable
-from tests.waiting import until
+from testbed.servers.authority import Authority
+from testbed.servers.localaws import LocalAws
+from testbed.servers.mariadb import MariaDB
+from tests.polling import until
 
 from .conftest import Visitors, World, make_world, silenced
 

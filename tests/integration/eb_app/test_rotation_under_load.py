@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from demo.servers.proxy import Proxy
 from eb_app import entries
 from eb_app.credentials import Credential, Health, Rotation
 from eb_app.database import ONE_ATTEMPT_IN
-from eb_app.demand import Demand
 from eb_app.errors import LoginRefused
-from tests.waiting import until
+from eb_app.replication_request import Demand
+from testbed.servers.proxy import Proxy
+from tests.polling import until
 
 from .conftest import Visitors, World, aws_client
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.servers.proxy import Answer, Drop, Pass, Proxy
-from tests.waiting import until
+from testbed.servers.proxy import Answer, Drop, Pass, Proxy
+from tests.polling import until
 
 from .conftest import Visitors, World
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from demo.servers.authority import Authority
-from demo.servers.mariadb import MariaDB, engine
-from demo.servers.process import Process, free_port
 from eb_app.credentials import Credential
 from eb_app.errors import DatabaseMisconfigured, LoginRefused
 from eb_app.login import Server, log_in, tls_context
+from testbed.servers.authority import Authority
+from testbed.servers.mariadb import MariaDB, engine
+from testbed.servers.process import Process, free_port
 
 from .conftest import World
 

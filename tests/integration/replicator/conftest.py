@@ -15,19 +15,19 @@ import hvac
 import pytest
 
 from beanvault.vault.mounts import enable_kv2
-from demo.servers.proxy import Proxy
 from replicator import handler
 from replicator.aws import Clients
 from replicator.config import Config, Mount
 from replicator.replicate import Clock, Request
 from replicator.report import Report
 from replicator.run import run
+from testbed.servers.proxy import Proxy
 
 from .support_bad_days import Day
 from .support_faults import retry_at_once
 from .support_fork_server import ForkServer
 from .support_killed import Make, World
-from .support_telling import Mailbox, overhear, subscribe, variables
+from .support_notify import Mailbox, overhear, subscribe, variables
 
 
 @dataclasses.dataclass

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from demo.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy, Rule
 from replicator import handler
 from replicator.errors import RunFailed
 from replicator.report import COUNTS
 from replicator.run import WORK_ENDS_SECONDS
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy, Rule
 
-from .support_telling import Context, Mailbox, variables
+from .support_notify import Context, Mailbox, variables
 
 PATHS = ("db", "team/a", "team/b")
 WRITES = ("Create", "Put", "Update", "Tag", "Untag", "Restore", "Delete", "Replicate", "Remove")

@@ -13,17 +13,17 @@ import boto3
 import hvac
 
 from beanvault.aws import Aws
-from beanvault.deploy import Work, deploy
-from beanvault.function import Function
+from beanvault.deployment.deploy import Work, deploy
+from beanvault.replication.function import Function
 from beanvault.ui import Silent
 from beanvault.vault import logins, policies
 from beanvault.vault.mounts import enable_kv2
-from demo.servers.localaws import REGION, LocalAws
 from replicator.config import Config
 from templates.deployment import Deployment
 from templates.deployment_file import parse
+from testbed.servers.localaws import REGION, LocalAws
 
-from .support_telling import Mailbox, overhear, subscribe
+from .support_notify import Mailbox, overhear, subscribe
 
 ROOT = Path(__file__).resolve().parents[3]
 LAYERS = ("keys", "network", "storage", "replicator")

@@ -8,7 +8,7 @@ import zlib
 from collections import Counter
 from typing import Any
 
-from demo.servers.proxy import FORWARD, Answer, Behaviour, Call, Cut, Drop, Rule
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Cut, Drop, Rule
 
 AWS_FAULTS: tuple[Behaviour, ...] = (
     Answer(400, b'{"__type":"ThrottlingException","message":"Rate exceeded"}'),

@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 import hvac
 
 from beanvault.vault.mounts import enable_kv2
-from demo.servers.proxy import FORWARD, Behaviour, Call, Drop, Proxy
 from replicator.aws import Clients
 from replicator.config import Config
 from replicator.replicate import Clock, Request
 from replicator.report import Report
 from replicator.run import run
+from testbed.servers.proxy import FORWARD, Behaviour, Call, Drop, Proxy
 
 from .support_bad_days import WRITES
 from .support_faults import about

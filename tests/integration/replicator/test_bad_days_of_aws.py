@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from demo.servers.proxy import FORWARD, Answer, Behaviour, Call, Cut, Drop
 from replicator.aws import CLIENT_CONFIG
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Cut, Drop
 
 from .support_bad_days import PATHS, Day, aws_error, doing, once_each, sometimes
-from .support_telling import Mailbox
+from .support_notify import Mailbox
 
 THROTTLED = aws_error("ThrottlingException")
 ATTEMPTS = CLIENT_CONFIG.retries["total_max_attempts"]  # type: ignore[attr-defined]  # set by its constructor

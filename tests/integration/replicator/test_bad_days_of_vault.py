@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from demo.servers.authority import Authority
-from demo.servers.process import free_port
-from demo.servers.proxy import Answer, Behaviour, Cut, Drop, Pass, Proxy
 from replicator.vault import ATTEMPTS
+from testbed.servers.authority import Authority
+from testbed.servers.process import free_port
+from testbed.servers.proxy import Answer, Behaviour, Cut, Drop, Pass, Proxy
 from tests.conftest import openbao_only
 
 from .support_bad_days import PATHS, SHORT, Day, doing, once_each, reads_any, sometimes, vault_error
-from .support_telling import Context, Mailbox
+from .support_notify import Context, Mailbox
 
 PAGE = Answer(404, b"<html><title>canary: not found</title></html>", "text/html")
 QUOTA = vault_error(429, "request path canary: rate limit quota exceeded")

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from demo.servers.authority import Authority
-from demo.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy
+from testbed.servers.authority import Authority
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy
 
 from .support_canaries import canary, leaks, spellings
 from .support_deployed import ROOT, Deployed, deployed

@@ -11,7 +11,7 @@ import pytest
 from beanvault.vault import logins, setup
 from beanvault.vault.policies import Mount
 from beanvault.vault.server import Server
-from demo.servers.openbao import hashicorp
+from testbed.servers.openbao import hashicorp
 from tests.conftest import Unsealed
 
 pytestmark = pytest.mark.skipif(hashicorp() is None, reason="BEANVAULT_VAULT names no HashiCorp Vault")

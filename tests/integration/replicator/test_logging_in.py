@@ -16,12 +16,12 @@ import pytest
 import requests
 
 from beanvault.vault.mounts import enable_kv2
-from demo.servers.authority import Authority
-from demo.servers.openbao import OpenBao
-from demo.servers.proxy import Proxy
 from replicator.aws import Clients
 from replicator.login import ConnectionSecret, log_in
 from replicator.vault import Vault
+from testbed.servers.authority import Authority
+from testbed.servers.openbao import OpenBao
+from testbed.servers.proxy import Proxy
 from tests.conftest import openbao_only
 
 READ_ALL = """

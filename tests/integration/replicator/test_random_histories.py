@@ -30,7 +30,6 @@ from hypothesis.stateful import (
 )
 
 from beanvault.vault.mounts import enable_kv2
-from demo.servers.proxy import FORWARD, Answer, Proxy
 from replicator.aws import Clients
 from replicator.config import Config, Mount
 from replicator.errors import UnsafePlan
@@ -38,6 +37,7 @@ from replicator.model import Delete, Done
 from replicator.replicate import Clock, Request
 from replicator.report import Report
 from replicator.run import run
+from testbed.servers.proxy import FORWARD, Answer, Proxy
 
 from .support_bad_days import doing
 from .support_faults import AWS_FAULTS, VAULT_FAULTS, bad_day, retry_at_once

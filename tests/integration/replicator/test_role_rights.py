@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from beanvault.function import FunctionFailed
-from demo.servers.proxy import Proxy
+from beanvault.replication.function import FunctionFailed
 from replicator.aws import Clients
 from replicator.replicate import Clock, Request
 from replicator.report import Report
 from replicator.run import run
+from testbed.servers.proxy import Proxy
 
 from .support_deployed import REPLICA_REGION, TEAM_KEY, Deployed, deployed
 

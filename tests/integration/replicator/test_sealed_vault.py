@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.servers.authority import Authority
-from demo.servers.openbao import OpenBao
+from testbed.servers.authority import Authority
+from testbed.servers.openbao import OpenBao
 from tests.conftest import Unsealed, unseal, unsealed
 
 from .support_bad_days import PATHS, Day, doing, reads_any

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from demo.servers.openbao import hashicorp
+from testbed.servers.openbao import hashicorp
 from tests.conftest import openbao_only
 
 LEAST_ON_OPENBAO = """

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
-from beanvault import package
-from demo.servers.localaws import OPERATOR, REGION
-from demo.servers.proxy import FORWARD, Pass, Proxy
-from localaws.authorization import Session
-from localaws.functions.runtime_api import Event
-from localaws.functions.sandbox import Configuration, Report, Sandbox
+from beanvault.artifacts import package
 from replicator.handler import MARGIN_SECONDS
 from templates.deployment import Replicator
+from testbed.localaws.authorization import Session
+from testbed.localaws.functions.runtime_api import Event
+from testbed.localaws.functions.sandbox import Configuration, Report, Sandbox
+from testbed.servers.localaws import OPERATOR, REGION
+from testbed.servers.proxy import FORWARD, Pass, Proxy
 
-from .support_telling import Mailbox, variables
+from .support_notify import Mailbox, variables
 
 ROOT = Path(__file__).resolve().parents[3]
 Start = Callable[..., Sandbox]

@@ -18,24 +18,25 @@ import jmespath
 import pytest
 from botocore.exceptions import ClientError
 
-from beanvault import placeholder, traces
+from beanvault.artifacts import placeholder
 from beanvault.aws import Aws
-from beanvault.changes import Replacement
-from beanvault.deploy import Work, deploy, destroy
+from beanvault.cloudformation.changes import Replacement
+from beanvault.cloudformation.stack import Outcome, Result
+from beanvault.deployment.deploy import Work, deploy, destroy
 from beanvault.errors import Refused
-from beanvault.stack import Outcome, Result
+from beanvault.teardown import outside_stacks
 from beanvault.ui import Silent
 from beanvault.verify.live import Live
 from beanvault.verify.model import Status
 from beanvault.verify.run import verify
-from demo.servers.authority import Authority
-from demo.servers.localaws import REGION, LocalAws
-from demo.servers.mariadb import MariaDB
 from templates.deployment import Deployment, OutsideVault
 from templates.deployment_file import parse
 from templates.fields import Range
 from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 from templates.vault import authority_parameter, host_name
+from testbed.servers.authority import Authority
+from testbed.servers.localaws import REGION, LocalAws
+from testbed.servers.mariadb import MariaDB
 
 ROOT = Path(__file__).resolve().parents[3]
 STRICT, TRIAL = "strict", "trial"
@@ -568,6 +569,6 @@ def test_a_bucket_that_others_use_is_not_taken_along(account: Account) -> None:
     with pytest.raises(Refused, match="others/"):
         destroy(work)
     assert s3.get_object(Bucket=bucket, Key="maker/version.zip")["Body"].read() == b"bundle"
-    traces.empty(work.aws, bucket, "others/")
+    outside_stacks.empty(work.aws, bucket, "others/")
     assert _outcomes(destroy(work)) == {Outcome.DELETED}
     assert bucket not in [entry["Name"] for entry in s3.list_buckets()["Buckets"]]

@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from bootstrap.accounts import BootstrapError, Wanted
 from bootstrap.handler import RDS_AUTHORITIES, Master, connected, handler
-from demo.servers.process import free_port
+from testbed.servers.process import free_port
 from tests.unit.templates.cloudformation import ask
 
 PASSWORD = "canary-4711"

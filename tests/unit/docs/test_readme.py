@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from demo.flow import STEPS
-from templates.current import PLATFORM
+from templates.aws_versions import PLATFORM
+from testbed.demo.flow import STEPS
 from tests.unit.docs.markdown_files import FILES, ROOT, blocks
 
 

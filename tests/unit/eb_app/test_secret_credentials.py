@@ -15,8 +15,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from eb_app.credentials import CredentialUnavailable, IamCredentials, SecretCredentials
 from eb_app.credentials.cached_secret import CachedSecret, SecretUnusable
-from localaws import inproc
-from tests.waiting import until
+from testbed.localaws import inproc
+from tests.polling import until
 
 CANARY = "canary-9c41"
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://secretsmanager.example")

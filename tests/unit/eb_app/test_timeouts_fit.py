@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from eb_app import gunicorn_conf
-from eb_app.assembly import AWS
 from eb_app.database import PLACE_TIMEOUT, POOL_TIMEOUT
+from eb_app.factory import AWS
 from eb_app.login import ANSWER_TIMEOUT, CONNECT_TIMEOUT, LOGIN_ANSWER_TIMEOUT
 from eb_app.settings import LONGEST_WAIT
 

@@ -11,13 +11,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidatio
 from botocore.stub import Stubber
 
 from replicator.aws import call
-from replicator.errors import (
-    TargetDenied,
-    TargetError,
-    TargetMissing,
-    TargetThrottled,
-    TargetUnavailable,
-)
+from replicator.errors import TargetDenied, TargetError, TargetMissing, TargetThrottled, TargetUnavailable
 from replicator.model import TargetSecret
 from replicator.target import SecretsManagerTarget
 

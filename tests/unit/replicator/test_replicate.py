@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from replicator.config import Mount, ReplicaRegion
+from replicator.desired import gather_wishes
 from replicator.errors import SourceDenied, TargetError
 from replicator.model import Left, Replica, Revision, TargetSecret, Unreadable, name_of
 from replicator.plan import make_plan
 from replicator.replicate import Clock
 from replicator.report import Report
-from replicator.wanted import gather_wishes
 from tests.unit.replicator.conftest import NOW, Deployment, failed, made
 from tests.unit.replicator.memory import MemoryTarget
 

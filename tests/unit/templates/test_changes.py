@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from beanvault.changes import HOLDS_DATA
-from beanvault.order import Sides, arrange
+from beanvault.cloudformation.changes import HOLDS_DATA
+from beanvault.deployment.ordering import Sides, arrange
 from templates import LAYERS
 from templates.deployment_file import parse
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localaws.authorization.policy import Decision, Request, evaluate
+from testbed.localaws.authorization.policy import Decision, Request, evaluate
 from tests.unit.templates.renders import (
     ACCOUNT,
     CONFIGURATIONS,

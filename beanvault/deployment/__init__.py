@@ -1,0 +1,1 @@
+"""Deploying all layers: pre-flight checks, order, and the parameters that are known only then."""

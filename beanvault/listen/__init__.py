@@ -1,0 +1,1 @@
+"""Push: Vault's audit records in, replication requests out."""

@@ -1,0 +1,1 @@
+"""The replicator as an operator reaches it: its function, its connection secret, what is current."""

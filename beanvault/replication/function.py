@@ -1,0 +1,118 @@
+"""The replicator function, invoked by the operator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from replicator.config import Config
+from replicator.errors import ConfigError
+
+from ..aws import Aws, code
+from ..errors import BeanvaultError, Unreachable
+from ..polling import Clock, attempts
+from ..ui import Silent, Ui
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import InvocationResponseTypeDef
+
+READ_SECONDS = 910
+"""Longer than the longest run; a client that gave up earlier would send the request again."""
+
+BUSY_SECONDS = 60
+"""For how long a run that is under way is waited for: the function runs once at a time, on purpose."""
+
+
+class FunctionBusy(Unreachable):
+    """The function was running all the time; nothing was tried."""
+
+
+class FunctionFailed(BeanvaultError):
+    """The function ran and failed; the message is its own, which names secrets and never holds a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    aws: Aws
+    name: str
+    ui: Ui = field(default_factory=Silent)
+    clock: Clock = field(default_factory=Clock)
+
+    def invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run the function with *event*, wait, and return what it answers.
+
+        :raises FunctionBusy: another run of it was under way, for a minute
+        :raises FunctionFailed: it raised, or didn't come to an end
+        """
+        answer = self._answer(json.dumps(event).encode())
+        payload = json.loads(answer["Payload"].read() or b"null") or {}
+        if answer.get("FunctionError"):
+            kind = payload.get("errorType", "an error")
+            raise FunctionFailed(
+                f"{self.name} failed with {kind}: {payload.get('errorMessage', 'no message')}",
+                f"see its log: aws logs tail /aws/lambda/{self.name}",
+            )
+        result: Mapping[str, Any] = payload
+        return result
+
+    def _answer(self, payload: bytes) -> InvocationResponseTypeDef:
+        client: LambdaClient = self.aws.client(
+            "lambda", read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}
+        )
+        for passed in attempts(self.clock, BUSY_SECONDS, first=1, longest=10):
+            try:
+                return client.invoke(
+                    FunctionName=self.name, InvocationType="RequestResponse", Payload=payload
+                )
+            except ClientError as error:
+                if code(error) != "TooManyRequestsException":
+                    raise
+            if not passed:
+                self.ui.step(f"{self.name} is running already: waiting up to {BUSY_SECONDS} s for its turn")
+        raise FunctionBusy(
+            f"{self.name} was busy for {BUSY_SECONDS} s: it runs once at a time",
+            "run the same command again; if it never gets a turn: docs/operations.md, Throttled",
+        )
+
+    def replicate(self, sources: Sequence[str] = ()) -> Mapping[str, Any]:
+        """Replicate *sources* (`<mount>/<path>`; all, when none is named) and return the counts.
+
+        :raises FunctionFailed: something couldn't be replicated
+        """
+        detail = {"paths": list(sources), "reason": "operator"}
+        return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
+
+    def dry_run(self, sources: Sequence[str] = ()) -> Mapping[str, Any]:
+        """Return what a run would do now, as `replicator.report.Report.as_json` tells it.
+
+        :raises FunctionFailed: the function itself failed
+        """
+        detail = {"paths": list(sources), "reason": "operator", "dry_run": True}
+        return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
+
+    def config(self) -> Config:
+        """Return the settings of the function as it is deployed.
+
+        :raises BeanvaultError: there is no such function, or it has settings it wouldn't take itself
+        """
+        client: LambdaClient = self.aws.client("lambda")
+        try:
+            described = client.get_function_configuration(FunctionName=self.name)
+        except ClientError as error:
+            if code(error) == "ResourceNotFoundException":
+                raise BeanvaultError(
+                    f"there is no function {self.name}", "deploy it: `beanvault deploy`"
+                ) from None
+            raise
+        variables = described.get("Environment", {}).get("Variables", {})
+        try:
+            return Config.from_environ(variables | {"AWS_REGION": self.aws.region})
+        except ConfigError as error:
+            raise BeanvaultError(
+                f"{self.name}: {error}", "deploy it again: `beanvault deploy replicator`"
+            ) from None

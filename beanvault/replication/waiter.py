@@ -1,0 +1,135 @@
+"""Is what Vault holds the version that AWS hands out? And if not yet: ask for it, and wait."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from replicator.config import Config
+from replicator.desired import gather_wishes
+from replicator.model import Revision, Wanted
+
+from ..aws import AwsError, code
+from ..errors import BeanvaultError, TimedOut
+from ..polling import Clock, attempts
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+WAIT_SECONDS = 300
+ASK_AGAIN_SECONDS = 60
+
+Ask = Callable[[str], None]
+"""Asks for the replication of one source, `<mount>/<path>`."""
+
+
+class NotReplicated(BeanvaultError):
+    """The path isn't one that the replicator copies, by its custom metadata or its configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """The replicator and its target, seen from outside."""
+
+    secrets: SecretsManagerClient
+    config: Config
+    """The replicator's own: names and version ids are worked out by its own code."""
+    ask: Ask
+    clock: Clock = field(default_factory=Clock)
+
+    def wanted(self, revision: Revision) -> Wanted:
+        """Return what the replicator makes of *revision*: the secret's name and version id.
+
+        :raises NotReplicated: nothing
+        """
+        wishes = gather_wishes([revision], self.config)
+        for wanted in wishes.wanted.values():
+            return wanted
+        reasons = "; ".join(getattr(remark, "reason", "") for remark in wishes.remarks)
+        raise NotReplicated(
+            f"{revision.source} isn't replicated: {reasons}",
+            "change its custom metadata or the deployment file",
+        )
+
+    def current(self, name: str) -> str | None:
+        """Return the version id that carries `AWSCURRENT`."""
+        return next((vid for vid, stages in self._stages(name).items() if "AWSCURRENT" in stages), None)
+
+    def is_current(self, revision: Revision) -> bool:
+        wanted = self.wanted(revision)
+        return self.current(wanted.name) == wanted.version_id
+
+    def predecessor_age(self, name: str) -> float | None:
+        """Return for how many seconds the version before the current one has been superseded; nothing
+        without one.
+        """
+        stages = self._stages(name)
+        if not any("AWSPREVIOUS" in labels for labels in stages.values()):
+            return None
+        current = self.current(name)
+        for version in self.secrets.list_secret_version_ids(SecretId=name)["Versions"]:
+            if version.get("VersionId") == current and "CreatedDate" in version:
+                created: dt.datetime = version["CreatedDate"]
+                return (dt.datetime.now(dt.UTC) - created).total_seconds()
+        return None
+
+    def bring(self, revision: Revision) -> float:
+        """Ask for *revision* and return when it is `AWSCURRENT`, with the seconds that took.
+
+        :raises TimedOut: it isn't after five minutes; nothing is lost by that
+        """
+        wanted, asked = self.wanted(revision), -ASK_AGAIN_SECONDS - 1.0
+        for passed in attempts(self.clock, WAIT_SECONDS, longest=2):
+            if self.current(wanted.name) == wanted.version_id:
+                return passed
+            if passed - asked > ASK_AGAIN_SECONDS:
+                self.ask(revision.source)
+                asked = passed
+        raise TimedOut(
+            f"version {revision.label} of {revision.source} isn't replicated after {WAIT_SECONDS} s",
+            "see the function's log; the old credential stays valid, and the same command goes on from here",
+        )
+
+    def _stages(self, name: str) -> dict[str, list[str]]:
+        try:
+            return dict(self.secrets.describe_secret(SecretId=name).get("VersionIdsToStages") or {})
+        except ClientError as error:
+            if code(error) == "ResourceNotFoundException":
+                return {}
+            raise
+
+
+def ask_on(bus_name: str, events: EventBridgeClient, reason: str = "operator") -> Ask:
+    """Return what asks on our bus; *reason* is `operator` or `push`."""
+
+    def ask(source: str) -> None:
+        put(events, bus_name, [source], reason)
+
+    return ask
+
+
+def put(events: EventBridgeClient, bus_name: str, sources: list[str], reason: str) -> None:
+    """Put one `Replication Requested` event on the bus.
+
+    :raises AwsError: EventBridge didn't take it
+    """
+    answer = events.put_events(
+        Entries=[
+            {
+                "Source": "beanvault",
+                "DetailType": "Replication Requested",
+                "Detail": json.dumps({"paths": sources, "reason": reason}),
+                "EventBusName": bus_name,
+            }
+        ]
+    )
+    if answer.get("FailedEntryCount"):
+        raise AwsError(
+            f"EventBridge didn't take the event on {bus_name} ({answer['Entries'][0].get('ErrorCode')})"
+        )

@@ -1,0 +1,131 @@
+"""Events, messages and metrics: the very ones that the code makes, caught instead of sent."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from typing import Any, cast
+
+from beanvault.replication.waiter import put
+from eb_app.replication_request import Demand
+from replicator import handler
+from replicator.aws import Clients
+from replicator.config import Config
+from replicator.model import Create, Done, Revision, Wanted
+from replicator.notify import EVENT_SOURCE, EVENT_TYPE, REQUEST_SOURCE, REQUEST_TYPE, Bus
+from replicator.report import Report
+from scripts.docs.markdown import ROOT, TEXT, WORDS, block, code, page, table
+from templates import observability
+from templates.deployment_file import read
+
+SOURCE = "beanvault/app/database"
+OWNER = "shop"
+ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/app/database-AbCdEf"
+
+
+class Caught:
+    """Takes events as EventBridge would, and keeps them."""
+
+    def __init__(self) -> None:
+        self.entries: list[dict[str, str]] = []
+
+    @property
+    def events(self) -> Caught:
+        return self
+
+    def put_events(self, *, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - the SDK's name
+        self.entries += Entries
+        return {"FailedEntryCount": 0, "Entries": [{} for _ in Entries]}
+
+    def shown(self) -> str:
+        """Return the last event as a rule on the bus sees it."""
+        entry = self.entries[-1]
+        seen = {
+            "source": entry["Source"],
+            "detail-type": entry["DetailType"],
+            "detail": json.loads(entry["Detail"]),
+        }
+        return block(json.dumps(seen, indent=2), "json")
+
+
+def events() -> str:
+    parts = [f"### {reason}\n\n{says}\n\n{asked(reason)}" for reason, says in WORDS["reasons"].items()]
+    return page(
+        "Events",
+        "the code that sends them",
+        TEXT["events"],
+        f"## {EVENT_TYPE}\n\nSource `{EVENT_SOURCE}`. {TEXT['told']}",
+        told(),
+        f"## {REQUEST_TYPE}\n\nSource `{REQUEST_SOURCE}`. {TEXT['asked']}",
+        *parts,
+    )
+
+
+def told() -> str:
+    caught = Caught()
+    revision = Revision(SOURCE, 3, "2026-11-23T10:00:00Z")
+    version = revision.version_id(OWNER)
+    wanted = Wanted("shop/app/database", revision, version, "", None, ())
+    bus = Bus(cast(Clients, caught), f"{OWNER}-beanvault")
+    bus.tell(Done(Create(wanted), ARN, version))
+    bus.flush()
+    return caught.shown()
+
+
+def asked(reason: str) -> str:
+    caught = Caught()
+    match reason:
+        case "demand":
+            Demand(caught, f"{OWNER}-beanvault", SOURCE)()
+        case "continuation":
+            Bus(cast(Clients, caught), f"{OWNER}-beanvault").ask_for_continuation((SOURCE,))
+        case _:
+            put(cast(Any, caught), f"{OWNER}-beanvault", [SOURCE], reason)
+    return caught.shown()
+
+
+def emitted() -> dict[str, Any]:
+    """Return one record of the embedded metric format as the function writes it."""
+    settings = {
+        "BEANVAULT_CONNECTION_SECRET": "shop-connection",
+        "BEANVAULT_MOUNT": "beanvault",
+        "BEANVAULT_PREFIX": OWNER,
+        "BEANVAULT_OWNER": OWNER,
+    }
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        handler._emit(Report(complete=True), Config.from_environ(settings))
+    record: dict[str, Any] = json.loads(out.getvalue())
+    return record
+
+
+def metrics() -> str:
+    (directive,) = emitted()["_aws"]["CloudWatchMetrics"]
+    namespace, ((dimension,),) = directive["Namespace"], directive["Dimensions"]
+    says = WORDS["metrics"]
+    rows = [(code(each["Name"]), each["Unit"], says[each["Name"]]) for each in directive["Metrics"]]
+    deployment = read(ROOT / "config" / "production.toml")
+    return page(
+        "Metrics and alarms",
+        "what the function writes, and `templates/observability.py`",
+        f"Namespace {code(namespace)}, dimension {code(dimension)}. {TEXT['metrics']}",
+        table(("metric", "unit", "counts"), rows),
+        f"## Alarms\n\n{TEXT['alarms']}",
+        table(
+            ("alarm", "metric", "when", "over", "no data means"),
+            map(_alarm, observability.alarms(deployment)),
+        ),
+        TEXT["dashboard"],
+    )
+
+
+def _alarm(alarm: observability.Alarm) -> tuple[str, ...]:
+    period = f"{alarm.period // 60} min"
+    return (
+        f"[{alarm.name}](../operations.md#{alarm.runbook})",
+        f"{alarm.namespace} {code(alarm.metric)}",
+        f"{alarm.statistic.lower()} {'below' if alarm.below else 'at least'} {alarm.threshold:,g}",
+        f"{alarm.periods} periods of {period}" if alarm.periods > 1 else period,
+        {"breaching": "an alarm", "notBreaching": "nothing", "ignore": "no change"}[alarm.missing],
+    )

@@ -1,0 +1,98 @@
+"""The same app without the credential layer: a login read once, at the start, and given to SQLAlchemy.
+
+The credential layer is held against it, both ways: what it prevents (`rotation.py`, as the control
+that must fail) and what it costs (`credentials.py`). It does what most apps do: `pool_recycle`
+replaces connections by age, `pool_pre_ping` looks whether they live.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+import botocore.session
+from flask import Flask
+from sqlalchemy import Connection, create_engine, text
+
+from eb_app import instance, logs
+from eb_app.credentials import Credential, Health, Rotation
+from eb_app.credentials.cached_secret import CachedSecret
+from eb_app.database import POOL_TIMEOUT, Database, session_of
+from eb_app.factory import AWS
+from eb_app.login import Server, Session, log_in, tls_context
+from eb_app.settings import Settings
+from eb_app.web import create_app
+
+T = TypeVar("T")
+
+
+class Fixed:
+    """One login for ever."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._credential = credential
+
+    def current(self) -> Credential:
+        return self._credential
+
+    def version(self) -> str:
+        return self._credential.version
+
+    def accepted(self, credential: Credential) -> None:
+        """Do nothing."""
+
+    def refused(self, credential: Credential) -> None:
+        """Do nothing, which is the point."""
+
+    def wait(self, than: str, seconds: float) -> None:
+        """Don't wait."""
+
+    def waiting(self) -> None:
+        """Nobody does."""
+
+    def health(self) -> Health:
+        return Health("current")
+
+    def rotation(self) -> Rotation | None:
+        return None
+
+
+class PlainDatabase:
+    """SQLAlchemy's pool as it comes."""
+
+    def __init__(self, credential: Credential, settings: Settings) -> None:
+        tls = tls_context(settings.ca_file)
+        server = Server(settings.host, settings.port, settings.schema)
+        self.engine = create_engine(
+            "mysql+pymysql://",
+            creator=lambda: log_in(server, credential, tls),
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT,
+            pool_recycle=int(settings.connection_age),
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.begin() as connection:
+            return work(connection)
+
+    def probe(self) -> Session:
+        with self.engine.connect() as connection:
+            connection.execute(text("SELECT 1 FROM entries LIMIT 1"))
+            return session_of(connection)
+
+
+def application_for(environ: Mapping[str, str]) -> Flask:
+    """Return the WSGI application; the variables are the app's own."""
+    settings = Settings.from_environ(environ)
+    logs.set_up(settings.log_file)
+    client: Any = botocore.session.get_session().create_client("secretsmanager", config=AWS)
+    credential = CachedSecret(settings.secret, client, settings.secret_ttl).read(fresh=True)
+    database = cast(Database, PlainDatabase(credential, settings))  # all that `create_app` uses of one
+    return create_app(database, Fixed(credential), mode=settings.mode, instance=instance.describe(environ))
+
+
+application = application_for(os.environ)

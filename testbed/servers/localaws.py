@@ -1,0 +1,103 @@
+"""The local AWS as a process of its own; nothing of it is imported here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from .mariadb import MariaDB
+from .process import Process
+
+OPERATOR = {"AWS_ACCESS_KEY_ID": "AKIALOCALOPERATOR000", "AWS_SECRET_ACCESS_KEY": "operator"}
+"""The credentials of the person at the keyboard."""
+REGION = "eu-central-1"
+CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAws:
+    endpoint: str
+    home: Path
+    process: Process
+
+    @classmethod
+    def start(cls, directory: Path, database: MariaDB | None = None) -> LocalAws:
+        """Start it with all it keeps below *directory*; *database* answers for RDS instances.
+
+        But the virtual environments of bundles: one run leaves them to the next.
+        """
+        home = directory / "localaws"
+        home.mkdir(parents=True, mode=0o700)
+        command: list[str | Path] = [sys.executable, "-m", "testbed.localaws", "--port", "0", "--home", home]
+        if database is not None:
+            command += ["--database-socket", database.socket]
+            command += ["--database-host", database.host, "--database-port", str(database.port)]
+        log = home / "server.log"
+        environment = {**clean_environment(), "LOCALAWS_CACHE": str(CACHE)}
+        process = Process.start("the local AWS", command, log, environment)
+        process.wait_until(lambda: _endpoint(log) is not None)
+        endpoint = _endpoint(log)
+        assert endpoint is not None  # noqa: S101 - what was waited for
+        return cls(endpoint, home, process)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that lead any AWS SDK or tool to this server as the operator."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            **OPERATOR,
+        }
+
+    def session(self, region: str = REGION) -> boto3.session.Session:
+        """Return the operator's session of *region*; all who ask share one, as making it takes long."""
+        return _session(region)
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """Return the operator's client of *service*; all who ask share one."""
+        with _making:
+            return _client(self.endpoint, service, region)
+
+    def stop(self) -> None:
+        self.process.stop(30)
+
+
+_making = threading.Lock()  # a session may not make two clients at once
+
+
+@cache
+def _session(region: str) -> boto3.session.Session:
+    return boto3.session.Session(
+        aws_access_key_id=OPERATOR["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=OPERATOR["AWS_SECRET_ACCESS_KEY"],
+        region_name=region,
+    )
+
+
+@cache
+def _client(endpoint: str, service: str, region: str) -> Any:
+    config = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "max_attempts": 3})
+    return _session(region).client(service, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]  # the stubs list each service by name
+
+
+def _endpoint(log: Path) -> str | None:
+    """The server's first line on standard output is JSON with its address; the log holds both streams."""
+    for line in log.read_text(errors="replace").splitlines() if log.exists() else []:
+        if line.startswith('{"endpoint"'):
+            address: str = json.loads(line)["endpoint"]
+            return address
+    return None
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's variables without any AWS setting of the person who runs it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

@@ -1,0 +1,102 @@
+"""What the doctor finds, and the remedy it names; against the local AWS."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from beanvault.aws import Aws
+from beanvault.deployment import doctor
+from beanvault.deployment.doctor import Finding, Verdict
+from templates.deployment_file import parse
+from testbed.servers.localaws import REGION, LocalAws
+from tests.unit.beanvault.answers import Answer, playing
+
+
+@pytest.fixture
+def aws(local_aws: LocalAws) -> Aws:
+    return Aws(local_aws.session(), local_aws.endpoint)
+
+
+def _found(aws: Aws, **domain: Any) -> Finding:
+    tables = {"name": "shop", "region": REGION, "vault": {"where": "host"}, "domain": domain}
+    (finding,) = doctor._certificate(parse(tables), aws)
+    return finding
+
+
+def _zone(aws: Aws, name: str, **settings: Any) -> str:
+    zone = aws.client("route53").create_hosted_zone(Name=name, CallerReference=uuid.uuid4().hex, **settings)[
+        "HostedZone"
+    ]
+    return str(zone["Id"]).rpartition("/")[2]
+
+
+def test_a_hosted_zone_has_to_be_there_public_and_the_names_own(aws: Aws) -> None:
+    vpc = aws.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    private = _zone(
+        aws,
+        "private.example",
+        VPC={"VPCRegion": REGION, "VPCId": vpc},
+        HostedZoneConfig={"Comment": "", "PrivateZone": True},
+    )
+    public = _zone(aws, "public.example")
+    for name, zone, verdict, told in (
+        ("app.public.example", public, Verdict.GOOD, "holds app.public.example"),
+        ("app.other.example", public, Verdict.BAD, "doesn't hold"),
+        ("app.private.example", private, Verdict.BAD, "is a private zone"),
+        ("app.public.example", "Z0000000000000000000A", Verdict.BAD, "there is no zone"),
+    ):
+        found = _found(aws, certificate="issued", name=name, hosted_zone_id=zone)
+        assert (found.verdict, told in found.told) == (verdict, True), found
+        assert verdict is Verdict.GOOD or f"the public zone of {name}" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        ("PENDING_VALIDATION", "aws acm describe-certificate --certificate-arn arn:aws:acm:"),
+        ("EXPIRED", "import or issue another"),
+        ("FAILED", "import or issue another"),
+    ],
+)
+def test_a_certificate_that_is_not_issued_has_a_remedy(status: str, remedy: str) -> None:
+    described = Answer({"Certificate": {"DomainName": "app.example.com", "Status": status}})
+    arn = f"arn:aws:acm:{REGION}:123456789012:certificate/{uuid.uuid4()}"
+    found = _found(
+        playing(acm_DescribeCertificate=[described]),
+        certificate="existing",
+        name="app.example.com",
+        certificate_arn=arn,
+    )
+    assert (found.verdict, status in found.told, remedy in found.remedy) == (Verdict.BAD, True, True), found
+
+
+def test_what_the_tunnels_need_is_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    missing = {found.what: found for found in doctor._tools() if found.verdict is Verdict.UNKNOWN}
+    assert missing.keys() == {"AWS CLI", "Session Manager plugin"}
+    assert all("https://docs.aws.amazon.com/" in found.remedy for found in missing.values())
+    for name in ("aws", "session-manager-plugin"):
+        (tmp_path / name).touch(mode=0o755)
+    assert not [found for found in doctor._tools() if found.verdict is Verdict.UNKNOWN]
+
+
+def test_whoever_may_not_see_the_stack_is_not_told_that_the_bucket_is_somebody_elses() -> None:
+    """The advice for that would take the bucket out of the stack."""
+    session = boto3.session.Session("x", "x", region_name=REGION)
+    clients = {name: session.client(name) for name in ("cloudformation", "s3", "sts")}  # type: ignore[call-overload]  # the stubs list each service by name
+    stubbers = {name: Stubber(client) for name, client in clients.items()}
+    stubbers["s3"].add_response("head_bucket", {})
+    stubbers["sts"].add_response("get_caller_identity", {"Account": "123456789012"})
+    stubbers["cloudformation"].add_client_error("describe_stacks", "AccessDenied", "no")
+    for stubber in stubbers.values():
+        stubber.activate()
+    deployment = parse({"name": "shop", "region": REGION, "vault": {"where": "host"}})
+    with pytest.raises(ClientError, match="AccessDenied"):
+        list(doctor._bucket(deployment, Aws(session, None, clients)))

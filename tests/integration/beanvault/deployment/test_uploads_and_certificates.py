@@ -1,0 +1,82 @@
+"""Artifacts and the trial's certificate, on the local AWS."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beanvault.artifacts.store import Store
+from beanvault.aws import Aws
+from beanvault.deployment import certificates
+from beanvault.deployment.deploy import PARAMETERS, PLANNED, Work
+from beanvault.ui import Silent
+from templates.deployment_file import parse
+from testbed.servers.localaws import LocalAws
+
+
+@pytest.fixture
+def aws(local_aws: LocalAws) -> Aws:
+    return Aws(local_aws.session(), local_aws.endpoint)
+
+
+def test_the_same_content_is_uploaded_once(aws: Aws) -> None:
+    client = aws.client("s3")
+    store = Store.of(aws, "shop")
+    own = Store(aws, f"artifacts-{uuid.uuid4().hex[:8]}-{aws.account()}", store.folder)
+    client.create_bucket(Bucket=own.bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    first = own.put("replicator", ".zip", b"one")
+    written = client.head_object(Bucket=own.bucket, Key=first.key)["LastModified"]
+    assert own.put("replicator", ".zip", b"one") == first
+    assert client.head_object(Bucket=own.bucket, Key=first.key)["LastModified"] == written
+    assert own.put("replicator", ".zip", b"two").key != first.key
+    assert first.key.startswith("beanvault/shop/replicator-")
+    assert store.bucket == f"elasticbeanstalk-{aws.region}-{aws.account()}"
+
+
+def serial(aws: Aws, arn: str) -> str:
+    return str(aws.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]["Serial"])
+
+
+def test_the_certificate_is_found_again_while_it_is_good(aws: Aws) -> None:
+    name, now = f"c{uuid.uuid4().hex[:8]}", dt.datetime.now(dt.UTC)
+    arn = certificates.self_signed(aws, name, "app.example.com", now)
+    made = serial(aws, arn)
+    assert certificates.self_signed(aws, name, "app.example.com", now) == arn
+    assert serial(aws, arn) == made
+    assert certificates.find(aws, f"{name}x") is None
+    assert certificates.find(aws, name) == arn
+
+
+@pytest.mark.parametrize(("host", "days"), [("app.example.com", 10), ("other.example.com", 300)])
+def test_a_certificate_that_ends_soon_or_has_another_host_is_renewed_under_its_arn(
+    aws: Aws, host: str, days: int
+) -> None:
+    name, now = f"c{uuid.uuid4().hex[:8]}", dt.datetime.now(dt.UTC)
+    made_at = now - certificates.LIFETIME + dt.timedelta(days=days)
+    arn = certificates.self_signed(aws, name, "app.example.com", made_at)
+    before = serial(aws, arn)
+    assert certificates.self_signed(aws, name, host, now) == arn
+    assert serial(aws, arn) != before
+
+
+def test_a_plan_leaves_the_certificate_of_the_listener_alone(aws: Aws) -> None:
+    """One that a deployment would renew, and none at all."""
+    tables: dict[str, Any] = {
+        "name": f"c{uuid.uuid4().hex[:8]}",
+        "region": aws.region,
+        "vault": {"where": "host"},
+    }
+    work = Work(parse(tables), aws, Silent(), Path())
+    planned = PLANNED["CertificateArn"]
+    assert planned(work).startswith("arn:aws:acm:")
+    assert certificates.find(aws, tables["name"]) is None
+    host = f"{tables['name']}.beanvault.internal"
+    ending = dt.datetime.now(dt.UTC) - certificates.LIFETIME + dt.timedelta(days=10)
+    arn = certificates.self_signed(aws, tables["name"], host, ending)
+    before = serial(aws, arn)
+    assert (planned(work), serial(aws, arn)) == (arn, before)
+    assert (PARAMETERS["CertificateArn"](work), serial(aws, arn) == before) == (arn, False)

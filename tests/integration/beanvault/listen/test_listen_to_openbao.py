@@ -1,0 +1,198 @@
+"""Push, with a real OpenBao's audit device and the event bus of the local AWS."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hvac
+import pytest
+import requests
+
+from beanvault.listen.listener import Burst, Intake, http_server, serve, socket_server
+from beanvault.vault import server as vault_server
+from beanvault.vault.mounts import enable_kv2
+from beanvault.vault.server import Server, Shares
+from testbed.servers.authority import Authority
+from testbed.servers.openbao import OpenBao, hashicorp
+
+SECONDS = 20
+
+
+@dataclass
+class Listening:
+    address: tuple[str, int]
+    published: queue.Queue[list[str]]
+    stop: threading.Event
+    thread: threading.Thread
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(SECONDS)
+        assert not self.thread.is_alive()
+
+
+def listening(kind: str, context: ssl.SSLContext | None = None) -> Listening:
+    published: queue.Queue[list[str]] = queue.Queue()
+    burst = Burst(published.put)
+    intake = Intake(("beanvault",), burst)
+    address = ("127.0.0.1", 0)
+    server = http_server(address, intake, context) if kind == "http" else socket_server(address, intake)
+    stop = threading.Event()
+    thread = threading.Thread(target=serve, args=(server, burst, stop))
+    thread.start()
+    return Listening(server.server_address, published, stop, thread)  # type: ignore[arg-type]  # an IPv4 address
+
+
+@pytest.fixture
+def listener() -> Iterator[Listening]:
+    made = listening("http")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def heard() -> Iterator[Listening]:
+    """What listens to the server: to HashiCorp Vault by a socket, as it has no http device."""
+    made = listening("socket" if hashicorp() else "http")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def client(tmp_path: Path, authority: Authority, heard: Listening) -> Iterator[hvac.Client]:
+    """The root client of a server that sends its records to the listener."""
+    address = f"127.0.0.1:{heard.address[1]}"
+    running = OpenBao.start(tmp_path, authority, None if hashicorp() else f"http://{address}/")
+    try:
+        server = Server(running.address, running.ca_file)
+        keys = vault_server.initialise(server, Shares(1, 1))
+        vault_server.unseal(server, keys.keys)
+        client = server.client(keys.root_token)
+        if hashicorp():
+            running.enable_audit(client)
+            client.sys.enable_audit_device("socket", options={"address": address, "socket_type": "tcp"})
+        enable_kv2(client, "beanvault")
+        enable_kv2(client, "other")
+        yield client
+    finally:
+        running.stop()
+
+
+def test_writes_become_one_request_within_seconds_and_reads_none(
+    client: hvac.Client, heard: Listening
+) -> None:
+    """A burst of writes below the mount, writes elsewhere, reads and a refused write between them."""
+    kv = client.secrets.kv.v2
+    for path in ("app/database", "app/mail", "app/database"):
+        kv.create_or_update_secret(path, {"password": "canary-value"}, mount_point="beanvault")
+        kv.create_or_update_secret(path, {"password": "x"}, mount_point="other")
+        kv.read_secret_version(path, mount_point="beanvault", raise_on_deleted_version=True)
+    with pytest.raises(hvac.exceptions.InvalidRequest):
+        kv.create_or_update_secret("app/refused", {"a": "b"}, cas=9, mount_point="beanvault")
+    found: set[str] = set()
+    while found != {"beanvault/app/database", "beanvault/app/mail"}:
+        found |= set(heard.published.get(timeout=SECONDS))
+    kv.delete_metadata_and_all_versions("app/mail", mount_point="beanvault")
+    assert heard.published.get(timeout=SECONDS) == ["beanvault/app/mail"]
+    kv.create_or_update_secret("app/last", {"a": "b"}, mount_point="beanvault")
+    assert heard.published.get(timeout=SECONDS) == ["beanvault/app/last"]  # and nothing twice before it
+
+
+def test_vault_goes_on_when_the_listener_is_gone(client: hvac.Client, heard: Listening) -> None:
+    """The file device beside it keeps Vault answering: losing the listener costs nothing but time."""
+    heard.end()
+    client.secrets.kv.v2.create_or_update_secret("app/database", {"a": "b"}, mount_point="beanvault")
+
+
+def test_a_socket_device_is_heard_line_by_line() -> None:
+    made = listening("socket")
+    try:
+        lines = [
+            {"type": "response", "request": {"operation": "update", "path": "beanvault/data/app/database"}},
+            {"type": "response", "request": {"operation": "read", "path": "beanvault/data/app/other"}},
+        ]
+        with socket.create_connection(made.address) as connection:
+            connection.sendall(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+            assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    finally:
+        made.end()
+
+
+RECORD = {"type": "response", "request": {"operation": "update", "path": "beanvault/data/app/database"}}
+LONG = {**RECORD, "response": "x" * 3_000_000}
+
+
+def test_a_record_that_is_too_long_is_taken_and_asks_for_everything(listener: Listening) -> None:
+    """Its sender sees no broken pipe: Vault would count its device as failed."""
+    address = f"http://127.0.0.1:{listener.address[1]}/"
+    assert requests.post(address, json=LONG, timeout=SECONDS).status_code == 204
+    assert listener.published.get(timeout=SECONDS) == []
+    assert requests.post(address, json=RECORD, timeout=SECONDS).status_code == 204
+    assert listener.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+
+
+LISTING = {**LONG, "request": {"operation": "list", "path": "beanvault/detailed-metadata/app/"}}
+"""What a replication of a large folder leaves in the audit log."""
+
+
+@pytest.mark.parametrize("device", ["http", "socket"])
+def test_the_long_answer_to_a_listing_asks_for_nothing(device: str) -> None:
+    """Else each run over everything would ask for the next one."""
+    made = listening(device)
+    try:
+        with socket.create_connection(made.address) as connection:
+            for record in (LISTING, RECORD):
+                line = json.dumps(record).encode() + b"\n"
+                if device == "socket":
+                    connection.sendall(line)
+                else:
+                    url = f"http://127.0.0.1:{made.address[1]}/"
+                    assert requests.post(url, data=line, timeout=SECONDS).status_code == 204
+        assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    finally:
+        made.end()
+
+
+def test_a_line_that_is_too_long_asks_for_everything_and_the_next_is_heard() -> None:
+    made = listening("socket")
+    try:
+        with socket.create_connection(made.address) as connection:
+            connection.sendall(json.dumps(LONG).encode() + b"\n")
+            assert made.published.get(timeout=SECONDS) == []
+            connection.sendall(json.dumps(RECORD).encode() + b"\n")
+            assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    finally:
+        made.end()
+
+
+@pytest.mark.parametrize("length", [b"-1", b"x", b"\xb2"])
+def test_a_length_that_is_none_holds_nobody_up(listener: Listening, length: bytes) -> None:
+    """A negative one would mean to read until the other end closes."""
+    with socket.create_connection(listener.address, timeout=5) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\n")
+        assert connection.recv(64).startswith(b"HTTP/1.0 204")
+
+
+def test_a_device_elsewhere_is_heard_over_tls(authority: Authority) -> None:
+    pair = authority.issue("listener")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    made = listening("http", context)
+    try:
+        record = {"type": "response", "request": {"operation": "update", "path": "beanvault/data/a"}}
+        answer = requests.post(
+            f"https://localhost:{made.address[1]}/", json=record, verify=str(authority.ca_file), timeout=10
+        )
+        assert answer.status_code == 204
+        assert made.published.get(timeout=SECONDS) == ["beanvault/a"]
+        with pytest.raises(requests.ConnectionError):
+            requests.post(f"http://localhost:{made.address[1]}/", json=record, timeout=10)
+    finally:
+        made.end()

@@ -1,0 +1,136 @@
+"""`beanvault destroy` and what a deployment has outside its stacks, also when the stacks are gone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beanvault.aws import Aws, AwsError
+from beanvault.teardown.outside_stacks import empty
+from beanvault.teardown.retained import REMOVALS
+from templates import LAYERS
+from templates.deployment_file import read
+from testbed.servers.localaws import REGION, LocalAws, clean_environment
+
+ROOT = Path(__file__).resolve().parents[4]
+BUCKET = f"elasticbeanstalk-{REGION}-123456789012"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A deployment without stacks, and what is left of it in the account."""
+
+    name: str
+    config: Path
+    aws: LocalAws
+
+    @property
+    def secret(self) -> str:
+        return f"{self.name}/app/database"
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/elasticbeanstalk/{self.name}-app/var/log/web.stdout.log"
+
+    def destroy(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "beanvault", "--config", str(self.config), "destroy", *arguments],
+            env={**clean_environment(), **self.aws.environment()},
+            input="",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def present(self) -> tuple[bool, bool, bool]:
+        """Whether the secret, the log group and the objects are there."""
+        named = [{"Key": "name", "Values": [self.secret]}]
+        secrets = self.aws.client("secretsmanager").list_secrets(Filters=named)["SecretList"]
+        groups = self.aws.client("logs").describe_log_groups(logGroupNamePrefix=self.log_group)["logGroups"]
+        objects = self.aws.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=f"{self.name}/")
+        return self.secret in [s["Name"] for s in secrets], bool(groups), bool(objects["KeyCount"])
+
+
+def _left(aws: LocalAws, directory: Path, like: str) -> Left:
+    name = f"l{uuid.uuid4().hex[:8]}"
+    text = (ROOT / "config" / like).read_text()
+    before = next(line for line in text.splitlines() if line.startswith("name = "))
+    config = directory / "beanvault.toml"
+    config.write_text(text.replace(before, f'name = "{name}"'))
+    made = Left(name, config, aws)
+    aws.client("secretsmanager").create_secret(
+        Name=made.secret, SecretString="canary", Tags=[{"Key": "beanvault:owner", "Value": name}]
+    )
+    aws.client("logs").create_log_group(logGroupName=made.log_group)
+    s3 = aws.client("s3")
+    if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=BUCKET, Key=f"{name}/version.zip", Body=b"bundle")
+    return made
+
+
+def test_without_stacks_the_name_is_needed_all_the_same_and_what_would_go_is_told(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    left = _left(local_aws, tmp_path, "dev.toml")
+    told = left.destroy()
+    assert told.returncode == 2, told.stderr
+    assert f"pass --confirm {left.name}" in told.stderr
+    for thing in (f"secret {left.secret}", f"log group {left.log_group}", f"s3://{BUCKET}/{left.name}/"):
+        assert f"deleted: {'objects ' * thing.startswith('s3')}{thing}" in told.stderr
+    assert left.present() == (True, True, True)
+    assert left.destroy("--confirm", "other").returncode == 1
+    assert left.present() == (True, True, True)
+    done = left.destroy("--confirm", left.name)
+    assert done.returncode == 0, done.stderr
+    assert left.present() == (False, False, False)
+    assert left.destroy().returncode == 0  # nothing is left to ask about
+
+
+def test_production_keeps_its_secrets_and_logs_and_tells_how_each_is_removed(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    left = _left(local_aws, tmp_path, "production.toml")
+    told = left.destroy("--confirm", left.name, "--json")
+    assert told.returncode == 0, told.stderr
+    assert left.present() == (True, True, False)
+    kept = {each["id"]: each["removal"] for each in json.loads(told.stdout)["kept"]}
+    assert kept == {
+        left.secret: f"aws secretsmanager delete-secret --secret-id {left.secret}",
+        left.log_group: f"aws logs delete-log-group --log-group-name {left.log_group}",
+    }
+    assert "aws logs delete-log-group" in left.destroy().stderr
+
+
+@pytest.mark.parametrize("file", ["dev.toml", "production.toml"])
+def test_whatever_a_template_keeps_has_a_command_that_removes_it(file: str) -> None:
+    deployment = read(ROOT / "config" / file)
+    for build in LAYERS.values():
+        for resource in build(deployment).to_dict()["Resources"].values():
+            match resource.get("DeletionPolicy"):
+                case "Retain" | "RetainExceptOnCreate":
+                    assert resource["Type"] in REMOVALS
+                case "Snapshot":
+                    assert f"snapshot of {resource['Type']}" in REMOVALS
+
+
+def test_objects_that_s3_keeps_are_an_error(local_aws: LocalAws) -> None:
+    """It answers 200 even when it refuses each of them."""
+    bucket, s3 = f"kept-{uuid.uuid4().hex[:8]}", local_aws.client("s3")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="a", Body=b"a")
+    aws = Aws(local_aws.session(REGION), local_aws.endpoint)
+
+    def refuse(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["Errors"] = [{"Key": "a", "Code": "AccessDenied", "Message": "no"}]
+
+    aws.client("s3").meta.events.register("after-call.s3.DeleteObjects", refuse)
+    with pytest.raises(AwsError, match=f"kept 1 objects of s3://{bucket}/; the first is a: AccessDenied"):
+        empty(aws, bucket)

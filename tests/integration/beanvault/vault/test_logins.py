@@ -1,0 +1,221 @@
+"""The logins that `vault init` makes, beside those of others in the same Vault."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import hvac
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from hvac import exceptions as hvac_errors
+
+from beanvault.vault import logins, server, setup
+from beanvault.vault.policies import Mount
+from beanvault.vault.server import Server
+from testbed.servers.authority import Authority
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy
+from tests.conftest import Unsealed
+
+ISSUER = "https://issuer.example"
+ROLE = "arn:aws:iam::123456789012:role/dev-replicator"
+ELSEWHERE = "192.0.2.0/24"
+HERE = "127.0.0.0/8"
+
+
+@pytest.fixture
+def ready(openbao: Unsealed) -> Server:
+    return Server(openbao.address, openbao.ca_file)
+
+
+def prepared(openbao: Unsealed, reached: Server, login: logins.Login, mount: str) -> setup.Prepared:
+    return setup.prepare(reached, openbao.root_token, name=mount, mounts=[Mount(mount)], login=login)
+
+
+def public_key() -> str:
+    public = rsa.generate_private_key(65537, 2048).public_key()
+    return public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+def jwt(name: str, key: str, issuer: str = ISSUER) -> logins.Jwt:
+    return logins.Jwt(f"{name}-replicator", issuer, "vault", ROLE, name, (key,))
+
+
+def test_a_jwt_mount_that_serves_others_is_left_as_it_is(openbao: Unsealed, ready: Server) -> None:
+    """Another issuer would lock out everybody else who logs in there."""
+    root, key = openbao.root_client(), public_key()
+    root.sys.enable_auth_method("jwt", path="shared-jwt")
+    root.write_data(
+        "auth/shared-jwt/config",
+        data={"bound_issuer": "https://company.example", "jwt_validation_pubkeys": [key]},
+    )
+    before = root.read("auth/shared-jwt/config")["data"]
+    with pytest.raises(server.VaultError, match="serves others") as refused:
+        prepared(openbao, ready, jwt("shared-jwt", key), "shared-jwt-kv")
+    assert f"bound_issuer is https://company.example, not {ISSUER}" in str(refused.value)
+    assert "jwt_validation_pubkeys" not in str(refused.value)  # that one is the same
+    assert "--login-mount" in refused.value.remedy
+    assert root.read("auth/shared-jwt/config")["data"] == before
+    assert root.list("auth/shared-jwt/role") is None
+
+
+def test_a_jwt_mount_with_the_same_trust_is_shared(openbao: Unsealed, ready: Server) -> None:
+    root, key = openbao.root_client(), public_key()
+    prepared(openbao, ready, jwt("same-jwt", key), "same-jwt-kv")
+    again = prepared(openbao, ready, jwt("same-jwt", key), "same-jwt-kv")
+    assert again.auth["mount"] == "same-jwt"
+    assert root.list("auth/same-jwt/role")["data"]["keys"] == ["same-jwt-replicator"]
+
+
+def test_a_jwt_mount_made_just_before_an_interruption_is_completed(openbao: Unsealed, ready: Server) -> None:
+    root = openbao.root_client()
+    root.sys.enable_auth_method("jwt", path="begun-jwt")
+    prepared(openbao, ready, jwt("begun-jwt", public_key()), "begun-jwt-kv")
+    assert root.read("auth/begun-jwt/config")["data"]["bound_issuer"] == ISSUER
+
+
+@dataclass
+class AwsMethod:
+    """The parts of HashiCorp Vault's `aws` login that `vault init` talks to; OpenBao has no such method.
+
+    https://developer.hashicorp.com/vault/api-docs/auth/aws
+    """
+
+    mount: str = "aws"
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What was written, by path below the mount."""
+    enabled: bool = False
+
+    def rule(self, call: Call) -> Behaviour:
+        if call.path == f"/v1/sys/auth/{self.mount}":
+            self.enabled = True
+            return answer(None)
+        if call.path == "/v1/sys/auth" and self.enabled:
+            return answer({f"{self.mount}/": {"type": "aws", "accessor": "auth_aws_1"}})
+        if not call.path.startswith(f"/v1/auth/{self.mount}/"):
+            return FORWARD
+        path = call.path.removeprefix(f"/v1/auth/{self.mount}/")
+        if call.method in ("PUT", "POST"):
+            self.kept.setdefault(path, {}).update(json.loads(call.body))
+            return answer(None)
+        if path == "role?list=True":
+            names = [key.removeprefix("role/") for key in self.kept if key.startswith("role/")]
+            return answer({"keys": names}) if names else answer(None, 404)
+        return answer(self.kept[path]) if path in self.kept else answer(None, 404)
+
+
+def answer(data: dict[str, Any] | None, status: int = 200) -> Answer:
+    body = {"errors": []} if status == 404 else {"data": data}
+    return Answer(status, json.dumps(body).encode(), "application/json")
+
+
+@pytest.fixture
+def with_aws(openbao: Unsealed, authority: Authority) -> Iterator[tuple[Server, AwsMethod]]:
+    method = AwsMethod()
+    proxy = Proxy(openbao.address, openbao.ca_file, authority.issue("aws-method"))
+    proxy.rule = method.rule
+    yield Server(proxy.address, openbao.ca_file), method
+    proxy.close()
+
+
+def aws(server_id: str = "vault.example") -> logins.AwsIam:
+    return logins.AwsIam("dev-replicator", ROLE, server_id)
+
+
+def test_an_aws_login_takes_signatures_of_the_functions_role_for_this_server(
+    openbao: Unsealed, with_aws: tuple[Server, AwsMethod]
+) -> None:
+    reached, method = with_aws
+    made = prepared(openbao, reached, aws(), "aws-kv")
+    assert made.auth == {
+        "method": "aws",
+        "mount": "aws",
+        "role": "dev-replicator",
+        "server_id": "vault.example",
+    }
+    assert not made.by_login
+    assert method.kept["config/client"] == {"iam_server_id_header_value": "vault.example"}
+    role = method.kept["role/dev-replicator"]
+    assert (role["auth_type"], role["bound_iam_principal_arn"]) == ("iam", [ROLE])
+    assert role["token_policies"] == ["aws-kv-replicator"]
+    prepared(openbao, reached, aws(), "aws-kv")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        ({"config/client": {"iam_server_id_header_value": "company.example"}}, "company.example"),
+        ({"role/payroll": {"auth_type": "iam"}}, "empty"),
+    ],
+)
+def test_an_aws_mount_that_serves_others_is_left_as_it_is(
+    openbao: Unsealed,
+    with_aws: tuple[Server, AwsMethod],
+    theirs: dict[str, dict[str, Any]],
+    told: str,
+) -> None:
+    """A server id locks out whoever signs without it, so one is not added to a mount in use either."""
+    reached, method = with_aws
+    method.enabled = True
+    method.kept |= {path: dict(value) for path, value in theirs.items()}
+    said = f"iam_server_id_header_value is {told}, not vault.example"
+    with pytest.raises(server.VaultError, match=re.escape(said)):
+        prepared(openbao, reached, aws(), "aws-others-kv")
+    assert method.kept == theirs
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    with pytest.raises(hvac_errors.VaultError, match=r"unauthorized|permission denied|source address"):
+        yield
+
+
+def log_in(reached: Server, auth: logins.Auth) -> hvac.Client:
+    client = reached.client()
+    client.auth.approle.login(auth["role_id"], auth["secret_id"], mount_point=auth["mount"])
+    return client
+
+
+def test_a_login_bound_to_addresses_is_proven_from_elsewhere(openbao: Unsealed, ready: Server) -> None:
+    """The operator isn't behind the NAT gateways: the policy is proven, and the login works there only."""
+    login = logins.AppRole("bound-replicator", "bound-approle", (ELSEWHERE,))
+    made = prepared(openbao, ready, login, "bound-kv")
+    assert not made.by_login
+    assert made.proofs
+    assert all(proof.holds for proof in made.proofs)
+    with refused():
+        log_in(ready, made.auth)
+
+
+def test_addresses_stay_until_others_are_named(openbao: Unsealed, ready: Server) -> None:
+    """Repeating it without them, as the runbook says, doesn't open the login to the world."""
+
+    def made(*cidrs: str) -> setup.Prepared:
+        return prepared(
+            openbao, ready, logins.AppRole("stays-replicator", "stays-approle", cidrs), "stays-kv"
+        )
+
+    assert made().by_login
+    made(ELSEWHERE)
+    again = made()
+    assert not again.by_login
+    with refused():
+        log_in(ready, again.auth)
+    log_in(ready, made(HERE).auth)
+
+
+def test_what_the_operator_hardened_by_hand_stays(openbao: Unsealed, ready: Server) -> None:
+    root = openbao.root_client()
+    login = logins.AppRole("hard-replicator", "hard-approle")
+    prepared(openbao, ready, login, "hard-kv")
+    path = "auth/hard-approle/role/hard-replicator"
+    root.write_data(path, data={"secret_id_ttl": "720h"})
+    prepared(openbao, ready, login, "hard-kv")
+    assert root.read(path)["data"]["secret_id_ttl"] == 720 * 3600

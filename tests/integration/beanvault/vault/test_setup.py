@@ -1,0 +1,348 @@
+"""`vault init` against a real OpenBao: initialise, unseal, mounts, policy, login, and the proof of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from hvac import exceptions as hvac_errors
+
+from beanvault.errors import ConfigurationError, Denied, Unreachable
+from beanvault.vault import logins, server, setup
+from beanvault.vault.keys import KeyFile, Keys
+from beanvault.vault.mounts import enable_kv2
+from beanvault.vault.policies import Kind, Mount
+from beanvault.vault.server import Server, Shares
+from testbed.servers.authority import Authority
+from testbed.servers.openbao import OpenBao, hashicorp
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy
+from tests.conftest import Unsealed, openbao_only
+
+from .support_pgp import Holder
+
+
+@pytest.fixture
+def ready(openbao: Unsealed) -> Server:
+    return Server(openbao.address, openbao.ca_file)
+
+
+def test_an_empty_server_is_initialised_with_shares_and_opened_by_the_threshold(
+    empty: Server, tmp_path: Path
+) -> None:
+    """Two of three shares open it, one doesn't; the keys lie in a file that only its owner reads."""
+    file = KeyFile.reserve(tmp_path / "keys" / "vault.json")
+    keys = server.initialise(empty, Shares(3, 2))
+    file.keep(keys)
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert Keys.read(file.path) == keys
+    assert keys.root_token not in repr(keys)
+    with pytest.raises(server.VaultError, match="1 of 2 keys were given"):
+        server.unseal(empty, keys.keys[:1])
+    server.unseal(empty, keys.keys[1:])
+    assert not server.status(empty)["sealed"]
+    server.unseal(empty, [])  # open already: nothing to give
+    prepared = setup.prepare(
+        empty,
+        keys.root_token,
+        name="dev",
+        mounts=[Mount("beanvault")],
+        login=logins.AppRole("dev-replicator"),
+    )
+    assert prepared.by_login
+    assert all(proof.holds for proof in prepared.proofs)
+
+
+def test_initialising_twice_is_refused_by_name(ready: Server) -> None:
+    with pytest.raises(server.VaultError, match="already initialized"):
+        server.initialise(ready, Shares(1, 1))
+
+
+def test_a_key_file_is_never_written_over(tmp_path: Path) -> None:
+    file = KeyFile.reserve(tmp_path / "keys.json")
+    with pytest.raises(ConfigurationError, match="only keys"):
+        KeyFile.reserve(file.path)
+    file.release()
+    assert not file.path.exists()
+
+
+def test_the_login_reads_its_mount_and_nothing_else(openbao: Unsealed, ready: Server) -> None:
+    """With the role id and secret id that are handed out, not with the root token."""
+    root = openbao.root_client()
+    prepared = setup.prepare(
+        ready,
+        openbao.root_token,
+        name="reads",
+        mounts=[Mount("reads-kv")],
+        login=logins.AppRole("reads-replicator"),
+        invisible=["reads-hidden"],
+    )
+    for mount in ("reads-kv", "reads-hidden"):
+        root.secrets.kv.v2.create_or_update_secret("app/database", {"password": "a"}, mount_point=mount)
+    client = ready.client()
+    client.auth.approle.login(prepared.auth["role_id"], prepared.auth["secret_id"])
+    read = client.secrets.kv.v2.read_secret_version(
+        "app/database", mount_point="reads-kv", raise_on_deleted_version=True
+    )
+    assert read["data"]["data"] == {"password": "a"}
+    listing = "metadata" if hashicorp() else "detailed-metadata"
+    assert client.list(f"reads-kv/{listing}/")["data"]["keys"] == ["app/"]
+    for attempt in (
+        lambda: client.secrets.kv.v2.read_secret_version(
+            "app/database", mount_point="reads-hidden", raise_on_deleted_version=True
+        ),
+        lambda: client.secrets.kv.v2.list_secrets("", mount_point="reads-hidden"),
+        lambda: client.secrets.kv.v2.create_or_update_secret("app/x", {"a": "b"}, mount_point="reads-kv"),
+        lambda: client.secrets.kv.v2.delete_metadata_and_all_versions("app/database", mount_point="reads-kv"),
+    ):
+        with pytest.raises(hvac_errors.Forbidden):
+            attempt()
+    client.auth.token.revoke_self()
+
+
+def test_repeating_changes_nothing_and_keeps_the_earlier_secret_id(openbao: Unsealed, ready: Server) -> None:
+    def prepare() -> setup.Prepared:
+        return setup.prepare(
+            ready,
+            openbao.root_token,
+            name="again",
+            mounts=[Mount("again-kv"), Mount("again-db", Kind.DATABASE)],
+            login=logins.AppRole("again-replicator"),
+            invisible=["again-hidden"],
+        )
+
+    first, second = prepare(), prepare()
+    assert (first.policy_text, first.auth["role_id"]) == (second.policy_text, second.auth["role_id"])
+    for prepared in (first, second):
+        ready.client().auth.approle.login(prepared.auth["role_id"], prepared.auth["secret_id"])
+
+
+def test_a_role_that_was_refused_too_often_logs_in_again(openbao: Unsealed, ready: Server) -> None:
+    """A function whose secret id expired has Vault lock its role: with a new one it must work at once."""
+
+    def prepare() -> setup.Prepared:
+        return setup.prepare(
+            ready,
+            openbao.root_token,
+            name="locked",
+            mounts=[Mount("locked-kv")],
+            login=logins.AppRole("locked-replicator"),
+        )
+
+    def log_in(secret_id: str) -> None:
+        ready.client().auth.approle.login(first.auth["role_id"], secret_id)
+
+    first = prepare()
+    for _ in range(5):
+        with pytest.raises(hvac_errors.InvalidRequest):
+            log_in("expired")
+    with pytest.raises(hvac_errors.Forbidden):
+        log_in(first.auth["secret_id"])
+    assert prepare().by_login
+    log_in(first.auth["secret_id"])
+
+
+def test_a_policy_that_allows_too_much_is_found_out(openbao: Unsealed, ready: Server) -> None:
+    """The negative control of the proof: the same questions under a policy that reads and writes
+    everything.
+    """
+    root = openbao.root_client()
+    mount = setup.prepare(
+        ready,
+        openbao.root_token,
+        name="wide",
+        mounts=[Mount("wide-kv")],
+        login=logins.AppRole("wide-replicator"),
+        invisible=["wide-hidden"],
+    )
+    assert all(proof.holds for proof in mount.proofs)
+    root.sys.create_or_update_policy(
+        "wide-everything",
+        'path "wide-*" { capabilities = ["create", "read", "update", "delete", "list"] }',
+    )
+    wide = ready.client(root.auth.token.create(policies=["wide-everything"])["auth"]["client_token"])
+    broken = {
+        str(proof)
+        for proof in setup.prove(root, wide, [Mount("wide-kv")], ["wide-hidden"])
+        if not proof.holds
+    }
+    assert "may list wide-hidden/metadata/" in broken
+    assert any(text.startswith("may change wide-kv/data/") for text in broken)
+
+
+def test_a_policy_that_allows_too_little_is_found_out(openbao: Unsealed, ready: Server) -> None:
+    root = openbao.root_client()
+    enable_kv2(root, "narrow-kv")
+    narrow = ready.client(root.auth.token.create(policies=["default"])["auth"]["client_token"])
+    broken = [str(proof) for proof in setup.prove(root, narrow, [Mount("narrow-kv")], []) if not proof.holds]
+    assert "may not list narrow-kv/metadata/" in broken
+
+
+def test_an_existing_version_one_mount_gets_the_policy_of_version_one(
+    openbao: Unsealed, ready: Server
+) -> None:
+    openbao.root_client().sys.enable_secrets_engine("kv", path="old-kv", options={"version": "1"})
+    prepared = setup.prepare(
+        ready,
+        openbao.root_token,
+        name="old",
+        mounts=[Mount("old-kv")],
+        login=logins.AppRole("old-replicator"),
+    )
+    assert 'path "old-kv/*" { capabilities = ["read", "list"] }' in prepared.policy_text
+
+
+UPGRADING = (
+    "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period"
+)
+
+
+def test_a_mount_that_an_interruption_left_half_made_is_waited_for(
+    openbao: Unsealed, authority: Authority
+) -> None:
+    """Vault answers first and sets the mount up afterwards, so the next call finds it there and not ready."""
+    openbao.root_client().sys.enable_secrets_engine("kv", path="half-kv", options={"version": "2"})
+    refused: list[str] = []
+
+    def still_upgrading(call: Call) -> Behaviour:
+        if call.path.startswith("/v1/half-kv/") and len(refused) < 3:
+            refused.append(call.path)
+            return Answer(400, json.dumps({"errors": [UPGRADING]}).encode(), "application/json")
+        return FORWARD
+
+    proxy = Proxy(openbao.address, openbao.ca_file, authority.issue("half-made"))
+    proxy.rule = still_upgrading
+    prepared = setup.prepare(
+        Server(proxy.address, openbao.ca_file),
+        openbao.root_token,
+        name="half",
+        mounts=[Mount("half-kv")],
+        login=logins.AppRole("half-replicator"),
+    )
+    proxy.close()
+    assert refused == ["/v1/half-kv/config"] * 3  # before anything else asks it
+    assert all(proof.holds for proof in prepared.proofs)
+
+
+def test_a_mount_of_another_type_is_refused(openbao: Unsealed, ready: Server) -> None:
+    openbao.root_client().sys.enable_secrets_engine("pki", path="taken")
+    with pytest.raises(server.VaultError, match="taken/ is a mount of type pki"):
+        setup.prepare(ready, openbao.root_token, name="x", mounts=[Mount("taken")], login=logins.AppRole("x"))
+
+
+def test_a_token_login_works_and_is_warned_about(openbao: Unsealed, ready: Server) -> None:
+    prepared = setup.prepare(
+        ready, openbao.root_token, name="trial", mounts=[Mount("trial-kv")], login=logins.Token("trial")
+    )
+    assert setup.TOKEN_WARNING in prepared.notes
+    assert setup.AUDIT_NOTE not in prepared.notes  # this server has an audit device
+    assert ready.client(prepared.auth["token"]).lookup_token()["data"]["policies"] == ["trial-replicator"]
+
+
+def test_a_jwt_login_takes_tokens_of_its_audience_and_subject_only(openbao: Unsealed, ready: Server) -> None:
+    """Signed here with a key whose public half Vault was given; in AWS the account's issuer signs."""
+    key = rsa.generate_private_key(65537, 2048)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+    def signed(audience: str, subject: str) -> str:
+        def part(value: object) -> bytes:
+            return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+
+        claims = {
+            "iss": "https://issuer.example",
+            "aud": audience,
+            "sub": subject,
+            "exp": int(time.time()) + 60,
+        }
+        body = part({"alg": "RS256", "typ": "JWT"}) + b"." + part(claims)
+        signature = key.sign(body, padding.PKCS1v15(), hashes.SHA256())
+        return (body + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+    role = "arn:aws:iam::123456789012:role/dev-replicator"
+    prepared = setup.prepare(
+        ready,
+        openbao.root_token,
+        name="jwt",
+        mounts=[Mount("jwt-kv")],
+        login=logins.Jwt(
+            "jwt-replicator", "https://issuer.example", "vault", role, "jwt-login", (public.decode(),)
+        ),
+    )
+    assert not prepared.by_login
+    assert prepared.auth == {
+        "method": "jwt",
+        "mount": "jwt-login",
+        "role": "jwt-replicator",
+        "audience": "vault",
+    }
+    login = ready.client().auth.jwt.jwt_login
+    answer = login("jwt-replicator", signed("vault", role), path="jwt-login")
+    assert answer["auth"]["policies"] == ["jwt-replicator"]
+    for wrong in (signed("other", role), signed("vault", role + "x")):
+        with pytest.raises(hvac_errors.VaultError):
+            login("jwt-replicator", wrong, path="jwt-login")
+
+
+def test_errors_say_what_to_do(openbao: Unsealed, ready: Server) -> None:
+    """A wrong token, an authority that isn't trusted, a port nobody listens on."""
+    with pytest.raises(Denied):
+        setup.prepare(ready, "s.wrong", name="x", mounts=[Mount("x")], login=logins.AppRole("x"))
+    with pytest.raises(Unreachable, match="certificate isn't trusted") as untrusted:
+        server.status(Server(openbao.address))
+    assert untrusted.value.remedy.endswith("--vault-ca-file")
+    with pytest.raises(Unreachable, match="didn't answer"):
+        server.status(Server("https://127.0.0.1:9"))
+    with pytest.raises(ConfigurationError, match="not an https address") as clear:
+        Server("http://127.0.0.1:8200")
+    assert "--vault-ca-file" in clear.value.remedy
+
+
+def test_shares_encrypted_for_their_holders_open_it_only_in_their_hands(
+    empty: Server, holders: list[Holder]
+) -> None:
+    """With GnuPG: each share opens for its holder alone, the root token for the one named."""
+    shares = Shares(2, 2, tuple(holder.public_key for holder in holders), holders[0].public_key)
+    keys = server.initialise(empty, shares)
+    assert keys.encrypted
+    with pytest.raises(server.VaultError):
+        server.unseal(empty, keys.keys)  # encrypted, they are no keys
+    with pytest.raises(subprocess.CalledProcessError):
+        holders[1].decrypted(keys.keys[0])
+    # What is inside is the share in hex, as Vault's own command line takes it.
+    opened = [holder.decrypted(share) for holder, share in zip(holders, keys.keys, strict=True)]
+    server.unseal(empty, opened)
+    assert not server.status(empty)["sealed"]
+    token = holders[0].decrypted(keys.root_token)
+    assert empty.client(token).is_authenticated()
+
+
+@openbao_only
+def test_a_server_that_unseals_itself_gives_recovery_keys_and_opens_after_a_restart(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """By OpenBao's static seal, which has the same life as AWS KMS: the server keeps its own way in."""
+    key = tmp_path / "seal.key"
+    key.write_bytes(secrets.token_bytes(32))
+    seal = f'seal "static" {{\n  current_key_id = "one"\n  current_key = "file://{key}"\n}}\n'
+    running = OpenBao.start(tmp_path, authority, seal=seal)
+    try:
+        reached = Server(running.address, running.ca_file)
+        keys = server.initialise(reached, Shares(3, 2))
+        assert (keys.recovery, len(keys.keys)) == (True, 3)
+        assert "recovery_keys" in json.loads(keys.as_json())
+        server.unseal(reached, ())
+        running = running.restarted()
+        server.unseal(reached, ())
+        assert not server.status(reached)["sealed"]
+        assert reached.client(keys.root_token).is_authenticated()
+    finally:
+        running.stop()

@@ -1,0 +1,174 @@
+"""Drift-aware change sets: what they find, what they put back, and what they can't see, as in AWS."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from beanvault.cloudformation.changes import Action
+from beanvault.cloudformation.stack import Outcome, Result, Stack, Template
+from beanvault.cloudformation.stacks import Stacks
+from beanvault.ui import Silent
+
+BLOCK = dict.fromkeys(
+    ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+)
+NOTHING = {"CidrIp": "127.0.0.1/32", "IpProtocol": "-1", "Description": "nothing by default"}
+RULE = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "192.0.2.0/24"}
+RESOURCES: dict[str, Any] = {
+    "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.7.0.0/16"}},
+    "Group": {
+        "Type": "AWS::EC2::SecurityGroup",
+        "Properties": {
+            "GroupDescription": "a group",
+            "VpcId": {"Ref": "Vpc"},
+            "SecurityGroupEgress": [NOTHING],
+        },
+    },
+    "In": {
+        "Type": "AWS::EC2::SecurityGroupIngress",
+        "Properties": {"GroupId": {"Fn::GetAtt": ["Group", "GroupId"]}, **RULE},
+    },
+    "Out": {
+        "Type": "AWS::EC2::SecurityGroupEgress",
+        "Properties": {"GroupId": {"Fn::GetAtt": ["Group", "GroupId"]}, **RULE},
+    },
+    "Bucket": {
+        "Type": "AWS::S3::Bucket",
+        "Properties": {
+            "PublicAccessBlockConfiguration": BLOCK,
+            "VersioningConfiguration": {"Status": "Enabled"},
+            "BucketEncryption": {
+                "ServerSideEncryptionConfiguration": [
+                    {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": True}
+                ]
+            },
+        },
+    },
+    "Key": {
+        "Type": "AWS::KMS::Key",
+        "Properties": {
+            "EnableKeyRotation": True,
+            "KeyPolicy": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"AWS": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:root"}},
+                        "Action": "kms:*",
+                        "Resource": "*",
+                    }
+                ],
+            },
+        },
+    },
+    "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 30}},
+    "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": 1}},
+}
+DEPLOYED = Template(json.dumps({"Resources": RESOURCES}))
+
+
+class Deployed:
+    """The stack, and the account as a person changes it."""
+
+    def __init__(self, stacks: Any) -> None:
+        self.name = stacks.name()
+        stacks.made.append(self.name)
+        self._stacks = stacks
+        self.client = stacks.aws.client
+        self.deploy()
+        self.group, self.bucket, self.key, self.logs = (
+            stacks.physical_id(self.name, logical_id) for logical_id in ("Group", "Bucket", "Key", "Logs")
+        )
+
+    def deploy(self, **how: bool) -> Result:
+        return Stacks(self._stacks.api, Silent(agrees=True)).deploy(Stack(self.name, DEPLOYED), **how)
+
+    def state(self) -> dict[str, Any]:
+        """What the services say."""
+        s3, where = self.client("s3"), {"Bucket": self.bucket}
+        rules = self.client("ec2").describe_security_group_rules(
+            Filters=[{"Name": "group-id", "Values": [self.group]}]
+        )["SecurityGroupRules"]
+        groups = self.client("logs").describe_log_groups(logGroupNamePrefix=self.logs)["logGroups"]
+        return {
+            "rules": sorted((r["IsEgress"], r["FromPort"], r["CidrIpv4"]) for r in rules),
+            "block": s3.get_public_access_block(**where)["PublicAccessBlockConfiguration"],
+            "encryption": s3.get_bucket_encryption(**where)["ServerSideEncryptionConfiguration"],
+            "versioning": s3.get_bucket_versioning(**where)["Status"],
+            "rotation": self.client("kms").get_key_rotation_status(KeyId=self.key)["KeyRotationEnabled"],
+            "retention": [group.get("retentionInDays") for group in groups],
+        }
+
+    def open(self, way: str) -> None:
+        """Open a port to or from everywhere."""
+        permission = {
+            "IpProtocol": "tcp",
+            "FromPort": 22,
+            "ToPort": 22,
+            "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+        }
+        call = getattr(self.client("ec2"), f"authorize_security_group_{way}")
+        call(GroupId=self.group, IpPermissions=[permission])
+
+
+@pytest.fixture
+def deployed(stacks: Any) -> Deployed:
+    return Deployed(stacks)
+
+
+def test_what_was_changed_by_hand_is_found_shown_and_put_back(deployed: Deployed) -> None:
+    before = deployed.state()
+    assert deployed.deploy(revert_drift=True).outcome is Outcome.UNCHANGED
+
+    deployed.open("egress")
+    ec2, s3 = deployed.client("ec2"), deployed.client("s3")
+    ec2.revoke_security_group_ingress(
+        GroupId=deployed.group,
+        IpPermissions=[
+            {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]}
+        ],
+    )
+    s3.delete_public_access_block(Bucket=deployed.bucket)
+    s3.delete_bucket_encryption(Bucket=deployed.bucket)
+    s3.put_bucket_versioning(Bucket=deployed.bucket, VersioningConfiguration={"Status": "Suspended"})
+    deployed.client("kms").disable_key_rotation(KeyId=deployed.key)
+    deployed.client("logs").put_retention_policy(logGroupName=deployed.logs, retentionInDays=1)
+
+    assert deployed.deploy().outcome is Outcome.UNCHANGED  # CloudFormation compares templates
+    planned = deployed.deploy(revert_drift=True, plan_only=True)
+    assert {change.logical_id: (change.action, change.properties) for change in planned.changes} == {
+        "Group": (Action.MODIFY, ("SecurityGroupEgress",)),
+        "In": (Action.ADD, ()),
+        "Bucket": (
+            Action.MODIFY,
+            ("BucketEncryption", "PublicAccessBlockConfiguration", "VersioningConfiguration"),
+        ),
+        "Key": (Action.MODIFY, ("EnableKeyRotation",)),
+        "Logs": (Action.MODIFY, ("RetentionInDays",)),
+    }
+    assert not any(change.endangers_data for change in planned.changes)
+    assert deployed.deploy(revert_drift=True).outcome is Outcome.UPDATED
+    assert deployed.state() == before
+    assert deployed.deploy(revert_drift=True).outcome is Outcome.UNCHANGED
+
+
+def test_what_the_template_does_not_name_is_not_seen(deployed: Deployed) -> None:
+    """The group's rules for what comes in are resources of their own: the group itself names none."""
+    deployed.open("ingress")
+    assert deployed.deploy(revert_drift=True).outcome is Outcome.UNCHANGED
+
+
+def test_a_change_set_says_how_each_resource_has_drifted(deployed: Deployed, stacks: Any) -> None:
+    deployed.client("kms").disable_key_rotation(KeyId=deployed.key)
+    changed = json.loads(DEPLOYED.body)
+    changed["Resources"]["Queue"]["Properties"]["DelaySeconds"] = 2
+    described = stacks.change_set(deployed.name, changed, DeploymentMode="REVERT_DRIFT")
+    assert described["DeploymentMode"] == "REVERT_DRIFT"
+    changes = [change["ResourceChange"] for change in described["Changes"]]
+    assert {change["LogicalResourceId"]: change["ResourceDriftStatus"] for change in changes} == {
+        "Key": "MODIFIED",
+        "Queue": "IN_SYNC",
+    }

@@ -1,0 +1,154 @@
+"""Every resource type once, wired as a deployment would wire it: created, changed, rolled back, deleted."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from testbed.localaws.cloudformation import template
+from testbed.localaws.cloudformation.types import REGISTRY
+from tests.unit.templates.renders import CONFIGURATIONS, layers
+
+EVERYTHING = (Path(__file__).parent / "stacks/everything.yaml").read_text()
+ELSEWHERE = {
+    "AWS::CloudFormation::CustomResource",  # test_cloudformation_custom_resources.py
+    "AWS::ElasticBeanstalk::ApplicationVersion",  # test_cloudformation_beanstalk.py
+    "AWS::ElasticBeanstalk::Environment",
+}
+
+
+def test_the_template_of_everything_holds_every_type() -> None:
+    used = {definition["Type"] for definition in template.parse(EVERYTHING)["Resources"].values()}
+    assert used == REGISTRY.keys() - ELSEWHERE
+
+
+def test_every_type_is_one_that_a_template_renders() -> None:
+    """What the templates don't make is nobody's need here."""
+    rendered = {
+        definition["Type"]
+        for configuration in CONFIGURATIONS
+        for layer in layers(configuration).values()
+        for definition in layer["Resources"].values()
+    }
+    assert REGISTRY.keys() - rendered == {"AWS::CloudFormation::CustomResource"}  # theirs are Custom::…
+    vpn = {f"AWS::EC2::{name}" for name in ("CustomerGateway", "VPNConnection", "VPNConnectionRoute")}
+    assert {kind for kind in rendered - REGISTRY.keys() if not kind.startswith("Custom::")} == vpn
+
+
+def test_every_type_is_created_updated_rolled_back_and_deleted(stacks: Any) -> None:
+    name = stacks.name()
+    gateway = stacks.aws.client("ec2").create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+    everything = EVERYTHING.replace("tgw-0123456789abcdef0", gateway)
+    created = stacks.deploy(name, everything)
+    assert created["StackStatus"] == "CREATE_COMPLETE", stacks.failures(name)
+    document = template.parse(everything)
+    resources = stacks.api.describe_stack_resources(StackName=name)["StackResources"]
+    assert {resource["LogicalResourceId"] for resource in resources} == set(document["Resources"])
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in created["Outputs"]}
+    assert outputs["Full"].startswith("app/")
+    assert stacks.change_set(name, everything)["Status"] == "FAILED"  # the same again changes nothing
+    _check_services(stacks, name)
+
+    changed = _changed(document)
+    assert stacks.deploy(name, changed)["StackStatus"] == "UPDATE_COMPLETE", stacks.failures(name)
+    _check_changes(stacks, name)
+
+    broken = copy.deepcopy(document)
+    broken["Resources"]["Broken"] = {
+        "Type": "AWS::SNS::Subscription",
+        "Properties": {"TopicArn": "arn:aws:sns:eu-central-1:1:none", "Protocol": "email", "Endpoint": "x"},
+        "DependsOn": [key for key in document["Resources"] if key != "PeerRoute"],
+    }
+    assert stacks.deploy(name, broken)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert set(stacks.failures(name)) == {"Broken"}
+    _check_changes(stacks, name)
+
+    _empty(stacks, name)
+    assert stacks.delete(name)["StackStatus"] == "DELETE_COMPLETE"
+    made = {r["PhysicalResourceId"] for r in resources if r["ResourceType"] == "AWS::EC2::VPC"}
+    assert len(made) == 2
+    assert made.isdisjoint(vpc["VpcId"] for vpc in stacks.aws.client("ec2").describe_vpcs()["Vpcs"])
+
+
+def _changed(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the template with a change in place for most services, two replacements and a removal."""
+    changed = copy.deepcopy(document)
+    resources = changed["Resources"]
+
+    def put(name: str, **properties: Any) -> None:
+        resources[name]["Properties"] |= properties
+
+    put("Priv1", CidrBlock="10.0.9.0/24")
+    put("Vpc", Tags=[{"Key": "Name", "Value": "new"}])
+    put("Fn", Timeout=90)
+    put("Db", AllocatedStorage=30, EnableCloudwatchLogsExports=["error", "audit"])
+    put("Key", Description="other", EnableKeyRotation=False)
+    put("Https", SslPolicy="ELBSecurityPolicy-TLS13-1-2-Res-2021-06")
+    put("Alarm", Threshold=80)
+    put("Topic", DisplayName="x")
+    put("Logs", RetentionInDays=90)
+    put("Dlq", MessageRetentionPeriod=60)
+    put("FnRole", Description="new")
+    put("Application", Description="two")
+    resources["Rule"]["Properties"]["Targets"][0]["Id"] = "other"
+    resources["Waf"]["Properties"]["Rules"].pop()
+    resources["LogBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] = 30
+    resources["AppSg"]["Properties"]["SecurityGroupIngress"].append(
+        {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIp": "10.0.0.0/8"}
+    )
+    del resources["PeerRoute"]
+    return changed
+
+
+def _check_services(stacks: Any, name: str) -> None:
+    """Look through each service's own API at what the stack made there."""
+    aws, found = stacks.aws, lambda key: stacks.physical_id(name, key)
+    encryption = aws.client("s3").get_bucket_encryption(Bucket=found("Bucket"))
+    rule = encryption["ServerSideEncryptionConfiguration"]["Rules"][0]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    ec2 = aws.client("ec2")
+    group = ec2.describe_security_groups(GroupIds=[found("AppSg")])["SecurityGroups"][0]
+    assert {(p["IpProtocol"], p["FromPort"]) for p in group["IpPermissionsEgress"]} == {
+        ("tcp", 443),
+        ("tcp", 3306),
+    }
+    zones = [
+        ec2.describe_subnets(SubnetIds=[found(key)])["Subnets"][0]["AvailabilityZone"]
+        for key in ("Pub0", "Pub1")
+    ]
+    assert zones == ["eu-central-1a", "eu-central-1b"]
+    instance = aws.client("rds").describe_db_instances(DBInstanceIdentifier=found("Db"))["DBInstances"][0]
+    assert instance["StorageEncrypted"]
+    assert instance["MultiAZ"]
+    assert instance["VpcSecurityGroups"][0]["VpcSecurityGroupId"] == found("DbSg")
+    function = aws.client("lambda").get_function(FunctionName=found("Fn"))
+    assert function["Concurrency"]["ReservedConcurrentExecutions"] == 1
+    assert function["Configuration"]["KMSKeyArn"].endswith(found("Key"))
+    attached = aws.client("iam").list_attached_role_policies(RoleName=found("FlowRole"))["AttachedPolicies"]
+    assert [policy["PolicyName"] for policy in attached] == ["AWSElasticBeanstalkWebTier"]
+
+
+def _check_changes(stacks: Any, name: str) -> None:
+    """Look at what the update made of it; a rolled back one must leave just this."""
+    aws, found = stacks.aws, lambda key: stacks.physical_id(name, key)
+    ec2 = aws.client("ec2")
+    assert ec2.describe_subnets(SubnetIds=[found("Priv1")])["Subnets"][0]["CidrBlock"] == "10.0.9.0/24"
+    group = ec2.describe_security_groups(GroupIds=[found("AppSg")])["SecurityGroups"][0]
+    assert {permission["FromPort"] for permission in group["IpPermissions"]} == {443, 80}
+    assert aws.client("lambda").get_function_configuration(FunctionName=found("Fn"))["Timeout"] == 90
+    assert not aws.client("kms").get_key_rotation_status(KeyId=found("Key"))["KeyRotationEnabled"]
+    bucket = aws.client("s3").get_bucket_lifecycle_configuration(Bucket=found("LogBucket"))
+    assert bucket["Rules"][0]["Expiration"]["Days"] == 30
+    acl = found("Waf").split("|")
+    rules = aws.client("wafv2").get_web_acl(Name=acl[0], Id=acl[1], Scope=acl[2])["WebACL"]["Rules"]
+    assert [rule["Name"] for rule in rules] == ["common"]
+
+
+def _empty(stacks: Any, name: str) -> None:
+    """Remove the access logs that S3 wrote, and stop them: a bucket with objects isn't deleted."""
+    s3 = stacks.aws.client("s3")
+    s3.put_bucket_logging(Bucket=stacks.physical_id(name, "Bucket"), BucketLoggingStatus={})
+    bucket = stacks.physical_id(name, "LogBucket")
+    for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
+        s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])

@@ -1,0 +1,207 @@
+"""What moto gets wrong, shown, and what the local AWS makes of it.
+
+When a `moto_…` test fails, moto has mended the thing: its correction can go.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from testbed.servers.localaws import LocalAws
+
+REGION = "us-east-1"
+WEB_TIER = "arn:aws:iam::aws:policy/AWSElasticBeanstalkWebTier"
+
+
+@pytest.fixture
+def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.session.Session]:
+    """Plain moto in this process, which the local AWS's corrections never reach."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with mock_aws():
+        yield boto3.session.Session(region_name=REGION)
+
+
+@pytest.fixture
+def corrected(local_aws: LocalAws) -> Any:
+    return _Corrected(local_aws)
+
+
+class _Corrected:
+    def __init__(self, aws: LocalAws) -> None:
+        self._aws = aws
+
+    def client(self, service: str) -> Any:
+        return self._aws.client(service, REGION)
+
+
+def _log_to_a_bucket_whose_policy_names_everybody(session: Any) -> dict[str, Any]:
+    s3 = session.client("s3")
+    objects = "arn:aws:s3:::corrections-log/*"
+    never = {"Bool": {"aws:SecureTransport": "nobody"}}
+    service = {"Service": "logging.s3.amazonaws.com"}
+    statements = [
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": objects, "Condition": never},
+        {"Effect": "Allow", "Principal": service, "Action": ["s3:PutObject"], "Resource": objects},
+    ]
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    s3.create_bucket(Bucket="corrections-log")
+    s3.create_bucket(Bucket="corrections-source")
+    s3.put_bucket_policy(Bucket="corrections-log", Policy=json.dumps(policy))
+    logging = {"LoggingEnabled": {"TargetBucket": "corrections-log", "TargetPrefix": ""}}
+    s3.put_bucket_logging(Bucket="corrections-source", BucketLoggingStatus=logging)
+    found: dict[str, Any] = s3.get_bucket_logging(Bucket="corrections-source")["LoggingEnabled"]
+    return found
+
+
+def test_moto_fails_on_a_log_buckets_policy_with_a_star(moto: Any) -> None:
+    with pytest.raises(AttributeError, match="'str' object has no attribute 'get'"):
+        _log_to_a_bucket_whose_policy_names_everybody(moto)
+
+
+def test_access_logs_go_to_a_bucket_whose_policy_names_everybody(corrected: Any) -> None:
+    assert _log_to_a_bucket_whose_policy_names_everybody(corrected)["TargetBucket"] == "corrections-log"
+
+
+def _modify_a_subnet_group(session: Any) -> list[Any]:
+    ec2, rds = session.client("ec2"), session.client("rds")
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{n}.0/24", AvailabilityZone=f"{REGION}{z}")["Subnet"][
+            "SubnetId"
+        ]
+        for n, z in enumerate("ab")
+    ]
+    rds.create_db_subnet_group(
+        DBSubnetGroupName="corrections", DBSubnetGroupDescription="one", SubnetIds=subnets
+    )
+    rds.modify_db_subnet_group(
+        DBSubnetGroupName="corrections", DBSubnetGroupDescription="two", SubnetIds=subnets
+    )
+    found: list[Any] = rds.describe_db_subnet_groups(DBSubnetGroupName="corrections")["DBSubnetGroups"]
+    return found
+
+
+def test_moto_forgets_a_modified_subnet_group(moto: Any) -> None:
+    with pytest.raises(ClientError, match="DBSubnetGroupNotFoundFault"):
+        _modify_a_subnet_group(moto)
+
+
+def test_a_modified_subnet_group_is_still_there(corrected: Any) -> None:
+    (group,) = _modify_a_subnet_group(corrected)
+    assert group["DBSubnetGroupDescription"] == "two"
+
+
+def _make_an_option_group(session: Any) -> str:
+    rds = session.client("rds")
+    group = rds.create_option_group(
+        OptionGroupName="corrections",
+        EngineName="mysql",
+        MajorEngineVersion="8.4",
+        OptionGroupDescription="o",
+    )["OptionGroup"]
+    return str(group["MajorEngineVersion"])
+
+
+def test_moto_knows_no_options_for_mysql_after_8_0(moto: Any) -> None:
+    with pytest.raises(ClientError, match=r"Cannot find major version 8\.4"):
+        _make_an_option_group(moto)
+
+
+def test_options_can_be_made_for_mysql_8_4(corrected: Any) -> None:
+    assert _make_an_option_group(corrected) == "8.4"
+
+
+def _attach_an_aws_managed_policy(session: Any) -> list[str]:
+    iam = session.client("iam")
+    trust = {"Version": "2012-10-17", "Statement": []}
+    iam.create_role(RoleName="corrections", AssumeRolePolicyDocument=json.dumps(trust))
+    iam.attach_role_policy(RoleName="corrections", PolicyArn=WEB_TIER)
+    document = iam.get_policy_version(
+        PolicyArn=WEB_TIER, VersionId=iam.get_policy(PolicyArn=WEB_TIER)["Policy"]["DefaultVersionId"]
+    )["PolicyVersion"]["Document"]
+    return [statement["Effect"] for statement in document["Statement"]]
+
+
+def test_moto_does_not_know_aws_managed_policies_at_the_start(moto: Any) -> None:
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        _attach_an_aws_managed_policy(moto)
+
+
+def test_an_aws_managed_policy_is_attached_with_its_statements(corrected: Any) -> None:
+    assert set(_attach_an_aws_managed_policy(corrected)) == {"Allow"}
+
+
+def test_a_managed_policy_that_aws_does_not_have_is_refused(corrected: Any) -> None:
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        corrected.client("iam").get_policy(PolicyArn="arn:aws:iam::aws:policy/NoSuchPolicyAtAll")
+
+
+def _zone(session: Any) -> str:
+    zone = session.client("route53").create_hosted_zone(Name="corrections.example", CallerReference="c")
+    return str(zone["HostedZone"]["Id"].rpartition("/")[2])
+
+
+def test_moto_makes_zone_ids_that_are_too_long(moto: Any) -> None:
+    assert len(_zone(moto)) == 22
+
+
+def test_a_hosted_zone_has_an_id_as_real_ones_have(corrected: Any) -> None:
+    zone = _zone(corrected)
+    assert zone.startswith("Z")
+    assert len(zone) == 21
+
+
+def _managed_passwords(session: Any) -> set[str]:
+    rds, manager = session.client("rds"), session.client("secretsmanager")
+    passwords = set()
+    for name in ("corrections-a", "corrections-b"):
+        instance = rds.create_db_instance(
+            DBInstanceIdentifier=name,
+            DBInstanceClass="db.t4g.micro",
+            Engine="mysql",
+            AllocatedStorage=20,
+            MasterUsername=name.replace("-", "_"),
+            ManageMasterUserPassword=True,
+        )["DBInstance"]
+        value = manager.get_secret_value(SecretId=instance["MasterUserSecret"]["SecretArn"])["SecretString"]
+        passwords.add(json.loads(value)["password"])
+        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+    return passwords
+
+
+def test_moto_gives_every_instance_the_same_managed_password(moto: Any) -> None:
+    assert len(_managed_passwords(moto)) == 1
+
+
+def test_every_instance_has_a_managed_password_of_its_own(corrected: Any) -> None:
+    assert len(_managed_passwords(corrected)) == 2
+
+
+def _delete_an_endpoint_with_one_more_table(session: Any) -> str:
+    ec2 = session.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.78.0.0/16")["Vpc"]["VpcId"]
+    one, other = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+    endpoint = ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3", VpcEndpointType="Gateway", RouteTableIds=[one]
+    )["VpcEndpoint"]["VpcEndpointId"]
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=[other])
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    (found,) = ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"]
+    return str(found["State"])
+
+
+def test_moto_does_not_delete_an_endpoint_with_one_more_table(moto: Any) -> None:
+    with pytest.raises(ClientError, match="InvalidRoute"):
+        _delete_an_endpoint_with_one_more_table(moto)
+
+
+def test_an_endpoint_with_one_more_table_is_deleted(corrected: Any) -> None:
+    assert _delete_an_endpoint_with_one_more_table(corrected) == "deleted"
