@@ -23,7 +23,8 @@ ATTEMPTS = 6
 def calls() -> Config:
     """Return how requests are made.
 
-    :raises ConfigurationError: AWS_MAX_ATTEMPTS is no number
+    Raises:
+        ConfigurationError: AWS_MAX_ATTEMPTS is no number
     """
     # The variable is boto3's own; what is set in code would win over it.
     given = os.environ.get("AWS_MAX_ATTEMPTS") or str(ATTEMPTS)
@@ -58,7 +59,8 @@ class Aws:
 
         `AWS_REGION` counts too, which the AWS CLI reads and boto3 doesn't.
 
-        :raises ConfigurationError: there is no such profile, or no region
+        Raises:
+            ConfigurationError: there is no such profile, or no region
         """
         try:
             session = boto3.session.Session(

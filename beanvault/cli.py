@@ -107,7 +107,7 @@ class Verbs(click.Group):
 @click.version_option(__version__, prog_name="beanvault")
 @click.pass_context
 def cli(ctx: click.Context, /, endpoint_url: str | None, **options: Any) -> None:
-    """A hardened Elastic Beanstalk deployment whose database credentials come from Vault.
+    r"""A hardened Elastic Beanstalk deployment whose database credentials come from Vault.
 
     \b
     Begin with:

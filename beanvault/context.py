@@ -36,7 +36,11 @@ class Context:
 
     @cached_property
     def deployment(self) -> Deployment:
-        """:raises ConfigurationError: the deployment file has mistakes, all of them named"""
+        """The deployment file, read and checked.
+
+        Raises:
+            ConfigurationError: the deployment file has mistakes, all of them named
+        """
         try:
             return read(self.config)
         except DeploymentError as error:

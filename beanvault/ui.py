@@ -39,9 +39,7 @@ class Ui(Protocol):
         """CloudFormation reports on *stack*."""
 
     def confirm(self, question: str, *, loses: bool = False) -> bool:
-        """Return whether the operator agrees; *loses* says that something would be gone that can't be
-        remade.
-        """
+        """Return whether the operator agrees; *loses*: to losing something that can't be recreated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ _ATTEMPTS = 5
 _UNREACHABLE = frozenset({CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST})
 _CALLS = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5})
 
-_log = logging.getLogger(__name__)
-_log.setLevel(logging.INFO)
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,9 @@ def bootstrap(properties: Mapping[str, Any], secrets_manager: Any) -> dict[str, 
     master = Master.read(secrets_manager, properties["MasterSecret"])
     with connected(properties["Host"], int(properties["Port"]), master, ca_file) as connection:
         report = set_up(connection, wanted)
-    _log.info("created %s", ", ".join(report.created) or "nothing: all was there")
+    logger.info("created %s", ", ".join(report.created) or "nothing: all was there")
     if not report.iam_user:
-        _log.warning("%s was left out: this server has no AWSAuthenticationPlugin", wanted.iam_user)
+        logger.warning("%s was left out: this server has no AWSAuthenticationPlugin", wanted.iam_user)
     return {"Created": ",".join(report.created), "IamUser": wanted.iam_user if report.iam_user else ""}
 
 

@@ -61,11 +61,12 @@ class _Failure:
 class Database:
     """The pool of connections of one process.
 
-    :param ca_file: the authorities that may vouch for the server; None means the system's
-    :param connection_age: seconds after which a connection is replaced, a tenth earlier or later
-    :param wait: seconds that a request waits at most for a login that works
-    :param waiting: how many requests may be there at the same time beyond those that have a connection
-    :param answer: seconds that a statement may take
+    Args:
+        ca_file: the authorities that the server's certificate may come from; None means the system's
+        connection_age: seconds after which a connection is replaced, a tenth earlier or later
+        wait: seconds that a request waits at most for a login that works
+        waiting: how many requests may be there at the same time beyond those that have a connection
+        answer: seconds that a statement may take
     """
 
     def __init__(
@@ -107,7 +108,8 @@ class Database:
         came through. So *work* must be safe to repeat. What took too long is not run again, as the server may
         still be at it, and nothing is once the time to wait is over.
 
-        :raises DatabaseError: which says what to do
+        Raises:
+            DatabaseError: which says what to do
         """
         deadline = time.monotonic() + self._wait
         lost = 0
@@ -141,7 +143,8 @@ class Database:
     def probe(self) -> Session:
         """Make one round trip without waiting for better times, and return the session it went over.
 
-        :raises DatabaseError: as `run`
+        Raises:
+            DatabaseError: as `run`
         """
         try:
             with self._place(), self.engine.connect() as connection:
@@ -163,7 +166,8 @@ class Database:
         A place is waited for, for a moment; but not again before one has been given back, else the threads
         beyond the places would all be waiting for one while the database hangs.
 
-        :raises TooManyWaiting: there are as many as may be
+        Raises:
+            TooManyWaiting: there are as many as may be
         """
         if not self._places.acquire(timeout=0 if self._full else PLACE_TIMEOUT):
             self._full = True
@@ -225,7 +229,8 @@ class Database:
     def _await_our_turn(self) -> None:
         """Return if a login is due: always, until one fails, and then one a second.
 
-        :raises DatabaseError: the failed login's
+        Raises:
+            DatabaseError: the failed login's
         """
         with self._turns:
             failure = self._failure

@@ -47,7 +47,8 @@ class Entry:
 def parse_text(raw: object) -> str:
     """Return the text of an entry from what a visitor sent.
 
-    :raises InvalidEntry: it is no text, empty, too long, or has characters that nobody can see or type
+    Raises:
+        InvalidEntry: it is no text, empty, too long, or has characters that nobody can see or type
     """
     if not isinstance(raw, str):
         raise InvalidEntry("The text is missing.")
@@ -80,7 +81,8 @@ def _is_invisible(character: str) -> bool:
 def parse_request_key(raw: object) -> str:
     """Return the key that makes a repeated request recognisable.
 
-    :raises InvalidEntry: it is no UUID
+    Raises:
+        InvalidEntry: it is no UUID
     """
     try:
         return str(uuid.UUID(raw if isinstance(raw, str) else ""))
@@ -91,7 +93,8 @@ def parse_request_key(raw: object) -> str:
 def add(connection: Connection, request_key: str, text: str) -> Entry:
     """Add an entry, or return the one that this request has added before.
 
-    :raises Conflict: the key was used with another text
+    Raises:
+        Conflict: the key was used with another text
     """
     row = {"request_key": request_key, "text": text, "created_at": datetime.now(UTC).replace(tzinfo=None)}
     statement = insert(ENTRIES).values(row).on_duplicate_key_update(request_key=ENTRIES.c.request_key)

@@ -56,7 +56,8 @@ def database_for(settings: Settings, credentials: Credentials, answer: float = A
 def application_for(environ: Mapping[str, str]) -> Flask:
     """Return the WSGI application of this process.
 
-    :raises SettingsError: with all mistakes of *environ* at once
+    Raises:
+        SettingsError: with all mistakes of *environ* at once
     """
     settings = Settings.from_environ(environ)
     logs.set_up(settings.log_file)

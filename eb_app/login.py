@@ -101,10 +101,11 @@ def log_in(
 ) -> LoggedIn:
     """Open a connection to *server* as *credential* says, on which a statement may take *answer* seconds.
 
-    :raises LoginRefused: a newer credential may cure it
-    :raises LoginLost: the next one may succeed at once
-    :raises DatabaseMisconfigured: somebody has to
-    :raises DatabaseUnreachable: time may
+    Raises:
+        LoginRefused: a newer credential may cure it
+        LoginLost: the next one may succeed at once
+        DatabaseMisconfigured: somebody has to
+        DatabaseUnreachable: time may
     """
     try:
         connection = LoggedIn(

@@ -33,8 +33,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def _frames(record: logging.LogRecord) -> str:
-    """Return file, line and function of each frame: a traceback without the error's message and the source,
-    either of which may hold content."""
+    """Return file, line and function of each frame.
+
+    The error's message and the source lines are left out: either may hold content.
+    """
     frames = []
     trace = record.exc_info[2] if record.exc_info else None
     while trace:

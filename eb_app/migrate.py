@@ -22,7 +22,8 @@ ANSWER_TIMEOUT = 300
 def migrate(database: Database) -> None:
     """Apply the migrations that the schema lacks.
 
-    :raises DatabaseError: the database can't be reached, or refused one
+    Raises:
+        DatabaseError: the database can't be reached, or refused one
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

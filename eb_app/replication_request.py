@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 QUIET = 10.0
 """Seconds between two events of one process. A replication takes a few; asking more often brings nothing."""
@@ -46,11 +46,11 @@ class Demand:
         try:
             answer = self._events.put_events(Entries=[entry])
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that asks must go on looking
-            LOG.warning("demand failed", extra={"error": type(error).__name__, "bus": self._bus})
+            logger.warning("demand failed", extra={"error": type(error).__name__, "bus": self._bus})
             return
         # PutEvents answers 200 also when it took nothing.
         if answer.get("FailedEntryCount"):
             code = answer["Entries"][0].get("ErrorCode")
-            LOG.warning("demand refused", extra={"error": code, "bus": self._bus})
+            logger.warning("demand refused", extra={"error": code, "bus": self._bus})
         else:
-            LOG.info("demand sent", extra={"bus": self._bus})
+            logger.info("demand sent", extra={"bus": self._bus})

@@ -63,7 +63,8 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings.
 
-        :raises SettingsError: with all mistakes at once
+        Raises:
+            SettingsError: with all mistakes at once
         """
         read = _Reader(environ)
         mode = cast(Mode, read.choice("BEANVAULT_DATABASE_MODE", "secret", get_args(Mode)))

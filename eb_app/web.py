@@ -30,7 +30,7 @@ from .database import Database
 from .errors import DatabaseError
 from .instance import Instance
 
-LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LARGEST_REQUEST = 16 * 1024
 """Bytes. An entry has at most 280 characters, 12 bytes each when escaped."""
@@ -209,7 +209,7 @@ def _end(response: Response) -> Response:
             "status": response.status_code,
             "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
         }
-        LOG.info("request", extra=told)
+        logger.info("request", extra=told)
     if request.endpoint == "static" and response.status_code == 200:
         response.headers["Cache-Control"] = "public, max-age=3600"
     return protection.add_headers(response)
@@ -222,7 +222,7 @@ def _refuse(code: int, message: str, **headers: str) -> ResponseReturnValue:
 
 
 def _unavailable(error: DatabaseError) -> ResponseReturnValue:
-    LOG.error("database", extra={"error": type(error).__name__, "told": str(error)})
+    logger.error("database", extra={"error": type(error).__name__, "told": str(error)})
     message = "The database can't be reached at the moment. Nothing was lost; please try again."
     return _refuse(503, message, **{"Retry-After": "1"})
 
@@ -237,5 +237,5 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
-    LOG.error("unexpected", exc_info=error)
+    logger.error("unexpected", exc_info=error)
     return _refuse(500, "Something went wrong here. It was noted.")

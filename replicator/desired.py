@@ -199,5 +199,8 @@ def _tags_chosen(choices: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _tag_text(text: str) -> bool:
-    """Whether AWS takes *text* in a tag: https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"""
+    """Whether AWS takes *text* in a tag.
+
+    https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
+    """
     return all(char in "_.:/=+-@ " or unicodedata.category(char)[0] in "LNZ" for char in text)

@@ -24,8 +24,10 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 
 @dataclass(frozen=True, slots=True)
 class LayerOutput:
-    """A value that one layer exports and later layers import. Identifiers, not choices: an export in use
-    cannot change."""
+    """A value that one layer exports and later layers import.
+
+    Identifiers, not choices: CloudFormation refuses to change an export in use.
+    """
 
     layer: str
     name: str

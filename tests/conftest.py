@@ -55,7 +55,8 @@ class Shared:
     def require(self) -> None:
         """Say of a server that ended why it did, instead of letting each later test say that nobody answers.
 
-        :raises ServerError: it has ended, by a fault of its own or by somebody's signal
+        Raises:
+            ServerError: it has ended, by a fault of its own or by somebody's signal
         """
         self.server.process.require_running()
 

@@ -44,8 +44,9 @@ class Bundle:
 def build(root: Path, destination: Path) -> Bundle:
     """Make the source bundle of the project at *root* and put it at *destination*, a file name.
 
-    :raises ConfigurationError: *root* lacks a part of the bundle
-    :raises BundleError: a file must not leave this machine, or the bundle is too large
+    Raises:
+        ConfigurationError: *root* lacks a part of the bundle
+        BundleError: a file must not leave this machine, or the bundle is too large
     """
     needed = [*FOLDERS, *MOVED]
     missing = [name for name in needed if not (root / name).exists()]

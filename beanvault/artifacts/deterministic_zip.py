@@ -19,7 +19,8 @@ def write(path: Path, entries: Iterable[tuple[str, bytes]], executable: Collecti
     Files get mode 644; those named in *executable* 755. The same entries always make the same bytes on one
     version of zlib.
 
-    :raises ValueError: a name is absolute, leads outside, or comes twice
+    Raises:
+        ValueError: a name is absolute, leads outside, or comes twice
     """
     seen: set[str] = set()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:

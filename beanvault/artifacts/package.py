@@ -85,8 +85,9 @@ def build(root: Path, name: str, destination: Path) -> Package:
 
     A zip made before from the same sources and lock is taken as it is.
 
-    :raises ConfigurationError: no such function, or *root* isn't the project
-    :raises PackageError: the dependencies can't be installed, or aren't pure Python, or the zip is too large
+    Raises:
+        ConfigurationError: no such function, or *root* isn't the project
+        PackageError: the dependencies can't be installed, or aren't pure Python, or the zip is too large
     """
     recipe = RECIPES.get(name)
     if recipe is None:
@@ -120,10 +121,10 @@ def build(root: Path, name: str, destination: Path) -> Package:
 
 
 def locked(lock: str, distributions: tuple[str, ...]) -> str:
-    """Return the entries of *distributions* (all, when none is named) of a requirements file, hashes
-    included.
+    """Return the requirements of *distributions* with their hashes, of all of them where none is named.
 
-    :raises ConfigurationError: the lock lacks one of them
+    Raises:
+        ConfigurationError: the lock lacks one of them
     """
     entries: dict[str, list[str]] = {}
     current: list[str] = []

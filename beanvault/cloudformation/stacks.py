@@ -70,7 +70,8 @@ class Stacks:
     def settled(self, name: str) -> Mapping[str, Any] | None:
         """Return the stack once nothing is under way; an earlier run may have been interrupted.
 
-        :raises TimedOut: it is still under way after two hours
+        Raises:
+            TimedOut: it is still under way after two hours
         """
         described = self.describe(name)
         if described is None or described["StackStatus"] == "REVIEW_IN_PROGRESS":
@@ -86,9 +87,10 @@ class Stacks:
 
         With *revert_drift* also what was changed by hand goes back to the template.
 
-        :raises StackError: CloudFormation gave up; the error names the first failures
-        :raises Refused: it would lose data, or the stack has to be deleted first, and nobody agreed
-        :raises TimedOut: it takes longer than two hours; the same call goes on waiting
+        Raises:
+            StackError: CloudFormation gave up; the error names the first failures
+            Refused: it would lose data, or the stack has to be deleted first, and nobody agreed
+            TimedOut: it takes longer than two hours; the same call goes on waiting
         """
         begin = self.clock.now()
         status = self._ready(stack.name, plan_only=plan_only)
@@ -112,7 +114,8 @@ class Stacks:
     def delete(self, name: str) -> Result:
         """Delete the stack *name* and wait; what its template retains stays.
 
-        :raises StackError: something couldn't be deleted; the error names it
+        Raises:
+            StackError: something couldn't be deleted; the error names it
         """
         begin = self.clock.now()
         described = self.settled(name)
@@ -186,7 +189,8 @@ class Stacks:
     def _agreed(self, name: str, change_set: str, planned: tuple[Change, ...], *, creating: bool) -> None:
         """Ask whether to go on; what would lose data is asked for as such.
 
-        :raises Refused: no; the change set is gone
+        Raises:
+            Refused: no; the change set is gone
         """
         endangered = "; ".join(str(change) for change in planned if change.endangers_data)
         question = (
@@ -268,7 +272,8 @@ class Stacks:
     def _follow(self, stack_id: str, seen: str | None, *, wanted: frozenset[str]) -> None:
         """Report events until the stack is in a state of *wanted*.
 
-        :raises StackError: it came to rest in another one
+        Raises:
+            StackError: it came to rest in another one
         """
         told: list[StackEvent] = []
         status = self._watch(stack_id, seen, told)

@@ -1,3 +1,1 @@
-"""The verbs of `beanvault`, one a file: options, what they need, one call into the library, its result
-printed.
-"""
+"""The commands of `beanvault`, one a file: options, one call into the library, its result printed."""

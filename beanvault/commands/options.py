@@ -41,7 +41,11 @@ def vault_options(command: Command) -> Command:
 
 
 def server(address: str | None, ca_file: Path | None, namespace: str | None) -> Server:
-    """:raises ConfigurationError: nobody said where Vault is"""
+    """Return where Vault is.
+
+    Raises:
+        ConfigurationError: no address was given
+    """
     if not address:
         raise ConfigurationError("Vault's address isn't known", "pass --vault-address, or set VAULT_ADDR")
     return Server(address.rstrip("/"), ca_file, namespace)
@@ -63,7 +67,11 @@ def secret(name: str, file: Path | None, envvar: str, prompt: str) -> str:
 
 
 def text_of(file: Path) -> str:
-    """:raises ConfigurationError: *file* isn't text"""
+    """Return the text of *file*.
+
+    Raises:
+        ConfigurationError: *file* isn't text in UTF-8
+    """
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -73,7 +81,8 @@ def text_of(file: Path) -> str:
 def ask(question: str, remedy: str, **settings: Any) -> str:
     """Return the answer to *question*, as `click.prompt` asks it.
 
-    :raises ConfigurationError: nobody is there to answer; *remedy* tells the option instead
+    Raises:
+        ConfigurationError: nobody is there to answer; *remedy* tells the option instead
     """
     try:
         answer: str = click.prompt(question, err=True, **settings)

@@ -103,7 +103,8 @@ def command(
 def _check_writable(file: Path) -> None:
     """Look before the run whether its result could be written.
 
-    :raises ConfigurationError: there is no such folder, or it is somebody else's
+    Raises:
+        ConfigurationError: there is no such folder, or it is somebody else's
     """
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise ConfigurationError(f"{file} can't be written", "name a file in a folder that you may write to")

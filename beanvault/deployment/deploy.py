@@ -126,7 +126,8 @@ PLANNED: Mapping[str, Callable[[Work], str]] = MappingProxyType(
 def select(layers: Sequence[str]) -> tuple[str, ...]:
     """Return *layers*, or all when none is named, in the order of deployment.
 
-    :raises ConfigurationError: there is no such layer
+    Raises:
+        ConfigurationError: there is no such layer
     """
     unknown = [layer for layer in layers if layer not in LAYERS]
     if unknown:
@@ -145,9 +146,10 @@ def deploy(
 
     Repeating it after an interruption goes on where that stopped.
 
-    :raises StackError, Refused, TimedOut: at the first stack that can't be brought there; before the first
-        one where that can be foreseen
-    :raises ConfigurationError: the session's region isn't the deployment's, or there is no such layer
+    Raises:
+        StackError, Refused, TimedOut: at the first stack that can't be brought there; before the first one
+            where that can be foreseen
+        ConfigurationError: the session's region isn't the deployment's, or there is no such layer
     """
     _same_region(work)
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
@@ -210,7 +212,8 @@ def _stack(work: Work, layer: str, template: troposphere.Template, *, plan_only:
 def _delete_left_out(work: Work, stacks: Stacks, name: str) -> Result:
     """Delete the stack of an optional layer: it would go on using what the layers before it no longer make.
 
-    :raises Refused: nobody agreed
+    Raises:
+        Refused: nobody agreed
     """
     if not work.ui.confirm(f"The deployment file leaves {name} out. Delete it?", loses=True):
         raise Refused(
@@ -240,7 +243,8 @@ class Doomed:
 def doomed(work: Work) -> tuple[Doomed, ...]:
     """Return what `destroy` would delete, in that order.
 
-    :raises Refused: the session's region isn't the deployment's
+    Raises:
+        Refused: the session's region isn't the deployment's
     """
     _same_region(work)
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
@@ -253,8 +257,9 @@ def destroy(work: Work) -> tuple[Result, ...]:
 
     Buckets that go are emptied before: CloudFormation deletes empty ones only.
 
-    :raises Refused: others use a bucket that would go, or something protected wasn't agreed to
-    :raises StackError: something couldn't be deleted
+    Raises:
+        Refused: others use a bucket that would go, or something protected wasn't agreed to
+        StackError: something couldn't be deleted
     """
     _same_region(work)
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)

@@ -1,5 +1,6 @@
-"""What a deployment has to do to get from the stacks there are to the deployment file's: which, and in which
-order. What can't be done is refused here, before the first stack is touched.
+"""The plan of a deployment: which stacks change, and in which order.
+
+What can't be done is refused here, before the first stack is touched.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ def steps(
 
     Those are of optional layers that the deployment file leaves out.
 
-    :raises Refused: CloudFormation or Beanstalk would refuse it half way
+    Raises:
+        Refused: CloudFormation or Beanstalk would refuse it half way
     """
     built = {deployment.stack_name(layer): (layer, LAYERS[layer](deployment)) for layer in layers}
     wanted = {name: (layer, template) for name, (layer, template) in built.items() if template.resources}
@@ -149,7 +151,8 @@ def imports(value: object) -> frozenset[str]:
 def _refuse_what_stays(stacks: Stacks, name: str, layer: str, template: troposphere.Template) -> None:
     """Refuse to change what would need another resource of the same name, or one that all others stand on.
 
-    :raises Refused: the stack has it otherwise
+    Raises:
+        Refused: the stack has it otherwise
     """
     fixed = STAYS.get(layer)
     described = stacks.describe(name) if fixed else None

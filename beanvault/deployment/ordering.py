@@ -26,7 +26,8 @@ def arrange(before: Mapping[str, Sides], after: Mapping[str, Sides]) -> tuple[st
     They keep the order they are given in where nothing speaks against it. *before* has all stacks there are,
     also those that stay as they are.
 
-    :raises Refused: there is no such order; the error names what is in whose way
+    Raises:
+        Refused: there is no such order; the error names what is in whose way
     """
     state, waiting, order = dict(before), dict(after), list[str]()
     while waiting:

@@ -47,8 +47,7 @@ Publish = Callable[[list[str]], None]
 
 
 def written(record: Mapping[str, Any], mounts: Iterable[str]) -> str | None:
-    """Return the source, `<mount>/<path>`, that an audit record says was written; nothing for any other
-    record.
+    """Return the source, `<mount>/<path>`, that an audit record says was written, or None.
 
     Only successful responses count: a request's record comes before Vault has decided.
     """
@@ -110,9 +109,7 @@ class Burst:
             return max(0.0, min(self._last + self.quiet, self._first + self.longest) - self.clock.now())
 
     def take(self) -> list[str]:
-        """Return the paths collected and begin anew; an empty list, which means all, where no event can name
-        them.
-        """
+        """Return the collected paths and start over; an empty list means all: no event can name them."""
         with self._lock:
             paths = list(self._paths)
             self._paths.clear()
@@ -221,9 +218,7 @@ def http_server(
 
 
 def socket_server(address: tuple[str, int], intake: Intake) -> socketserver.ThreadingTCPServer:
-    """Return a server for a socket audit device (TCP; HashiCorp Vault and OpenBao): JSON objects, one a
-    line.
-    """
+    """Return a server for a socket audit device (TCP; HashiCorp Vault and OpenBao): a JSON object a line."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:

@@ -40,7 +40,8 @@ def content(server: Server, auth: Auth) -> str:
 def check(text: str) -> None:
     """Hold *text* against what the function takes.
 
-    :raises ConfigurationError: with everything that is wrong, and no value
+    Raises:
+        ConfigurationError: with everything that is wrong, and no value
     """
     try:
         parse_connection(text, allow_http=False)
@@ -51,8 +52,9 @@ def check(text: str) -> None:
 def store(aws: Aws, name: str, text: str) -> None:
     """Make *text* the value of the connection secret *name*; what the function keeps there stays.
 
-    :raises ConfigurationError: the function wouldn't take it
-    :raises BeanvaultError: there is no such secret
+    Raises:
+        ConfigurationError: the function wouldn't take it
+        BeanvaultError: there is no such secret
     """
     check(text)
     client: SecretsManagerClient = aws.client("secretsmanager")
@@ -64,8 +66,9 @@ def store(aws: Aws, name: str, text: str) -> None:
 def replace(aws: Aws, name: str, text: str, function: Function) -> None:
     """Store *text* and let the function log in with it; one that isn't proven makes way for the one before.
 
-    :raises FunctionFailed: it doesn't work, in the function's own words
-    :raises FunctionBusy: it couldn't be tried
+    Raises:
+        FunctionFailed: it doesn't work, in the function's own words
+        FunctionBusy: it couldn't be tried
     """
     check(text)
     client: SecretsManagerClient = aws.client("secretsmanager")
@@ -82,8 +85,10 @@ def replace(aws: Aws, name: str, text: str, function: Function) -> None:
 
 
 def _put_back(client: SecretsManagerClient, name: str, previous: str) -> None:
-    """
-    :raises BeanvaultError: it couldn't be; the one that nobody has seen work is still current
+    """Make the connection before current again.
+
+    Raises:
+        BeanvaultError: it couldn't be; the one that nobody has seen work is still current
     """
     try:
         # Asked for, because an answer may have been lost, and the function may have written what it keeps.
@@ -139,7 +144,8 @@ def _kept(client: SecretsManagerClient, name: str) -> dict[str, Any]:
 def test(function: Function) -> None:
     """Let the function log in with the connection secret, and look for a path that nobody has.
 
-    :raises FunctionFailed: it can't, in its own words
+    Raises:
+        FunctionFailed: it can't, in its own words
     """
     mount = function.config().mounts[0].path
     function.replicate([f"{mount}/beanvault-connection-test"])

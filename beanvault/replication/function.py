@@ -46,8 +46,9 @@ class Function:
     def invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run the function with *event*, wait, and return what it answers.
 
-        :raises FunctionBusy: another run of it was under way, for a minute
-        :raises FunctionFailed: it raised, or didn't come to an end
+        Raises:
+            FunctionBusy: another run of it was under way, for a minute
+            FunctionFailed: it raised, or didn't come to an end
         """
         answer = self._answer(json.dumps(event).encode())
         payload = json.loads(answer["Payload"].read() or b"null") or {}
@@ -82,7 +83,8 @@ class Function:
     def replicate(self, sources: Sequence[str] = ()) -> Mapping[str, Any]:
         """Replicate *sources* (`<mount>/<path>`; all, when none is named) and return the counts.
 
-        :raises FunctionFailed: something couldn't be replicated
+        Raises:
+            FunctionFailed: something couldn't be replicated
         """
         detail = {"paths": list(sources), "reason": "operator"}
         return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
@@ -90,7 +92,8 @@ class Function:
     def dry_run(self, sources: Sequence[str] = ()) -> Mapping[str, Any]:
         """Return what a run would do now, as `replicator.report.Report.as_json` tells it.
 
-        :raises FunctionFailed: the function itself failed
+        Raises:
+            FunctionFailed: the function itself failed
         """
         detail = {"paths": list(sources), "reason": "operator", "dry_run": True}
         return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
@@ -98,7 +101,8 @@ class Function:
     def config(self) -> Config:
         """Return the settings of the function as it is deployed.
 
-        :raises BeanvaultError: there is no such function, or it has settings it wouldn't take itself
+        Raises:
+            BeanvaultError: there is no such function, or it has settings it wouldn't take itself
         """
         client: LambdaClient = self.aws.client("lambda")
         try:

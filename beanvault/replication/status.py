@@ -34,7 +34,8 @@ class Line:
 def lines(aws: Aws, prefix: str, owner: str, report: Mapping[str, Any] | None) -> tuple[Line, ...]:
     """Return a line for each managed secret and each path with something to say, in the order of names.
 
-    :param report: a dry run's, as `Report.as_json` tells it; without it only AWS's side is told
+    Args:
+        report: a dry run's, as `Report.as_json` returns it; without it only AWS's side is shown
     """
     held = {secret["Name"]: secret for secret in _secrets(aws, prefix)}
     managed = {name: secret for name, secret in held.items() if _tags(secret).get(TAG_OWNER) == owner}

@@ -46,7 +46,8 @@ class Replication:
     def wanted(self, revision: Revision) -> Wanted:
         """Return what the replicator makes of *revision*: the secret's name and version id.
 
-        :raises NotReplicated: nothing
+        Raises:
+            NotReplicated: nothing
         """
         wishes = gather_wishes([revision], self.config)
         for wanted in wishes.wanted.values():
@@ -66,9 +67,7 @@ class Replication:
         return self.current(wanted.name) == wanted.version_id
 
     def predecessor_age(self, name: str) -> float | None:
-        """Return for how many seconds the version before the current one has been superseded; nothing
-        without one.
-        """
+        """Return for how many seconds the previous version has been superseded; None without one."""
         stages = self._stages(name)
         if not any("AWSPREVIOUS" in labels for labels in stages.values()):
             return None
@@ -82,7 +81,8 @@ class Replication:
     def bring(self, revision: Revision) -> float:
         """Ask for *revision* and return when it is `AWSCURRENT`, with the seconds that took.
 
-        :raises TimedOut: it isn't after five minutes; nothing is lost by that
+        Raises:
+            TimedOut: it isn't after five minutes; nothing is lost by that
         """
         wanted, asked = self.wanted(revision), -ASK_AGAIN_SECONDS - 1.0
         for passed in attempts(self.clock, WAIT_SECONDS, longest=2):
@@ -117,7 +117,8 @@ def ask_on(bus_name: str, events: EventBridgeClient, reason: str = "operator") -
 def put(events: EventBridgeClient, bus_name: str, sources: list[str], reason: str) -> None:
     """Put one `Replication Requested` event on the bus.
 
-    :raises AwsError: EventBridge didn't take it
+    Raises:
+        AwsError: EventBridge didn't take it
     """
     answer = events.put_events(
         Entries=[

@@ -15,11 +15,12 @@ from .rotation_context import Rotated, Tools
 def rotate(tools: Tools, path: CredentialPath, users: tuple[str, str]) -> Rotated:
     """Publish a new credential for that of *users* that isn't in use; the first one where none is yet.
 
-    :raises RotationUnderWay: another run isn't done
-    :raises TooSoon: that user may still be in use from the rotation before
-    :raises Deleted: the path's newest version is deleted, so nobody knows who is in use
-    :raises Overtaken: somebody else wrote the path meanwhile
-    :raises BeanvaultError: another named one; the credential in use stays valid in every case
+    Raises:
+        RotationUnderWay: another run isn't done
+        TooSoon: that user may still be in use from the rotation before
+        Deleted: the path's newest version is deleted, so nobody knows who is in use
+        Overtaken: somebody else wrote the path meanwhile
+        BeanvaultError: another named one; the credential in use stays valid in every case
     """
     published, resumed = tools.patiently(lambda: _publish(tools, path, users))
     return tools.bring(published.revision, published.credential.username, resumed=resumed)
@@ -53,7 +54,8 @@ def _publish(tools: Tools, path: CredentialPath, users: tuple[str, str]) -> tupl
 def _other(users: tuple[str, str], published: Published) -> str:
     """Return whose turn it is after the one who is published.
 
-    :raises ConfigurationError: that is a stranger
+    Raises:
+        ConfigurationError: that is a stranger
     """
     current = published.credential.username
     if current not in users:

@@ -33,7 +33,11 @@ class Published:
 
     @property
     def credential(self) -> Credential:
-        """:raises VaultError: it lacks `username` or `password`"""
+        """The user and password in it.
+
+        Raises:
+            VaultError: it lacks `username` or `password`
+        """
         missing = [key for key in ("username", "password") if not self.data.get(key)]
         if missing:
             raise VaultError(
@@ -59,7 +63,8 @@ class CredentialPath:
     def read(self) -> Published | None:
         """Return what is there; nothing where nobody wrote yet.
 
-        :raises Deleted: the newest version is; what was replicated of it may still be in use
+        Raises:
+            Deleted: the newest version is; what was replicated of it may still be in use
         """
         with explained(f"a read of {self.source}"):
             try:
@@ -76,7 +81,8 @@ class CredentialPath:
     def write(self, data: Mapping[str, str], after: int) -> Published:
         """Write *data* if the newest version is still *after* (0: there is none).
 
-        :raises Overtaken: it isn't
+        Raises:
+            Overtaken: it isn't
         """
         kv = self.client.secrets.kv.v2
         with explained(f"a write to {self.source}"):

@@ -68,8 +68,9 @@ class Version:
 def connected(endpoint: Endpoint, credential: Credential, schema: str | None = None) -> Iterator[Session]:
     """Log in over TLS.
 
-    :raises LoginRefused: user or password is wrong
-    :raises Unreachable: no answer, or a certificate that isn't *endpoint*'s
+    Raises:
+        LoginRefused: user or password is wrong
+        Unreachable: no answer, or a certificate that isn't *endpoint*'s
     """
     connection: Connection[Any] = pymysql.connect(
         host=endpoint.host,
@@ -106,7 +107,11 @@ class Session:
     endpoint: Endpoint
 
     def require_tls(self) -> None:
-        """:raises DatabaseError: the connection isn't encrypted"""
+        """Check that the connection is encrypted.
+
+        Raises:
+            DatabaseError: the connection isn't encrypted
+        """
         rows = self._query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
         if not rows or not rows[0][1]:
             raise DatabaseError(f"{self.endpoint} took a login without TLS")
@@ -118,7 +123,8 @@ class Session:
 
         https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html, https://mariadb.com/kb/en/get_lock/
 
-        :raises RotationUnderWay: another session has it
+        Raises:
+            RotationUnderWay: another session has it
         """
         name = f"beanvault-rotate {what}"[:LONGEST_LOCK_NAME]
         if self._query("SELECT GET_LOCK(%s, 0)", name)[0][0] != 1:
@@ -134,7 +140,8 @@ class Session:
     def host_of(self, user: str) -> str:
         """Return from where *user* may log in: the host part of its account.
 
-        :raises DatabaseError: there is no such account, or more than one
+        Raises:
+            DatabaseError: there is no such account, or more than one
         """
         hosts = [str(row[0]) for row in self._query("SELECT Host FROM mysql.user WHERE User = %s", user)]
         if len(hosts) != 1:

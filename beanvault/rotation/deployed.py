@@ -40,7 +40,8 @@ def tools(
 ) -> Tools:
     """Return the tools of a deployment's rotation; the master's password comes from the secret RDS manages.
 
-    :raises BeanvaultError: the database or the function isn't there
+    Raises:
+        BeanvaultError: the database or the function isn't there
     """
     return Tools(
         _database(deployment, aws, ca_file or _authorities(deployment, root), via),

@@ -1,6 +1,4 @@
-"""One user with two passwords: both are valid from before the new one is published until the old one is
-discarded.
-"""
+"""One user with two passwords, both valid until the old one is discarded."""
 
 from __future__ import annotations
 
@@ -13,9 +11,10 @@ from .rotation_context import Rotated, Tools
 def rotate(tools: Tools, path: CredentialPath) -> Rotated:
     """Publish a second password of the user in use; a later `discard` ends the first.
 
-    :raises RotationUnderWay: another run isn't done
-    :raises DatabaseError: the server's version has no dual passwords
-    :raises BeanvaultError: another named one; the credential in use stays valid in every case
+    Raises:
+        RotationUnderWay: another run isn't done
+        DatabaseError: the server's version has no dual passwords
+        BeanvaultError: another named one; the credential in use stays valid in every case
     """
     published, resumed = tools.patiently(lambda: _publish(tools, path))
     return tools.bring(published.revision, published.credential.username, resumed=resumed)
@@ -49,8 +48,9 @@ def _publish(tools: Tools, path: CredentialPath) -> tuple[Published, bool]:
 def discard(tools: Tools, path: CredentialPath) -> None:
     """Leave the user only the password that is published, once nobody can be using the one before.
 
-    :raises RotationUnderWay: another run isn't done
-    :raises TooSoon: somebody may
+    Raises:
+        RotationUnderWay: another run isn't done
+        TooSoon: somebody may
     """
     tools.patiently(lambda: _discard(tools, path))
 

@@ -73,7 +73,8 @@ class Tools:
     def prove(self, credential: Credential) -> None:
         """Log in with *credential*, over TLS, to the app's schema.
 
-        :raises LoginRefused, Unreachable, DatabaseError: it must not be published
+        Raises:
+            LoginRefused, Unreachable, DatabaseError: it must not be published
         """
         with connected(self.database.endpoint, credential, self.database.schema):
             self.ui.step(f"{credential.username} logs in over TLS with the new password")
@@ -85,8 +86,9 @@ class Tools:
         Who reads Vault, changes a password and writes Vault must be alone from the reading on: of two who
         read the same version, the second would change the password that the first is about to publish.
 
-        :raises RotationUnderWay: another one isn't done
-        :raises LoginRefused, Unreachable, DatabaseError: the master user can't log in
+        Raises:
+            RotationUnderWay: another one isn't done
+            LoginRefused, Unreachable, DatabaseError: the master user can't log in
         """
         with connected(self.database.endpoint, self.database.master) as session:
             self.require_turn(session)
@@ -95,14 +97,16 @@ class Tools:
     def require_turn(self, session: Session) -> None:
         """Take the turn, or return if *session* still has it; before each write that others must not precede.
 
-        :raises RotationUnderWay, DatabaseError: it is lost, with the connection
+        Raises:
+            RotationUnderWay, DatabaseError: it is lost, with the connection
         """
         session.take_turn(self.database.schema or "")
 
     def patiently(self, attempt: Callable[[], T]) -> T:
         """Return what *attempt* returns; where it is too soon and we may wait, attempt it again then.
 
-        :raises TooSoon: it is, and nobody wants to wait
+        Raises:
+            TooSoon: it is, and nobody wants to wait
         """
         while True:
             try:
@@ -116,7 +120,8 @@ class Tools:
     def require_overlap(self, name: str, reason: str) -> None:
         """Return if whoever used what was current before had time to learn of what is current now.
 
-        :raises TooSoon: for *reason*
+        Raises:
+            TooSoon: for *reason*
         """
         age = self.replication.predecessor_age(name)
         if age is not None and age < self.overlap:
@@ -125,7 +130,8 @@ class Tools:
     def bring(self, revision: Revision, username: str, *, resumed: bool) -> Rotated:
         """Have *revision* replicated, and return the rotation that this ends.
 
-        :raises TimedOut: it isn't after some minutes
+        Raises:
+            TimedOut: it isn't after some minutes
         """
         seconds = self.replication.bring(revision)
         version_id = self.replication.wanted(revision).version_id

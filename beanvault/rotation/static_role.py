@@ -77,9 +77,10 @@ class Engine:
 def rotate(tools: Tools, engine: Engine, roles: Sequence[str]) -> Rotated:
     """Rotate that of *roles* which Vault rotated longest ago.
 
-    :raises TooSoon: another of them was replicated within the overlap, so that an app may not know its
-        password yet
-    :raises BeanvaultError: another named one
+    Raises:
+        TooSoon: another of them was replicated within the overlap, so that an app may not know its password
+            yet
+        BeanvaultError: another named one
     """
     name, resumed = tools.patiently(lambda: _rotate(tools, engine, roles))
     tools.prove(engine.credential(name))

@@ -19,7 +19,8 @@ def lift(aws: Aws, ui: Ui, resources: Iterable[Resource]) -> None:
 
     CloudFormation doesn't do it: it fails to delete the stack. A database leaves its final snapshot.
 
-    :raises Refused: nobody agreed; it is protected as before
+    Raises:
+        Refused: nobody agreed; it is protected as before
     """
     for resource in resources:
         if not resource.physical_id or not _protected(aws, resource):

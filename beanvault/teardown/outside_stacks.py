@@ -103,7 +103,8 @@ def remove(aws: Aws, trace: Trace) -> None:
 def empty(aws: Aws, bucket: str, prefix: str = "") -> None:
     """Delete all versions of all objects of *bucket* whose keys begin with *prefix*.
 
-    :raises AwsError: S3 kept some of them
+    Raises:
+        AwsError: S3 kept some of them
     """
     for doomed in _versions(aws, bucket, prefix):
         answer = aws.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})

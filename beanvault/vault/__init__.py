@@ -1,3 +1,1 @@
-"""Vault's side of a deployment, for HashiCorp Vault and OpenBao: initialise, mounts, policy, login, and
-their proof.
-"""
+"""Vault's side of a deployment: initialisation, mounts, policy, login, and the proof that they fit."""

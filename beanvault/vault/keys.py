@@ -45,7 +45,8 @@ class Keys:
     def read(cls, path: Path) -> Keys:
         """Return the keys in a file written before.
 
-        :raises ConfigurationError: it isn't such a file
+        Raises:
+            ConfigurationError: it isn't such a file
         """
         try:
             raw = json.loads(path.read_text())
@@ -74,7 +75,8 @@ class KeyFile:
     def reserve(cls, path: Path) -> KeyFile:
         """Make the file, and fill it with spaces.
 
-        :raises ConfigurationError: it exists, or can't be written
+        Raises:
+            ConfigurationError: it exists, or can't be written
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +98,8 @@ class KeyFile:
     def keep(self, keys: Keys) -> None:
         """Write *keys*, and return when they are on the disk.
 
-        :raises OSError: they may not be
+        Raises:
+            OSError: they may not be
         """
         self._write(keys.as_json())
         self._file.close()

@@ -1,6 +1,4 @@
-"""How the function logs in to Vault. Each login makes its role, and says what the connection secret needs of
-it.
-"""
+"""How the function logs in to Vault: each login makes its role, and its part of the connection secret."""
 
 from __future__ import annotations
 
@@ -82,8 +80,9 @@ def establish(client: hvac.Client, login: Login, policy: str) -> Auth:
 
     An AppRole's earlier secret ids stay valid, so that a function that is running goes on.
 
-    :raises VaultError: the mount is of another type, or serves others with another configuration
-    :raises VaultError, Denied, Unreachable: Vault refused, or didn't answer
+    Raises:
+        VaultError: the mount is of another type, or serves others with another configuration
+        VaultError, Denied, Unreachable: Vault refused, or didn't answer
     """
     limits: dict[str, Any] = {"token_policies": [policy], "token_ttl": TOKEN_TTL, "token_max_ttl": TOKEN_TTL}
     limits |= {"token_no_default_policy": True}

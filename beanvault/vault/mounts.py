@@ -14,8 +14,9 @@ READY_SECONDS = 30
 def enable_kv2(client: hvac.Client, path: str) -> None:
     """Enable KV version 2 at *path*, and return when it takes requests.
 
-    :raises TimedOut: it still refuses after half a minute
-    :raises hvac.exceptions.VaultError: it can't be made
+    Raises:
+        TimedOut: it still refuses after half a minute
+        hvac.exceptions.VaultError: it can't be made
     """
     client.sys.enable_secrets_engine("kv", path=path, options={"version": "2"})
     await_kv2(client, path)
@@ -27,7 +28,8 @@ def await_kv2(client: hvac.Client, path: str, clock: Clock | None = None) -> Non
     Vault answers first and sets a mount up afterwards; until then everything is refused with 400 and
     "Upgrading from non-versioned to versioned data".
 
-    :raises TimedOut: it still refuses after half a minute
+    Raises:
+        TimedOut: it still refuses after half a minute
     """
     for _ in attempts(clock or Clock(), READY_SECONDS, first=0.02, longest=1):
         try:

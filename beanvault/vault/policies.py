@@ -24,8 +24,7 @@ class Mount:
 
 
 def configured(mounts: Iterable[str]) -> tuple[Mount, ...]:
-    """Return the mounts of a deployment file's `replicator.mounts`: `NAME`, `kv:NAME`,
-    `database:NAME?parameters`."""
+    """Return the mounts of `replicator.mounts`: `NAME`, `kv:NAME`, `database:NAME?parameters`."""
     return tuple(
         Mount(path, Kind.DATABASE if kind == "database" else Kind.KV2)
         for kind, _, path in (text.partition("?")[0].rpartition(":") for text in mounts)

@@ -123,7 +123,8 @@ def status(server: Server) -> Mapping[str, Any]:
 def initialise(server: Server, shares: Shares) -> Keys:
     """Initialise an empty Vault and return its keys; the caller keeps them before anything else.
 
-    :raises VaultError: it is initialised already, or refuses the PGP keys; or its answer was lost
+    Raises:
+        VaultError: it is initialised already, or refuses the PGP keys; or its answer was lost
     """
     recovery = status(server)["type"] != "shamir"
     body: dict[str, Any] = {
@@ -172,7 +173,8 @@ def _lost_answer(server: Server) -> BeanvaultError | None:
 def unseal(server: Server, keys: Iterable[str]) -> None:
     """Give unseal keys until the server is open, and wait until it is active.
 
-    :raises VaultError: the keys are too few, or not its own
+    Raises:
+        VaultError: the keys are too few, or not its own
     """
     state = status(server)
     for key in keys if state["sealed"] else ():
@@ -191,7 +193,8 @@ def unseal(server: Server, keys: Iterable[str]) -> None:
 def wait_until_active(server: Server, clock: Clock) -> None:
     """Return when the server leads its cluster or knows who does, which takes seconds after unsealing.
 
-    :raises TimedOut: it doesn't
+    Raises:
+        TimedOut: it doesn't
     """
     for _ in attempts(clock, ACTIVE_SECONDS, longest=1):
         with explained("its leader"):

@@ -70,13 +70,15 @@ def prepare(
     login: Login,
     invisible: Sequence[str] = (),
 ) -> Prepared:
-    """Enable *mounts*, write the policy `<name>-replicator`, make *login*, and prove what it can and can't
-    do.
+    """Enable *mounts*, write the policy `<name>-replicator`, make *login*, and prove what it can do.
 
-    :param token: of somebody who may all this; a root token right after initialisation
-    :param invisible: mounts, made where missing, that the login must not be able to see
-    :raises ProofFailed: the login can do more or less than it should
-    :raises VaultError: a mount exists with another type
+    Args:
+        token: of an operator who may do all this; a root token right after initialisation
+        invisible: mounts, made where missing, that the login must not be able to see
+
+    Raises:
+        ProofFailed: the login can do more or less than it should
+        VaultError: a mount exists with another type
     """
     if missing := [mount.path for mount in mounts if mount.path in invisible]:
         raise ConfigurationError(f"{', '.join(missing)} can't be replicated and invisible at once")

@@ -1,3 +1,1 @@
-"""Is the deployment really hardened, now? Each control, asked of the account itself and not of the
-template.
-"""
+"""Whether the running deployment is hardened: each control, read from the account's own APIs."""

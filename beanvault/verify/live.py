@@ -79,7 +79,8 @@ class Live:
     def ids(self, kind: str) -> tuple[str, ...]:
         """Return the physical ids of all resources of a type.
 
-        :raises Missing: there is none, for the stack that has to make it isn't there
+        Raises:
+            Missing: there is none, for the stack that has to make it isn't there
         """
         found = tuple(physical for made, physical in self.made.values() if made == kind)
         if not found:
@@ -92,14 +93,19 @@ class Live:
     def named(self, layer: str, logical: str) -> str:
         """Return the physical id of one resource.
 
-        :raises Missing: the stacks have none of that name
+        Raises:
+            Missing: the stacks have none of that name
         """
         if (layer, logical) not in self.made:
             raise Missing(f"the stack {self.deployment.stack_name(layer)} has no {logical}")
         return self.made[layer, logical][1]
 
     def one(self, kind: str) -> str:
-        """:raises Missing: the stacks made none"""
+        """Return the first of the resources of type *kind*.
+
+        Raises:
+            Missing: the stacks made none
+        """
         ids = self.ids(kind)
         if not ids:
             raise Missing(f"the stacks have no {kind}")

@@ -143,7 +143,8 @@ def compared(
     A secret of somebody else was compared with nothing, and is `BV.SM1`'s. Orphans are meant to stay where
     they are *retained*.
 
-    :raises Missing: the run itself failed
+    Raises:
+        Missing: the run itself failed
     """
     wrong = {change["name"]: _why(change) for change in report["changes"]}
     for problem in report["problems"]:

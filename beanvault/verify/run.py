@@ -25,9 +25,7 @@ CONTROLS: tuple[Control, ...] = tuple(control for controls in AREAS.values() for
 
 
 def verify(live: Live, only: tuple[str, ...] = ()) -> Iterator[Finding]:
-    """Yield a finding for each control and resource; a control that can't be asked is unknown, with AWS's
-    words.
-    """
+    """Yield a finding for each control and resource; one that AWS refuses to answer is unknown."""
     for area, controls in AREAS.items():
         for control in controls:
             if not only or control.id in only:

@@ -55,7 +55,8 @@ class Session:
     ) -> None:
         """Run *command* in a shell; give each answer when its prompt is there; write the two files.
 
-        :raises RecordingFailed: it ended with another status
+        Raises:
+            RecordingFailed: it ended with another status
         """
         begin = time.monotonic()
         events: list[tuple[float, str]] = [(0.0, f"$ {command}\r\n")]

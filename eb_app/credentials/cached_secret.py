@@ -48,8 +48,9 @@ class CachedSecret:
     def read(self, *, fresh: bool) -> Credential:
         """Return the login; *fresh*: not from the cache.
 
-        :raises SecretUnusable: it is no login
-        :raises BotoCoreError, ClientError: Secrets Manager failed, and nothing is cached
+        Raises:
+            SecretUnusable: it is no login
+            BotoCoreError, ClientError: Secrets Manager failed, and nothing is cached
         """
         if fresh:
             self._cache = SecretCache(self._config, self)

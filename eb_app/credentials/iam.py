@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError
 
 from .model import Credential, CredentialUnavailable, Health, Rotation
 
-LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 TOKEN = "token"
 """The version of all tokens: none is newer than another in a way that matters to an open connection."""
@@ -51,7 +51,7 @@ class IamCredentials:
     def refused(self, credential: Credential) -> None:
         if self._refused_at is None:
             self._refused_at = datetime.now(UTC)
-            LOG.warning("login refused", extra={"user": credential.user})
+            logger.warning("login refused", extra={"user": credential.user})
 
     def wait(self, than: str, seconds: float) -> None:  # noqa: ARG002 - the protocol's
         time.sleep(seconds)

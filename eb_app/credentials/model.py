@@ -60,7 +60,8 @@ class Credentials(Protocol):
     def current(self) -> Credential:
         """Return the login for a new connection.
 
-        :raises CredentialUnavailable: there has been none yet
+        Raises:
+            CredentialUnavailable: there has been none yet
         """
 
     def version(self) -> str:

@@ -20,7 +20,7 @@ from functools import partial
 from .cached_secret import CachedSecret, SecretsManager, name_of
 from .model import Credential, CredentialUnavailable, Health, Rotation
 
-LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PAUSES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds between looks while a login is refused, the last repeated; each up to half shorter, at random."""
@@ -67,7 +67,7 @@ class SecretCredentials:
                 and not self._rotation.first_login
             ):
                 self._rotation = replace(self._rotation, first_login=datetime.now(UTC))
-                LOG.info("first login with the new credential", extra=self._told(self._rotation))
+                logger.info("first login with the new credential", extra=self._told(self._rotation))
 
     def refused(self, credential: Credential) -> None:
         with self._changed:
@@ -77,7 +77,7 @@ class SecretCredentials:
             if self._refused_version != credential.version:
                 self._refused_version, self._refused_at = credential.version, datetime.now(UTC)
                 self._looks = 0
-                LOG.warning(
+                logger.warning(
                     "login refused", extra={"user": credential.user, "version_id": credential.version}
                 )
             self._urgent_until = time.monotonic() + URGENT_FOR
@@ -130,7 +130,7 @@ class SecretCredentials:
             try:
                 self._look_when_due()
             except Exception as error:  # noqa: BLE001 - without this thread no newer credential is ever found
-                LOG.error("looking for the credential failed", extra={"error": type(error).__name__})  # noqa: TRY400 - a trace may hold values
+                logger.error("looking for the credential failed", extra={"error": type(error).__name__})  # noqa: TRY400 - a trace may hold values
 
     def _look_when_due(self) -> None:
         with self._changed:
@@ -164,11 +164,11 @@ class SecretCredentials:
         with self._changed:
             if reason is None:
                 if self._failure:
-                    LOG.info("secret readable again")
+                    logger.info("secret readable again")
                 self._failure = None
             elif self._failure is None or self._failure.reason != reason:
                 self._failure = Health("last good value", reason, datetime.now(UTC))
-                LOG.warning("secret unreadable", extra={"error": reason})
+                logger.warning("secret unreadable", extra={"error": reason})
             if found and (self._held is None or self._held.version != found.version):
                 self._take(found)
 
@@ -183,7 +183,7 @@ class SecretCredentials:
                 self._refused_at,
                 waited=self._waited,
             )
-            LOG.info("credential changed", extra=self._told(self._rotation))
+            logger.info("credential changed", extra=self._told(self._rotation))
         self._end_urgency()
         self._changed.notify_all()
 

@@ -97,7 +97,8 @@ def _line(row: Row) -> tuple[str, ...]:
 def asking(row: Row) -> list[str]:
     """Return the ids of the controls of `verify` that ask for a row: those it names, and Security Hub's own.
 
-    :raises NotFound: there is no control that it names
+    Raises:
+        NotFound: there is no control that it names
     """
     known = {control.id for control in CONTROLS}
     if unknown := set(row.asked.split()) - known:
@@ -118,7 +119,8 @@ def _ids(text: str) -> Iterator[str]:
 def found(row: Row) -> tuple[str, str]:
     """Return the type of the resource a row leads to, and the values that its property has.
 
-    :raises NotFound: there is none
+    Raises:
+        NotFound: there is none
     """
     layer, _, pattern = row.where.partition("/")
     resources = {name: body for name, body in rendered(row.mode)[layer].items() if fnmatchcase(name, pattern)}

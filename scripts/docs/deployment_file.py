@@ -123,7 +123,8 @@ def _remedy(wanted: Any) -> str:
 def meaning(model: type[BaseModel], key: str) -> str:
     """Return a key's docstring in the model, or what the words say.
 
-    :raises KeyError: neither is there
+    Raises:
+        KeyError: neither is there
     """
     name = f"{model.__name__}.{key}"
     return dict(_docstrings()).get(name) or str(WORDS["deployment_file"][name])

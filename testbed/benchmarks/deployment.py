@@ -245,7 +245,8 @@ class Place:
     def settle(self, seconds: float = 120) -> None:
         """Return when the current credential is the one in use, and nothing is under way.
 
-        :raises NotSettled: it isn't within *seconds*
+        Raises:
+            NotSettled: it isn't within *seconds*
         """
         deadline = time.monotonic() + seconds
         self.delay(0)

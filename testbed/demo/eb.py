@@ -38,7 +38,8 @@ class EbCli:
     def run(self, *arguments: str, seconds: float = 300) -> str:
         """Run `eb` with *arguments* and return what it printed.
 
-        :raises EbFailed: it ended with another status than 0, or not within *seconds*
+        Raises:
+            EbFailed: it ended with another status than 0, or not within *seconds*
         """
         self.home.mkdir(parents=True, exist_ok=True)
         try:

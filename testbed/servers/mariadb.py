@@ -76,7 +76,8 @@ class MariaDB:
     def start(cls, directory: Path, authority: Authority) -> MariaDB:
         """Make a data directory below *directory* and start a server on it.
 
-        :raises ServerError: it could not be prepared or did not start
+        Raises:
+            ServerError: it could not be prepared or did not start
         """
         home = directory / "mariadb"
         # Its own: in a shared directory another instance's clean-up takes its temporary tables.

@@ -32,7 +32,8 @@ def free_port() -> int:
 def require_tool(name: str) -> str:
     """Return the path of the program *name*, also from this virtual environment and from root's directories.
 
-    :raises ServerError: it is not installed
+    Raises:
+        ServerError: it is not installed
     """
     beside_python = str(Path(sys.executable).parent)
     path = os.pathsep.join(
@@ -78,7 +79,8 @@ class Process:
     def wait_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
         """Return as soon as *ready* says so.
 
-        :raises ServerError: the process ended, or the time was over; the process is stopped then
+        Raises:
+            ServerError: the process ended, or the time was over; the process is stopped then
         """
         deadline = time.monotonic() + seconds
         while not ready():
@@ -90,8 +92,10 @@ class Process:
             time.sleep(0.05)
 
     def require_running(self) -> None:
-        """
-        :raises ServerError: the process has ended, though nobody stopped it
+        """Check that the process runs.
+
+        Raises:
+            ServerError: the process has ended, though nobody stopped it
         """
         if self.popen.poll() is not None:
             raise ServerError(self._told(f"ended by itself with status {self.popen.returncode}"))

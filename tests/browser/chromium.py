@@ -70,7 +70,8 @@ class Browser:
     def command(self, method: str, path: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """Send one WebDriver command and return its answer.
 
-        :raises BrowserError: it was refused
+        Raises:
+            BrowserError: it was refused
         """
         address = f"{self.address}/{path}".rstrip("/")
         answer = self.session.request(method, address, json=arguments, timeout=TIMEOUT)
@@ -118,7 +119,8 @@ class Browser:
     def control(self, role: str, name: str) -> Control:
         """Return the first control with this role and accessible name, as a screen reader announces it.
 
-        :raises BrowserError: there is none
+        Raises:
+            BrowserError: there is none
         """
         found = self.controls(role, name)
         if not found:

@@ -56,7 +56,7 @@ class Front:
 
 
 def protocols(policy: str) -> str:
-    """nginx's ssl_protocols of an Elastic Load Balancing security policy.
+    """Nginx's ssl_protocols of an Elastic Load Balancing security policy.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
     """
@@ -68,7 +68,7 @@ def protocols(policy: str) -> str:
 
 
 def ciphers(policy: str) -> str:
-    """nginx's ssl_ciphers (up to TLS 1.2) of a policy; the restricted ones have no CBC. See `protocols`."""
+    """Nginx's ssl_ciphers (up to TLS 1.2) of a policy; the restricted ones have no CBC. See `protocols`."""
     return "ECDHE+AESGCM" if "-Res-" in policy else "HIGH:!aNULL:!MD5"
 
 

@@ -1,5 +1,6 @@
-"""CloudFormation on top of moto's services: an engine of its own, because moto's has no rollback, no resource
-events, no ordering and few of the types that a Beanstalk deployment needs.
+"""CloudFormation on top of moto's services, with an engine of its own instead of moto's.
+
+It has no rollback, no resource events, no ordering and few of the types that a Beanstalk deployment needs.
 """
 
 from __future__ import annotations

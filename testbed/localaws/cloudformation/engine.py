@@ -26,7 +26,7 @@ NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
 )
 _UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Region:
@@ -171,8 +171,8 @@ class Region:
         def run() -> None:
             try:
                 work()
-            except Exception:  # noqa: BLE001 - a thread's last resort: the stack must not stay in progress
-                _log.exception("the operation on stack %s ended unexpectedly", stack.name)
+            except Exception:
+                logger.exception("the operation on stack %s ended unexpectedly", stack.name)
                 stack.turn(
                     stack.status.replace("_IN_PROGRESS", "_FAILED"), "Internal failure of the local AWS"
                 )

@@ -118,7 +118,7 @@ def test_no_access_log_holds_what_a_visitor_sent(boot: Boot) -> None:
 
 
 def test_a_slow_reader_holds_no_thread_and_fills_no_disk(boot: Boot, world: World) -> None:
-    """nginx keeps the largest answer in memory; gunicorn is done before the visitor has read a byte."""
+    """Nginx keeps the largest answer in memory; gunicorn is done before the visitor has read a byte."""
     running = boot()
     running.change_nginx(r"(listen [^;]+);", r"\1 sndbuf=4k;")  # else the kernel keeps it, and proves nothing
     rows = ", ".join(f"(UUID(), '{'😀' * LONGEST}', NOW())" for _ in range(PAGE))

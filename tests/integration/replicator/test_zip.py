@@ -121,7 +121,7 @@ def test_it_holds_what_the_function_imports_and_nothing_else(made: package.Packa
 def test_it_runs_in_a_clean_directory_within_its_memory(
     bench: Any, sandbox: Sandbox, record_property: Any
 ) -> None:
-    """awslambdaric asks the Runtime API for events, as in Lambda; more memory would end the process."""
+    """Awslambdaric asks the Runtime API for events, as in Lambda; more memory would end the process."""
     for number in range(SECRETS):
         bench.write(f"app/{number}", password=f"canary-{number}")
     first, second = invoke(sandbox), invoke(sandbox)

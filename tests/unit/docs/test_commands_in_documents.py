@@ -28,7 +28,8 @@ def typed(text: str) -> Iterator[list[str]]:
 def parse(arguments: list[str]) -> str:
     """Return the full name of the command that *arguments* call.
 
-    :raises click.UsageError: the command line doesn't take them
+    Raises:
+        click.UsageError: the command line doesn't take them
     """
     command: click.Command = cli
     name = "beanvault"

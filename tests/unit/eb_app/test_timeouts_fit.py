@@ -41,7 +41,7 @@ def test_the_app_answers_before_nginx_gives_up_and_nginx_before_the_load_balance
 
 
 def test_a_stop_lets_the_longest_request_end() -> None:
-    """gunicorn's grace covers it as well."""
+    """Gunicorn's grace covers it as well."""
     assert gunicorn_conf.graceful_timeout > LONGEST
 
 

@@ -347,9 +347,7 @@ def test_two_passwords_are_valid_until_the_old_one_is_discarded(place: Place) ->
 
 @pytest.mark.parametrize("step", [1, 2])
 def test_dying_with_two_passwords_leaves_the_published_one_valid(place: Place, step: int) -> None:
-    """After the database took the second password, and in the middle of proving; then once more, and to the
-    end.
-    """
+    """After the database took the second password, and in mid-proof; then once more, to the end."""
     alternating.rotate(place.tools, place.path, place.users)
     published = place.current()
 

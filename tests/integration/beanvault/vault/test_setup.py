@@ -150,9 +150,7 @@ def test_a_role_that_was_refused_too_often_logs_in_again(openbao: Unsealed, read
 
 
 def test_a_policy_that_allows_too_much_is_found_out(openbao: Unsealed, ready: Server) -> None:
-    """The negative control of the proof: the same questions under a policy that reads and writes
-    everything.
-    """
+    """The negative control of the proof: the same questions under a policy that allows everything."""
     root = openbao.root_client()
     mount = setup.prepare(
         ready,

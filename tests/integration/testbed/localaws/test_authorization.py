@@ -129,7 +129,7 @@ def test_an_allow_reaches_as_far_as_its_resource(
     code: str,
     status: int,
 ):
-    """moto knows no resource for most services: an allow for one ARN denied all calls."""
+    """Moto knows no resource for most services: an allow for one ARN denied all calls."""
     role.allow({"Action": f"{service}:*", "Resource": arn(service, named)})
     call = getattr(role.client(service), operation)
     call(**allowed)

@@ -162,7 +162,7 @@ def create(local_aws: LocalAws) -> Iterator[Create]:
 
 
 def test_a_function_answers_and_its_process_stays_warm(create: Create):
-    """moto needs Docker for this. The second invocation finds the process of the first."""
+    """Moto needs Docker for this. The second invocation finds the process of the first."""
     function = create()
     first, second = function.invoke(x=1), function.invoke(x=2)
     assert (first.error, first.payload["event"]) == (None, {"do": "nothing", "x": 1})
@@ -239,7 +239,7 @@ def test_a_policy_can_tell_the_functions_own_calls(create: Create, local_aws: Lo
 
 
 def test_a_role_that_does_not_trust_lambda_is_not_assumed(create: Create, local_aws: LocalAws):
-    """moto assumes any role, even one that does not exist."""
+    """Moto assumes any role, even one that does not exist."""
     function = create(role=new_role(local_aws, "ec2.amazonaws.com"))
     with pytest.raises(ClientError) as caught:
         function.invoke()
@@ -357,7 +357,7 @@ def received(aws: LocalAws, queue: str) -> dict[str, Any]:
 def test_a_failing_event_is_tried_three_times_then_lost_to_the_dead_letters(
     create: Create, local_aws: LocalAws, queue: str
 ):
-    """moto forgot the DeadLetterConfig. The message is the event, with the error in its attributes."""
+    """Moto forgot the DeadLetterConfig. The message is the event, with the error in its attributes."""
     role = new_role(local_aws)
     allow(local_aws, role, {"Action": "sqs:SendMessage", "Resource": queue})
     function = create(role=role, DeadLetterConfig={"TargetArn": queue})

@@ -54,7 +54,7 @@ def refused(call: Any, /, **parameters: Any) -> tuple[str, str]:
 
 
 def test_a_value_has_at_most_65536_bytes(secrets: Any, name: str):
-    """moto takes any size, and an empty string; what counts is bytes, not characters."""
+    """Moto takes any size, and an empty string; what counts is bytes, not characters."""
     secrets.create_secret(Name=name, SecretString="x" * 65536)
     for call, target in (
         (secrets.create_secret, {"Name": name + "2"}),
@@ -69,7 +69,7 @@ def test_a_value_has_at_most_65536_bytes(secrets: Any, name: str):
 
 @pytest.mark.parametrize("wrong", ["with space", "ümlaut", "semi;colon", "", "x" * 513])
 def test_a_name_has_few_characters(secrets: Any, wrong: str):
-    """moto takes any name."""
+    """Moto takes any name."""
     code, message = refused(secrets.create_secret, Name=wrong, SecretString="x")
     assert (code, message.startswith("Invalid name.")) == ("ValidationException", True)
 
@@ -86,7 +86,7 @@ def test_a_name_has_few_characters(secrets: Any, wrong: str):
     ids=["long key", "long value", "reserved key", "character", "number"],
 )
 def test_tags_have_limits(secrets: Any, name: str, tags: dict[str, str]):
-    """moto takes any tags, on creation and later."""
+    """Moto takes any tags, on creation and later."""
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     code, _ = refused(secrets.create_secret, Name=name, SecretString="x", Tags=listed)
     assert code == "InvalidParameterException"
@@ -103,7 +103,7 @@ def test_fifty_tags_are_counted_with_those_there_already(secrets: Any, name: str
 
 
 def test_a_token_has_32_to_64_characters(secrets: Any, name: str):
-    """moto has this right."""
+    """Moto has this right."""
     for wrong in ("x" * 31, "x" * 65):
         code, _ = refused(secrets.create_secret, Name=name, SecretString="x", ClientRequestToken=wrong)
         assert code == "InvalidParameterException"
@@ -126,7 +126,7 @@ REFUSED_WHEN_DELETED = {
 
 @pytest.mark.parametrize("operation", REFUSED_WHEN_DELETED)
 def test_a_secret_pending_deletion_is_out_of_reach(secrets: Any, name: str, operation: str):
-    """moto writes, tags and replicates such a secret."""
+    """Moto writes, tags and replicates such a secret."""
     secrets.create_secret(Name=name, SecretString="x")
     secrets.delete_secret(SecretId=name)
     parameters: dict[str, Any] = REFUSED_WHEN_DELETED[operation]
@@ -134,7 +134,7 @@ def test_a_secret_pending_deletion_is_out_of_reach(secrets: Any, name: str, oper
 
 
 def test_a_name_pending_deletion_is_taken_until_it_is_restored(secrets: Any, name: str):
-    """moto says ResourceExistsException. The secret comes back with its ARN and value."""
+    """Moto says ResourceExistsException. The secret comes back with its ARN and value."""
     arn = secrets.create_secret(Name=name, SecretString="x")["ARN"]
     secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)
     assert refused(secrets.create_secret, Name=name, SecretString="y") == (
@@ -159,7 +159,7 @@ def two_versions(secrets: Any, name: str) -> str:
 
 
 def test_awscurrent_is_moved_but_never_removed(secrets: Any, two_versions: str):
-    """moto takes it off, and a refused move loses it; AWS refuses both and keeps it."""
+    """Moto takes it off, and a refused move loses it; AWS refuses both and keeps it."""
     move = {"SecretId": two_versions, "VersionStage": "AWSCURRENT", "RemoveFromVersionId": token(2)}
     code, message = refused(secrets.update_secret_version_stage, **move)
     assert (code, "can't be completely removed" in message) == ("InvalidParameterException", True)
@@ -211,7 +211,7 @@ def test_a_version_without_a_stage_is_deprecated(secrets: Any, two_versions: str
 
 
 def test_a_list_has_a_hundred_secrets_a_page(secrets: Any):
-    """moto has this right."""
+    """Moto has this right."""
     prefix = uuid.uuid4().hex
     for number in range(101):
         secrets.create_secret(Name=f"{prefix}/{number}", SecretString="x")
@@ -225,7 +225,7 @@ def test_a_list_has_a_hundred_secrets_a_page(secrets: Any):
 
 
 def test_a_key_must_be_there_and_enabled(local_aws: LocalAws, secrets: Any, name: str):
-    """moto never asks for the key."""
+    """Moto never asks for the key."""
     kms = client(local_aws, "kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     secrets.create_secret(Name=name, SecretString="x", KmsKeyId=key)
@@ -247,7 +247,7 @@ def test_a_key_must_be_there_and_enabled(local_aws: LocalAws, secrets: Any, name
 
 
 def test_a_public_policy_can_be_blocked(secrets: Any, name: str):
-    """moto ignores BlockPublicPolicy."""
+    """Moto ignores BlockPublicPolicy."""
     secrets.create_secret(Name=name, SecretString="x")
     statement = {"Effect": "Allow", "Principal": "*", "Action": "secretsmanager:*", "Resource": "*"}
     public = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -258,7 +258,7 @@ def test_a_public_policy_can_be_blocked(secrets: Any, name: str):
 
 
 def test_replicas_follow_their_primary_and_can_be_set_free(local_aws: LocalAws, secrets: Any, name: str):
-    """moto keeps replicas, but has no StopReplicationToReplica."""
+    """Moto keeps replicas, but has no StopReplicationToReplica."""
     there = client(local_aws, "secretsmanager", OTHER_REGION)
     region = {"AddReplicaRegions": [{"Region": OTHER_REGION}]}
     secrets.create_secret(Name=name, SecretString="x", **region)
@@ -314,7 +314,7 @@ def assumed(aws: LocalAws) -> tuple[str, Any]:
 
 
 def test_tokens_need_the_accounts_consent(local_aws: LocalAws):
-    """moto has no such operation; in AWS it is off until switched on."""
+    """Moto has no such operation; in AWS it is off until switched on."""
     asked = {"Audience": ["vault"], "SigningAlgorithm": "RS256"}
     code, _ = refused(client(local_aws, "sts").get_web_identity_token, **asked)
     assert code == "OutboundWebIdentityFederationDisabledException"
@@ -427,7 +427,7 @@ def put(aws: LocalAws, bus: str, source: str = "mine") -> None:
 
 
 def test_a_rule_delivers_to_a_queue_that_lets_it(local_aws: LocalAws, bus: str, queue: Queue):
-    """moto delivers to any queue, with half of the envelope; AWS asks the queue's policy."""
+    """Moto delivers to any queue, with half of the envelope; AWS asks the queue's policy."""
     arn = rule(local_aws, bus, {"Arn": queue.arn})
     put(local_aws, bus)
     assert queue.received() == []
