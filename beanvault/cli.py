@@ -23,7 +23,7 @@ from . import __version__, aws
 from .errors import BeanvaultError, ExitCode
 from .terminal import consoles
 
-VERBS = (
+COMMANDS = (
     "init",
     "doctor",
     "render",
@@ -63,14 +63,14 @@ EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
 )
 
 
-class Verbs(click.Group):
+class CommandGroup(click.Group):
     """Imports a verb when it is called: `beanvault listen` needs no template library."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(VERBS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        if cmd_name not in VERBS:
+        if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"beanvault.commands.{cmd_name}")
         command: click.Command = module.command
@@ -79,15 +79,15 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], VERBS, n=1)
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
 
 @click.group(
-    cls=Verbs,
+    cls=CommandGroup,
     epilog=f"{EXIT_CODES}\n\n{COMPLETION}",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -107,7 +107,7 @@ class Verbs(click.Group):
 @click.version_option(__version__, prog_name="beanvault")
 @click.pass_context
 def cli(ctx: click.Context, /, endpoint_url: str | None, **options: Any) -> None:
-    r"""A hardened Elastic Beanstalk deployment whose database credentials come from Vault.
+    """A hardened Elastic Beanstalk deployment whose database credentials come from Vault.
 
     \b
     Begin with:
@@ -117,12 +117,12 @@ def cli(ctx: click.Context, /, endpoint_url: str | None, **options: Any) -> None
       beanvault vault init             prepares Vault
       beanvault rotate                 makes the app's credential
       beanvault verify                 tells whether it is hardened
-    """
-    from .context import Context
+    """  # noqa: D301 - click wants the backspace itself, which keeps a paragraph's line breaks
+    from .context import CommandContext
 
     if endpoint_url:
         os.environ["AWS_ENDPOINT_URL"] = endpoint_url  # so that the replicator's own clients go there as well
-    ctx.obj = Context(**options)
+    ctx.obj = CommandContext(**options)
 
 
 def main(arguments: list[str] | None = None) -> None:

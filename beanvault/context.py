@@ -10,16 +10,16 @@ from rich.console import Console
 
 import templates
 from templates.deployment import Deployment
-from templates.deployment_file import DeploymentError, read
+from templates.deployment_file import DeploymentFileError, read
 
 from .aws import Aws
-from .deployment.deploy import Work
+from .deployment.deploy import DeploymentContext
 from .errors import ConfigurationError
 from .terminal import Terminal, consoles
 
 
 @dataclass
-class Context:
+class CommandContext:
     """The options every command takes."""
 
     config: Path
@@ -43,7 +43,7 @@ class Context:
         """
         try:
             return read(self.config)
-        except DeploymentError as error:
+        except DeploymentFileError as error:
             remedy = "make one with `beanvault init`" if not self.config.exists() else "correct all of these"
             raise ConfigurationError(str(error), remedy) from None
 
@@ -58,8 +58,8 @@ class Context:
     def terminal(self, *, yes: bool = False, accepts_loss: bool = False) -> Terminal:
         return Terminal(self.remarks, yes, accepts_loss)
 
-    def work(self, terminal: Terminal) -> Work:
-        return Work(self.deployment, self.aws, terminal, self.root)
+    def work(self, terminal: Terminal) -> DeploymentContext:
+        return DeploymentContext(self.deployment, self.aws, terminal, self.root)
 
     def say(self, text: str) -> None:
         """Print a remark."""

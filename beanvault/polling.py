@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class PollingClock:
     """Time as an argument, so that a test needs none."""
 
     now: Callable[[], float] = time.monotonic
@@ -17,7 +17,7 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-def attempts(clock: Clock, seconds: float, first: float = 0.2, longest: float = 5) -> Iterator[float]:
+def attempts(clock: PollingClock, seconds: float, first: float = 0.2, longest: float = 5) -> Iterator[float]:
     """Yield the seconds passed, at once and then after growing pauses with jitter, until *seconds* are over.
 
     The last attempt comes after the time is over, so that what happened in the last pause is seen.

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from .cloudformation.changes import Action, Change, Replacement
+from .cloudformation.changes import ChangeAction, Replacement, ResourceChange
 from .ui import StackEvent
 
 MINUTES = {
@@ -53,7 +53,7 @@ class Terminal:
         )
         self._line(Text(text + usual, style="bold" if usual else ""))
 
-    def changes(self, stack: str, changes: tuple[Change, ...]) -> None:
+    def changes(self, stack: str, changes: tuple[ResourceChange, ...]) -> None:
         self._line(Text(f"{stack}: {_count(len(changes), 'change')}"))
         for change in changes:
             self.remarks.print(Text("  " + str(change), style=_style(change)))
@@ -79,10 +79,10 @@ class Terminal:
         self.remarks.print(Text(f"{seconds // 60:02}:{seconds % 60:02} ", style="dim").append_text(text))
 
 
-def _style(change: Change) -> str:
-    if change.action is Action.REMOVE or change.replacement is Replacement.YES:
+def _style(change: ResourceChange) -> str:
+    if change.action is ChangeAction.REMOVE or change.replacement is Replacement.YES:
         return "bold red" if change.endangers_data else "red"
-    return {Action.ADD: "green", Action.MODIFY: "yellow"}.get(change.action, "")
+    return {ChangeAction.ADD: "green", ChangeAction.MODIFY: "yellow"}.get(change.action, "")
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Protocol
 
-from .cloudformation.changes import Change
+from .cloudformation.changes import ResourceChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Ui(Protocol):
     def step(self, text: str) -> None:
         """Something begins, or is worth a line."""
 
-    def changes(self, stack: str, changes: tuple[Change, ...]) -> None:
+    def changes(self, stack: str, changes: tuple[ResourceChange, ...]) -> None:
         """These are about to be made to *stack*, or would be."""
 
     def event(self, stack: str, event: StackEvent) -> None:
@@ -43,7 +43,7 @@ class Ui(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
+class NullUi:
     """Says nothing; agrees as it was told beforehand."""
 
     agrees: bool = False
@@ -52,7 +52,7 @@ class Silent:
     def step(self, text: str) -> None:
         """Do nothing."""
 
-    def changes(self, stack: str, changes: tuple[Change, ...]) -> None:
+    def changes(self, stack: str, changes: tuple[ResourceChange, ...]) -> None:
         """Do nothing."""
 
     def event(self, stack: str, event: StackEvent) -> None:

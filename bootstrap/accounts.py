@@ -25,7 +25,7 @@ class BootstrapError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredAccounts:
     """What shall be there."""
 
     schema: str
@@ -42,7 +42,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class BootstrapReport:
     """What there was to do."""
 
     created: tuple[str, ...]
@@ -51,7 +51,7 @@ class Report:
     """Whether the user for IAM tokens exists; the plugin for it is there on RDS for MySQL only."""
 
 
-def set_up(connection: Connection[Cursor], wanted: Wanted) -> Report:
+def set_up(connection: Connection[Cursor], wanted: DesiredAccounts) -> BootstrapReport:
     """Create what is missing of *wanted*.
 
     Raises:
@@ -71,7 +71,7 @@ def set_up(connection: Connection[Cursor], wanted: Wanted) -> Report:
         if iam_user:
             _confine(cursor, wanted.iam_user, wanted.schema)
         after = _existing(cursor, (*wanted.users, wanted.iam_user))
-    return Report(created=tuple(sorted(after - before)), iam_user=iam_user)
+    return BootstrapReport(created=tuple(sorted(after - before)), iam_user=iam_user)
 
 
 def _existing(cursor: Cursor, users: Sequence[str]) -> set[str]:

@@ -27,7 +27,7 @@ from pymysql.connections import Connection
 from pymysql.constants import CR
 from pymysql.cursors import Cursor
 
-from bootstrap.accounts import BootstrapError, Wanted, set_up
+from bootstrap.accounts import BootstrapError, DesiredAccounts, set_up
 
 RDS_AUTHORITIES = Path(__file__).with_name("rds-global-bundle.pem")
 _ATTEMPTS = 5
@@ -95,7 +95,7 @@ def connected(
 
 def bootstrap(properties: Mapping[str, Any], secrets_manager: Any) -> dict[str, str]:
     """Set the database up and return the attributes of the custom resource."""
-    wanted = Wanted(properties["Schema"], tuple(properties["Users"]), properties["IamUser"])
+    wanted = DesiredAccounts(properties["Schema"], tuple(properties["Users"]), properties["IamUser"])
     ca_file = Path(properties.get("CaFile") or RDS_AUTHORITIES)
     master = Master.read(secrets_manager, properties["MasterSecret"])
     with connected(properties["Host"], int(properties["Port"]), master, ca_file) as connection:

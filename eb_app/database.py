@@ -31,7 +31,16 @@ from .errors import (
     StatementFailed,
     TooManyWaiting,
 )
-from .login import ANSWER_TIMEOUT, LoggedIn, Server, Session, log_in, number_of, timed_out, tls_context
+from .login import (
+    ANSWER_TIMEOUT,
+    DatabaseServer,
+    DatabaseSessionInfo,
+    LoggedIn,
+    log_in,
+    number_of,
+    timed_out,
+    tls_context,
+)
 
 POOL_TIMEOUT = 5
 """Seconds until a connection of the pool must be free."""
@@ -58,7 +67,7 @@ class _Failure:
     until: float
 
 
-class Database:
+class DatabasePool:
     """The pool of connections of one process.
 
     Args:
@@ -72,7 +81,7 @@ class Database:
     def __init__(
         self,
         credentials: Credentials,
-        server: Server,
+        server: DatabaseServer,
         *,
         ca_file: Path | None,
         connection_age: float = 300,
@@ -140,7 +149,7 @@ class Database:
                     if lost > self._lost_at_most or time.monotonic() > deadline:
                         raise DatabaseUnreachable(f"connections get lost: error {number}") from None
 
-    def probe(self) -> Session:
+    def probe(self) -> DatabaseSessionInfo:
         """Make one round trip without waiting for better times, and return the session it went over.
 
         Raises:
@@ -255,7 +264,7 @@ class Database:
         return error
 
 
-def session_of(connection: Connection) -> Session:
+def session_of(connection: Connection) -> DatabaseSessionInfo:
     """Return the login behind a connection that is in use."""
     logged_in = cast(LoggedIn, connection.connection.dbapi_connection)
     return logged_in.session

@@ -33,7 +33,7 @@ class InvalidEntry(ValueError):
     """What the visitor sent is no entry; the message is for the visitor."""
 
 
-class Conflict(Exception):
+class EntryConflict(Exception):
     """The request key belongs to another entry."""
 
 
@@ -101,7 +101,7 @@ def add(connection: Connection, request_key: str, text: str) -> Entry:
     connection.execute(statement)
     found = connection.execute(select(ENTRIES).where(ENTRIES.c.request_key == request_key)).one()
     if found.text != text:
-        raise Conflict("This request key was used with another text.")
+        raise EntryConflict("This request key was used with another text.")
     return Entry(found.id, found.text, found.created_at.replace(tzinfo=UTC))
 
 

@@ -12,30 +12,30 @@ TIMEOUT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class InstanceIdentity:
     """An EC2 instance; empty where unknown."""
 
     id: str = ""
     availability_zone: str = ""
 
 
-def describe(environ: Mapping[str, str]) -> Instance:
+def describe(environ: Mapping[str, str]) -> InstanceIdentity:
     """Ask the metadata service, once; return what is known.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
     """
     if environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
-        return Instance()
+        return InstanceIdentity()
     base = environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254").rstrip("/")
     try:
         lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
         token = {"X-aws-ec2-metadata-token": _ask(f"{base}/latest/api/token", lifetime, "PUT")}
-        return Instance(
+        return InstanceIdentity(
             _ask(f"{base}/latest/meta-data/instance-id", token),
             _ask(f"{base}/latest/meta-data/placement/availability-zone", token),
         )
     except (OSError, ValueError):
-        return Instance()
+        return InstanceIdentity()
 
 
 def _ask(url: str, headers: Mapping[str, str], method: str = "GET") -> str:

@@ -44,7 +44,7 @@ LOST = {1927, 2006, 2013}
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class DatabaseServer:
     """Where the database listens, and the schema that is ours."""
 
     host: str
@@ -56,7 +56,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class DatabaseSessionInfo:
     """One login to the database, as both ends see it."""
 
     opened: float
@@ -76,7 +76,7 @@ else:
 class LoggedIn(_Connection):
     """An open connection that knows its session."""
 
-    session: Session
+    session: DatabaseSessionInfo
     _read_timeout: float
     """PyMySQL's own, which it looks at before each answer."""
 
@@ -91,13 +91,13 @@ class LoggedIn(_Connection):
             self._read_timeout = patience
         return True
 
-    def use(self, session: Session, answer: float) -> None:
+    def use(self, session: DatabaseSessionInfo, answer: float) -> None:
         """Begin the time after the login, in which each answer may take *answer* seconds."""
         self.session, self._read_timeout = session, answer
 
 
 def log_in(
-    server: Server, credential: Credential, tls: ssl.SSLContext, answer: float = ANSWER_TIMEOUT
+    server: DatabaseServer, credential: Credential, tls: ssl.SSLContext, answer: float = ANSWER_TIMEOUT
 ) -> LoggedIn:
     """Open a connection to *server* as *credential* says, on which a statement may take *answer* seconds.
 
@@ -126,14 +126,14 @@ def log_in(
             status = dict(cursor.fetchall())
     except pymysql.MySQLError as error:
         raise explain(error, credential, server) from None
-    session = Session(
+    session = DatabaseSessionInfo(
         time.monotonic(), credential.user, credential.version, status["Ssl_version"], status["Ssl_cipher"]
     )
     connection.use(session, answer)
     return connection
 
 
-def explain(error: pymysql.MySQLError, credential: Credential, server: Server) -> DatabaseError:
+def explain(error: pymysql.MySQLError, credential: Credential, server: DatabaseServer) -> DatabaseError:
     """Return what a failed login means for the caller."""
     number = number_of(error)
     if isinstance(getattr(error, "original_exception", None), ssl.SSLCertVerificationError):

@@ -10,16 +10,16 @@ from alembic import command
 from alembic.config import Config
 
 from . import logs
-from .database import Database
+from .database import DatabasePool
 from .errors import DatabaseError
 from .factory import credentials_for, database_for
-from .settings import Settings, SettingsError
+from .settings import AppSettings, SettingsError
 
 ANSWER_TIMEOUT = 300
 """Seconds for one statement: a table that has grown is not changed as fast as a page is read."""
 
 
-def migrate(database: Database) -> None:
+def migrate(database: DatabasePool) -> None:
     """Apply the migrations that the schema lacks.
 
     Raises:
@@ -39,7 +39,7 @@ def main() -> int:
     """Return 0 when the schema is up to date, else 1 with the reason on standard error."""
     logs.set_up(None)
     try:
-        settings = Settings.from_environ(os.environ)
+        settings = AppSettings.from_environ(os.environ)
         migrate(database_for(settings, credentials_for(settings), ANSWER_TIMEOUT))
     except (SettingsError, DatabaseError) as error:
         print(f"migration failed: {error}", file=sys.stderr)

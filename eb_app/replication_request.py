@@ -21,7 +21,7 @@ class Events(Protocol):
     def put_events(self, *, Entries: list[dict[str, str]]) -> Any: ...  # noqa: N803 - the SDK's name
 
 
-class Demand:
+class ReplicationRequester:
     """Puts `Replication Requested` on the bus (docs/design.md, Contracts). Never raises: it is a hint."""
 
     def __init__(

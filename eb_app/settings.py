@@ -24,7 +24,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AppSettings:
     """What the app is told by the environment's option settings (see docs/app.md)."""
 
     mode: Mode
@@ -66,7 +66,7 @@ class Settings:
         Raises:
             SettingsError: with all mistakes at once
         """
-        read = _Reader(environ)
+        read = _SettingsReader(environ)
         mode = cast(Mode, read.choice("BEANVAULT_DATABASE_MODE", "secret", get_args(Mode)))
         ca_file = read.file("BEANVAULT_DATABASE_CA_FILE", None if mode == "proxy" else RDS_AUTHORITIES)
         log_file = environ.get("BEANVAULT_LOG_FILE", "")
@@ -97,7 +97,7 @@ class Settings:
         return settings
 
 
-class _Reader:
+class _SettingsReader:
     """Collects mistakes instead of stopping at the first."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:

@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 
 from .credentials import Credentials
 from .database import session_of
-from .instance import Instance
+from .instance import InstanceIdentity
 
 _HARMLESS = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 def describe(
-    request: Request, instance: Instance, mode: str, credentials: Credentials, connection: Connection
+    request: Request, instance: InstanceIdentity, mode: str, credentials: Credentials, connection: Connection
 ) -> dict[str, Any]:
     """Return the state as JSON's types; never a password."""
     session = session_of(connection)

@@ -26,9 +26,9 @@ from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, Unsupporte
 
 from . import entries, protection, status
 from .credentials import Credentials
-from .database import Database
+from .database import DatabasePool
 from .errors import DatabaseError
-from .instance import Instance
+from .instance import InstanceIdentity
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +44,15 @@ checks = Blueprint("checks", __name__)
 class Parts:
     """What the views work with."""
 
-    database: Database
+    database: DatabasePool
     credentials: Credentials
     mode: str
-    instance: Instance
+    instance: InstanceIdentity
 
 
-def create_app(database: Database, credentials: Credentials, *, mode: str, instance: Instance) -> Flask:
+def create_app(
+    database: DatabasePool, credentials: Credentials, *, mode: str, instance: InstanceIdentity
+) -> Flask:
     """Return the WSGI application over *database*."""
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, MAX_FORM_PARTS=10)
@@ -61,7 +63,7 @@ def create_app(database: Database, credentials: Credentials, *, mode: str, insta
     app.before_request(_begin)
     app.after_request(_end)
     app.register_error_handler(entries.InvalidEntry, lambda error: _refuse(400, str(error)))
-    app.register_error_handler(entries.Conflict, lambda error: _refuse(409, str(error)))
+    app.register_error_handler(entries.EntryConflict, lambda error: _refuse(409, str(error)))
     app.register_error_handler(DatabaseError, _unavailable)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)

@@ -16,7 +16,7 @@ import time
 from .aws import Clients
 from .config import Config
 from .errors import ConfigError
-from .replicate import Clock, Request
+from .replicate import ReplicationRequest, RunClock
 from .run import run
 
 
@@ -34,7 +34,9 @@ def main() -> int:
         config, clients = Config.from_environ(os.environ), Clients()
     except ConfigError as error:
         return _complain(error)
-    report = run(config, clients, Request(reason="operator", dry_run=options.dry_run), Clock(time.time))
+    report = run(
+        config, clients, ReplicationRequest(reason="operator", dry_run=options.dry_run), RunClock(time.time)
+    )
     for failure in report.errors:
         if isinstance(failure, ConfigError):
             return _complain(failure)

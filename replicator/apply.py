@@ -10,33 +10,33 @@ from . import replicas
 from .aws import WORKERS
 from .concurrency import concurrently
 from .config import Config
-from .desired import PLAIN, at, gather_wishes
+from .desired import PLAIN, at, resolve_desired
 from .errors import OutOfTime, named
 from .model import (
     TAG_KMS_KEY,
     TAG_OWNER,
     TAG_SOURCE,
     Adopt,
+    Applied,
     Change,
     Conflict,
     Create,
+    Deferred,
     Delete,
-    Done,
+    DesiredSecret,
     Failed,
-    Left,
     MoveStage,
+    NoLongerNeeded,
     Outcome,
     Restore,
     Retag,
-    Settled,
     TargetSecret,
     Update,
-    Wanted,
     name_of,
     source_of,
 )
 from .names import encode
-from .plan import Holders, confirm, still_gone, tags_to_remove, tags_to_set
+from .plan import Ownership, confirm, still_gone, tags_to_remove, tags_to_set
 from .source import Source
 from .target import Target
 from .value import render
@@ -50,13 +50,13 @@ class Applier:
     come last.
     """
 
-    def __init__(self, source: Source, target: Target, config: Config, holders: Holders) -> None:
+    def __init__(self, source: Source, target: Target, config: Config, holders: Ownership) -> None:
         self._source = source
         self._target = target
         self._config = config
         self._holders = holders
 
-    def look_again(self, changes: Iterable[Change]) -> Iterator[Change | Settled]:
+    def recheck(self, changes: Iterable[Change]) -> Iterator[Change | NoLongerNeeded]:
         """Yield what `apply` would do with each change; nothing is changed."""
         return concurrently(self._confirmed, changes, WORKERS)
 
@@ -71,12 +71,12 @@ class Applier:
 
         def attempt(change: Change) -> Outcome:
             if not has_time():
-                return Left(change)
+                return Deferred(change)
             try:
                 confirmed = self._confirmed(change)
-                return confirmed if isinstance(confirmed, Settled) else self._make(confirmed)
+                return confirmed if isinstance(confirmed, NoLongerNeeded) else self._make(confirmed)
             except OutOfTime:
-                return Left(change)
+                return Deferred(change)
             except Exception as failure:  # noqa: BLE001 - not even a bug about one secret stops the others
                 return Failed(change, named(failure))
 
@@ -90,7 +90,7 @@ class Applier:
         )
         yield from concurrently(attempt, deletions, WORKERS)
 
-    def _confirmed(self, change: Change) -> Change | Settled:
+    def _confirmed(self, change: Change) -> Change | NoLongerNeeded:
         """Decide again on what the secret is now: the list that the plan was made from may lag by minutes.
 
         Before a deletion its path is looked at again as well.
@@ -100,16 +100,16 @@ class Applier:
         if isinstance(action, Delete) and not self._gone(action):
             action = None
         if action is None or isinstance(action, Conflict):
-            return Settled(change, action)
+            return NoLongerNeeded(change, action)
         return action
 
     def _gone(self, delete: Delete) -> bool:
-        wishes = gather_wishes(self._source.list((source_of(delete),)), self._config)
+        wishes = resolve_desired(self._source.list((source_of(delete),)), self._config)
         for entry in wishes.unreadable:
             raise entry.error
         return still_gone(delete, wishes)
 
-    def _make(self, change: Change) -> Done:
+    def _make(self, change: Change) -> Applied:
         match change:
             case Create():
                 return self._create(change)
@@ -118,20 +118,20 @@ class Applier:
             case Delete(held=held, days=days):
                 replicas.remove_all(self._target, held, self._config)
                 self._target.delete(held, days)
-                return Done(change, held.arn, held.current or "")
+                return Applied(change, held.arn, held.current or "")
             case _:
                 assert_never(change)
 
-    def _create(self, change: Create) -> Done:
+    def _create(self, change: Create) -> Applied:
         wanted, text = self._fetch(change.wanted)
         arn = self._target.create(wanted.name, text, wanted.version_id, wanted.kms_key, wanted.tags)
         held = TargetSecret(wanted.name, arn, wanted.version_id, tags=wanted.tags)
         replication = replicas.converge(self._target, held, self._config)
-        return Done(Create(wanted), arn, wanted.version_id, replication.remarks)
+        return Applied(Create(wanted), arn, wanted.version_id, replication.remarks)
 
     def _converge(
-        self, change: Update | MoveStage | Restore | Adopt | Retag, wanted: Wanted, held: TargetSecret
-    ) -> Done:
+        self, change: Update | MoveStage | Restore | Adopt | Retag, wanted: DesiredSecret, held: TargetSecret
+    ) -> Applied:
         text = None
         if wanted.version_id not in (held.current, *held.staged):
             # Before anything is changed: a value that is refused must leave the secret as it was.
@@ -153,15 +153,15 @@ class Applier:
         removed = tags_to_remove(wanted, held)
         self._target.tag(held, rest, removed)
         vain = isinstance(change, Retag) and not (claims or rekeyed or replication.news or rest or removed)
-        return Done(
-            replace(change, wanted=wanted), held.arn, wanted.version_id, replication.remarks, in_vain=vain
+        return Applied(
+            replace(change, wanted=wanted), held.arn, wanted.version_id, replication.remarks, no_progress=vain
         )
 
-    def _fetch(self, wanted: Wanted) -> tuple[Wanted, str]:
+    def _fetch(self, wanted: DesiredSecret) -> tuple[DesiredSecret, str]:
         revision, value = self._source.fetch(wanted.revision)
         return at(wanted, revision, self._config.owner), render(value, plain=wanted.form == PLAIN)
 
 
 def _made(outcome: Outcome) -> bool:
     """Whether the secret is as wanted now."""
-    return isinstance(outcome, Done) or (isinstance(outcome, Settled) and outcome.conflict is None)
+    return isinstance(outcome, Applied) or (isinstance(outcome, NoLongerNeeded) and outcome.conflict is None)

@@ -32,7 +32,7 @@ from .errors import (
     TargetThrottled,
     TargetUnavailable,
 )
-from .limits import buckets, keep_quotas
+from .limits import keep_quotas, token_buckets
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -98,7 +98,7 @@ class Clients:
             raise ConfigError(["AWS_REGION is not set"])
         with _aws_settings():
             client = self.session.client("secretsmanager", config=CLIENT_CONFIG)
-        return keep_quotas(self._guarded(client), buckets())
+        return keep_quotas(self._guarded(client), token_buckets())
 
     @cached_property
     def sns(self) -> SNSClient:

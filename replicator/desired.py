@@ -15,13 +15,13 @@ from .model import (
     TAG_VERSION,
     Absent,
     Conflict,
+    DesiredSecret,
     Entry,
     Refuse,
     Revision,
     Skip,
     Tags,
     Unreadable,
-    Wanted,
 )
 from .names import MAX_NAME, MAX_TAG_VALUE, encode, taken_as_it_is
 
@@ -39,7 +39,7 @@ MAX_USER_TAGS = 40
 """Secrets Manager takes 50 tags; ours and some of the organisation's have to fit as well."""
 
 
-def speaks_to_us(key: str) -> bool:
+def is_beanvault_key(key: str) -> bool:
     """Whether a key of custom metadata is one that a source has to pass on."""
     return key == CHOICE_REPLICATE or key.startswith("aws-")
 
@@ -49,19 +49,19 @@ class _Refusal(Exception):
 
 
 @dataclass(slots=True)
-class Wishes:
+class DesiredState:
     """Everything Vault's side asks for: what is wanted, by name, and what stands in the way."""
 
-    wanted: dict[str, Wanted] = field(default_factory=dict)
-    rivals: dict[str, list[Wanted]] = field(default_factory=dict)
+    wanted: dict[str, DesiredSecret] = field(default_factory=dict)
+    rivals: dict[str, list[DesiredSecret]] = field(default_factory=dict)
     remarks: list[Conflict | Refuse | Skip] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
 
 
-def gather_wishes(entries: Iterable[Entry], config: Config) -> Wishes:
+def resolve_desired(entries: Iterable[Entry], config: Config) -> DesiredState:
     """Sort *entries* into what is wanted and what is not; names that two paths want go to `rivals`."""
-    wishes = Wishes()
+    wishes = DesiredState()
     for entry in entries:
         match entry:
             case Revision():
@@ -73,7 +73,7 @@ def gather_wishes(entries: Iterable[Entry], config: Config) -> Wishes:
     return wishes
 
 
-def _add(revision: Revision, config: Config, wishes: Wishes) -> None:
+def _add(revision: Revision, config: Config, wishes: DesiredState) -> None:
     choices = dict(revision.custom)
     if choices.get(CHOICE_REPLICATE, "true").strip().lower() in ("false", "no", "0"):
         wishes.remarks.append(Skip(revision.source, "its custom metadata says replicate=false"))
@@ -92,13 +92,13 @@ def _add(revision: Revision, config: Config, wishes: Wishes) -> None:
         wishes.wanted[wanted.name] = wanted
 
 
-def _wanted(revision: Revision, choices: Mapping[str, str], config: Config) -> Wanted:
+def _wanted(revision: Revision, choices: Mapping[str, str], config: Config) -> DesiredSecret:
     form = choices.get(CHOICE_FORMAT, "json")
     if form not in ("json", PLAIN):
         raise _Refusal(f"{CHOICE_FORMAT}={form!r} is not a format; choose json or plain")
     form = form if form == PLAIN else ""
     kms_key = _kms_key(choices, config)
-    return Wanted(
+    return DesiredSecret(
         name=_name(revision, choices, config),
         revision=revision,
         version_id=revision.version_id(config.owner, form),
@@ -108,13 +108,13 @@ def _wanted(revision: Revision, choices: Mapping[str, str], config: Config) -> W
     )
 
 
-def at(wanted: Wanted, revision: Revision, owner: str) -> Wanted:
+def at(wanted: DesiredSecret, revision: Revision, owner: str) -> DesiredSecret:
     """Return *wanted* for the *revision* of the same path that was read in the end."""
     if revision.version == wanted.revision.version and revision.created_time == wanted.revision.created_time:
         return wanted
     tags = our_tags(revision, owner, wanted.kms_key)
     users = tuple(pair for pair in wanted.tags if pair[0] not in dict(tags))
-    return Wanted(
+    return DesiredSecret(
         name=wanted.name,
         revision=revision,
         version_id=revision.version_id(owner, wanted.form),

@@ -15,7 +15,7 @@ from .config import Config
 from .errors import ConfigError, RunFailed
 from .names import can_be_addressed
 from .notify import REQUEST_TYPE
-from .replicate import Clock, Request
+from .replicate import ReplicationRequest, RunClock
 from .report import Report
 from .run import run
 
@@ -28,7 +28,7 @@ logger = Logger(service="replicator")
 _clients = Clients()  # kept across warm invocations, unlike a login to Vault, which ends with its lease
 
 
-class Context(Protocol):
+class LambdaContext(Protocol):
     """The part of Lambda's context object that is used."""
 
     aws_request_id: str
@@ -36,7 +36,7 @@ class Context(Protocol):
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-def handler(event: Mapping[str, object], context: Context) -> dict[str, Any]:
+def handler(event: Mapping[str, object], context: LambdaContext) -> dict[str, Any]:
     """Run once and return the counts; a dry run changes nothing and returns the whole report.
 
     Raises:
@@ -54,7 +54,7 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, Any]:
     def left() -> float:
         return context.get_remaining_time_in_millis() / 1000
 
-    clock = Clock(time.time, lambda: left() > MARGIN_SECONDS, left)
+    clock = RunClock(time.time, lambda: left() > MARGIN_SECONDS, left)
     report = run(config, _clients, request, clock)
     if request.dry_run:
         return report.as_json()  # its problems are the answer, and the metrics tell of real runs only
@@ -70,10 +70,10 @@ def handler(event: Mapping[str, object], context: Context) -> dict[str, Any]:
     return counts
 
 
-def request_of(event: Mapping[str, object]) -> Request:
+def request_of(event: Mapping[str, object]) -> ReplicationRequest:
     """Return what *event* asks for; the schedule's, and anything that names no paths, asks for everything."""
     if event.get("detail-type") != REQUEST_TYPE:
-        return Request()
+        return ReplicationRequest()
     detail = event.get("detail")
     if not isinstance(detail, Mapping):
         raise ConfigError([f"an event {REQUEST_TYPE!r} without a detail"])
@@ -86,7 +86,7 @@ def request_of(event: Mapping[str, object]) -> Request:
     dry_run = detail.get("dry_run", False)
     if not isinstance(dry_run, bool):
         raise ConfigError([f"an event {REQUEST_TYPE!r} whose dry_run is neither true nor false"])
-    return Request(sources, reason=str(detail.get("reason", "operator")), dry_run=dry_run)
+    return ReplicationRequest(sources, reason=str(detail.get("reason", "operator")), dry_run=dry_run)
 
 
 def _emit(report: Report, config: Config) -> None:

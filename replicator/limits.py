@@ -41,7 +41,7 @@ QUOTAS = (
 """https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
 
 
-class Bucket:
+class TokenBucket:
     """A token bucket: a second's worth may go at once, then *rate* a second. Safe for several threads."""
 
     def __init__(
@@ -71,7 +71,7 @@ SHARE = 0.99
 """Of a quota: requests that keep their distance here arrive bunched after a way of uneven length."""
 
 
-def keep_quotas(client: SecretsManagerClient, table: Mapping[str, Bucket]) -> SecretsManagerClient:
+def keep_quotas(client: SecretsManagerClient, table: Mapping[str, TokenBucket]) -> SecretsManagerClient:
     """Let *client* send no faster than the quotas allow, and return it.
 
     Each attempt counts, so that retries of throttled calls don't prolong the throttling.
@@ -86,11 +86,11 @@ def keep_quotas(client: SecretsManagerClient, table: Mapping[str, Bucket]) -> Se
     return client
 
 
-def buckets(
+def token_buckets(
     clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
-) -> Mapping[str, Bucket]:
+) -> Mapping[str, TokenBucket]:
     """Return one bucket for each operation; operations that share a quota share the bucket."""
-    table: dict[str, Bucket] = {}
+    table: dict[str, TokenBucket] = {}
     for quota in QUOTAS:
-        table |= dict.fromkeys(quota.operations, Bucket(SHARE * quota.rate, clock, sleep))
+        table |= dict.fromkeys(quota.operations, TokenBucket(SHARE * quota.rate, clock, sleep))
     return table

@@ -127,7 +127,7 @@ class TargetSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredSecret:
     """What one secret has to be: the name, the write it copies, and all that goes with it.
 
     *tags* are all that we set, except `beanvault:replicas`, which follows what AWS reports.
@@ -149,14 +149,14 @@ class Wanted:
 class Create:
     """The name is free."""
 
-    wanted: Wanted
+    wanted: DesiredSecret
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
     """Another version is current; *drifted* when Vault's has not changed and somebody edited the copy."""
 
-    wanted: Wanted
+    wanted: DesiredSecret
     held: TargetSecret
     drifted: bool
 
@@ -165,7 +165,7 @@ class Update:
 class MoveStage:
     """The wanted version is there and `AWSCURRENT` points elsewhere: somebody rolled the copy back."""
 
-    wanted: Wanted
+    wanted: DesiredSecret
     held: TargetSecret
 
 
@@ -173,7 +173,7 @@ class MoveStage:
 class Restore:
     """The secret is ours and scheduled for deletion, and its path is back."""
 
-    wanted: Wanted
+    wanted: DesiredSecret
     held: TargetSecret
 
 
@@ -181,7 +181,7 @@ class Restore:
 class Adopt:
     """Somebody else's secret has the name, and its adoption was asked for."""
 
-    wanted: Wanted
+    wanted: DesiredSecret
     held: TargetSecret
 
 
@@ -189,7 +189,7 @@ class Adopt:
 class Retag:
     """The value is current; tags, KMS key or replica regions are not."""
 
-    wanted: Wanted
+    wanted: DesiredSecret
     held: TargetSecret
 
 
@@ -245,17 +245,17 @@ def source_of(change: Change) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Applied:
     """A change that was made; *arn* and *version_id* are those of the secret afterwards.
 
-    *in_vain*: regions were looked at or tried again, and all is as before.
+    *no_progress*: regions were looked at or tried again, and all is as before.
     """
 
     change: Change
     arn: str
     version_id: str
     remarks: tuple[str, ...] = ()
-    in_vain: bool = False
+    no_progress: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,18 +267,18 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Deferred:
     """A change for which the time did not suffice."""
 
     change: Change
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class NoLongerNeeded:
     """A change that is not needed, or not allowed (*conflict*), now that the secret was looked at again."""
 
     change: Change
     conflict: Conflict | None
 
 
-Outcome: TypeAlias = Done | Failed | Left | Settled
+Outcome: TypeAlias = Applied | Failed | Deferred | NoLongerNeeded

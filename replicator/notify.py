@@ -10,8 +10,20 @@ from typing import Any
 from .aws import Clients, call
 from .config import Config
 from .errors import OutOfTime, TargetError
-from .model import Adopt, Create, Delete, Done, MoveStage, Outcome, Restore, Retag, Update, name_of, source_of
-from .replicate import Request
+from .model import (
+    Adopt,
+    Applied,
+    Create,
+    Delete,
+    MoveStage,
+    Outcome,
+    Restore,
+    Retag,
+    Update,
+    name_of,
+    source_of,
+)
+from .replicate import ReplicationRequest
 from .report import Report
 
 EVENT_SOURCE = "beanvault.replicator"
@@ -46,7 +58,7 @@ class Bus:
         self._waiting: list[dict[str, Any]] = []
 
     def tell(self, outcome: Outcome) -> None:
-        if self._name is None or not isinstance(outcome, Done) or isinstance(outcome.change, Retag):
+        if self._name is None or not isinstance(outcome, Applied) or isinstance(outcome.change, Retag):
             return
         detail = {
             "source": source_of(outcome.change),
@@ -110,7 +122,9 @@ class Bus:
         }
 
 
-def tell_health(report: Report, clients: Clients, config: Config, request: Request) -> None:
+def publish_health_change(
+    report: Report, clients: Clients, config: Config, request: ReplicationRequest
+) -> None:
     """Publish a message when the state of health has changed since the run before.
 
     The state is a tag of the connection secret, written after the message: a run killed in between tells it

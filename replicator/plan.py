@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from . import replicas
 from .config import Config
-from .desired import Wishes
+from .desired import DesiredState
 from .errors import UnsafePlan
 from .model import (
     TAG_KMS_KEY,
@@ -19,6 +19,7 @@ from .model import (
     Conflict,
     Create,
     Delete,
+    DesiredSecret,
     MoveStage,
     Remark,
     Restore,
@@ -28,13 +29,12 @@ from .model import (
     TargetSecret,
     Unreadable,
     Update,
-    Wanted,
 )
 from .names import decode, encode, is_encoded
 
 
 @dataclass(frozen=True, slots=True)
-class Holders:
+class Ownership:
     """Which paths keep the secrets that they hold, whoever else wants the name; all are encoded as names are.
 
     *complete* says that both sides were gathered whole: only then is anything known to be given up. *kept*
@@ -78,10 +78,12 @@ class Plan:
     unreadable: tuple[Unreadable, ...]
     unchanged: int
     owned: Mapping[str, int]
-    holders: Holders
+    holders: Ownership
 
 
-def make_plan(wishes: Wishes, held: Mapping[str, TargetSecret], config: Config, *, complete: bool) -> Plan:
+def make_plan(
+    wishes: DesiredState, held: Mapping[str, TargetSecret], config: Config, *, complete: bool
+) -> Plan:
     """Return the plan that moves the secrets *held* towards *wishes*.
 
     *complete* says that both were gathered whole: only then is anything known to be gone.
@@ -91,7 +93,7 @@ def make_plan(wishes: Wishes, held: Mapping[str, TargetSecret], config: Config, 
     for name, rivals in wishes.rivals.items():
         remarks += _settle_rivals(name, rivals, held.get(name), config, wanted)
     conflicts = [each for each in remarks if isinstance(each, Conflict)]
-    holders = Holders(
+    holders = Ownership(
         complete,
         frozenset(map(encode, (*wishes.refused, *(each.source for each in conflicts)))),
         tuple(encode(entry.source) for entry in wishes.unreadable),
@@ -112,8 +114,8 @@ def make_plan(wishes: Wishes, held: Mapping[str, TargetSecret], config: Config, 
 
 
 def _decide_all(
-    wanted: Mapping[str, Wanted], held: Mapping[str, TargetSecret], config: Config, holders: Holders
-) -> tuple[list[Change], list[Conflict], Holders]:
+    wanted: Mapping[str, DesiredSecret], held: Mapping[str, TargetSecret], config: Config, holders: Ownership
+) -> tuple[list[Change], list[Conflict], Ownership]:
     """Decide each name; a path whose wish turns out to be a conflict keeps what it holds."""
     while True:
         changes: list[Change] = []
@@ -157,7 +159,7 @@ def check_safe(plan: Plan, config: Config) -> None:
 
 
 def decide(
-    wanted: Wanted, held: TargetSecret | None, config: Config, holders: Holders
+    wanted: DesiredSecret, held: TargetSecret | None, config: Config, holders: Ownership
 ) -> Change | Conflict | None:
     """Return what has to happen to one name, or None where all is as wanted."""
     if held is None:
@@ -180,7 +182,7 @@ def decide(
 
 
 def confirm(
-    change: Change, held: TargetSecret | None, config: Config, holders: Holders
+    change: Change, held: TargetSecret | None, config: Config, holders: Ownership
 ) -> Change | Conflict | None:
     """Decide *change* again in the light of what its secret is now."""
     if not isinstance(change, Delete):
@@ -190,7 +192,7 @@ def confirm(
     return replace(change, held=held) if held is not None and same and not gone else None
 
 
-def still_gone(delete: Delete, wishes: Wishes) -> bool:
+def still_gone(delete: Delete, wishes: DesiredState) -> bool:
     """Whether the path of *delete* is gone by *wishes*, which are those of this path alone, a moment ago.
 
     It may have been written anew since everything was listed.
@@ -199,11 +201,11 @@ def still_gone(delete: Delete, wishes: Wishes) -> bool:
     return not wishes.refused and names <= {delete.moved}
 
 
-def tags_to_set(wanted: Wanted, held: TargetSecret) -> Tags:
+def tags_to_set(wanted: DesiredSecret, held: TargetSecret) -> Tags:
     return tuple(pair for pair in wanted.tags if pair not in held.tags)
 
 
-def tags_to_remove(wanted: Wanted, held: TargetSecret) -> tuple[str, ...]:
+def tags_to_remove(wanted: DesiredSecret, held: TargetSecret) -> tuple[str, ...]:
     """Return the keys of tags that we once set and that nobody wants any more."""
     wanted_keys = {key for key, _ in wanted.tags}
     # Not split(): a key may have any white space in it but this.
@@ -223,7 +225,7 @@ def _owned(held: TargetSecret, config: Config) -> bool:
     return ours and held.source is not None and is_encoded(held.source)
 
 
-def _decide_foreign(wanted: Wanted, held: TargetSecret, config: Config) -> Adopt | Conflict:
+def _decide_foreign(wanted: DesiredSecret, held: TargetSecret, config: Config) -> Adopt | Conflict:
     if held.foreign is not None:
         reason = held.foreign
     elif held.name not in config.adopt:
@@ -237,7 +239,11 @@ def _decide_foreign(wanted: Wanted, held: TargetSecret, config: Config) -> Adopt
 
 
 def _settle_rivals(
-    name: str, rivals: list[Wanted], held: TargetSecret | None, config: Config, wanted: dict[str, Wanted]
+    name: str,
+    rivals: list[DesiredSecret],
+    held: TargetSecret | None,
+    config: Config,
+    wanted: dict[str, DesiredSecret],
 ) -> Iterator[Conflict]:
     """Who holds the name already keeps it, so that a newcomer can't stop a rotation; else nobody gets it."""
     holder = held.source if held is not None and _owned(held, config) else None
@@ -251,7 +257,7 @@ def _settle_rivals(
 
 
 def _gone(
-    wanted: Mapping[str, Wanted], held: Mapping[str, TargetSecret], config: Config, holders: Holders
+    wanted: Mapping[str, DesiredSecret], held: Mapping[str, TargetSecret], config: Config, holders: Ownership
 ) -> Iterator[Delete | Skip]:
     """Yield what happens to owned secrets whose path is gone, or has another name now."""
     gone = sorted(held.keys() - wanted.keys())

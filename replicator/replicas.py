@@ -16,7 +16,7 @@ from .target import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Replication:
+class ReplicaState:
     """What became of the regions: a remark for each that failed, and whether the note changed."""
 
     remarks: tuple[str, ...] = ()
@@ -32,12 +32,12 @@ def tried_before(held: TargetSecret) -> bool:
     return "+" in _noted(held)
 
 
-def converge(target: Target, held: TargetSecret, config: Config) -> Replication:
+def converge(target: Target, held: TargetSecret, config: Config) -> ReplicaState:
     """Bring the replica regions in line, one by one: a region that AWS refuses doesn't stop the others."""
     wanted = {each.region: each for each in config.replica_regions}
     before = {each.region: each for each in held.replicas}
     if settled(held, config) and all(_in_sync(before.get(region)) for region in wanted):
-        return Replication()
+        return ReplicaState()
     after = before
     refused: dict[str, TargetError] = {}
     # Only regions that we once added are taken away.
@@ -65,7 +65,7 @@ def converge(target: Target, held: TargetSecret, config: Config) -> Replication:
         causes += [str(refused[region])] if region in refused else []
         if causes and not _in_sync(after.get(region)):
             remarks.append(f"replication to {region} failed: {'; '.join(dict.fromkeys(causes))}")
-    return Replication(tuple(remarks), news)
+    return ReplicaState(tuple(remarks), news)
 
 
 def remove_all(target: Target, held: TargetSecret, config: Config) -> None:

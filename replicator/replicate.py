@@ -12,9 +12,9 @@ from .apply import Applier
 from .aws import WORKERS
 from .concurrency import concurrently
 from .config import Config
-from .desired import Wishes, gather_wishes
+from .desired import DesiredState, resolve_desired
 from .errors import OutOfTime, named
-from .model import Done, Entry, Outcome, Settled, TargetSecret, Update
+from .model import Applied, Entry, NoLongerNeeded, Outcome, TargetSecret, Update
 from .plan import check_safe, make_plan
 from .report import Report
 from .source import Source
@@ -22,7 +22,7 @@ from .target import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ReplicationRequest:
     """What a run was asked for: everything, or only some sources (`<mount>/<path>`), and by whom."""
 
     sources: tuple[str, ...] | None = None
@@ -31,7 +31,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class RunClock:
     """*now* is the time of day in seconds; *has_time* says whether another change may be begun.
 
     *left* is how many seconds there are until the end.
@@ -46,8 +46,8 @@ def replicate(
     source: Source,
     target: Target,
     config: Config,
-    request: Request,
-    clock: Clock,
+    request: ReplicationRequest,
+    clock: RunClock,
     tell: Callable[[Outcome], None] = lambda _: None,
 ) -> Report:
     """Move *target* towards *source* and return what happened; *tell* hears of each outcome at once.
@@ -63,8 +63,8 @@ def replicate(
         report.remarks, report.unreadable, report.current = plan.remarks, plan.unreadable, plan.unchanged
         applier = Applier(source, target, config, plan.holders)
         if request.dry_run:
-            for found in applier.look_again(plan.changes):
-                if isinstance(found, Settled):
+            for found in applier.recheck(plan.changes):
+                if isinstance(found, NoLongerNeeded):
                     report.outcomes.append(found)
                 else:
                     report.planned.append(found)
@@ -75,29 +75,29 @@ def replicate(
             tell(outcome)
     except Exception as failure:  # noqa: BLE001 - what nobody foresaw is told like everything else
         report.errors.append(named(failure))
-    got_on = any(isinstance(outcome, Done) and not outcome.in_vain for outcome in report.outcomes)
+    got_on = any(isinstance(outcome, Applied) and not outcome.no_progress for outcome in report.outcomes)
     if report.left and not got_on:
         report.errors.append(OutOfTime(f"the time ended before the first of {report.left} changes was made"))
     return report
 
 
 def _gather(
-    source: Source, target: Target, config: Config, request: Request, clock: Clock
-) -> tuple[Wishes, dict[str, TargetSecret]]:
+    source: Source, target: Target, config: Config, request: ReplicationRequest, clock: RunClock
+) -> tuple[DesiredState, dict[str, TargetSecret]]:
     """Return the metadata of both sides, fetched side by side where everything is asked for."""
     entries = _while_time(source.list(request.sources), clock)
     if request.sources is None:
         with ThreadPoolExecutor(1) as pool:
             listing = pool.submit(target.list, config.prefix)
-            wishes = gather_wishes(entries, config)
+            wishes = resolve_desired(entries, config)
             return wishes, listing.result()
-    wishes = gather_wishes(entries, config)
+    wishes = resolve_desired(entries, config)
     names = sorted(wishes.wanted.keys() | wishes.rivals.keys())
     found = concurrently(target.describe, names, WORKERS)
     return wishes, {secret.name: secret for secret in found if secret is not None}
 
 
-def _while_time(entries: Iterable[Entry], clock: Clock) -> Iterator[Entry]:
+def _while_time(entries: Iterable[Entry], clock: RunClock) -> Iterator[Entry]:
     for count, entry in enumerate(entries):
         if count % 100 == 0 and not clock.has_time():
             raise OutOfTime("the time ended while Vault was being listed")

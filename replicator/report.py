@@ -9,20 +9,20 @@ from typing import Any, Literal
 from .errors import ReplicatorError
 from .model import (
     Adopt,
+    Applied,
     Change,
     Conflict,
     Create,
+    Deferred,
     Delete,
-    Done,
     Failed,
-    Left,
     MoveStage,
+    NoLongerNeeded,
     Outcome,
     Refuse,
     Remark,
     Restore,
     Retag,
-    Settled,
     Skip,
     Unreadable,
     Update,
@@ -51,12 +51,14 @@ class Report:
     @property
     def left(self) -> int:
         """How many changes the time did not suffice for."""
-        return sum(1 for outcome in self.outcomes if isinstance(outcome, Left))
+        return sum(1 for outcome in self.outcomes if isinstance(outcome, Deferred))
 
     @property
     def unchanged(self) -> int:
         """How many values were current already, on the list or at the closer look."""
-        settled = (each for each in self.outcomes if isinstance(each, Settled) and each.conflict is None)
+        settled = (
+            each for each in self.outcomes if isinstance(each, NoLongerNeeded) and each.conflict is None
+        )
         return self.current + sum(1 for each in settled if not isinstance(each.change, Delete))
 
     @property
@@ -69,7 +71,7 @@ class Report:
             yield "the run", type(error).__name__, str(error)
         for entry in self.unreadable:
             yield entry.source, type(entry.error).__name__, str(entry.error)
-        settled = (each.conflict for each in self.outcomes if isinstance(each, Settled))
+        settled = (each.conflict for each in self.outcomes if isinstance(each, NoLongerNeeded))
         for remark in (*self.remarks, *settled):
             if isinstance(remark, Conflict):
                 yield remark.name, "Conflict", f"{remark.source}: {remark.reason}"
@@ -78,7 +80,7 @@ class Report:
         for outcome in self.outcomes:
             if isinstance(outcome, Failed):
                 yield name_of(outcome.change), type(outcome.error).__name__, str(outcome.error)
-            elif isinstance(outcome, Done):
+            elif isinstance(outcome, Applied):
                 for remark_text in outcome.remarks:
                     yield name_of(outcome.change), "ReplicaFailed", remark_text
 
@@ -94,7 +96,7 @@ class Report:
         return counts
 
     def _changes(self) -> list[Change]:
-        done = [outcome.change for outcome in self.outcomes if isinstance(outcome, Done)]
+        done = [outcome.change for outcome in self.outcomes if isinstance(outcome, Applied)]
         return sorted(self.planned + done, key=name_of)
 
     def as_json(self) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from .aws import Clients
 from .config import Config
 from .errors import OutOfTime, ReplicatorError, SourceError, named
 from .login import ConnectionSecret, log_in
-from .model import Done, Left, Outcome, source_of
-from .notify import Bus, tell_health
-from .replicate import Clock, Request, replicate
+from .model import Applied, Deferred, Outcome, source_of
+from .notify import Bus, publish_health_change
+from .replicate import ReplicationRequest, RunClock, replicate
 from .report import Report, describe
 from .source import VaultSource
 from .target import SecretsManagerTarget
@@ -24,7 +24,7 @@ WORK_ENDS_SECONDS = vault.LONGEST_SECONDS + aws.LONGEST_SECONDS + 1
 """With less time left only telling goes on: one request may be under way then, and telling takes another."""
 
 
-def run(config: Config, clients: Clients, request: Request, clock: Clock) -> Report:
+def run(config: Config, clients: Clients, request: ReplicationRequest, clock: RunClock) -> Report:
     """Replicate as *config* says and tell whoever is to be told; the report holds all that failed."""
     bus = Bus(clients, config.bus_name)
     untold: list[ReplicatorError] = []
@@ -48,13 +48,17 @@ def run(config: Config, clients: Clients, request: Request, clock: Clock) -> Rep
         attempt(lambda: bus.ask_for_continuation(_left(report, request)))
     report.errors += untold
     untold.clear()
-    attempt(lambda: tell_health(report, clients, config, request))
+    attempt(lambda: publish_health_change(report, clients, config, request))
     report.errors += untold
     return report
 
 
 def _connect_and_replicate(
-    config: Config, clients: Clients, request: Request, clock: Clock, tell: Callable[[Outcome], None]
+    config: Config,
+    clients: Clients,
+    request: ReplicationRequest,
+    clock: RunClock,
+    tell: Callable[[Outcome], None],
 ) -> Report:
     try:
         kept = ConnectionSecret(clients, config.connection_secret, allow_http=config.allow_http)
@@ -81,15 +85,15 @@ def _log_out(opened: vault.Vault) -> None:
         logger.debug("the login to Vault was not ended; it ends by itself")
 
 
-def _left(report: Report, request: Request) -> tuple[str, ...] | None:
+def _left(report: Report, request: ReplicationRequest) -> tuple[str, ...] | None:
     if request.sources is None:
         return None
-    return tuple(source_of(each.change) for each in report.outcomes if isinstance(each, Left))
+    return tuple(source_of(each.change) for each in report.outcomes if isinstance(each, Deferred))
 
 
 def _log(outcome: Outcome) -> None:
     """Log what was changed, at once: a run that is killed has told so far. Problems are the report's."""
-    if isinstance(outcome, Done):
+    if isinstance(outcome, Applied):
         told = describe(outcome.change)
         told["secret"] = told.pop("name")  # a log record has a name of its own
         logger.info("changed", extra=told)

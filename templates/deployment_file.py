@@ -41,7 +41,7 @@ class Mistake:
         return f"{self.key}: {self.problem}; {self.remedy}"
 
 
-class DeploymentError(ValueError):
+class DeploymentFileError(ValueError):
     """A deployment file that can't be deployed; `mistakes` are all that were found, in the file's terms."""
 
     def __init__(self, source: str, mistakes: Sequence[Mistake]) -> None:
@@ -62,10 +62,12 @@ def read(path: Path) -> Deployment:
             mapping = tomllib.load(file)
     except OSError as error:
         remedy = "name a file that exists and can be read"
-        raise DeploymentError(str(path), [Mistake("file", error.strerror or str(error), remedy)]) from None
+        raise DeploymentFileError(
+            str(path), [Mistake("file", error.strerror or str(error), remedy)]
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         remedy = "see https://toml.io for the format"
-        raise DeploymentError(str(path), [Mistake("file", f"is no TOML: {error}", remedy)]) from None
+        raise DeploymentFileError(str(path), [Mistake("file", f"is no TOML: {error}", remedy)]) from None
     return parse(mapping, source=str(path))
 
 
@@ -92,7 +94,7 @@ def parse(mapping: Mapping[str, Any], source: str = "deployment") -> Deployment:
         if wrong.isdisjoint(names):
             mistakes += check(*(getattr(deployment, name) for name in names))
     if mistakes:
-        raise DeploymentError(source, mistakes)
+        raise DeploymentFileError(source, mistakes)
     return deployment
 
 

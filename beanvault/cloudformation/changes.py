@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Action(StrEnum):
+class ChangeAction(StrEnum):
     ADD = "Add"
     MODIFY = "Modify"
     REMOVE = "Remove"
@@ -45,13 +45,13 @@ HOLDS_DATA = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ResourceChange:
     """One resource of a change set.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
     """
 
-    action: Action
+    action: ChangeAction
     logical_id: str
     type: str
     physical_id: str = ""
@@ -66,32 +66,32 @@ class Change:
         """Whether the resource holds data and is removed, or replaced by an empty one, or may be."""
         if self.type not in HOLDS_DATA:
             return False
-        return self.action is Action.REMOVE or (
-            self.action is Action.MODIFY and self.replacement is not Replacement.NO
+        return self.action is ChangeAction.REMOVE or (
+            self.action is ChangeAction.MODIFY and self.replacement is not Replacement.NO
         )
 
     def __str__(self) -> str:
         words = {
-            (Action.ADD, Replacement.NO): "create",
-            (Action.REMOVE, Replacement.NO): "delete",
-            (Action.MODIFY, Replacement.NO): "update",
-            (Action.MODIFY, Replacement.CONDITIONAL): "update, perhaps replace",
-            (Action.MODIFY, Replacement.YES): "REPLACE",
-            (Action.SYNC, Replacement.NO): "take as it is",
+            (ChangeAction.ADD, Replacement.NO): "create",
+            (ChangeAction.REMOVE, Replacement.NO): "delete",
+            (ChangeAction.MODIFY, Replacement.NO): "update",
+            (ChangeAction.MODIFY, Replacement.CONDITIONAL): "update, perhaps replace",
+            (ChangeAction.MODIFY, Replacement.YES): "REPLACE",
+            (ChangeAction.SYNC, Replacement.NO): "take as it is",
         }
         verb = words.get((self.action, self.replacement), self.action.value.lower())
         of = f": {', '.join(self.properties)}" if self.properties else ""
         return f"{verb} {self.logical_id} ({self.type}){of}"
 
 
-def parse(changes: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
+def parse(changes: Iterable[Mapping[str, Any]]) -> tuple[ResourceChange, ...]:
     """Return the resource changes of DescribeChangeSet's `Changes`, in its order."""
     return tuple(_change(item["ResourceChange"]) for item in changes if "ResourceChange" in item)
 
 
-def _change(raw: Mapping[str, Any]) -> Change:
-    return Change(
-        action=Action(raw["Action"]),
+def _change(raw: Mapping[str, Any]) -> ResourceChange:
+    return ResourceChange(
+        action=ChangeAction(raw["Action"]),
         logical_id=raw["LogicalResourceId"],
         type=raw["ResourceType"],
         physical_id=raw.get("PhysicalResourceId") or "",

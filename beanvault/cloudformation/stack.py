@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import BeanvaultError
 from ..ui import StackEvent
-from .changes import Change
+from .changes import ResourceChange
 
 CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource creation Initiated")
 """Reasons of failures that others caused."""
@@ -23,7 +23,7 @@ class StackError(BeanvaultError):
         self.causes = causes
 
 
-class Outcome(Enum):
+class StackOutcome(Enum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
@@ -34,7 +34,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class TemplateSource:
     """A template's text, or where it lies when it is too long to be sent."""
 
     body: str = field(repr=False)
@@ -45,11 +45,11 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class StackSpec:
     """What one stack should be."""
 
     name: str
-    template: Template
+    template: TemplateSource
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     protected: bool = False
@@ -57,16 +57,16 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class StackResult:
     stack: str
-    outcome: Outcome
-    changes: tuple[Change, ...] = ()
+    outcome: StackOutcome
+    changes: tuple[ResourceChange, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class StackResource:
     """Something a stack made."""
 
     type: str

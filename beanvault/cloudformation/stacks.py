@@ -16,11 +16,20 @@ from cfn_tools import load_yaml
 
 from ..aws import BUSY_CODES, code
 from ..errors import Refused, TimedOut
-from ..polling import Clock, attempts
+from ..polling import PollingClock, attempts
 from ..ui import StackEvent, Ui
 from . import changes
-from .changes import Change
-from .stack import Outcome, Resource, Result, Stack, StackError, event_of, first_failures, name_of
+from .changes import ResourceChange
+from .stack import (
+    StackError,
+    StackOutcome,
+    StackResource,
+    StackResult,
+    StackSpec,
+    event_of,
+    first_failures,
+    name_of,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -50,7 +59,7 @@ class Stacks:
 
     client: CloudFormationClient
     ui: Ui
-    clock: Clock = field(default_factory=Clock)
+    clock: PollingClock = field(default_factory=PollingClock)
 
     def describe(self, name: str) -> Mapping[str, Any] | None:
         """Return DescribeStacks' answer for a stack's name or id, or nothing when there is none."""
@@ -82,7 +91,7 @@ class Stacks:
             return self.describe(name)
         return described
 
-    def deploy(self, stack: Stack, *, plan_only: bool = False, revert_drift: bool = False) -> Result:
+    def deploy(self, stack: StackSpec, *, plan_only: bool = False, revert_drift: bool = False) -> StackResult:
         """Create *stack*, or update it to its template, and wait until that is done.
 
         With *revert_drift* also what was changed by hand goes back to the template.
@@ -98,20 +107,22 @@ class Stacks:
         made = self._change_set(stack, "CREATE" if creating else "UPDATE", revert_drift=revert_drift)
         if made is None:
             self._protect(stack)
-            return self._result(stack.name, Outcome.UNCHANGED, (), begin)
+            return self._result(stack.name, StackOutcome.UNCHANGED, (), begin)
         change_set, planned = made
         self.ui.changes(stack.name, planned)
         if plan_only:
             self._discard(stack.name, change_set, also_stack=creating)
-            return self._result(stack.name, Outcome.PLANNED, planned, begin)
+            return self._result(stack.name, StackOutcome.PLANNED, planned, begin)
         self._agreed(stack.name, change_set, planned, creating=creating)
         seen = self._newest_event(stack.name)
         self.client.execute_change_set(ChangeSetName=change_set, StackName=stack.name)
         self._follow(self._id(stack.name), seen, wanted=GOOD)
         self._protect(stack)
-        return self._result(stack.name, Outcome.CREATED if creating else Outcome.UPDATED, planned, begin)
+        return self._result(
+            stack.name, StackOutcome.CREATED if creating else StackOutcome.UPDATED, planned, begin
+        )
 
-    def delete(self, name: str) -> Result:
+    def delete(self, name: str) -> StackResult:
         """Delete the stack *name* and wait; what its template retains stays.
 
         Raises:
@@ -120,9 +131,9 @@ class Stacks:
         begin = self.clock.now()
         described = self.settled(name)
         if described is None:
-            return Result(name, Outcome.ABSENT)
+            return StackResult(name, StackOutcome.ABSENT)
         self._delete(described)
-        return Result(name, Outcome.DELETED, seconds=self.clock.now() - begin)
+        return StackResult(name, StackOutcome.DELETED, seconds=self.clock.now() - begin)
 
     def template(self, name: str) -> Mapping[str, Any]:
         """Return the template that a stack has now."""
@@ -130,14 +141,14 @@ class Stacks:
         parsed: Mapping[str, Any] = body if isinstance(body, Mapping) else load_yaml(body)  # also JSON
         return parsed
 
-    def resources(self, name: str) -> tuple[Resource, ...]:
+    def resources(self, name: str) -> tuple[StackResource, ...]:
         """Return what a stack consists of, and which of it stays when the stack is deleted."""
         if self.describe(name) is None:
             return ()
         declared: Mapping[str, Any] = self.template(name)["Resources"]
         pages = self.client.get_paginator("list_stack_resources").paginate(StackName=name)
         return tuple(
-            Resource(
+            StackResource(
                 item["ResourceType"],
                 item["PhysicalResourceId"],
                 stays=declared.get(item["LogicalResourceId"], {}).get("DeletionPolicy") in STAYING,
@@ -186,7 +197,9 @@ class Stacks:
 
     # The change set
 
-    def _agreed(self, name: str, change_set: str, planned: tuple[Change, ...], *, creating: bool) -> None:
+    def _agreed(
+        self, name: str, change_set: str, planned: tuple[ResourceChange, ...], *, creating: bool
+    ) -> None:
         """Ask whether to go on; what would lose data is asked for as such.
 
         Raises:
@@ -209,8 +222,8 @@ class Stacks:
         raise Refused(f"{name} was not changed: nobody agreed", "agree when asked, or pass --yes")
 
     def _change_set(
-        self, stack: Stack, kind: str, *, revert_drift: bool
-    ) -> tuple[str, tuple[Change, ...]] | None:
+        self, stack: StackSpec, kind: str, *, revert_drift: bool
+    ) -> tuple[str, tuple[ResourceChange, ...]] | None:
         """Make a change set; return its ARN and what it would do, or nothing when that is nothing."""
         arguments: dict[str, Any] = {
             "StackName": stack.name,
@@ -345,7 +358,7 @@ class Stacks:
 
     # Afterwards
 
-    def _protect(self, stack: Stack) -> None:
+    def _protect(self, stack: StackSpec) -> None:
         described = self.describe(stack.name) or {}
         if stack.protected and not described.get("EnableTerminationProtection"):
             self.client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
@@ -354,8 +367,10 @@ class Stacks:
         described = self.describe(name)
         return name if described is None else str(described["StackId"])
 
-    def _result(self, name: str, outcome: Outcome, planned: tuple[Change, ...], begin: float) -> Result:
-        return Result(name, outcome, planned, self.outputs(name), self.clock.now() - begin)
+    def _result(
+        self, name: str, outcome: StackOutcome, planned: tuple[ResourceChange, ...], begin: float
+    ) -> StackResult:
+        return StackResult(name, outcome, planned, self.outputs(name), self.clock.now() - begin)
 
 
 def _too_long(stack_id: str) -> TimedOut:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..context import Context
+from ..context import CommandContext
 from ..errors import BeanvaultError
 from .options import pass_context
 
@@ -23,7 +23,7 @@ def command() -> None:
 
 @command.command(epilog="\b\nExample:\n  beanvault alerts test")
 @pass_context
-def test(context: Context) -> None:
+def test(context: CommandContext) -> None:
     """Send a test message to everybody who would hear of a failure, and list who isn't confirmed yet."""
     client: SNSClient = context.aws.client("sns")
     deployment = context.deployment

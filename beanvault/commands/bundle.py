@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..artifacts import bundle
-from ..context import Context
+from ..context import CommandContext
 from .options import as_json, pass_context, print_json
 
 
@@ -20,7 +20,7 @@ from .options import as_json, pass_context, print_json
 )
 @as_json
 @pass_context
-def command(context: Context, output: Path | None, as_json: bool) -> None:
+def command(context: CommandContext, output: Path | None, as_json: bool) -> None:
     """Make the app's source bundle: the same bytes from the same files."""
     made = bundle.build(context.root, output or context.root / "build" / "bundle.zip")
     if as_json:

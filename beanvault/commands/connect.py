@@ -7,10 +7,10 @@ from typing import TextIO
 
 import click
 
-from ..context import Context
+from ..context import CommandContext
 from ..errors import ConfigurationError
 from ..replication import connection_secret
-from ..replication.function import Function
+from ..replication.function import ReplicatorFunction
 from .options import pass_context
 
 EXAMPLES = """\b
@@ -23,7 +23,7 @@ Examples:
 @click.argument("file", type=click.File("r"), default="-")
 @click.option("--no-test", is_flag=True, help="Don't let the function try the login.")
 @pass_context
-def command(context: Context, file: TextIO, no_test: bool) -> None:
+def command(context: CommandContext, file: TextIO, no_test: bool) -> None:
     """Write the connection secret from FILE (JSON; - is standard input), and try it from the function.
 
     One that doesn't work makes way for the one before. It is never taken from arguments, which other users
@@ -42,6 +42,6 @@ def command(context: Context, file: TextIO, no_test: bool) -> None:
         connection_secret.store(context.aws, name, text)
         context.say(f"{name} is written, and not tried")
         return
-    function = Function(context.aws, context.deployment.function_name, context.terminal())
+    function = ReplicatorFunction(context.aws, context.deployment.function_name, context.terminal())
     connection_secret.replace(context.aws, name, text, function)
     context.say(f"{name} is written; {function.name} logged in to Vault with it")

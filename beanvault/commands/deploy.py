@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..cloudformation.stack import Result
-from ..context import Context
+from ..cloudformation.stack import StackResult
+from ..context import CommandContext
 from ..deployment import deploy
 from .options import as_json, layers_beginning, pass_context, print_json, yes
 
@@ -26,7 +26,7 @@ Examples:
 @as_json
 @pass_context
 def command(
-    context: Context,
+    context: CommandContext,
     layers: tuple[str, ...],
     plan_only: bool,
     revert_drift: bool,
@@ -59,7 +59,7 @@ def command(
         )
 
 
-def _plain(result: Result) -> dict[str, object]:
+def _plain(result: StackResult) -> dict[str, object]:
     return {
         "stack": result.stack,
         "outcome": result.outcome.value,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from ..cloudformation.stack import Resource, Result
-from ..context import Context
+from ..cloudformation.stack import StackResource, StackResult
+from ..context import CommandContext
 from ..deployment import deploy
 from ..errors import Refused
 from ..teardown import outside_stacks
-from ..teardown.retained import DATABASE, VOLUME, remains
+from ..teardown.retained import DATABASE, VOLUME, retained
 from .options import as_json, ask, pass_context, print_json
 
 
@@ -19,7 +19,7 @@ from .options import as_json, ask, pass_context, print_json
 )
 @as_json
 @pass_context
-def command(context: Context, confirmed: str | None, as_json: bool) -> None:
+def command(context: CommandContext, confirmed: str | None, as_json: bool) -> None:
     """Delete the deployment: its stacks in reverse order, and what it has outside them.
 
     What will be lost and what stays is listed first. The deployment's name has to be typed, or given with
@@ -27,10 +27,10 @@ def command(context: Context, confirmed: str | None, as_json: bool) -> None:
     """
     deployment = context.deployment
     work = context.work(context.terminal(yes=True, accepts_loss=True))
-    doomed = deploy.doomed(work)
+    doomed = deploy.stacks_to_delete(work)
     outside = outside_stacks.find(context.aws, deployment)
     _announce(context, doomed, outside)
-    results: tuple[Result, ...] = ()
+    results: tuple[StackResult, ...] = ()
     if doomed or not all(trace.stays for trace in outside):
         if confirmed is None:
             confirmed = ask(
@@ -43,7 +43,7 @@ def command(context: Context, confirmed: str | None, as_json: bool) -> None:
         results = deploy.destroy(work)
         outside = outside_stacks.find(context.aws, deployment)
     resources = [resource for stack in doomed for resource in stack.resources]
-    kept = remains(context.aws, resources, outside)
+    kept = retained(context.aws, resources, outside)
     if as_json:
         print_json(
             {
@@ -62,7 +62,9 @@ def command(context: Context, confirmed: str | None, as_json: bool) -> None:
 
 
 def _announce(
-    context: Context, doomed: tuple[deploy.Doomed, ...], outside: tuple[outside_stacks.Trace, ...]
+    context: CommandContext,
+    doomed: tuple[deploy.StackToDelete, ...],
+    outside: tuple[outside_stacks.OutsideResource, ...],
 ) -> None:
     if not doomed:
         context.say(f"{context.deployment.name} has no stacks in {context.aws.region}")
@@ -78,6 +80,6 @@ def _announce(
         context.say(f"  {'stays' if trace.stays else 'deleted'}: {trace}")
 
 
-def _staying(resource: Resource) -> str:
+def _staying(resource: StackResource) -> str:
     what = f"{resource.type} {resource.physical_id}"
     return f"a last snapshot of {what}" if resource.type in (DATABASE, VOLUME) else what

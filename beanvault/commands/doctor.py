@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from ..context import Context
+from ..context import CommandContext
 from ..deployment import doctor
 from ..deployment.doctor import Verdict
 from ..errors import ExitCode
@@ -21,7 +21,7 @@ STYLES = {Verdict.GOOD: "green", Verdict.BAD: "red", Verdict.UNKNOWN: "yellow"}
 @as_json
 @pass_context
 def command(
-    context: Context,
+    context: CommandContext,
     vault_address: str | None,
     vault_ca_file: Path | None,
     vault_namespace: str | None,

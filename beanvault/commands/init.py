@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from templates.deployment_file import DeploymentError, parse
+from templates.deployment_file import DeploymentFileError, parse
 
-from ..context import Context
+from ..context import CommandContext
 from ..errors import ConfigurationError
 from .options import ask, pass_context
 
@@ -39,7 +39,7 @@ Examples:
 @click.option("--force", is_flag=True, help="Write over an existing file.")
 @pass_context
 def command(
-    context: Context,
+    context: CommandContext,
     name: str | None,
     aws_region: str | None,
     domain: str | None,
@@ -87,7 +87,7 @@ def command(
     )
     try:
         parse(file, str(path))
-    except DeploymentError as error:
+    except DeploymentFileError as error:
         raise ConfigurationError(str(error), "nothing was written; answer otherwise") from None
     write(path, file)
     context.say(f"{path} is written. Next: beanvault doctor, beanvault deploy")

@@ -14,10 +14,10 @@ import click
 from replicator.config import Config
 from templates.deployment import Deployment
 
-from ..context import Context
+from ..context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError
 from ..listen import listener
-from ..replication.waiter import put
+from ..replication.waiter import put_requests
 from .options import FILE, pass_context
 
 EXAMPLES = """\b
@@ -44,7 +44,7 @@ Examples:
 @click.option("--tls-key", type=FILE, help="http: PEM of its key.")
 @pass_context
 def command(
-    context: Context, device: str, host: str, port: int, tls_cert: Path | None, tls_key: Path | None
+    context: CommandContext, device: str, host: str, port: int, tls_cert: Path | None, tls_key: Path | None
 ) -> None:
     """Turn writes in Vault into replication within seconds.
 
@@ -58,7 +58,7 @@ def command(
     deployment = context.deployment
     tls = _tls(device, host, tls_cert, tls_key)
     events = context.aws.client("events")
-    burst = listener.Burst(lambda sources: put(events, deployment.bus_name, sources, "push"))
+    burst = listener.Burst(lambda sources: put_requests(events, deployment.bus_name, sources, "push"))
     intake = listener.Intake(_mounts(deployment), burst)
     try:
         server = (
@@ -72,7 +72,7 @@ def command(
             "end what listens there already, or choose another --port or --host",
         ) from None
     # What was written while nobody listened; and credentials that can't ask are found out now.
-    put(events, deployment.bus_name, [], "push")
+    put_requests(events, deployment.bus_name, [], "push")
     stop = threading.Event()
     ended_by: list[int] = []
 

@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 
 import click
 
-from ..context import Context
+from ..context import CommandContext
 from ..errors import ConfigurationError
-from ..vault.server import Server
+from ..vault.server import VaultServer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 yes = click.option("-y", "--yes", is_flag=True, help="Agree to everything but a loss of data.")
-pass_context = click.make_pass_decorator(Context)
+pass_context = click.make_pass_decorator(CommandContext)
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -40,7 +40,7 @@ def vault_options(command: Command) -> Command:
     return command
 
 
-def server(address: str | None, ca_file: Path | None, namespace: str | None) -> Server:
+def server(address: str | None, ca_file: Path | None, namespace: str | None) -> VaultServer:
     """Return where Vault is.
 
     Raises:
@@ -48,7 +48,7 @@ def server(address: str | None, ca_file: Path | None, namespace: str | None) -> 
     """
     if not address:
         raise ConfigurationError("Vault's address isn't known", "pass --vault-address, or set VAULT_ADDR")
-    return Server(address.rstrip("/"), ca_file, namespace)
+    return VaultServer(address.rstrip("/"), ca_file, namespace)
 
 
 def secret(name: str, file: Path | None, envvar: str, prompt: str) -> str:

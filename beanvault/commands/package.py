@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..artifacts import package
-from ..context import Context
+from ..context import CommandContext
 from .options import as_json, pass_context, print_json
 
 
@@ -21,7 +21,7 @@ from .options import as_json, pass_context, print_json
 )
 @as_json
 @pass_context
-def command(context: Context, function: str, output: Path | None, as_json: bool) -> None:
+def command(context: CommandContext, function: str, output: Path | None, as_json: bool) -> None:
     """Make a function's zip from our code and the locked dependencies."""
     made = package.build(context.root, function, output or context.root / "build")
     if as_json:

@@ -9,7 +9,7 @@ import click
 from templates import LAYERS
 from templates.shared import render
 
-from ..context import Context
+from ..context import CommandContext
 from ..deployment.deploy import select
 from .options import layers_beginning, pass_context
 
@@ -25,7 +25,7 @@ from .options import layers_beginning, pass_context
     help="Write one file a layer into this folder instead of standard output.",
 )
 @pass_context
-def command(context: Context, layers: tuple[str, ...], output: Path | None) -> None:
+def command(context: CommandContext, layers: tuple[str, ...], output: Path | None) -> None:
     """Print the CloudFormation templates of LAYERs, or of all."""
     for layer in select(layers):
         text = render(LAYERS[layer](context.deployment))

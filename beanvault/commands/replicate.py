@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from replicator.aws import Clients
-from replicator.replicate import Clock, Request
+from replicator.replicate import ReplicationRequest, RunClock
 from replicator.report import lines
 from replicator.run import run
 
-from ..context import Context
+from ..context import CommandContext
 from ..errors import ExitCode
-from ..replication.function import Function
+from ..replication.function import ReplicatorFunction
 from .options import as_json, pass_context, print_json
 
 EXAMPLES = """\b
@@ -31,9 +31,11 @@ Examples:
 @click.option("--local", is_flag=True, help="Run here instead of in the function, with your own credentials.")
 @as_json
 @pass_context
-def command(context: Context, sources: tuple[str, ...], dry_run: bool, local: bool, as_json: bool) -> int:
+def command(
+    context: CommandContext, sources: tuple[str, ...], dry_run: bool, local: bool, as_json: bool
+) -> int:
     """Move Secrets Manager towards Vault now, wholly or for some paths."""
-    function = Function(context.aws, context.deployment.function_name, context.terminal())
+    function = ReplicatorFunction(context.aws, context.deployment.function_name, context.terminal())
     if not dry_run and not local:
         counts = function.replicate(sources)
         if as_json:
@@ -50,10 +52,10 @@ def command(context: Context, sources: tuple[str, ...], dry_run: bool, local: bo
 
 
 def _run_here(
-    context: Context, function: Function, sources: tuple[str, ...], *, dry_run: bool
+    context: CommandContext, function: ReplicatorFunction, sources: tuple[str, ...], *, dry_run: bool
 ) -> Mapping[str, Any]:
-    request = Request(sources or None, reason="operator", dry_run=dry_run)
-    return run(function.config(), Clients(context.aws.session), request, Clock(time.time)).as_json()
+    request = ReplicationRequest(sources or None, reason="operator", dry_run=dry_run)
+    return run(function.config(), Clients(context.aws.session), request, RunClock(time.time)).as_json()
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -9,11 +9,11 @@ import click
 
 from templates.deployment import APP_USERS
 
-from ..context import Context
+from ..context import CommandContext
 from ..errors import ConfigurationError
 from ..rotation import alternating, deployed, dual, static_role
 from ..rotation.credential_path import CredentialPath
-from ..rotation.rotation_context import Rotated
+from ..rotation.rotation_context import RotationResult
 from .options import FILE, as_json, pass_context, print_json, secret, server, vault_options
 
 EXAMPLES = """\b
@@ -45,7 +45,7 @@ Examples:
 @as_json
 @pass_context
 def command(
-    context: Context,
+    context: CommandContext,
     strategy: str,
     discard: bool,
     roles: tuple[str, ...],
@@ -72,7 +72,7 @@ def command(
     reached = server(vault_address, vault_ca_file, vault_namespace)
     client = reached.client(secret("token", vault_token_file, "VAULT_TOKEN", "Vault token"))
     path = CredentialPath(client, context.deployment.credential_mount, context.deployment.credential_path)
-    tools = deployed.tools(
+    tools = deployed.rotation_context(
         context.deployment,
         context.aws,
         context.terminal(),
@@ -92,7 +92,7 @@ def command(
             rotated = dual.rotate(tools, path)
         case _:
             adds = next((mount.adds for mount in tools.replication.config.mounts if mount.path == engine), ())
-            rotated = static_role.rotate(tools, static_role.Engine(client, engine, adds), roles)
+            rotated = static_role.rotate(tools, static_role.DatabaseEngine(client, engine, adds), roles)
     _print(rotated, as_json)
 
 
@@ -103,7 +103,7 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _print(rotated: Rotated, as_json: bool) -> None:
+def _print(rotated: RotationResult, as_json: bool) -> None:
     if as_json:
         print_json(asdict(rotated))
         return

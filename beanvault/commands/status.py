@@ -8,10 +8,10 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from ..context import Context
+from ..context import CommandContext
 from ..errors import ExitCode
 from ..replication import status
-from ..replication.function import Function
+from ..replication.function import ReplicatorFunction
 from .options import as_json, pass_context, print_json
 
 
@@ -19,15 +19,15 @@ from .options import as_json, pass_context, print_json
 @click.option("--aws-only", is_flag=True, help="Don't ask Vault: tell what Secrets Manager holds.")
 @as_json
 @pass_context
-def command(context: Context, aws_only: bool, as_json: bool) -> int:
+def command(context: CommandContext, aws_only: bool, as_json: bool) -> int:
     """Show each replicated secret: its version in Vault and in AWS, its age, its state.
 
     The function compares them, by a dry run: it is what reaches Vault.
     """
-    function = Function(context.aws, context.deployment.function_name, context.terminal())
+    function = ReplicatorFunction(context.aws, context.deployment.function_name, context.terminal())
     config = function.config()
     report = None if aws_only else function.dry_run()
-    lines = status.lines(context.aws, config.prefix, config.owner, report)
+    lines = status.secret_statuses(context.aws, config.prefix, config.owner, report)
     healthy = report is None or report["healthy"]
     if as_json:
         print_json({"healthy": healthy, "secrets": [asdict(line) for line in lines]})

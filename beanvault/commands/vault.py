@@ -15,14 +15,14 @@ from templates.replicator import token_audience
 from templates.vault import host_name
 
 from .. import signals
-from ..context import Context
+from ..context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError
 from ..replication import connection_secret
-from ..replication.function import Function
+from ..replication.function import ReplicatorFunction
 from ..vault import logins, policies, setup
 from ..vault import server as vault_server
 from ..vault.keys import KeyFile, Keys
-from ..vault.server import MADE_ANEW, Server, Shares, VaultError
+from ..vault.server import MADE_ANEW, Shares, VaultError, VaultServer
 from .options import FILE, ask, pass_context, secret, server, text_of, vault_options, yes
 
 
@@ -82,7 +82,7 @@ Examples:
 @yes
 @pass_context
 def init(
-    context: Context,
+    context: CommandContext,
     shares: int,
     threshold: int,
     pgp_keys: tuple[Path, ...],
@@ -146,13 +146,13 @@ def init(
         click.echo(text)
         return
     name = deployment.connection_secret
-    function = Function(context.aws, deployment.function_name, context.terminal())
+    function = ReplicatorFunction(context.aws, deployment.function_name, context.terminal())
     connection_secret.replace(context.aws, name, text, function)
     context.say(f"{name} is written; {function.name} logged in with it. Next: beanvault rotate")
 
 
 def _opened(
-    context: Context, reached: Server, shares: Shares, keys_file: Path | None, *, yes: bool
+    context: CommandContext, reached: VaultServer, shares: Shares, keys_file: Path | None, *, yes: bool
 ) -> Keys | None:
     """Bring the server to where it answers; return its keys if they are at hand."""
     state = vault_server.status(reached)
@@ -181,7 +181,9 @@ def _unseal_keys(keys: Keys | None, state: Mapping[str, Any]) -> Iterator[str]:
         yield ask(f"Unseal key {number} of {state['t']}", remedy, hide_input=True)
 
 
-def _initialised(context: Context, reached: Server, shares: Shares, keys_file: Path | None) -> Keys:
+def _initialised(
+    context: CommandContext, reached: VaultServer, shares: Shares, keys_file: Path | None
+) -> Keys:
     if keys_file is None and not sys.stderr.isatty():
         raise ConfigurationError("nobody would see the unseal keys", "name a file for them with --keys-file")
     file = KeyFile.reserve(keys_file) if keys_file else None
@@ -208,7 +210,7 @@ def _initialised(context: Context, reached: Server, shares: Shares, keys_file: P
     return keys
 
 
-def _keep(context: Context, reached: Server, keys: Keys, file: KeyFile | None) -> None:
+def _keep(context: CommandContext, reached: VaultServer, keys: Keys, file: KeyFile | None) -> None:
     """Write the keys, or show them where that fails or no file was named."""
     if file is not None:
         try:
@@ -229,7 +231,7 @@ def _keep(context: Context, reached: Server, keys: Keys, file: KeyFile | None) -
     click.echo("These are shown once and kept nowhere. Note them now.", err=True)
 
 
-def _function_address(context: Context, reached: Server, given: str | None) -> str:
+def _function_address(context: CommandContext, reached: VaultServer, given: str | None) -> str:
     """Return where the function finds Vault: the sample host by its name, others where it is found here."""
     vault = context.deployment.vault
     if given is None and isinstance(vault, VaultHost):
@@ -238,8 +240,8 @@ def _function_address(context: Context, reached: Server, given: str | None) -> s
 
 
 def _login(
-    context: Context,
-    for_function: Server,
+    context: CommandContext,
+    for_function: VaultServer,
     method: str,
     mount: str,
     cidrs: tuple[str, ...],
@@ -261,7 +263,7 @@ def _login(
             return logins.Jwt(role, issuer, audience, _function_role(context), mount)
 
 
-def _issuer(context: Context) -> str:
+def _issuer(context: CommandContext) -> str:
     """Return the issuer of the account's own tokens (sts:GetWebIdentityToken)."""
     info = context.aws.client("iam").get_outbound_web_identity_federation_info()
     if not info.get("JwtVendingEnabled"):
@@ -272,7 +274,7 @@ def _issuer(context: Context) -> str:
     return issuer
 
 
-def _function_role(context: Context) -> str:
+def _function_role(context: CommandContext) -> str:
     client = context.aws.client("lambda")
     arn: str = client.get_function_configuration(FunctionName=context.deployment.function_name)["Role"]
     return arn

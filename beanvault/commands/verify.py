@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from ..context import Context
+from ..context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError, ExitCode
 from ..verify import export, page
-from ..verify.live import Live
+from ..verify.live import AccountState
 from ..verify.model import Finding, Status
 from ..verify.run import CONTROLS
 from ..verify.run import verify as run_controls
@@ -50,7 +50,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @as_json
 @pass_context
 def command(
-    context: Context,
+    context: CommandContext,
     controls: tuple[str, ...],
     html_file: Path | None,
     asff_file: Path | None,
@@ -72,7 +72,7 @@ def command(
     for file in filter(None, (html_file, asff_file, ocsf_file)):
         _check_writable(file)
     account = context.aws.account()
-    live = Live(context.deployment, context.aws)
+    live = AccountState(context.deployment, context.aws)
     if not live.made:
         raise BeanvaultError(
             f"{context.deployment.name} has no stacks in {context.aws.region}",
@@ -119,7 +119,7 @@ def write_batches(file: Path, batches: Sequence[object]) -> None:
         old.unlink()
 
 
-def _print(context: Context, finding: Finding) -> None:
+def _print(context: CommandContext, finding: Finding) -> None:
     line = Text(f"{finding.status.value:<16}", style=STYLES[finding.status])
     told = ": ".join(part for part in (finding.title, finding.resource, finding.evidence) if part)
     context.out.print(line.append(f"{finding.id:<18} {told}", style=""))

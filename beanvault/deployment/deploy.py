@@ -20,13 +20,20 @@ from ..artifacts import package, placeholder
 from ..artifacts.store import Store
 from ..aws import Aws
 from ..cloudformation.changes import HOLDS_DATA
-from ..cloudformation.stack import Outcome, Resource, Result, Stack, StackError, Template
+from ..cloudformation.stack import (
+    StackError,
+    StackOutcome,
+    StackResource,
+    StackResult,
+    StackSpec,
+    TemplateSource,
+)
 from ..cloudformation.stacks import DEAD, Stacks
 from ..errors import BeanvaultError, ConfigurationError, Refused
 from ..teardown import deletion_protection, outside_stacks
 from ..ui import Ui
 from . import certificates
-from .deployment_plan import credential_arn, imports, possible_now, steps
+from .deployment_plan import credential_arn, deployment_steps, imports, possible_now
 
 PROTECTED = frozenset({"keys", "storage", "data"})
 """Layers whose stacks CloudFormation itself refuses to delete in production: they hold what can't be made
@@ -41,7 +48,7 @@ EMPTYINGS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class DeploymentContext:
     """A deployment, and what it takes to deploy it."""
 
     deployment: Deployment
@@ -55,8 +62,8 @@ class Work:
         return self.root / "build"
 
 
-def _object_key(name: str) -> Callable[[Work], str]:
-    def upload(work: Work) -> str:
+def _object_key(name: str) -> Callable[[DeploymentContext], str]:
+    def upload(work: DeploymentContext) -> str:
         made = package.build(work.root, name, work.build)
         work.ui.step(f"{name}: {made.size:,} bytes, sha256 {made.sha256}")
         return Store.of(work.aws, work.deployment.name).put(name, ".zip", made.path.read_bytes()).key
@@ -64,43 +71,43 @@ def _object_key(name: str) -> Callable[[Work], str]:
     return upload
 
 
-def _bucket(work: Work) -> str:
+def _bucket(work: DeploymentContext) -> str:
     return Store.of(work.aws, work.deployment.name).bucket
 
 
-def _certificate(work: Work) -> str:
+def _certificate(work: DeploymentContext) -> str:
     host = getattr(work.deployment.domain, "name", None) or f"{work.deployment.name}.beanvault.internal"
     return certificates.self_signed(work.aws, work.deployment.name, host, dt.datetime.now(dt.UTC))
 
 
-def _planned_certificate(work: Work) -> str:
+def _planned_certificate(work: DeploymentContext) -> str:
     """The listener's certificate is live: a plan neither makes nor renews one."""
     held = certificates.find(work.aws, work.deployment.name)
     return held or f"arn:{work.aws.partition}:acm:{work.aws.region}:{work.aws.account()}:certificate/planned"
 
 
-def _placeholder_key(work: Work) -> str:
+def _placeholder_key(work: DeploymentContext) -> str:
     # Where the EB CLI puts versions, too: instances may read below the application's name.
     store = Store(work.aws, _bucket(work), work.deployment.application_name)
     made = placeholder.build(work.root, work.build / "placeholder.zip")
     return store.put("placeholder", ".zip", made.read_bytes()).key
 
 
-def _creating(work: Work) -> str:
+def _creating(work: DeploymentContext) -> str:
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
     described = stacks.describe(work.deployment.stack_name("environment"))
     begins = described is None or described["StackStatus"] in DEAD | {"REVIEW_IN_PROGRESS"}
     return "true" if begins else "false"
 
 
-def _credential(work: Work) -> str:
+def _credential(work: DeploymentContext) -> str:
     arn = credential_arn(work.aws, work.deployment)
     if arn is None:
         raise Refused(f"there is no secret {work.deployment.credential_secret} any more", "deploy again")
     return arn
 
 
-PARAMETERS: Mapping[str, Callable[[Work], str]] = MappingProxyType(
+PARAMETERS: Mapping[str, Callable[[DeploymentContext], str]] = MappingProxyType(
     {
         "FunctionBucket": _bucket,
         "FunctionKey": _object_key("replicator"),
@@ -117,7 +124,7 @@ PARAMETERS: Mapping[str, Callable[[Work], str]] = MappingProxyType(
 asks.
 """
 
-PLANNED: Mapping[str, Callable[[Work], str]] = MappingProxyType(
+PLANNED: Mapping[str, Callable[[DeploymentContext], str]] = MappingProxyType(
     {**PARAMETERS, "CertificateArn": _planned_certificate}
 )
 """What takes their place in a plan. It uploads zips, too, under names that tell their content."""
@@ -138,8 +145,12 @@ def select(layers: Sequence[str]) -> tuple[str, ...]:
 
 
 def deploy(
-    work: Work, layers: Sequence[str] = (), *, plan_only: bool = False, revert_drift: bool = False
-) -> tuple[Result, ...]:
+    work: DeploymentContext,
+    layers: Sequence[str] = (),
+    *,
+    plan_only: bool = False,
+    revert_drift: bool = False,
+) -> tuple[StackResult, ...]:
     """Bring the stacks of *layers* (all, when none is named) to their templates, in order.
 
     With *revert_drift* also what was changed by hand goes back to them.
@@ -166,7 +177,7 @@ def deploy(
             f"{possible.credential_secret} yet: deploy again after `beanvault rotate` for the proxy"
         )
     work = replace(work, deployment=possible)
-    templates, left_out = steps(work.deployment, stacks, select(layers))
+    templates, left_out = deployment_steps(work.deployment, stacks, select(layers))
     if plan_only:
         for name in left_out:
             work.ui.step(f"{name}: would be deleted, because the deployment file leaves it out")
@@ -178,13 +189,15 @@ def deploy(
             continue
         stack = _stack(work, layer, template, plan_only=plan_only)
         results.append(stacks.deploy(stack, plan_only=plan_only, revert_drift=revert_drift))
-        if results[-1].outcome is Outcome.CREATED and CREATING in template.parameters:
+        if results[-1].outcome is StackOutcome.CREATED and CREATING in template.parameters:
             # From now on the stack names no version: not even a failed update goes back to the first one.
             stacks.deploy(_stack(work, layer, template, plan_only=False))
     return tuple(results)
 
 
-def _stack(work: Work, layer: str, template: troposphere.Template, *, plan_only: bool) -> Stack:
+def _stack(
+    work: DeploymentContext, layer: str, template: troposphere.Template, *, plan_only: bool
+) -> StackSpec:
     open_parameters = [name for name in template.parameters if name not in PARAMETERS]
     if open_parameters:
         raise BeanvaultError(f"nobody fills the parameters {', '.join(open_parameters)} of the layer {layer}")
@@ -200,16 +213,16 @@ def _stack(work: Work, layer: str, template: troposphere.Template, *, plan_only:
             )
         store = Store.of(work.aws, deployment.name)
         url = store.put(f"templates/{layer}", ".template", body.encode()).url(work.aws)
-    return Stack(
+    return StackSpec(
         deployment.stack_name(layer),
-        Template(body, url),
+        TemplateSource(body, url),
         {name: (PLANNED if plan_only else PARAMETERS)[name](work) for name in template.parameters},
         {**deployment.tags, "beanvault:deployment": deployment.name, "beanvault:layer": layer},
         protected=deployment.production and layer in PROTECTED,
     )
 
 
-def _delete_left_out(work: Work, stacks: Stacks, name: str) -> Result:
+def _delete_left_out(work: DeploymentContext, stacks: Stacks, name: str) -> StackResult:
     """Delete the stack of an optional layer: it would go on using what the layers before it no longer make.
 
     Raises:
@@ -220,27 +233,27 @@ def _delete_left_out(work: Work, stacks: Stacks, name: str) -> Result:
             f"{name} was left as it is, and nothing was changed: nobody agreed to its deletion",
             "agree when asked (--accept-data-loss), or undo that in the deployment file",
         )
-    return _delete(work, stacks, Doomed(name, stacks.resources(name)))
+    return _delete(work, stacks, StackToDelete(name, stacks.resources(name)))
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
+class StackToDelete:
     """A stack that `destroy` would delete."""
 
     stack: str
-    resources: tuple[Resource, ...]
+    resources: tuple[StackResource, ...]
 
     @property
-    def stays(self) -> tuple[Resource, ...]:
+    def stays(self) -> tuple[StackResource, ...]:
         return tuple(resource for resource in self.resources if resource.stays)
 
     @property
-    def lost(self) -> tuple[Resource, ...]:
+    def lost(self) -> tuple[StackResource, ...]:
         """What holds data and goes."""
         return tuple(r for r in self.resources if not r.stays and r.type in HOLDS_DATA)
 
 
-def doomed(work: Work) -> tuple[Doomed, ...]:
+def stacks_to_delete(work: DeploymentContext) -> tuple[StackToDelete, ...]:
     """Return what `destroy` would delete, in that order.
 
     Raises:
@@ -249,10 +262,12 @@ def doomed(work: Work) -> tuple[Doomed, ...]:
     _same_region(work)
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
     names = [work.deployment.stack_name(layer) for layer in reversed(tuple(LAYERS))]
-    return tuple(Doomed(name, stacks.resources(name)) for name in names if stacks.describe(name) is not None)
+    return tuple(
+        StackToDelete(name, stacks.resources(name)) for name in names if stacks.describe(name) is not None
+    )
 
 
-def destroy(work: Work) -> tuple[Result, ...]:
+def destroy(work: DeploymentContext) -> tuple[StackResult, ...]:
     """Delete all stacks in reverse order, and what a trial leaves outside; what templates retain stays.
 
     Buckets that go are emptied before: CloudFormation deletes empty ones only.
@@ -263,7 +278,7 @@ def destroy(work: Work) -> tuple[Result, ...]:
     """
     _same_region(work)
     stacks = Stacks(work.aws.client("cloudformation"), work.ui)
-    going = doomed(work)
+    going = stacks_to_delete(work)
     _shared_with_nobody(work, going)
     results = []
     for stack in going:
@@ -276,20 +291,20 @@ def destroy(work: Work) -> tuple[Result, ...]:
     return tuple(results)
 
 
-def _shared_with_nobody(work: Work, going: Sequence[Doomed]) -> None:
+def _shared_with_nobody(work: DeploymentContext, going: Sequence[StackToDelete]) -> None:
     """Refuse to take Beanstalk's bucket away from others in the account, before anything is deleted."""
     # By type, too: the bucket's policy has the bucket's name as its own.
     bucket = ("AWS::S3::Bucket", outside_stacks.beanstalk_bucket(work.aws))
     if not any((r.type, r.physical_id) == bucket and not r.stays for s in going for r in s.resources):
         return
-    if others := outside_stacks.strangers(work.aws, work.deployment):
+    if others := outside_stacks.other_owners(work.aws, work.deployment):
         raise Refused(
             f"{bucket[1]} would go with {work.deployment.name}, and others use it: {', '.join(others[:5])}",
             "delete those deployments and environments, and their objects, first",
         )
 
 
-def _delete(work: Work, stacks: Stacks, stack: Doomed) -> Result:
+def _delete(work: DeploymentContext, stacks: Stacks, stack: StackToDelete) -> StackResult:
     deletion_protection.lift(work.aws, work.ui, stack.resources)
     buckets = [r.physical_id for r in stack.resources if r.type == "AWS::S3::Bucket" and not r.stays]
     for resource in stack.resources:
@@ -309,7 +324,7 @@ def _delete(work: Work, stacks: Stacks, stack: Doomed) -> Result:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _same_region(work: Work) -> None:
+def _same_region(work: DeploymentContext) -> None:
     if work.aws.region != work.deployment.region:
         raise Refused(
             f"{work.deployment.name} is in {work.deployment.region}, the session in {work.aws.region}",

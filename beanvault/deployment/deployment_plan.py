@@ -18,13 +18,13 @@ from templates.deployment import Deployment
 from ..aws import Aws, code
 from ..cloudformation.stacks import DEAD, Stacks
 from ..errors import Refused
-from .ordering import Sides, arrange
+from .ordering import StackDependencies, arrange
 
 RUNBOOK = "docs/operations.md#changing-a-deployment"
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
+class ImmutableProperty:
     """What of a resource stays as it was made."""
 
     resource: str
@@ -41,15 +41,15 @@ def _listener_rules(properties: Mapping[str, Any]) -> set[tuple[str, str, str]]:
     }
 
 
-STAYS: Mapping[str, Fixed] = {
-    "network": Fixed(
+IMMUTABLE: Mapping[str, ImmutableProperty] = {
+    "network": ImmutableProperty(
         "Vpc",
         lambda properties: properties["CidrBlock"],
         "another [network] cidr would be another VPC, and all others stand in this one",
         "leave it, or make another deployment",
     ),
     # https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
-    "environment": Fixed(
+    "environment": ImmutableProperty(
         "Environment",
         _listener_rules,
         "Beanstalk can't bring another domain to an environment that is there",
@@ -88,7 +88,7 @@ def without_proxy(deployment: Deployment) -> Deployment:
     return deployment.model_copy(update={"database": database})
 
 
-def steps(
+def deployment_steps(
     deployment: Deployment, stacks: Stacks, layers: Sequence[str]
 ) -> tuple[dict[str, troposphere.Template], tuple[str, ...]]:
     """Return the templates of *layers* in the order to deploy them, and the stacks to delete before.
@@ -105,7 +105,7 @@ def steps(
         stacks.settled(name)  # what an interrupted run left under way decides what there is to do
         _refuse_what_stays(stacks, name, layer, template)
     there = {
-        name: Sides(frozenset(_exports(stacks, name)))
+        name: StackDependencies(frozenset(_exports(stacks, name)))
         for name in map(deployment.stack_name, LAYERS)
         if name not in left_out
     }
@@ -113,8 +113,8 @@ def steps(
     for name, sides in after.items():
         for export in there[name].exports - sides.exports:
             for user in set(_importers(stacks, export)) - set(left_out):
-                known = there.get(user, Sides())
-                there[user] = Sides(known.exports, known.imports | {export})
+                known = there.get(user, StackDependencies())
+                there[user] = StackDependencies(known.exports, known.imports | {export})
     return dict(wanted[name] for name in arrange(there, after)), left_out
 
 
@@ -133,10 +133,10 @@ def _importers(stacks: Stacks, export: str) -> Iterator[str]:
             raise
 
 
-def _sides(template: troposphere.Template) -> Sides:
+def _sides(template: troposphere.Template) -> StackDependencies:
     rendered = template.to_dict()
     exports = {output["Export"]["Name"] for output in rendered.get("Outputs", {}).values()}
-    return Sides(frozenset(exports), imports(rendered))
+    return StackDependencies(frozenset(exports), imports(rendered))
 
 
 def imports(value: object) -> frozenset[str]:
@@ -154,7 +154,7 @@ def _refuse_what_stays(stacks: Stacks, name: str, layer: str, template: troposph
     Raises:
         Refused: the stack has it otherwise
     """
-    fixed = STAYS.get(layer)
+    fixed = IMMUTABLE.get(layer)
     described = stacks.describe(name) if fixed else None
     if fixed is None or described is None or described["StackStatus"] in DEAD | {"REVIEW_IN_PROGRESS"}:
         return

@@ -18,8 +18,8 @@ from templates.deployment import Deployment, ExistingCertificate, IssuedCertific
 from ..aws import FAILURES, Aws, code, explained
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, Denied
-from ..ui import Silent
-from ..vault.server import Server, status
+from ..ui import NullUi
+from ..vault.server import VaultServer, status
 
 
 class Verdict(Enum):
@@ -29,28 +29,30 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PreflightResult:
     what: str
     verdict: Verdict
     told: str
     remedy: str = ""
 
 
-Check = Callable[[Deployment, Aws], Iterator[Finding]]
+Check = Callable[[Deployment, Aws], Iterator[PreflightResult]]
 
 
-def examine(deployment: Deployment, aws: Aws, vault: Server | None) -> Iterator[Finding]:
+def examine(deployment: Deployment, aws: Aws, vault: VaultServer | None) -> Iterator[PreflightResult]:
     """Yield one finding after the other; a check that can't be made is told as unknown, with AWS's words."""
     yield from _tools()
     try:
         account = aws.account()
     except FAILURES as error:
         known = explained(error)
-        yield Finding("credentials", Verdict.BAD, str(known), known.remedy)
+        yield PreflightResult("credentials", Verdict.BAD, str(known), known.remedy)
         return  # nothing else can be asked without them
-    yield Finding("credentials", Verdict.GOOD, f"account {account}, {aws.region}")
+    yield PreflightResult("credentials", Verdict.GOOD, f"account {account}, {aws.region}")
     if aws.region != deployment.region:
-        yield Finding("region", Verdict.BAD, f"{aws.region}, not {deployment.region}", "pass --region")
+        yield PreflightResult(
+            "region", Verdict.BAD, f"{aws.region}, not {deployment.region}", "pass --region"
+        )
     for what, check in CHECKS:
         try:
             yield from check(deployment, aws)
@@ -58,26 +60,28 @@ def examine(deployment: Deployment, aws: Aws, vault: Server | None) -> Iterator[
             known = explained(error)
             # Who may not look at these can't make them either.
             verdict = Verdict.BAD if isinstance(known, Denied) else Verdict.UNKNOWN
-            yield Finding(what, verdict, str(known), known.remedy)
+            yield PreflightResult(what, verdict, str(known), known.remedy)
     if vault is not None:
         yield _vault(vault)
 
 
-def _tools() -> Iterator[Finding]:
+def _tools() -> Iterator[PreflightResult]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("python", Verdict.GOOD, version)
+    yield PreflightResult("python", Verdict.GOOD, version)
     beside = Path(sys.executable).parent
     eb = shutil.which("eb", path=os.pathsep.join([str(beside), os.environ.get("PATH", "")]))
     if eb:
-        yield Finding("EB CLI", Verdict.GOOD, eb)
+        yield PreflightResult("EB CLI", Verdict.GOOD, eb)
     else:
-        yield Finding("EB CLI", Verdict.BAD, "not on PATH", "install awsebcli, or use the project's .venv")
-    yield Finding("uv", Verdict.GOOD, uv.find_uv_bin())
+        yield PreflightResult(
+            "EB CLI", Verdict.BAD, "not on PATH", "install awsebcli, or use the project's .venv"
+        )
+    yield PreflightResult("uv", Verdict.GOOD, uv.find_uv_bin())
     for what, command in (("AWS CLI", "aws"), ("Session Manager plugin", "session-manager-plugin")):
         if found := shutil.which(command):
-            yield Finding(what, Verdict.GOOD, found)
+            yield PreflightResult(what, Verdict.GOOD, found)
         else:
-            yield Finding(
+            yield PreflightResult(
                 what,
                 Verdict.UNKNOWN,
                 f"{command} isn't on PATH; only tunnels to Vault's sample host and the database need it",
@@ -92,27 +96,31 @@ TUNNELS = (
 )
 
 
-def _permissions(_: Deployment, aws: Aws) -> Iterator[Finding]:
+def _permissions(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Ask IAM whether the caller may do what a deployment needs; a sample, one action a service."""
     arn = aws.client("sts").get_caller_identity()["Arn"]
     if ":assumed-role/" in arn:
         # The role's path, which those of IAM Identity Center have, isn't part of the session's ARN.
         arn = aws.client("iam").get_role(RoleName=arn.split("/")[1])["Role"]["Arn"]
     if arn.endswith(":root"):
-        yield Finding("permissions", Verdict.BAD, "these are the root user's", "use a role: CIS 2.7")
+        yield PreflightResult("permissions", Verdict.BAD, "these are the root user's", "use a role: CIS 2.7")
         return
     try:
         answer = aws.client("iam").simulate_principal_policy(PolicySourceArn=arn, ActionNames=list(ACTIONS))
     except FAILURES as error:
         # Asking IAM is a right of its own, which whoever deploys need not have.
         known = explained(error)
-        yield Finding("permissions", Verdict.UNKNOWN, str(known), "`beanvault deploy --plan-only` tries them")
+        yield PreflightResult(
+            "permissions", Verdict.UNKNOWN, str(known), "`beanvault deploy --plan-only` tries them"
+        )
         return
     denied = [r["EvalActionName"] for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]
     if denied:
-        yield Finding("permissions", Verdict.BAD, f"not allowed: {', '.join(denied)}", "ask for these")
+        yield PreflightResult(
+            "permissions", Verdict.BAD, f"not allowed: {', '.join(denied)}", "ask for these"
+        )
     else:
-        yield Finding("permissions", Verdict.GOOD, f"{len(ACTIONS)} asked for, all allowed")
+        yield PreflightResult("permissions", Verdict.GOOD, f"{len(ACTIONS)} asked for, all allowed")
 
 
 ACTIONS = (
@@ -137,7 +145,7 @@ ACTIONS = (
 )
 
 
-def _quotas(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+def _quotas(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Compare what is left of the quotas that accounts run into with what the deployment takes."""
     ec2 = aws.client("ec2")
     zones = deployment.network.availability_zones
@@ -150,7 +158,7 @@ def _quotas(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
         if tag["Key"] == "aws:cloudformation:stack-name"
     )
     if exists:
-        yield Finding("quotas", Verdict.GOOD, f"{ours} is there already")
+        yield PreflightResult("quotas", Verdict.GOOD, f"{ours} is there already")
         return
     for what, quota, used, needed in (
         ("VPCs", "L-F678F1CE", len(ec2.describe_vpcs()["Vpcs"]), 1),
@@ -161,12 +169,12 @@ def _quotas(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
         limit = int(answer["Quota"]["Value"])
         told = f"{used} of {limit} {what} are used, {needed} more needed"
         if used + needed > limit:
-            yield Finding("quotas", Verdict.BAD, told, f"ask for more in Service Quotas ({quota})")
+            yield PreflightResult("quotas", Verdict.BAD, told, f"ask for more in Service Quotas ({quota})")
         else:
-            yield Finding("quotas", Verdict.GOOD, told)
+            yield PreflightResult("quotas", Verdict.GOOD, told)
 
 
-def _concurrency(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+def _concurrency(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Look whether the function's reserved concurrency of 1 leaves the account what Lambda keeps back.
 
     That is 100, in accounts with less than that 10, which is all that new ones have:
@@ -178,18 +186,20 @@ def _concurrency(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
     except client.exceptions.ResourceNotFoundException:
         pass
     else:
-        yield Finding("function", Verdict.GOOD, f"{deployment.function_name} is there already")
+        yield PreflightResult("function", Verdict.GOOD, f"{deployment.function_name} is there already")
         return
     limit = client.get_account_settings()["AccountLimit"]
     free, kept = limit["UnreservedConcurrentExecutions"], 100 if limit["ConcurrentExecutions"] > 100 else 10
     told = f"{free} concurrent executions are not reserved; the function takes 1, Lambda keeps {kept}"
     if free > kept:
-        yield Finding("function", Verdict.GOOD, told)
+        yield PreflightResult("function", Verdict.GOOD, told)
     else:
-        yield Finding("function", Verdict.BAD, told, "ask for more in Service Quotas (lambda, L-B99A9384)")
+        yield PreflightResult(
+            "function", Verdict.BAD, told, "ask for more in Service Quotas (lambda, L-B99A9384)"
+        )
 
 
-def _service_roles(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+def _service_roles(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Look for the service-linked roles that a first environment, balancer and database need."""
     suffix = deployment.url_suffix.removesuffix(".cn")
     missing = [
@@ -198,9 +208,9 @@ def _service_roles(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
         if not aws.client("iam").list_roles(PathPrefix=f"/aws-service-role/{service}.{suffix}/")["Roles"]
     ]
     if not missing:
-        yield Finding("service-linked roles", Verdict.GOOD, "all are there")
+        yield PreflightResult("service-linked roles", Verdict.GOOD, "all are there")
         return
-    yield Finding(
+    yield PreflightResult(
         "service-linked roles",
         Verdict.UNKNOWN,
         f"not there yet: {', '.join(missing)}; AWS makes each at its first use, if you may",
@@ -208,7 +218,7 @@ def _service_roles(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
     )
 
 
-def _certificate(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+def _certificate(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     domain = deployment.domain
     if isinstance(domain, ExistingCertificate):
         try:
@@ -218,17 +228,21 @@ def _certificate(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
         except ClientError as error:
             if code(error) != "ResourceNotFoundException":
                 raise
-            yield Finding(
+            yield PreflightResult(
                 "certificate", Verdict.BAD, f"{domain.certificate_arn} isn't there", "import or issue it"
             )
             return
         told = f"{found['DomainName']} is {found['Status']}"
         if found["Status"] == "ISSUED":
-            yield Finding("certificate", Verdict.GOOD, told)
+            yield PreflightResult("certificate", Verdict.GOOD, told)
         elif found["Status"] == "PENDING_VALIDATION":
-            yield Finding("certificate", Verdict.BAD, told, PENDING.format(arn=domain.certificate_arn))
+            yield PreflightResult(
+                "certificate", Verdict.BAD, told, PENDING.format(arn=domain.certificate_arn)
+            )
         else:
-            yield Finding("certificate", Verdict.BAD, told, "import or issue another, and name its ARN")
+            yield PreflightResult(
+                "certificate", Verdict.BAD, told, "import or issue another, and name its ARN"
+            )
     if isinstance(domain, IssuedCertificate):
         yield _zone(domain, aws)
 
@@ -239,29 +253,29 @@ PENDING = (
 )
 
 
-def _zone(domain: IssuedCertificate, aws: Aws) -> Finding:
+def _zone(domain: IssuedCertificate, aws: Aws) -> PreflightResult:
     name = f'name the public zone of {domain.name}: [domain] hosted_zone_id ("aws route53 list-hosted-zones")'
     try:
         zone = aws.client("route53").get_hosted_zone(Id=domain.hosted_zone_id)["HostedZone"]
     except ClientError as error:
         if code(error) != "NoSuchHostedZone":
             raise
-        return Finding("hosted zone", Verdict.BAD, f"there is no zone {domain.hosted_zone_id}", name)
+        return PreflightResult("hosted zone", Verdict.BAD, f"there is no zone {domain.hosted_zone_id}", name)
     host = zone["Name"].rstrip(".")
     if domain.name != host and not domain.name.endswith(f".{host}"):
-        return Finding("hosted zone", Verdict.BAD, f"{host} doesn't hold {domain.name}", name)
+        return PreflightResult("hosted zone", Verdict.BAD, f"{host} doesn't hold {domain.name}", name)
     if zone.get("Config", {}).get("PrivateZone"):
         told = f"{host} is a private zone: ACM and visitors ask public ones"
-        return Finding("hosted zone", Verdict.BAD, told, name)
-    return Finding("hosted zone", Verdict.GOOD, f"{host} holds {domain.name}")
+        return PreflightResult("hosted zone", Verdict.BAD, told, name)
+    return PreflightResult("hosted zone", Verdict.GOOD, f"{host} holds {domain.name}")
 
 
-def _disks(_: Deployment, aws: Aws) -> Iterator[Finding]:
+def _disks(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Beanstalk has no option for the encryption of root volumes: the account's default decides (EC2.7)."""
     if aws.client("ec2").get_ebs_encryption_by_default()["EbsEncryptionByDefault"]:
-        yield Finding("disks", Verdict.GOOD, "new volumes are encrypted by default")
+        yield PreflightResult("disks", Verdict.GOOD, "new volumes are encrypted by default")
     else:
-        yield Finding(
+        yield PreflightResult(
             "disks",
             Verdict.BAD,
             f"new volumes in {aws.region} are not encrypted, the instances' among them",
@@ -269,7 +283,7 @@ def _disks(_: Deployment, aws: Aws) -> Iterator[Finding]:
         )
 
 
-def _bucket(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
+def _bucket(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Beanstalk's bucket: one a region; whoever has it already must say so in the deployment file."""
     name = f"elasticbeanstalk-{aws.region}-{aws.account()}"
     try:
@@ -279,29 +293,33 @@ def _bucket(deployment: Deployment, aws: Aws) -> Iterator[Finding]:
         if code(error) not in ("404", "NoSuchBucket"):
             raise
         there = False
-    stacks = Stacks(aws.client("cloudformation"), Silent())
+    stacks = Stacks(aws.client("cloudformation"), NullUi())
     ours = stacks.describe(deployment.stack_name("storage")) is not None
     creates = deployment.storage.beanstalk_bucket == "create"
     if there and creates and not ours:
-        yield Finding(
+        yield PreflightResult(
             "Beanstalk's bucket", Verdict.BAD, f"{name} exists", '[storage] beanstalk_bucket = "existing"'
         )
     elif not there and not creates:
-        yield Finding(
+        yield PreflightResult(
             "Beanstalk's bucket", Verdict.BAD, f"{name} isn't there", '[storage] beanstalk_bucket = "create"'
         )
     else:
-        yield Finding("Beanstalk's bucket", Verdict.GOOD, f"{name} {'exists' if there else 'will be made'}")
+        yield PreflightResult(
+            "Beanstalk's bucket", Verdict.GOOD, f"{name} {'exists' if there else 'will be made'}"
+        )
 
 
-def _vault(server: Server) -> Finding:
+def _vault(server: VaultServer) -> PreflightResult:
     try:
         state = status(server)
     except BeanvaultError as error:
-        return Finding("Vault", Verdict.BAD, str(error), error.remedy)
+        return PreflightResult("Vault", Verdict.BAD, str(error), error.remedy)
     if not state["initialized"] or state["sealed"]:
-        return Finding("Vault", Verdict.BAD, f"{server.address} is sealed or empty", "beanvault vault init")
-    return Finding("Vault", Verdict.GOOD, f"{server.address} answers, version {state['version']}")
+        return PreflightResult(
+            "Vault", Verdict.BAD, f"{server.address} is sealed or empty", "beanvault vault init"
+        )
+    return PreflightResult("Vault", Verdict.GOOD, f"{server.address} answers, version {state['version']}")
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (

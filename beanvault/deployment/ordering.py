@@ -13,14 +13,16 @@ from ..errors import Refused
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class StackDependencies:
     """What a stack exports, and what it imports, by name."""
 
     exports: frozenset[str] = frozenset()
     imports: frozenset[str] = frozenset()
 
 
-def arrange(before: Mapping[str, Sides], after: Mapping[str, Sides]) -> tuple[str, ...]:
+def arrange(
+    before: Mapping[str, StackDependencies], after: Mapping[str, StackDependencies]
+) -> tuple[str, ...]:
     """Return the stacks of *after*, as they are to be, in an order that CloudFormation takes.
 
     They keep the order they are given in where nothing speaks against it. *before* has all stacks there are,
@@ -44,9 +46,11 @@ def arrange(before: Mapping[str, Sides], after: Mapping[str, Sides]) -> tuple[st
     return tuple(order)
 
 
-def _obstacles(name: str, state: Mapping[str, Sides], waiting: Mapping[str, Sides]) -> list[str]:
+def _obstacles(
+    name: str, state: Mapping[str, StackDependencies], waiting: Mapping[str, StackDependencies]
+) -> list[str]:
     """Return why the stack *name* can't be deployed as long as everything else is as in *state*."""
-    wanted, none = waiting[name], Sides()
+    wanted, none = waiting[name], StackDependencies()
     others = {other: sides for other, sides in state.items() if other != name}
     going = state.get(name, none).exports - wanted.exports
     there = frozenset[str]().union(*(sides.exports for sides in state.values()))

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ..polling import Clock
+from ..polling import PollingClock
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Burst:
     """Seconds without a write after which the paths are published."""
     longest: float = 2.0
     """Seconds after the first write after which they are, however busy it is."""
-    clock: Clock = field(default_factory=Clock)
+    clock: PollingClock = field(default_factory=PollingClock)
     _paths: dict[str, None] = field(default_factory=dict)
     _first: float = 0.0
     _last: float = 0.0

@@ -16,8 +16,8 @@ from ..aws import BUSY_CODES, FAILURES, Aws, code, explained
 from ..errors import BeanvaultError, ConfigurationError
 from ..signals import deferred
 from ..vault.logins import Auth
-from ..vault.server import Server
-from .function import Function
+from ..vault.server import VaultServer
+from .function import ReplicatorFunction
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -26,7 +26,7 @@ OURS = frozenset({"address", "namespace", "ca_bundle", "auth", "vaultAddress", "
 """Keys of the secret that are the operator's; the function keeps others there for itself."""
 
 
-def content(server: Server, auth: Auth) -> str:
+def content(server: VaultServer, auth: Auth) -> str:
     """Return the connection secret's text for a server and a login."""
     values = {
         "address": server.address,
@@ -63,7 +63,7 @@ def store(aws: Aws, name: str, text: str) -> None:
         client.put_secret_value(SecretId=name, SecretString=merged)
 
 
-def replace(aws: Aws, name: str, text: str, function: Function) -> None:
+def replace(aws: Aws, name: str, text: str, function: ReplicatorFunction) -> None:
     """Store *text* and let the function log in with it; one that isn't proven makes way for the one before.
 
     Raises:
@@ -141,7 +141,7 @@ def _kept(client: SecretsManagerClient, name: str) -> dict[str, Any]:
     return {key: value for key, value in held.items() if key not in OURS} if isinstance(held, dict) else {}
 
 
-def test(function: Function) -> None:
+def test(function: ReplicatorFunction) -> None:
     """Let the function log in with the connection secret, and look for a path that nobody has.
 
     Raises:

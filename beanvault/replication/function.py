@@ -14,8 +14,8 @@ from replicator.errors import ConfigError
 
 from ..aws import Aws, code
 from ..errors import BeanvaultError, Unreachable
-from ..polling import Clock, attempts
-from ..ui import Silent, Ui
+from ..polling import PollingClock, attempts
+from ..ui import NullUi, Ui
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -37,11 +37,11 @@ class FunctionFailed(BeanvaultError):
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class ReplicatorFunction:
     aws: Aws
     name: str
-    ui: Ui = field(default_factory=Silent)
-    clock: Clock = field(default_factory=Clock)
+    ui: Ui = field(default_factory=NullUi)
+    clock: PollingClock = field(default_factory=PollingClock)
 
     def invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run the function with *event*, wait, and return what it answers.

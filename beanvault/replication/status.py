@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SecretStatus:
     """One secret, or one path that isn't a secret yet."""
 
     name: str
@@ -31,7 +31,9 @@ class Line:
     """`current`, what a run would do, or what is wrong."""
 
 
-def lines(aws: Aws, prefix: str, owner: str, report: Mapping[str, Any] | None) -> tuple[Line, ...]:
+def secret_statuses(
+    aws: Aws, prefix: str, owner: str, report: Mapping[str, Any] | None
+) -> tuple[SecretStatus, ...]:
     """Return a line for each managed secret and each path with something to say, in the order of names.
 
     Args:
@@ -43,7 +45,7 @@ def lines(aws: Aws, prefix: str, owner: str, report: Mapping[str, Any] | None) -
     changes = {change["name"]: change for change in told["changes"]}
     problems = {each["what"]: f"{each['kind']}: {each['cause']}" for each in told["problems"]}
     skipped = {each["source"]: each["reason"] for each in told["skipped"]}
-    found: list[Line] = []
+    found: list[SecretStatus] = []
     for name in sorted(managed.keys() | changes.keys() | (problems.keys() & held.keys())):
         secret = managed.get(name, {})
         tags = _tags(secret)
@@ -52,7 +54,7 @@ def lines(aws: Aws, prefix: str, owner: str, report: Mapping[str, Any] | None) -
         state = problems.get(name) or change.get("action") or skipped.get(source) or ""
         version = tags.get(TAG_VERSION, "")
         found.append(
-            Line(
+            SecretStatus(
                 name=name,
                 source=source,
                 source_version=change["version"] if change else (version if report and not state else ""),
@@ -63,7 +65,9 @@ def lines(aws: Aws, prefix: str, owner: str, report: Mapping[str, Any] | None) -
         )
     known = {line.name for line in found} | {line.source for line in found}
     rest = {**problems, **skipped}
-    found += [Line("", what, "", "", None, why) for what, why in sorted(rest.items()) if what not in known]
+    found += [
+        SecretStatus("", what, "", "", None, why) for what, why in sorted(rest.items()) if what not in known
+    ]
     return tuple(found)
 
 

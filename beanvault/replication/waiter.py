@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from replicator.config import Config
-from replicator.desired import gather_wishes
-from replicator.model import Revision, Wanted
+from replicator.desired import resolve_desired
+from replicator.model import DesiredSecret, Revision
 
 from ..aws import AwsError, code
 from ..errors import BeanvaultError, TimedOut
-from ..polling import Clock, attempts
+from ..polling import PollingClock, attempts
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -34,22 +34,22 @@ class NotReplicated(BeanvaultError):
 
 
 @dataclass(frozen=True, slots=True)
-class Replication:
+class ReplicationWaiter:
     """The replicator and its target, seen from outside."""
 
     secrets: SecretsManagerClient
     config: Config
     """The replicator's own: names and version ids are worked out by its own code."""
     ask: Ask
-    clock: Clock = field(default_factory=Clock)
+    clock: PollingClock = field(default_factory=PollingClock)
 
-    def wanted(self, revision: Revision) -> Wanted:
+    def wanted(self, revision: Revision) -> DesiredSecret:
         """Return what the replicator makes of *revision*: the secret's name and version id.
 
         Raises:
             NotReplicated: nothing
         """
-        wishes = gather_wishes([revision], self.config)
+        wishes = resolve_desired([revision], self.config)
         for wanted in wishes.wanted.values():
             return wanted
         reasons = "; ".join(getattr(remark, "reason", "") for remark in wishes.remarks)
@@ -78,7 +78,7 @@ class Replication:
                 return (dt.datetime.now(dt.UTC) - created).total_seconds()
         return None
 
-    def bring(self, revision: Revision) -> float:
+    def wait_until_current(self, revision: Revision) -> float:
         """Ask for *revision* and return when it is `AWSCURRENT`, with the seconds that took.
 
         Raises:
@@ -109,12 +109,12 @@ def ask_on(bus_name: str, events: EventBridgeClient, reason: str = "operator") -
     """Return what asks on our bus; *reason* is `operator` or `push`."""
 
     def ask(source: str) -> None:
-        put(events, bus_name, [source], reason)
+        put_requests(events, bus_name, [source], reason)
 
     return ask
 
 
-def put(events: EventBridgeClient, bus_name: str, sources: list[str], reason: str) -> None:
+def put_requests(events: EventBridgeClient, bus_name: str, sources: list[str], reason: str) -> None:
     """Put one `Replication Requested` event on the bus.
 
     Raises:

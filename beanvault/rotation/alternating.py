@@ -7,12 +7,12 @@ one.
 from __future__ import annotations
 
 from ..errors import ConfigurationError
-from .credential import Credential, new_password
+from .credential import DatabaseCredential, new_password
 from .credential_path import CredentialPath, Published
-from .rotation_context import Rotated, Tools
+from .rotation_context import RotationContext, RotationResult
 
 
-def rotate(tools: Tools, path: CredentialPath, users: tuple[str, str]) -> Rotated:
+def rotate(tools: RotationContext, path: CredentialPath, users: tuple[str, str]) -> RotationResult:
     """Publish a new credential for that of *users* that isn't in use; the first one where none is yet.
 
     Raises:
@@ -23,12 +23,12 @@ def rotate(tools: Tools, path: CredentialPath, users: tuple[str, str]) -> Rotate
         BeanvaultError: another named one; the credential in use stays valid in every case
     """
     published, resumed = tools.patiently(lambda: _publish(tools, path, users))
-    return tools.bring(published.revision, published.credential.username, resumed=resumed)
+    return tools.wait_until_current(published.revision, published.credential.username, resumed=resumed)
 
 
-def _publish(tools: Tools, path: CredentialPath, users: tuple[str, str]) -> tuple[Published, bool]:
+def _publish(tools: RotationContext, path: CredentialPath, users: tuple[str, str]) -> tuple[Published, bool]:
     """Return what Vault holds now, and whether it is from a run before."""
-    with tools.alone() as session:
+    with tools.exclusive() as session:
         published = path.read()
         if published is None:
             username, data, after = users[0], {}, 0
@@ -42,7 +42,7 @@ def _publish(tools: Tools, path: CredentialPath, users: tuple[str, str]) -> tupl
             tools.require_overlap(
                 tools.replication.wanted(published.revision).name, f"{username} may still be in use"
             )
-        fresh = Credential(username, new_password())
+        fresh = DatabaseCredential(username, new_password())
         session.set_password(fresh.username, fresh.password)
         tools.prove(fresh)
         tools.require_turn(session)

@@ -13,7 +13,7 @@ LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class DatabaseCredential:
     username: str
     password: str = field(repr=False)
 

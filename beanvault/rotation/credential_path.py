@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import hvac
 from hvac import exceptions as hvac_errors
 
-from replicator.desired import speaks_to_us
+from replicator.desired import is_beanvault_key
 from replicator.model import Revision
 
 from ..errors import BeanvaultError, Refused
 from ..vault.server import VaultError, explained
-from .credential import Credential
+from .credential import DatabaseCredential
 
 
 class Deleted(Refused):
@@ -32,7 +32,7 @@ class Published:
     data: Mapping[str, str] = field(repr=False)
 
     @property
-    def credential(self) -> Credential:
+    def credential(self) -> DatabaseCredential:
         """The user and password in it.
 
         Raises:
@@ -44,7 +44,7 @@ class Published:
                 f"{self.revision.source} lacks {', '.join(missing)}",
                 "write both keys",
             )
-        return Credential(self.data["username"], self.data["password"])
+        return DatabaseCredential(self.data["username"], self.data["password"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +118,5 @@ class CredentialPath:
     def _revision(self, metadata: Mapping[str, object]) -> Revision:
         custom = metadata.get("custom_metadata") or {}
         assert isinstance(custom, Mapping)  # noqa: S101 - Vault's own schema
-        choices = tuple(sorted((key, value) for key, value in custom.items() if speaks_to_us(key)))
+        choices = tuple(sorted((key, value) for key, value in custom.items() if is_beanvault_key(key)))
         return Revision(self.source, int(str(metadata["version"])), str(metadata["created_time"]), choices)

@@ -14,7 +14,7 @@ from pymysql.connections import Connection
 from pymysql.constants import CR, ER
 
 from ..errors import BeanvaultError, Denied, Unreachable
-from .credential import Credential
+from .credential import DatabaseCredential
 
 CONNECT_TIMEOUT = 10
 STATEMENT_TIMEOUT = 30
@@ -22,7 +22,7 @@ LONGEST_LOCK_NAME = 64
 """Characters that MySQL takes for the name of a lock."""
 
 
-class DatabaseError(BeanvaultError):
+class RotationDatabaseError(BeanvaultError):
     """The database refused a statement; the message holds its error code and never the statement."""
 
 
@@ -30,7 +30,7 @@ class RotationUnderWay(BeanvaultError):
     """Another run of a rotation isn't done yet."""
 
 
-class LoginRefused(Denied):
+class DatabaseLoginRefused(Denied):
     """The database doesn't take this user with this password."""
 
 
@@ -65,7 +65,9 @@ class Version:
 
 
 @contextmanager
-def connected(endpoint: Endpoint, credential: Credential, schema: str | None = None) -> Iterator[Session]:
+def connected(
+    endpoint: Endpoint, credential: DatabaseCredential, schema: str | None = None
+) -> Iterator[DatabaseSession]:
     """Log in over TLS.
 
     Raises:
@@ -92,7 +94,7 @@ def connected(endpoint: Endpoint, credential: Credential, schema: str | None = N
     except (pymysql.MySQLError, OSError) as error:
         raise _refused(error, endpoint, credential.username) from None  # the cause may quote what was sent
     try:
-        session = Session(connection, endpoint)
+        session = DatabaseSession(connection, endpoint)
         session.require_tls()
         yield session
     finally:
@@ -100,7 +102,7 @@ def connected(endpoint: Endpoint, credential: Credential, schema: str | None = N
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class DatabaseSession:
     """One login."""
 
     _connection: Connection[Any]
@@ -114,7 +116,7 @@ class Session:
         """
         rows = self._query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
         if not rows or not rows[0][1]:
-            raise DatabaseError(f"{self.endpoint} took a login without TLS")
+            raise RotationDatabaseError(f"{self.endpoint} took a login without TLS")
 
     def take_turn(self, what: str) -> None:
         """Lock *what* for rotations until this session ends; harmless where it has the lock already.
@@ -145,7 +147,7 @@ class Session:
         """
         hosts = [str(row[0]) for row in self._query("SELECT Host FROM mysql.user WHERE User = %s", user)]
         if len(hosts) != 1:
-            raise DatabaseError(
+            raise RotationDatabaseError(
                 f"{self.endpoint} has {len(hosts)} accounts called {user}, not one",
                 "deploy the data layer, whose bootstrap makes the app's users"
                 if not hosts
@@ -193,7 +195,7 @@ class Session:
             verb = " ".join(statement.split()[:2])
             # MySQL quotes the statement in its message, password and all: only the code is passed on.
             number = error.args[0] if error.args else type(error).__name__
-            raise DatabaseError(
+            raise RotationDatabaseError(
                 f"{self.endpoint} refused {verb} (error {number})",
                 "look that code up in MySQL's error reference",
             ) from None
@@ -202,7 +204,7 @@ class Session:
 def _refused(error: Exception, endpoint: Endpoint, user: str) -> BeanvaultError:
     number = error.args[0] if error.args else None
     if number in (ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR):
-        return LoginRefused(
+        return DatabaseLoginRefused(
             f"{endpoint} refused the login of {user} (error {number})",
             "check that the user exists, may use the schema, and has this password",
         )
@@ -217,4 +219,4 @@ def _refused(error: Exception, endpoint: Endpoint, user: str) -> BeanvaultError:
             f"{endpoint} didn't answer ({type(error).__name__})",
             "it lies in isolated subnets: run this inside the VPC, or open a tunnel and name it with --via",
         )
-    return DatabaseError(f"{endpoint} refused the connection of {user} (error {number})")
+    return RotationDatabaseError(f"{endpoint} refused the connection of {user} (error {number})")

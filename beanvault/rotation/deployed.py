@@ -10,12 +10,12 @@ from templates.deployment import SCHEMA, Deployment
 
 from ..aws import Aws
 from ..errors import BeanvaultError
-from ..replication.function import Function
-from ..replication.waiter import Replication, ask_on
+from ..replication.function import ReplicatorFunction
+from ..replication.waiter import ReplicationWaiter, ask_on
 from ..ui import Ui
-from .credential import Credential
+from .credential import DatabaseCredential
 from .database import Endpoint
-from .rotation_context import Database, Tools
+from .rotation_context import RotationContext, RotationDatabase
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -28,7 +28,7 @@ MARGIN_SECONDS = 60
 """Beyond what the app is configured to, for clocks and for requests under way."""
 
 
-def tools(
+def rotation_context(
     deployment: Deployment,
     aws: Aws,
     ui: Ui,
@@ -37,17 +37,17 @@ def tools(
     ca_file: Path | None = None,
     via: tuple[str, int] | None = None,
     wait: bool = False,
-) -> Tools:
+) -> RotationContext:
     """Return the tools of a deployment's rotation; the master's password comes from the secret RDS manages.
 
     Raises:
         BeanvaultError: the database or the function isn't there
     """
-    return Tools(
+    return RotationContext(
         _database(deployment, aws, ca_file or _authorities(deployment, root), via),
-        Replication(
+        ReplicationWaiter(
             aws.client("secretsmanager"),
-            Function(aws, deployment.function_name).config(),
+            ReplicatorFunction(aws, deployment.function_name).config(),
             ask_on(deployment.bus_name, aws.client("events")),
         ),
         ui,
@@ -70,7 +70,9 @@ def _authorities(deployment: Deployment, root: Path) -> Path:
     return Path(deployment.database.ca_file) if deployment.database.ca_file else root / RDS_AUTHORITIES
 
 
-def _database(deployment: Deployment, aws: Aws, ca_file: Path, via: tuple[str, int] | None) -> Database:
+def _database(
+    deployment: Deployment, aws: Aws, ca_file: Path, via: tuple[str, int] | None
+) -> RotationDatabase:
     client: RDSClient = aws.client("rds")
     found = client.describe_db_instances(DBInstanceIdentifier=deployment.database_identifier)["DBInstances"]
     instance = found[0]
@@ -86,4 +88,4 @@ def _database(deployment: Deployment, aws: Aws, ca_file: Path, via: tuple[str, i
         SecretId=instance["MasterUserSecret"]["SecretArn"], VersionStage="AWSCURRENT"
     )
     master = json.loads(answer["SecretString"])
-    return Database(endpoint, Credential(master["username"], master["password"]), SCHEMA)
+    return RotationDatabase(endpoint, DatabaseCredential(master["username"], master["password"]), SCHEMA)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .credential import Credential, new_password
+from .credential import DatabaseCredential, new_password
 from .credential_path import CredentialPath, Published
-from .database import DatabaseError
-from .rotation_context import Rotated, Tools
+from .database import RotationDatabaseError
+from .rotation_context import RotationContext, RotationResult
 
 
-def rotate(tools: Tools, path: CredentialPath) -> Rotated:
+def rotate(tools: RotationContext, path: CredentialPath) -> RotationResult:
     """Publish a second password of the user in use; a later `discard` ends the first.
 
     Raises:
@@ -17,12 +17,12 @@ def rotate(tools: Tools, path: CredentialPath) -> Rotated:
         BeanvaultError: another named one; the credential in use stays valid in every case
     """
     published, resumed = tools.patiently(lambda: _publish(tools, path))
-    return tools.bring(published.revision, published.credential.username, resumed=resumed)
+    return tools.wait_until_current(published.revision, published.credential.username, resumed=resumed)
 
 
-def _publish(tools: Tools, path: CredentialPath) -> tuple[Published, bool]:
+def _publish(tools: RotationContext, path: CredentialPath) -> tuple[Published, bool]:
     """Return what Vault holds now, and whether it is from a run before."""
-    with tools.alone() as session:
+    with tools.exclusive() as session:
         published = _published(path)
         current = published.credential
         if not tools.replication.is_current(published.revision):
@@ -32,11 +32,11 @@ def _publish(tools: Tools, path: CredentialPath) -> tuple[Published, bool]:
         # current one.
         _require_overlap(tools, published)
         if not session.version().dual_passwords:
-            raise DatabaseError(
+            raise RotationDatabaseError(
                 f"{tools.database.endpoint} has no dual passwords",
                 "MySQL 8.0.14 has; or use --strategy alternating",
             )
-        fresh = Credential(current.username, new_password())
+        fresh = DatabaseCredential(current.username, new_password())
         session.add_password(current.username, current.password, fresh.password)
         for credential in (fresh, current):
             tools.prove(credential)
@@ -45,7 +45,7 @@ def _publish(tools: Tools, path: CredentialPath) -> tuple[Published, bool]:
         return path.write(data, published.revision.version), False
 
 
-def discard(tools: Tools, path: CredentialPath) -> None:
+def discard(tools: RotationContext, path: CredentialPath) -> None:
     """Leave the user only the password that is published, once nobody can be using the one before.
 
     Raises:
@@ -55,10 +55,10 @@ def discard(tools: Tools, path: CredentialPath) -> None:
     tools.patiently(lambda: _discard(tools, path))
 
 
-def _discard(tools: Tools, path: CredentialPath) -> None:
-    with tools.alone() as session:
+def _discard(tools: RotationContext, path: CredentialPath) -> None:
+    with tools.exclusive() as session:
         published = _published(path)
-        tools.replication.bring(published.revision)
+        tools.replication.wait_until_current(published.revision)
         current = published.credential
         _require_overlap(tools, published)
         tools.require_turn(session)
@@ -66,7 +66,7 @@ def _discard(tools: Tools, path: CredentialPath) -> None:
     tools.prove(current)
 
 
-def _require_overlap(tools: Tools, published: Published) -> None:
+def _require_overlap(tools: RotationContext, published: Published) -> None:
     name = tools.replication.wanted(published.revision).name
     tools.require_overlap(name, f"{published.credential.username}'s old password may still be in use")
 
@@ -74,7 +74,7 @@ def _require_overlap(tools: Tools, published: Published) -> None:
 def _published(path: CredentialPath) -> Published:
     published = path.read()
     if published is None:
-        raise DatabaseError(
+        raise RotationDatabaseError(
             f"{path.source} holds no credential yet",
             "write the first one: `beanvault rotate` with alternating users",
         )

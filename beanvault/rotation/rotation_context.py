@@ -10,11 +10,11 @@ from typing import TypeVar
 from replicator.model import Revision
 
 from ..errors import BeanvaultError
-from ..polling import Clock
-from ..replication.waiter import Replication
+from ..polling import PollingClock
+from ..replication.waiter import ReplicationWaiter
 from ..ui import Ui
-from .credential import Credential
-from .database import Endpoint, Session, connected
+from .credential import DatabaseCredential
+from .database import DatabaseSession, Endpoint, connected
 
 OVERLAP_SECONDS = 3900
 """For how long a superseded credential must stay valid: the app's cache lives for at most an hour, and a
@@ -34,7 +34,7 @@ class TooSoon(BeanvaultError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rotated:
+class RotationResult:
     """A rotation that is finished."""
 
     source: str
@@ -50,27 +50,27 @@ class Rotated:
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class RotationDatabase:
     """The server, and who may change its users' passwords."""
 
     endpoint: Endpoint
-    master: Credential
+    master: DatabaseCredential
     schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class RotationContext:
     """What every way of rotating uses."""
 
-    database: Database
-    replication: Replication
+    database: RotationDatabase
+    replication: ReplicationWaiter
     ui: Ui
     overlap: float = OVERLAP_SECONDS
     wait: bool = False
     """Whether to wait for the overlap to end rather than to refuse."""
-    clock: Clock = field(default_factory=Clock)
+    clock: PollingClock = field(default_factory=PollingClock)
 
-    def prove(self, credential: Credential) -> None:
+    def prove(self, credential: DatabaseCredential) -> None:
         """Log in with *credential*, over TLS, to the app's schema.
 
         Raises:
@@ -80,7 +80,7 @@ class Tools:
             self.ui.step(f"{credential.username} logs in over TLS with the new password")
 
     @contextmanager
-    def alone(self) -> Iterator[Session]:
+    def exclusive(self) -> Iterator[DatabaseSession]:
         """Log in as the master user, and keep every other rotation out until the end.
 
         Who reads Vault, changes a password and writes Vault must be alone from the reading on: of two who
@@ -94,7 +94,7 @@ class Tools:
             self.require_turn(session)
             yield session
 
-    def require_turn(self, session: Session) -> None:
+    def require_turn(self, session: DatabaseSession) -> None:
         """Take the turn, or return if *session* still has it; before each write that others must not precede.
 
         Raises:
@@ -127,12 +127,12 @@ class Tools:
         if age is not None and age < self.overlap:
             raise TooSoon(reason, self.overlap - age)
 
-    def bring(self, revision: Revision, username: str, *, resumed: bool) -> Rotated:
+    def wait_until_current(self, revision: Revision, username: str, *, resumed: bool) -> RotationResult:
         """Have *revision* replicated, and return the rotation that this ends.
 
         Raises:
             TimedOut: it isn't after some minutes
         """
-        seconds = self.replication.bring(revision)
+        seconds = self.replication.wait_until_current(revision)
         version_id = self.replication.wanted(revision).version_id
-        return Rotated(revision.source, username, revision.label, version_id, seconds, resumed)
+        return RotationResult(revision.source, username, revision.label, version_id, seconds, resumed)

@@ -20,8 +20,8 @@ import hvac
 from replicator.model import Revision
 
 from ..vault.server import VaultError, explained
-from .credential import Credential
-from .rotation_context import Rotated, Tools
+from .credential import DatabaseCredential
+from .rotation_context import RotationContext, RotationResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class StaticRole:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class DatabaseEngine:
     """A mount of the database engine, and what the replicator adds to its credentials."""
 
     client: hvac.Client
@@ -61,9 +61,9 @@ class Engine:
         with explained(f"the rotation of {self.mount}/{name}"):
             self.client.write_data(f"{self.mount}/rotate-role/{name}", data={})
 
-    def credential(self, name: str) -> Credential:
+    def credential(self, name: str) -> DatabaseCredential:
         data = self._read(f"static-creds/{name}")
-        return Credential(data["username"], data["password"])
+        return DatabaseCredential(data["username"], data["password"])
 
     def _read(self, path: str) -> dict[str, Any]:
         with explained(f"a read of {self.mount}/{path}"):
@@ -74,7 +74,7 @@ class Engine:
         return data
 
 
-def rotate(tools: Tools, engine: Engine, roles: Sequence[str]) -> Rotated:
+def rotate(tools: RotationContext, engine: DatabaseEngine, roles: Sequence[str]) -> RotationResult:
     """Rotate that of *roles* which Vault rotated longest ago.
 
     Raises:
@@ -85,7 +85,7 @@ def rotate(tools: Tools, engine: Engine, roles: Sequence[str]) -> Rotated:
     name, resumed = tools.patiently(lambda: _rotate(tools, engine, roles))
     tools.prove(engine.credential(name))
     role = engine.role(name)
-    rotated = tools.bring(role.revision, role.username, resumed=resumed)
+    rotated = tools.wait_until_current(role.revision, role.username, resumed=resumed)
     if share_a_phase([engine.role(name) for name in roles], tools.overlap):
         tools.ui.step(
             f"warning: Vault itself will one day rotate two of {', '.join(roles)} within "
@@ -94,7 +94,7 @@ def rotate(tools: Tools, engine: Engine, roles: Sequence[str]) -> Rotated:
     return rotated
 
 
-def _rotate(tools: Tools, engine: Engine, roles: Sequence[str]) -> tuple[str, bool]:
+def _rotate(tools: RotationContext, engine: DatabaseEngine, roles: Sequence[str]) -> tuple[str, bool]:
     """Return which role was rotated, and whether that was before this run."""
     oldest, *others = sorted((engine.role(name) for name in roles), key=lambda role: role.rotated)
     for role in (oldest, *others):

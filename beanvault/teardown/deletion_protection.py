@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..aws import Aws
-from ..cloudformation.stack import Resource
+from ..cloudformation.stack import StackResource
 from ..errors import Refused
 from ..ui import Ui
 
@@ -14,7 +14,7 @@ DATABASE = "AWS::RDS::DBInstance"
 SWITCH = "deletion_protection.enabled"
 
 
-def lift(aws: Aws, ui: Ui, resources: Iterable[Resource]) -> None:
+def lift(aws: Aws, ui: Ui, resources: Iterable[StackResource]) -> None:
     """Take deletion protection off the database and the load balancer among *resources*, if that is agreed.
 
     CloudFormation doesn't do it: it fails to delete the stack. A database leaves its final snapshot.
@@ -37,7 +37,7 @@ def lift(aws: Aws, ui: Ui, resources: Iterable[Resource]) -> None:
             )
 
 
-def _protected(aws: Aws, resource: Resource) -> bool:
+def _protected(aws: Aws, resource: StackResource) -> bool:
     if resource.type == DATABASE:
         # By filter: one that is gone is no error then.
         where = [{"Name": "db-instance-id", "Values": [resource.physical_id]}]

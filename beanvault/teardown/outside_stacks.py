@@ -28,7 +28,7 @@ RECOVERY_DAYS = 7
 """Days in which a deleted secret can be restored; the least Secrets Manager takes."""
 
 
-class Kind(Enum):
+class OutsideKind(Enum):
     CERTIFICATE = "certificate"
     LOG_GROUP = "log group"
     OBJECTS = "objects"
@@ -37,10 +37,10 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class OutsideResource:
     """One thing that no stack holds."""
 
-    kind: Kind
+    kind: OutsideKind
     name: str
     stays: bool
 
@@ -52,7 +52,7 @@ def beanstalk_bucket(aws: Aws) -> str:
     return f"elasticbeanstalk-{aws.region}-{aws.account()}"
 
 
-def strangers(aws: Aws, deployment: Deployment) -> tuple[str, ...]:
+def other_owners(aws: Aws, deployment: Deployment) -> tuple[str, ...]:
     """Return whose objects besides the deployment's lie in Beanstalk's bucket, as prefixes or keys.
 
     `resources/` holds what Beanstalk itself keeps for environments, `.elasticbeanstalk` is its mark.
@@ -62,41 +62,41 @@ def strangers(aws: Aws, deployment: Deployment) -> tuple[str, ...]:
     return tuple(name for name in found if name not in ours)
 
 
-def find(aws: Aws, deployment: Deployment) -> tuple[Trace, ...]:
+def find(aws: Aws, deployment: Deployment) -> tuple[OutsideResource, ...]:
     """Return all of it. A production's secrets and logs stay when it goes; a trial takes everything along."""
     keep, bucket = deployment.production, beanstalk_bucket(aws)
     certificate = certificates.find(aws, deployment.name)
     return (
-        *(Trace(Kind.SECRET, secret["Name"], keep) for secret in _secrets(aws, deployment)),
-        *(Trace(Kind.LOG_GROUP, name, keep) for name in _log_groups(aws, deployment)),
+        *(OutsideResource(OutsideKind.SECRET, secret["Name"], keep) for secret in _secrets(aws, deployment)),
+        *(OutsideResource(OutsideKind.LOG_GROUP, name, keep) for name in _log_groups(aws, deployment)),
         *(
-            Trace(Kind.OBJECTS, f"s3://{bucket}/{folder}", stays=False)
+            OutsideResource(OutsideKind.OBJECTS, f"s3://{bucket}/{folder}", stays=False)
             for folder in _folders(deployment)
             if any(_versions(aws, bucket, folder))
         ),
-        *(Trace(Kind.PARAMETER, name, stays=False) for name in _parameters(aws, deployment)),
-        *([Trace(Kind.CERTIFICATE, certificate, stays=False)] if certificate else []),
+        *(OutsideResource(OutsideKind.PARAMETER, name, stays=False) for name in _parameters(aws, deployment)),
+        *([OutsideResource(OutsideKind.CERTIFICATE, certificate, stays=False)] if certificate else []),
     )
 
 
-def remove(aws: Aws, trace: Trace) -> None:
+def remove(aws: Aws, trace: OutsideResource) -> None:
     """Delete what *trace* says. A secret can be restored for a week."""
     match trace.kind:
-        case Kind.SECRET:
+        case OutsideKind.SECRET:
             secrets: SecretsManagerClient = aws.client("secretsmanager")
             described = secrets.describe_secret(SecretId=trace.name)
             regions = [replica["Region"] for replica in described.get("ReplicationStatus", ())]
             if regions:  # a secret with replicas can't be deleted
                 secrets.remove_regions_from_replication(SecretId=trace.name, RemoveReplicaRegions=regions)
             secrets.delete_secret(SecretId=trace.name, RecoveryWindowInDays=RECOVERY_DAYS)
-        case Kind.LOG_GROUP:
+        case OutsideKind.LOG_GROUP:
             aws.client("logs").delete_log_group(logGroupName=trace.name)
-        case Kind.OBJECTS:
+        case OutsideKind.OBJECTS:
             bucket, _, folder = trace.name.removeprefix("s3://").partition("/")
             empty(aws, bucket, folder)
-        case Kind.PARAMETER:
+        case OutsideKind.PARAMETER:
             aws.client("ssm").delete_parameter(Name=trace.name)
-        case Kind.CERTIFICATE:
+        case OutsideKind.CERTIFICATE:
             aws.client("acm").delete_certificate(CertificateArn=trace.name)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..aws import Aws
-from ..cloudformation.stack import Resource
-from .outside_stacks import Kind, Trace
+from ..cloudformation.stack import StackResource
+from .outside_stacks import OutsideKind, OutsideResource
 
 DATABASE, VOLUME = "AWS::RDS::DBInstance", "AWS::EC2::Volume"
 """Their data outlives them as snapshots."""
@@ -30,13 +30,13 @@ REMOVALS: Mapping[str, str] = MappingProxyType(
 )
 """By kind; a test holds it against what the templates retain."""
 
-KINDS: Mapping[Kind, str] = MappingProxyType(
-    {Kind.SECRET: "AWS::SecretsManager::Secret", Kind.LOG_GROUP: "AWS::Logs::LogGroup"}
+KINDS: Mapping[OutsideKind, str] = MappingProxyType(
+    {OutsideKind.SECRET: "AWS::SecretsManager::Secret", OutsideKind.LOG_GROUP: "AWS::Logs::LogGroup"}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Remaining:
+class RetainedResource:
     type: str
     id: str
 
@@ -46,25 +46,29 @@ class Remaining:
         return REMOVALS.get(self.type, "").format(id=self.id)
 
 
-def remains(aws: Aws, resources: Iterable[Resource], traces: Iterable[Trace]) -> tuple[Remaining, ...]:
+def retained(
+    aws: Aws, resources: Iterable[StackResource], traces: Iterable[OutsideResource]
+) -> tuple[RetainedResource, ...]:
     """Return what stays, after *resources* with their stacks are gone; snapshots by their own names."""
     return (
         *(found for resource in resources if resource.stays for found in _left_by(aws, resource)),
-        *(Remaining(KINDS[trace.kind], trace.name) for trace in traces if trace.stays),
+        *(RetainedResource(KINDS[trace.kind], trace.name) for trace in traces if trace.stays),
     )
 
 
-def _left_by(aws: Aws, resource: Resource) -> Iterator[Remaining]:
+def _left_by(aws: Aws, resource: StackResource) -> Iterator[RetainedResource]:
     kind = f"snapshot of {resource.type}"
     if resource.type == DATABASE:
         pages = aws.client("rds").get_paginator("describe_db_snapshots")
         for page in pages.paginate(DBInstanceIdentifier=resource.physical_id, SnapshotType="manual"):
-            yield from (Remaining(kind, found["DBSnapshotIdentifier"]) for found in page["DBSnapshots"])
+            yield from (
+                RetainedResource(kind, found["DBSnapshotIdentifier"]) for found in page["DBSnapshots"]
+            )
     elif resource.type == VOLUME:
         where = [{"Name": "volume-id", "Values": [resource.physical_id]}]
         for page in (
             aws.client("ec2").get_paginator("describe_snapshots").paginate(OwnerIds=["self"], Filters=where)
         ):
-            yield from (Remaining(kind, found["SnapshotId"]) for found in page["Snapshots"])
+            yield from (RetainedResource(kind, found["SnapshotId"]) for found in page["Snapshots"])
     else:
-        yield Remaining(resource.type, resource.physical_id)
+        yield RetainedResource(resource.type, resource.physical_id)

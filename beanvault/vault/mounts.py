@@ -6,7 +6,7 @@ import hvac
 from hvac import exceptions as hvac_errors
 
 from ..errors import TimedOut
-from ..polling import Clock, attempts
+from ..polling import PollingClock, attempts
 
 READY_SECONDS = 30
 
@@ -22,7 +22,7 @@ def enable_kv2(client: hvac.Client, path: str) -> None:
     await_kv2(client, path)
 
 
-def await_kv2(client: hvac.Client, path: str, clock: Clock | None = None) -> None:
+def await_kv2(client: hvac.Client, path: str, clock: PollingClock | None = None) -> None:
     """Return when the mount of KV version 2 at *path* takes requests.
 
     Vault answers first and sets a mount up afterwards; until then everything is refused with 400 and
@@ -31,7 +31,7 @@ def await_kv2(client: hvac.Client, path: str, clock: Clock | None = None) -> Non
     Raises:
         TimedOut: it still refuses after half a minute
     """
-    for _ in attempts(clock or Clock(), READY_SECONDS, first=0.02, longest=1):
+    for _ in attempts(clock or PollingClock(), READY_SECONDS, first=0.02, longest=1):
         try:
             client.secrets.kv.v2.read_configuration(mount_point=path)
         except hvac_errors.InvalidRequest as error:

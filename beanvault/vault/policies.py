@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class MountKind(StrEnum):
     KV2 = "kv2"
     KV1 = "kv1"
     DATABASE = "database"
 
 
 @dataclass(frozen=True, slots=True)
-class Mount:
+class PolicyMount:
     path: str
-    kind: Kind = Kind.KV2
+    kind: MountKind = MountKind.KV2
 
 
-def configured(mounts: Iterable[str]) -> tuple[Mount, ...]:
+def configured(mounts: Iterable[str]) -> tuple[PolicyMount, ...]:
     """Return the mounts of `replicator.mounts`: `NAME`, `kv:NAME`, `database:NAME?parameters`."""
     return tuple(
-        Mount(path, Kind.DATABASE if kind == "database" else Kind.KV2)
+        PolicyMount(path, MountKind.DATABASE if kind == "database" else MountKind.KV2)
         for kind, _, path in (text.partition("?")[0].rpartition(":") for text in mounts)
     )
 
@@ -48,10 +48,10 @@ OWN_TOKEN = (
 """The login leaves the default policy out, which would otherwise allow these and a good deal more."""
 
 
-def read_only(mount: Mount) -> tuple[Rule, ...]:
+def read_only(mount: PolicyMount) -> tuple[Rule, ...]:
     """Return what reads everything below one mount, and nothing else."""
     match mount.kind:
-        case Kind.KV2:
+        case MountKind.KV2:
             return (
                 Rule(f"{mount.path}/config", ("read",)),
                 Rule(f"{mount.path}/data/*", ("read",)),
@@ -60,9 +60,9 @@ def read_only(mount: Mount) -> tuple[Rule, ...]:
                     f"{mount.path}/detailed-metadata/*", ("list",)
                 ),  # OpenBao's; elsewhere it matches nothing
             )
-        case Kind.KV1:
+        case MountKind.KV1:
             return (Rule(f"{mount.path}/*", ("read", "list")),)
-        case Kind.DATABASE:
+        case MountKind.DATABASE:
             return (
                 Rule(f"{mount.path}/static-roles", ("list",)),
                 Rule(f"{mount.path}/static-roles/*", ("read", "list")),
@@ -70,7 +70,7 @@ def read_only(mount: Mount) -> tuple[Rule, ...]:
             )
 
 
-def text(mounts: Sequence[Mount]) -> str:
+def text(mounts: Sequence[PolicyMount]) -> str:
     """Return the policy of a login that replicates *mounts*."""
     lines = ["# Written by beanvault: what the replicator may read, and its own token."]
     for mount in mounts:

@@ -13,7 +13,7 @@ import requests
 from hvac import exceptions as hvac_errors
 
 from ..errors import BeanvaultError, ConfigurationError, Denied, TimedOut, Unreachable
-from ..polling import Clock, attempts
+from ..polling import PollingClock, attempts
 from .keys import Keys
 
 TIMEOUT = 30
@@ -28,7 +28,7 @@ class VaultError(BeanvaultError):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class VaultServer:
     """Where a Vault is."""
 
     address: str
@@ -113,14 +113,14 @@ class Shares:
             raise ConfigurationError("; ".join(problems))
 
 
-def status(server: Server) -> Mapping[str, Any]:
+def status(server: VaultServer) -> Mapping[str, Any]:
     """Return sys/seal-status: `initialized`, `sealed`, `type` (`shamir`, `awskms`, …), `version`."""
     with explained(f"the seal status of {server.address}"):
         answer: Mapping[str, Any] = server.client().sys.read_seal_status()
         return answer
 
 
-def initialise(server: Server, shares: Shares) -> Keys:
+def initialise(server: VaultServer, shares: Shares) -> Keys:
     """Initialise an empty Vault and return its keys; the caller keeps them before anything else.
 
     Raises:
@@ -154,7 +154,7 @@ def initialise(server: Server, shares: Shares) -> Keys:
     )
 
 
-def _lost_answer(server: Server) -> BeanvaultError | None:
+def _lost_answer(server: VaultServer) -> BeanvaultError | None:
     """Return what to tell where a request to initialise got no answer and may have been carried out."""
     try:
         initialised = status(server)["initialized"]
@@ -170,7 +170,7 @@ def _lost_answer(server: Server) -> BeanvaultError | None:
     )
 
 
-def unseal(server: Server, keys: Iterable[str]) -> None:
+def unseal(server: VaultServer, keys: Iterable[str]) -> None:
     """Give unseal keys until the server is open, and wait until it is active.
 
     Raises:
@@ -187,10 +187,10 @@ def unseal(server: Server, keys: Iterable[str]) -> None:
             f"{server.address} is still sealed: {state['progress']} of {state['t']} keys were given",
             "give the missing unseal keys: --keys-file, or when asked",
         )
-    wait_until_active(server, Clock())
+    wait_until_active(server, PollingClock())
 
 
-def wait_until_active(server: Server, clock: Clock) -> None:
+def wait_until_active(server: VaultServer, clock: PollingClock) -> None:
     """Return when the server leads its cluster or knows who does, which takes seconds after unsealing.
 
     Raises:

@@ -14,8 +14,8 @@ from ..errors import ConfigurationError
 from . import logins, policies
 from .logins import Auth, Login, Token
 from .mounts import await_kv2, enable_kv2
-from .policies import Kind, Mount
-from .server import Server, VaultError, explained
+from .policies import MountKind, PolicyMount
+from .server import VaultError, VaultServer, explained
 
 AUDIT_NOTE = (
     "No audit device is enabled: nobody can tell who read what. HashiCorp Vault: `vault audit enable "
@@ -62,11 +62,11 @@ class Prepared:
 
 
 def prepare(
-    server: Server,
+    server: VaultServer,
     token: str,
     *,
     name: str,
-    mounts: Sequence[Mount],
+    mounts: Sequence[PolicyMount],
     login: Login,
     invisible: Sequence[str] = (),
 ) -> Prepared:
@@ -86,7 +86,7 @@ def prepare(
     present = _mounts(client)
     settled = tuple(_enable(client, mount, present) for mount in mounts)
     for path in invisible:
-        _enable(client, Mount(path), present)
+        _enable(client, PolicyMount(path), present)
     policy = f"{name}-replicator"
     written = policies.text(settled)
     with explained(f"the policy {policy}"):
@@ -110,7 +110,7 @@ def prepare(
 
 
 def prove(
-    admin: hvac.Client, client: hvac.Client, mounts: Sequence[Mount], others: Sequence[str]
+    admin: hvac.Client, client: hvac.Client, mounts: Sequence[PolicyMount], others: Sequence[str]
 ) -> tuple[Proof, ...]:
     """Find out what a login's token can and can't do; nothing is written or changed.
 
@@ -122,15 +122,15 @@ def prove(
     never: list[str] = [f"sys/policies/acl/{nobody}"]
     for mount in mounts:
         match mount.kind:
-            case Kind.KV2:
+            case MountKind.KV2:
                 must += [("read", f"{mount.path}/data/{nobody}"), ("list", f"{mount.path}/metadata/")]
                 never += [
                     f"{mount.path}/{part}/{nobody}" for part in ("data", "metadata", "delete", "destroy")
                 ]
-            case Kind.KV1:
+            case MountKind.KV1:
                 must += [("read", f"{mount.path}/{nobody}"), ("list", f"{mount.path}/")]
                 never += [f"{mount.path}/{nobody}"]
-            case Kind.DATABASE:
+            case MountKind.DATABASE:
                 must += [("list", f"{mount.path}/static-roles/")]
                 never += [
                     f"{mount.path}/{part}/{nobody}"
@@ -186,10 +186,10 @@ def _mounts(client: hvac.Client) -> dict[str, Mapping[str, Any]]:
     return {path.rstrip("/"): mount for path, mount in found.items() if path.rstrip("/") not in SYSTEM}
 
 
-def _enable(client: hvac.Client, mount: Mount, present: Mapping[str, Mapping[str, Any]]) -> Mount:
+def _enable(client: hvac.Client, mount: PolicyMount, present: Mapping[str, Mapping[str, Any]]) -> PolicyMount:
     """Make the mount unless it is there; return it as it is (an existing KV mount may be version 1)."""
     there = present.get(mount.path)
-    engine = "database" if mount.kind is Kind.DATABASE else "kv"
+    engine = "database" if mount.kind is MountKind.DATABASE else "kv"
     if there is None:
         with explained(f"a mount at {mount.path}/"):
             if engine == "kv":
@@ -205,7 +205,7 @@ def _enable(client: hvac.Client, mount: Mount, present: Mapping[str, Mapping[str
     if engine == "kv":
         version = (there.get("options") or {}).get("version", "1")
         if version != "2":
-            return Mount(mount.path, Kind.KV1)
+            return PolicyMount(mount.path, MountKind.KV1)
         with explained(f"the mount {mount.path}/"):
             await_kv2(client, mount.path)  # whoever made it may have been interrupted right then
     return mount

@@ -8,19 +8,19 @@ from typing import Any
 
 from templates.aws_versions import DATABASE_CERTIFICATE_AUTHORITY, DATABASE_ENGINE_VERSION
 
-from .live import Live
-from .model import Control, Seen, Severity
+from .live import AccountState
+from .model import Control, Observation, Severity
 from .remedy import put_back
 
 
 def _instance(
-    name: str, wanted: Callable[[Any], bool], chosen: Callable[[Live], bool] = lambda _: False
+    name: str, wanted: Callable[[Any], bool], chosen: Callable[[AccountState], bool] = lambda _: False
 ) -> Any:
     """Return a look at one attribute of the DB instance."""
 
-    def look(live: Live) -> Iterator[Seen]:
+    def look(live: AccountState) -> Iterator[Observation]:
         value = live.database.get(name)
-        yield Seen(
+        yield Observation(
             live.database["DBInstanceIdentifier"], wanted(value), f"{name} is {_told(value)}", chosen(live)
         )
 
@@ -35,63 +35,65 @@ def _is(wanted: object) -> Callable[[Any], bool]:
     return lambda value: value == wanted
 
 
-def _backups(live: Live) -> Iterator[Seen]:
+def _backups(live: AccountState) -> Iterator[Observation]:
     days, wanted = int(live.database.get("BackupRetentionPeriod", 0)), live.deployment.database.backup_days
     enough = days >= max(wanted, LEAST_BACKUP_DAYS)
     chosen = days == wanted < LEAST_BACKUP_DAYS
-    yield Seen(live.database["DBInstanceIdentifier"], enough, f"{days} days, {wanted} asked for", chosen)
+    yield Observation(
+        live.database["DBInstanceIdentifier"], enough, f"{days} days, {wanted} asked for", chosen
+    )
 
 
 LEAST_BACKUP_DAYS = 7
 """https://docs.aws.amazon.com/securityhub/latest/userguide/rds-controls.html#rds-11"""
 
 
-def _tls_required(live: Live) -> Iterator[Seen]:
+def _tls_required(live: AccountState) -> Iterator[Observation]:
     value = live.parameters.get("require_secure_transport", "")
-    yield Seen(
+    yield Observation(
         live.database["DBInstanceIdentifier"],
         value.lower() in ("1", "on"),
         f"require_secure_transport is {value or 'not set'}",
     )
 
 
-def _managed_password(live: Live) -> Iterator[Seen]:
+def _managed_password(live: AccountState) -> Iterator[Observation]:
     secret = live.database.get("MasterUserSecret") or {}
     own = "alias/aws/" not in str(secret.get("KmsKeyId", "alias/aws/"))
     told = f"RDS manages the password under {secret.get('KmsKeyId')}" if secret else "a password of its own"
-    yield Seen(live.database["DBInstanceIdentifier"], bool(secret) and own, told)
+    yield Observation(live.database["DBInstanceIdentifier"], bool(secret) and own, told)
 
 
-def _engine(live: Live) -> Iterator[Seen]:
+def _engine(live: AccountState) -> Iterator[Observation]:
     version = str(live.database["EngineVersion"])
     ok = any(
         version.startswith(f"{series}.") or version == series for series in DATABASE_ENGINE_VERSION.acceptable
     )
-    yield Seen(live.database["DBInstanceIdentifier"], ok, f"{live.database['Engine']} {version}")
+    yield Observation(live.database["DBInstanceIdentifier"], ok, f"{live.database['Engine']} {version}")
 
 
-def _log_exports(live: Live) -> Iterator[Seen]:
+def _log_exports(live: AccountState) -> Iterator[Observation]:
     exported = set(live.database.get("EnabledCloudwatchLogsExports") or ())
     missing = {"audit", "error", "slowquery"} - exported
-    yield Seen(
+    yield Observation(
         live.database["DBInstanceIdentifier"],
         not missing,
         f"exported: {', '.join(sorted(exported)) or 'none'}",
     )
 
 
-def _port(live: Live) -> Iterator[Seen]:
+def _port(live: AccountState) -> Iterator[Observation]:
     port = live.database["Endpoint"]["Port"]
-    yield Seen(live.database["DBInstanceIdentifier"], port != MYSQL_PORT, f"it listens on {port}")
+    yield Observation(live.database["DBInstanceIdentifier"], port != MYSQL_PORT, f"it listens on {port}")
 
 
 MYSQL_PORT = 3306
 
 
-def _events(kind: str, wanted: frozenset[str]) -> Callable[[Live], Iterator[Seen]]:
+def _events(kind: str, wanted: frozenset[str]) -> Callable[[AccountState], Iterator[Observation]]:
     """Return a look for a subscription to the events of one kind of source."""
 
-    def look(live: Live) -> Iterator[Seen]:
+    def look(live: AccountState) -> Iterator[Observation]:
         ours = set(live.ids("AWS::RDS::EventSubscription"))
         topics = set(live.ids("AWS::SNS::Topic"))
         heard: set[str] = set()
@@ -101,19 +103,21 @@ def _events(kind: str, wanted: frozenset[str]) -> Callable[[Live], Iterator[Seen
                 # No categories means all of them.
                 heard |= set(found.get("EventCategoriesList") or wanted)
         missing = ", ".join(sorted(wanted - heard))
-        yield Seen(kind, not missing, f"nobody hears of: {missing}" if missing else "the topic hears of them")
+        yield Observation(
+            kind, not missing, f"nobody hears of: {missing}" if missing else "the topic hears of them"
+        )
 
     return look
 
 
-def _proxy_tls(live: Live) -> Iterator[Seen]:
+def _proxy_tls(live: AccountState) -> Iterator[Observation]:
     for name in live.ids("AWS::RDS::DBProxy"):
         (proxy,) = live.aws.client("rds").describe_db_proxies(DBProxyName=name)["DBProxies"]
         required = bool(proxy["RequireTLS"])
-        yield Seen(name, required, f"RequireTLS is {required}")
+        yield Observation(name, required, f"RequireTLS is {required}")
 
 
-def _backup_plan(live: Live) -> Iterator[Seen]:
+def _backup_plan(live: AccountState) -> Iterator[Observation]:
     """Look for a plan of ours that is there, and selects the database."""
     client = live.aws.client("backup")
     plans = {each["BackupPlanId"] for each in live.pages("backup", "list_backup_plans", "BackupPlansList")}
@@ -129,7 +133,7 @@ def _backup_plan(live: Live) -> Iterator[Seen]:
     ]
     told = f"selected by {', '.join(covering)}" if covering else "no backup plan selects it"
     chosen = not live.deployment.database.backup_plan
-    yield Seen(arn.rpartition(":")[2], bool(covering), told, chosen)
+    yield Observation(arn.rpartition(":")[2], bool(covering), told, chosen)
 
 
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL

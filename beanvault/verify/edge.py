@@ -13,16 +13,16 @@ from templates.aws_versions import SSL_POLICY
 from templates.deployment import IssuedCertificate
 
 from ..aws import code
-from .live import Live
-from .model import Control, Seen, Severity
+from .live import AccountState
+from .model import Control, Observation, Severity
 from .remedy import put_back
 
 
-def _redirect(live: Live) -> Iterator[Seen]:
+def _redirect(live: AccountState) -> Iterator[Observation]:
     for listener in live.listeners:
         if listener["Protocol"] == "HTTP":
             kinds = sorted({_told(action) for rule in live.rules(listener) for action in rule["Actions"]})
-            yield Seen(
+            yield Observation(
                 listener["ListenerArn"], kinds == ["redirect to HTTPS"], f"plain HTTP: {', '.join(kinds)}"
             )
 
@@ -33,19 +33,21 @@ def _told(action: Any) -> str:
     return f"{action['Type']} to {to}" if to else str(action["Type"])
 
 
-def _tls_policy(live: Live) -> Iterator[Seen]:
+def _tls_policy(live: AccountState) -> Iterator[Observation]:
     for listener in live.listeners:
         if listener["Protocol"] == "HTTPS":
             policy = listener.get("SslPolicy", "none")
-            yield Seen(listener["ListenerArn"], policy in SSL_POLICY.acceptable, policy)
+            yield Observation(listener["ListenerArn"], policy in SSL_POLICY.acceptable, policy)
 
 
-def _https(live: Live) -> Iterator[Seen]:
+def _https(live: AccountState) -> Iterator[Observation]:
     protocols = sorted(listener["Protocol"] for listener in live.listeners)
-    yield Seen(live.balancer["LoadBalancerArn"], "HTTPS" in protocols, f"listens for {', '.join(protocols)}")
+    yield Observation(
+        live.balancer["LoadBalancerArn"], "HTTPS" in protocols, f"listens for {', '.join(protocols)}"
+    )
 
 
-def _unknown_hosts(live: Live) -> Iterator[Seen]:
+def _unknown_hosts(live: AccountState) -> Iterator[Observation]:
     """Look at the default action, and for rules that take whatever host name."""
     for listener in live.listeners:
         if listener["Protocol"] == "HTTPS":
@@ -56,7 +58,7 @@ def _unknown_hosts(live: Live) -> Iterator[Seen]:
                 for action in rule["Actions"]
             }
             told = f"unknown hosts get {', '.join(sorted(kinds))}"
-            yield Seen(listener["ListenerArn"], kinds == {"fixed-response"}, told)
+            yield Observation(listener["ListenerArn"], kinds == {"fixed-response"}, told)
 
 
 def _named_hosts(rule: Any) -> bool:
@@ -71,35 +73,35 @@ def _named_hosts(rule: Any) -> bool:
 
 
 def _attribute(name: str, wanted: str, chosen: str = "") -> Any:
-    def look(live: Live) -> Iterator[Seen]:
+    def look(live: AccountState) -> Iterator[Observation]:
         value = live.balancer_attributes.get(name, "")
         by_choice = bool(chosen) and not getattr(live.deployment.edge, chosen)
-        yield Seen(
+        yield Observation(
             live.balancer["LoadBalancerName"], value == wanted, f"{name} is {value or 'not set'}", by_choice
         )
 
     return look
 
 
-def _balancer_zones(live: Live) -> Iterator[Seen]:
+def _balancer_zones(live: AccountState) -> Iterator[Observation]:
     zones = len(live.balancer["AvailabilityZones"])
-    yield Seen(live.balancer["LoadBalancerName"], zones >= 2, f"{zones} zones")
+    yield Observation(live.balancer["LoadBalancerName"], zones >= 2, f"{zones} zones")
 
 
-def _web_acl(live: Live) -> Iterator[Seen]:
+def _web_acl(live: AccountState) -> Iterator[Observation]:
     acl = live.web_acl
     chosen = not live.deployment.edge.waf
     told = f"guarded by {acl['Name']}" if acl else "no web ACL"
-    yield Seen(live.balancer["LoadBalancerName"], acl is not None, told, chosen)
+    yield Observation(live.balancer["LoadBalancerName"], acl is not None, told, chosen)
 
 
-def _web_acl_rules(live: Live) -> Iterator[Seen]:
+def _web_acl_rules(live: AccountState) -> Iterator[Observation]:
     if acl := live.web_acl:
         rules = [rule["Name"] for rule in acl["Rules"]]
-        yield Seen(acl["Name"], bool(rules), f"rules: {', '.join(rules) or 'none'}")
+        yield Observation(acl["Name"], bool(rules), f"rules: {', '.join(rules) or 'none'}")
 
 
-def _web_acl_logging(live: Live) -> Iterator[Seen]:
+def _web_acl_logging(live: AccountState) -> Iterator[Observation]:
     if acl := live.web_acl:
         client = live.aws.client("wafv2")
         try:
@@ -107,7 +109,7 @@ def _web_acl_logging(live: Live) -> Iterator[Seen]:
         except ClientError as error:
             if code(error) != "WAFNonexistentItemException":
                 raise
-            yield Seen(acl["Name"], ok=False, evidence="its requests are not logged")
+            yield Observation(acl["Name"], ok=False, evidence="its requests are not logged")
             return
         headers = {
             field["SingleHeader"]["Name"].lower()
@@ -116,10 +118,10 @@ def _web_acl_logging(live: Live) -> Iterator[Seen]:
         }
         missing = sorted({"authorization", "cookie"} - headers)
         told = f"not redacted: {', '.join(missing)}" if missing else "logged, without credentials and cookies"
-        yield Seen(acl["Name"], not missing, told)
+        yield Observation(acl["Name"], not missing, told)
 
 
-def _web_acl_metrics(live: Live) -> Iterator[Seen]:
+def _web_acl_metrics(live: AccountState) -> Iterator[Observation]:
     if acl := live.web_acl:
         dark = [
             part["Name"]
@@ -127,7 +129,7 @@ def _web_acl_metrics(live: Live) -> Iterator[Seen]:
             if not part["VisibilityConfig"]["CloudWatchMetricsEnabled"]
         ]
         told = f"without metrics: {', '.join(dark)}" if dark else "the ACL and each rule have metrics"
-        yield Seen(acl["Name"], not dark, told)
+        yield Observation(acl["Name"], not dark, told)
 
 
 RENEWED_DAYS = 30
@@ -135,31 +137,31 @@ RENEWED_DAYS = 30
 WEAK_KEYS = frozenset({"RSA_1024"})
 
 
-def _certificate_age(live: Live) -> Iterator[Seen]:
+def _certificate_age(live: AccountState) -> Iterator[Observation]:
     for found in live.certificates:
         left = (found["NotAfter"] - dt.datetime.now(dt.UTC)).days
         ok = found["Status"] == "ISSUED" and left >= RENEWED_DAYS
-        yield Seen(found["CertificateArn"], ok, f"{found['Status']}, ends in {left} days")
+        yield Observation(found["CertificateArn"], ok, f"{found['Status']}, ends in {left} days")
 
 
-def _certificate_key(live: Live) -> Iterator[Seen]:
+def _certificate_key(live: AccountState) -> Iterator[Observation]:
     for found in live.certificates:
         kind = found["KeyAlgorithm"]
-        yield Seen(found["CertificateArn"], kind not in WEAK_KEYS, kind)
+        yield Observation(found["CertificateArn"], kind not in WEAK_KEYS, kind)
 
 
-def _certificate_issuer(live: Live) -> Iterator[Seen]:
+def _certificate_issuer(live: AccountState) -> Iterator[Observation]:
     for found in live.certificates:
         issued = found["Type"] == "AMAZON_ISSUED"
         told = "issued and renewed by ACM" if issued else f"{found['Type']}, renewed by nobody but you"
         chosen = not isinstance(live.deployment.domain, IssuedCertificate)
-        yield Seen(found["CertificateArn"], issued, told, chosen)
+        yield Observation(found["CertificateArn"], issued, told, chosen)
 
 
 YEAR = 365 * 24 * 3600
 
 
-def _response_headers(live: Live) -> Iterator[Seen]:
+def _response_headers(live: AccountState) -> Iterator[Observation]:
     prefix = "routing.http.response"
     for listener in live.listeners:
         if listener["Protocol"] != "HTTPS":
@@ -171,17 +173,17 @@ def _response_headers(live: Live) -> Iterator[Seen]:
         server = values.get(f"{prefix}.server.enabled", "true")
         told = f"Strict-Transport-Security is {hsts or 'not set'}, the Server header is {server}"
         ok = age is not None and int(age[1]) >= YEAR and server == "false"
-        yield Seen(listener["ListenerArn"], ok, told)
+        yield Observation(listener["ListenerArn"], ok, told)
 
 
-def _query_logging(live: Live) -> Iterator[Seen]:
+def _query_logging(live: AccountState) -> Iterator[Observation]:
     domain = live.deployment.domain
     if not isinstance(domain, IssuedCertificate):
         return
     zone = domain.hosted_zone_id
     found = live.pages("route53", "list_query_logging_configs", "QueryLoggingConfigs", HostedZoneId=zone)
     told = "queries are logged" if found else "queries are not logged"
-    yield Seen(zone, bool(found), told)
+    yield Observation(zone, bool(found), told)
 
 
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW

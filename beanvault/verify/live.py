@@ -17,7 +17,7 @@ from ..deployment.deployment_plan import without_proxy
 from .policies import Raw, statements
 
 
-class Missing(Exception):
+class ResourceMissing(Exception):
     """What is to be looked at isn't there; the message names it."""
 
 
@@ -39,7 +39,7 @@ class Grant:
 
 
 @dataclass
-class Live:
+class AccountState:
     """One deployment, read through AWS's APIs."""
 
     file: Deployment
@@ -87,7 +87,7 @@ class Live:
             stacks = {layer for layer, _ in self.made}
             for layer, resources in self.templates.items():
                 if layer not in stacks and any(body["Type"] == kind for body in resources.values()):
-                    raise Missing(f"there is no stack {self.deployment.stack_name(layer)}")
+                    raise ResourceMissing(f"there is no stack {self.deployment.stack_name(layer)}")
         return found
 
     def named(self, layer: str, logical: str) -> str:
@@ -97,7 +97,7 @@ class Live:
             Missing: the stacks have none of that name
         """
         if (layer, logical) not in self.made:
-            raise Missing(f"the stack {self.deployment.stack_name(layer)} has no {logical}")
+            raise ResourceMissing(f"the stack {self.deployment.stack_name(layer)} has no {logical}")
         return self.made[layer, logical][1]
 
     def one(self, kind: str) -> str:
@@ -108,7 +108,7 @@ class Live:
         """
         ids = self.ids(kind)
         if not ids:
-            raise Missing(f"the stacks have no {kind}")
+            raise ResourceMissing(f"the stacks have no {kind}")
         return ids[0]
 
     def pages(self, service: str, operation: str, key: str, **arguments: Any) -> list[Any]:
@@ -197,7 +197,7 @@ class Live:
             EnvironmentNames=[name], IncludeDeleted=False
         )["Environments"]
         if not found:
-            raise Missing(f"there is no environment {name}")
+            raise ResourceMissing(f"there is no environment {name}")
         environment: Raw = found[0]
         return environment
 
@@ -214,7 +214,7 @@ class Live:
             if each.get("DeploymentStatus") in (None, "deployed")
         ]
         if not settings:
-            raise Missing(f"there are no settings in force of {self.deployment.environment_name}")
+            raise ResourceMissing(f"there are no settings in force of {self.deployment.environment_name}")
         return {
             (option["Namespace"], option["OptionName"]): option.get("Value") or ""
             for option in settings[0]["OptionSettings"]

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .live import Live
+    from .live import AccountState
 
 
 class Status(Enum):
@@ -30,7 +30,7 @@ class Severity(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """What one resource was seen to be."""
 
     resource: str
@@ -51,7 +51,7 @@ class Control:
     title: str
     severity: Severity
     remedy: str
-    look: Callable[[Live], Iterator[Seen]]
+    look: Callable[[AccountState], Iterator[Observation]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from .live import Live
-from .model import Control, Seen, Severity
+from .live import AccountState
+from .model import Control, Observation, Severity
 from .policies import listed, statements
 from .remedy import put_back
 
@@ -28,18 +28,18 @@ def public(destination: str) -> bool:
     )
 
 
-def _subnets(live: Live) -> Iterator[Seen]:
+def _subnets(live: AccountState) -> Iterator[Observation]:
     for subnet in live.subnets:
         public = bool(subnet["MapPublicIpOnLaunch"])
-        yield Seen(subnet["SubnetId"], not public, f"MapPublicIpOnLaunch is {public}")
+        yield Observation(subnet["SubnetId"], not public, f"MapPublicIpOnLaunch is {public}")
 
 
-def _zones(live: Live) -> Iterator[Seen]:
+def _zones(live: AccountState) -> Iterator[Observation]:
     zones = {subnet["AvailabilityZone"] for subnet in live.subnets}
-    yield Seen(live.vpc, len(zones) >= 2, f"{len(live.subnets)} subnets in {len(zones)} zones")
+    yield Observation(live.vpc, len(zones) >= 2, f"{len(live.subnets)} subnets in {len(zones)} zones")
 
 
-def _isolated(live: Live) -> Iterator[Seen]:
+def _isolated(live: AccountState) -> Iterator[Observation]:
     for subnet in live.database["DBSubnetGroup"]["Subnets"]:
         name = subnet["SubnetIdentifier"]
         ways = sorted(
@@ -48,20 +48,24 @@ def _isolated(live: Live) -> Iterator[Seen]:
             for destination in (route.get("DestinationCidrBlock"), route.get("DestinationIpv6CidrBlock"))
             if destination and route.get("GatewayId") != "local" and public(destination)
         )
-        yield Seen(name, not ways, f"routes lead out: {', '.join(ways)}" if ways else "no route leads out")
+        yield Observation(
+            name, not ways, f"routes lead out: {', '.join(ways)}" if ways else "no route leads out"
+        )
 
 
-def _gateways(live: Live) -> Iterator[Seen]:
+def _gateways(live: AccountState) -> Iterator[Observation]:
     found = live.pages(
         "ec2", "describe_nat_gateways", "NatGateways", Filters=[{"Name": "vpc-id", "Values": [live.vpc]}]
     )
     working = [gateway for gateway in found if gateway["State"] == "available"]
     wanted = live.deployment.network.availability_zones
     single = live.deployment.network.nat == "single"
-    yield Seen(live.vpc, len(working) >= wanted, f"{len(working)} NAT gateways for {wanted} zones", single)
+    yield Observation(
+        live.vpc, len(working) >= wanted, f"{len(working)} NAT gateways for {wanted} zones", single
+    )
 
 
-def _flow_logs(live: Live) -> Iterator[Seen]:
+def _flow_logs(live: AccountState) -> Iterator[Observation]:
     found = live.pages(
         "ec2", "describe_flow_logs", "FlowLogs", Filters=[{"Name": "resource-id", "Values": [live.vpc]}]
     )
@@ -73,17 +77,17 @@ def _flow_logs(live: Live) -> Iterator[Seen]:
         working |= log["TrafficType"] == "ALL" and state == "ACTIVE" and delivery != "FAILED"
         why = log.get("DeliverLogsErrorMessage", "")
         told.append(" ".join(filter(None, (log["TrafficType"], state, delivery, why))))
-    yield Seen(live.vpc, working, f"flow logs: {', '.join(told) or 'none'}")
+    yield Observation(live.vpc, working, f"flow logs: {', '.join(told) or 'none'}")
 
 
-def _default_group(live: Live) -> Iterator[Seen]:
+def _default_group(live: AccountState) -> Iterator[Observation]:
     for group in live.security_groups:
         if group["GroupName"] == "default":
             rules = len(group["IpPermissions"]) + len(group["IpPermissionsEgress"])
-            yield Seen(group["GroupId"], not rules, f"{rules} rules")
+            yield Observation(group["GroupId"], not rules, f"{rules} rules")
 
 
-def _open_ports(live: Live) -> Iterator[Seen]:
+def _open_ports(live: AccountState) -> Iterator[Observation]:
     allowed = set(live.balancer["SecurityGroups"])
     for group in live.security_groups:
         if group["GroupName"] == "default":
@@ -96,7 +100,7 @@ def _open_ports(live: Live) -> Iterator[Seen]:
             if wrong
             else "nothing but the load balancer's ports is open"
         )
-        yield Seen(f"{group['GroupId']} ({group['GroupName']})", not wrong, told)
+        yield Observation(f"{group['GroupId']} ({group['GroupName']})", not wrong, told)
 
 
 def _ranges(rule: Any) -> list[str]:
@@ -120,7 +124,7 @@ def _port(rule: Any) -> str:
     return f"{low}" if low == high else f"{low}-{high}"
 
 
-def _database_ingress(live: Live) -> Iterator[Seen]:
+def _database_ingress(live: AccountState) -> Iterator[Observation]:
     """Look at the groups of database and proxy: each may take its callers' groups, and nothing else."""
 
     def group(title: str) -> str:
@@ -140,23 +144,25 @@ def _database_ingress(live: Live) -> Iterator[Seen]:
             if source not in allowed
         )
         told = f"takes also: {', '.join(foreign)}" if foreign else f"takes {', '.join(sorted(allowed))}"
-        yield Seen(name, not foreign, told)
+        yield Observation(name, not foreign, told)
 
 
-def _working_endpoints(live: Live) -> list[Any]:
+def _working_endpoints(live: AccountState) -> list[Any]:
     """Return the VPC's endpoints; for a while AWS tells also of those that were deleted."""
     found = live.in_vpc("describe_vpc_endpoints", "VpcEndpoints")
     return [endpoint for endpoint in found if endpoint["State"].lower() == "available"]
 
 
-def _endpoints(live: Live) -> Iterator[Seen]:
+def _endpoints(live: AccountState) -> Iterator[Observation]:
     found = _working_endpoints(live)
     services = {endpoint["ServiceName"].rpartition(".")[2] for endpoint in found}
     for service in ("s3", *live.deployment.network.endpoints):
-        yield Seen(f"{live.vpc} {service}", service in services, "there" if service in services else "none")
+        yield Observation(
+            f"{live.vpc} {service}", service in services, "there" if service in services else "none"
+        )
 
 
-def _egress(live: Live) -> Iterator[Seen]:
+def _egress(live: AccountState) -> Iterator[Observation]:
     for group in live.security_groups:
         if group["GroupName"] != "default":
             wide = sorted(
@@ -166,14 +172,14 @@ def _egress(live: Live) -> Iterator[Seen]:
                 if not _one_port(rule)
             )
             told = f"may talk on more than one port to {', '.join(wide)}" if wide else "each way out is named"
-            yield Seen(f"{group['GroupId']} ({group['GroupName']})", not wide, told)
+            yield Observation(f"{group['GroupId']} ({group['GroupName']})", not wide, told)
 
 
 def _one_port(rule: Any) -> bool:
     return rule["IpProtocol"] in ("tcp", "udp") and rule.get("FromPort") == rule.get("ToPort")
 
 
-def _endpoint_policies(live: Live) -> Iterator[Seen]:
+def _endpoint_policies(live: AccountState) -> Iterator[Observation]:
     for endpoint in _working_endpoints(live):
         loose = [
             statement.get("Sid", "a statement")
@@ -184,7 +190,7 @@ def _endpoint_policies(live: Live) -> Iterator[Seen]:
             and "*" in listed(statement["Resource"])
         ]
         told = f"open to every account: {', '.join(loose)}" if loose else "bound to this account"
-        yield Seen(f"{endpoint['VpcEndpointId']} {endpoint['ServiceName']}", not loose, told)
+        yield Observation(f"{endpoint['VpcEndpointId']} {endpoint['ServiceName']}", not loose, told)
 
 
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW

@@ -5,88 +5,90 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from .live import Live
-from .model import Control, Seen, Severity
+from .live import AccountState
+from .model import Control, Observation, Severity
 from .remedy import option, put_back
 
 EB = "aws:elasticbeanstalk"
 
 
 def _option(
-    namespace: str, name: str, *wanted: str, chosen: Callable[[Live], bool] = lambda _: False
-) -> Callable[[Live], Iterator[Seen]]:
-    def look(live: Live) -> Iterator[Seen]:
+    namespace: str, name: str, *wanted: str, chosen: Callable[[AccountState], bool] = lambda _: False
+) -> Callable[[AccountState], Iterator[Observation]]:
+    def look(live: AccountState) -> Iterator[Observation]:
         value = live.options.get((namespace, name), "")
         ok = value.lower() in {each.lower() for each in wanted}
-        yield Seen(
+        yield Observation(
             live.deployment.environment_name, ok, f"{namespace} {name} is {value or 'not set'}", chosen(live)
         )
 
     return look
 
 
-def _instances(live: Live) -> Iterator[Seen]:
+def _instances(live: AccountState) -> Iterator[Observation]:
     least = int(live.options.get(("aws:autoscaling:asg", "MinSize"), "1") or 1)
     chosen = live.deployment.app.min_instances < 2
-    yield Seen(live.deployment.environment_name, least >= 2, f"at least {least} instances", chosen)
+    yield Observation(live.deployment.environment_name, least >= 2, f"at least {least} instances", chosen)
 
 
-def _subnets(live: Live) -> Iterator[Seen]:
+def _subnets(live: AccountState) -> Iterator[Observation]:
     named = [each.strip() for each in live.options.get(("aws:ec2:vpc", "Subnets"), "").split(",")]
     subnets = {*filter(None, named), *(each["SubnetId"] for each in live.instances if "SubnetId" in each)}
     if not any(named):
-        yield Seen(live.deployment.environment_name, ok=False, evidence="no subnets are named")
+        yield Observation(live.deployment.environment_name, ok=False, evidence="no subnets are named")
     for subnet in sorted(subnets):
         routes = live.table_of(subnet).get("Routes", [])
         gateways = [r["GatewayId"] for r in routes if str(r.get("GatewayId", "")).startswith("igw-")]
-        yield Seen(subnet, not gateways, "public" if gateways else "no way in from the internet")
+        yield Observation(subnet, not gateways, "public" if gateways else "no way in from the internet")
 
 
-def _key(live: Live) -> Iterator[Seen]:
+def _key(live: AccountState) -> Iterator[Observation]:
     key = live.options.get((LAUNCH, "EC2KeyName"), "")
-    yield Seen(live.deployment.environment_name, not key, f"SSH key {key}" if key else "no SSH key")
+    yield Observation(live.deployment.environment_name, not key, f"SSH key {key}" if key else "no SSH key")
     for instance in live.instances:
         key = instance.get("KeyName", "")
-        yield Seen(instance["InstanceId"], not key, f"SSH key {key}" if key else "no SSH key")
+        yield Observation(instance["InstanceId"], not key, f"SSH key {key}" if key else "no SSH key")
 
 
-def _metadata(live: Live) -> Iterator[Seen]:
+def _metadata(live: AccountState) -> Iterator[Observation]:
     yield from _option(LAUNCH, "DisableIMDSv1", "true")(live)
     for instance in live.instances:
         told = instance.get("MetadataOptions", {})
         ok = told.get("HttpTokens") == "required" or told.get("HttpEndpoint") == "disabled"
-        yield Seen(instance["InstanceId"], ok, f"HttpTokens is {told.get('HttpTokens', 'not set')}")
+        yield Observation(instance["InstanceId"], ok, f"HttpTokens is {told.get('HttpTokens', 'not set')}")
 
 
-def _public_addresses(live: Live) -> Iterator[Seen]:
+def _public_addresses(live: AccountState) -> Iterator[Observation]:
     yield from _option("aws:ec2:vpc", "AssociatePublicIpAddress", "false")(live)
     for instance in live.instances:
         address = instance.get("PublicIpAddress", "")
         told = f"public address {address}" if address else "no public address"
-        yield Seen(instance["InstanceId"], not address, told)
+        yield Observation(instance["InstanceId"], not address, told)
 
 
-def _groups(live: Live) -> Iterator[Seen]:
+def _groups(live: AccountState) -> Iterator[Observation]:
     yield from _option(LAUNCH, "DisableDefaultEC2SecurityGroup", "true")(live)
     ours = live.named("network", "InstanceSecurityGroup")
     for instance in live.instances:
         names = sorted(group["GroupId"] for group in instance["SecurityGroups"])
-        yield Seen(instance["InstanceId"], names == [ours], f"in {', '.join(names) or 'no group'}")
+        yield Observation(instance["InstanceId"], names == [ours], f"in {', '.join(names) or 'no group'}")
 
 
-def _retention(live: Live) -> Iterator[Seen]:
+def _retention(live: AccountState) -> Iterator[Observation]:
     days = live.options.get((f"{EB}:cloudwatch:logs", "RetentionInDays"), "0") or "0"
     wanted = live.deployment.logs.retention_days
-    yield Seen(live.deployment.environment_name, int(days) >= wanted, f"{days} days, {wanted} asked for")
+    yield Observation(
+        live.deployment.environment_name, int(days) >= wanted, f"{days} days, {wanted} asked for"
+    )
 
 
-def _topic(live: Live) -> Iterator[Seen]:
+def _topic(live: AccountState) -> Iterator[Observation]:
     topic = live.options.get((f"{EB}:sns:topics", "Notification Topic ARN"), "")
     told = f"events go to {topic}" if topic else "events go nowhere"
-    yield Seen(live.deployment.environment_name, topic in live.ids("AWS::SNS::Topic"), told)
+    yield Observation(live.deployment.environment_name, topic in live.ids("AWS::SNS::Topic"), told)
 
 
-def _no_secrets(live: Live) -> Iterator[Seen]:
+def _no_secrets(live: AccountState) -> Iterator[Observation]:
     words = ("PASSWORD", "TOKEN", "SECRET_ACCESS_KEY", "PRIVATE")
     named = [
         name
@@ -96,41 +98,43 @@ def _no_secrets(live: Live) -> Iterator[Seen]:
         and any(word in name.upper() for word in words)
     ]
     told = f"look like secrets: {', '.join(named)}" if named else "no property is named like a secret"
-    yield Seen(live.deployment.environment_name, not named, told)
+    yield Observation(live.deployment.environment_name, not named, told)
 
 
-def _ebs_default(live: Live) -> Iterator[Seen]:
+def _ebs_default(live: AccountState) -> Iterator[Observation]:
     on = live.aws.client("ec2").get_ebs_encryption_by_default()["EbsEncryptionByDefault"]
     told = "new volumes are encrypted" if on else "new volumes are not encrypted unless asked for"
-    yield Seen(f"{live.aws.account()} {live.aws.region}", on, told)
+    yield Observation(f"{live.aws.account()} {live.aws.region}", on, told)
 
 
-def _volumes(live: Live) -> Iterator[Seen]:
+def _volumes(live: AccountState) -> Iterator[Observation]:
     instances = [instance["InstanceId"] for instance in live.instances]
     if instances:
         attached = [{"Name": "attachment.instance-id", "Values": instances}]
         for volume in live.pages("ec2", "describe_volumes", "Volumes", Filters=attached):
             told = "encrypted" if volume["Encrypted"] else "not encrypted"
-            yield Seen(volume["VolumeId"], bool(volume["Encrypted"]), told)
+            yield Observation(volume["VolumeId"], bool(volume["Encrypted"]), told)
 
 
-def _platform(live: Live) -> Iterator[Seen]:
+def _platform(live: AccountState) -> Iterator[Observation]:
     """Hold the environment's platform against what Beanstalk still offers to new environments."""
     name = live.environment.get("SolutionStackName", "")
     offered = live.aws.client("elasticbeanstalk").list_available_solution_stacks()["SolutionStacks"]
     branch = re.sub(r" v[\d.]+ ", " ", name)
     ok = branch in {re.sub(r" v[\d.]+ ", " ", each) for each in offered}
-    yield Seen(live.deployment.environment_name, ok, name if ok else f"{name}: no longer offered")
+    yield Observation(live.deployment.environment_name, ok, name if ok else f"{name}: no longer offered")
 
 
-def _kept_versions(live: Live) -> Iterator[Seen]:
+def _kept_versions(live: AccountState) -> Iterator[Observation]:
     name = live.deployment.application_name
     (found,) = live.aws.client("elasticbeanstalk").describe_applications(ApplicationNames=[name])[
         "Applications"
     ]
     rules = found.get("ResourceLifecycleConfig", {}).get("VersionLifecycleConfig", {})
     good = [kind for kind, rule in rules.items() if rule.get("Enabled")]
-    yield Seen(name, bool(good), f"old versions go by {', '.join(good)}" if good else "every version is kept")
+    yield Observation(
+        name, bool(good), f"old versions go by {', '.join(good)}" if good else "every version is kept"
+    )
 
 
 def _set(
@@ -140,7 +144,7 @@ def _set(
     namespace: str,
     name: str,
     *wanted: str,
-    look: Callable[[Live], Iterator[Seen]] | None = None,
+    look: Callable[[AccountState], Iterator[Observation]] | None = None,
 ) -> Control:
     """Return the control of one option setting, mended by its first *wanted* value."""
     return Control(

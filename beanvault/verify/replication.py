@@ -12,24 +12,24 @@ from templates.aws_versions import FUNCTION_RUNTIME
 from templates.triggers import request_rule_name, schedule_name
 
 from ..errors import BeanvaultError
-from ..replication.function import Function
-from .live import Live, Missing
-from .model import Control, Seen, Severity
+from ..replication.function import ReplicatorFunction
+from .live import AccountState, ResourceMissing
+from .model import Control, Observation, Severity
 from .policies import plain_http_denied, required, statements
 from .remedy import put_back
 
 
-def _runtime(live: Live) -> Iterator[Seen]:
+def _runtime(live: AccountState) -> Iterator[Observation]:
     runtime = live.function.get("Runtime", "")
-    yield Seen(live.function["FunctionName"], runtime in FUNCTION_RUNTIME.acceptable, runtime)
+    yield Observation(live.function["FunctionName"], runtime in FUNCTION_RUNTIME.acceptable, runtime)
 
 
-def _function_in_vpc(live: Live) -> Iterator[Seen]:
+def _function_in_vpc(live: AccountState) -> Iterator[Observation]:
     subnets = live.function.get("VpcConfig", {}).get("SubnetIds") or []
-    yield Seen(live.function["FunctionName"], len(subnets) >= 2, f"{len(subnets)} subnets")
+    yield Observation(live.function["FunctionName"], len(subnets) >= 2, f"{len(subnets)} subnets")
 
 
-def _function_policy(live: Live) -> Iterator[Seen]:
+def _function_policy(live: AccountState) -> Iterator[Observation]:
     deployment = live.deployment
     rules = f"arn:{live.aws.partition}:events:{live.aws.region}:{live.aws.account()}:rule"
     ours = {
@@ -50,73 +50,77 @@ def _function_policy(live: Live) -> Iterator[Seen]:
             if bound
             else f"lets in {statement.get('Principal')} from {sorted(sources) or 'anywhere'}"
         )
-        yield Seen(f"{name} {statement.get('Sid', '')}".strip(), bound, told)
+        yield Observation(f"{name} {statement.get('Sid', '')}".strip(), bound, told)
 
 
-def _function_key(live: Live) -> Iterator[Seen]:
+def _function_key(live: AccountState) -> Iterator[Observation]:
     key = live.function.get("KMSKeyArn", "")
     ours = key.rpartition("/")[2] in live.ids("AWS::KMS::Key")
-    yield Seen(live.function["FunctionName"], ours, key or "its environment has AWS's own key")
+    yield Observation(live.function["FunctionName"], ours, key or "its environment has AWS's own key")
 
 
-def _concurrency(live: Live) -> Iterator[Seen]:
+def _concurrency(live: AccountState) -> Iterator[Observation]:
     name = live.function["FunctionName"]
     answer = live.aws.client("lambda").get_function_concurrency(FunctionName=name)
     reserved = answer.get("ReservedConcurrentExecutions")
-    yield Seen(name, reserved == 1, f"reserved concurrency is {reserved}")
+    yield Observation(name, reserved == 1, f"reserved concurrency is {reserved}")
 
 
-def _dead_letters(live: Live) -> Iterator[Seen]:
+def _dead_letters(live: AccountState) -> Iterator[Observation]:
     target = live.function.get("DeadLetterConfig", {}).get("TargetArn")
-    yield Seen(live.function["FunctionName"], bool(target), target or "failures go nowhere")
+    yield Observation(live.function["FunctionName"], bool(target), target or "failures go nowhere")
 
 
-def _no_credentials(live: Live) -> Iterator[Seen]:
+def _no_credentials(live: AccountState) -> Iterator[Observation]:
     variables = live.function.get("Environment", {}).get("Variables", {})
     named = [name for name in variables if any(word in name for word in ("TOKEN", "PASSWORD", "SECRET_ID"))]
     told = f"look like credentials: {', '.join(named)}" if named else "no variable is named like a credential"
-    yield Seen(live.function["FunctionName"], not named, told)
+    yield Observation(live.function["FunctionName"], not named, told)
 
 
-def _schedule(live: Live) -> Iterator[Seen]:
+def _schedule(live: AccountState) -> Iterator[Observation]:
     arn = live.function["FunctionArn"]
     client = live.aws.client("events")
     names = client.list_rule_names_by_target(TargetArn=arn)["RuleNames"]
     rules = [client.describe_rule(Name=name) for name in names]
     good = [rule for rule in rules if rule.get("ScheduleExpression") and rule["State"] == "ENABLED"]
     told = ", ".join(rule["ScheduleExpression"] for rule in good) or "no enabled schedule"
-    yield Seen(live.function["FunctionName"], bool(good), told)
+    yield Observation(live.function["FunctionName"], bool(good), told)
 
 
-def _secret_keys(live: Live) -> Iterator[Seen]:
+def _secret_keys(live: AccountState) -> Iterator[Observation]:
     for secret in live.secrets:
         key = secret.get("KmsKeyId") or ""
         own = bool(key) and "alias/aws/" not in key
-        yield Seen(secret["Name"], own, f"encrypted with {key}" if own else "encrypted with AWS's own key")
+        yield Observation(
+            secret["Name"], own, f"encrypted with {key}" if own else "encrypted with AWS's own key"
+        )
 
 
-def _secret_ownership(live: Live) -> Iterator[Seen]:
+def _secret_ownership(live: AccountState) -> Iterator[Observation]:
     for secret in live.secrets:
         owner = next((tag["Value"] for tag in secret.get("Tags") or () if tag["Key"] == TAG_OWNER), None)
-        yield Seen(secret["Name"], owner == live.deployment.name, f"owned by {owner or 'nobody'}")
+        yield Observation(secret["Name"], owner == live.deployment.name, f"owned by {owner or 'nobody'}")
 
 
-def _connection_policy(live: Live) -> Iterator[Seen]:
+def _connection_policy(live: AccountState) -> Iterator[Observation]:
     name = live.deployment.connection_secret
     policy = live.aws.client("secretsmanager").get_resource_policy(SecretId=name).get("ResourcePolicy")
     denied = plain_http_denied(statements(policy))
-    yield Seen(name, denied, "plain HTTP is denied" if denied else "its policy doesn't deny plain HTTP")
+    yield Observation(
+        name, denied, "plain HTTP is denied" if denied else "its policy doesn't deny plain HTTP"
+    )
 
 
 UNUSED_DAYS = 90
 """https://docs.aws.amazon.com/securityhub/latest/userguide/secretsmanager-controls.html#secretsmanager-3"""
 
 
-def _unused(live: Live) -> Iterator[Seen]:
+def _unused(live: AccountState) -> Iterator[Observation]:
     now = dt.datetime.now(dt.UTC)
     for secret in live.secrets:
         days = unused_days(secret, now)
-        yield Seen(secret["Name"], days <= UNUSED_DAYS, f"not read for {days} days")
+        yield Observation(secret["Name"], days <= UNUSED_DAYS, f"not read for {days} days")
 
 
 def unused_days(secret: Mapping[str, Any], now: dt.datetime) -> int:
@@ -125,19 +129,19 @@ def unused_days(secret: Mapping[str, Any], now: dt.datetime) -> int:
     return days
 
 
-def _replicated(live: Live) -> Iterator[Seen]:
+def _replicated(live: AccountState) -> Iterator[Observation]:
     """Compare with Vault, by a dry run of the function itself."""
     try:
-        report = Function(live.aws, live.deployment.function_name).dry_run()
+        report = ReplicatorFunction(live.aws, live.deployment.function_name).dry_run()
     except BeanvaultError as error:
-        raise Missing(f"the comparison didn't run: {error}") from error
+        raise ResourceMissing(f"the comparison didn't run: {error}") from error
     retained = live.deployment.replicator.deletion == "retain"
     yield from compared(report, live.secrets, live.deployment.name, retained=retained)
 
 
 def compared(
     report: Mapping[str, Any], secrets: Sequence[Mapping[str, Any]], owner: str, *, retained: bool
-) -> Iterator[Seen]:
+) -> Iterator[Observation]:
     """Yield what the *report* of a dry run says of each secret below the prefix.
 
     A secret of somebody else was compared with nothing, and is `BV.SM1`'s. Orphans are meant to stay where
@@ -149,10 +153,10 @@ def compared(
     wrong = {change["name"]: _why(change) for change in report["changes"]}
     for problem in report["problems"]:
         if problem["what"] == "the run":
-            raise Missing(f"the comparison didn't run: {problem['kind']}: {problem['cause']}")
+            raise ResourceMissing(f"the comparison didn't run: {problem['kind']}: {problem['cause']}")
         wrong[problem["what"]] = f"{problem['kind']}: {problem['cause']}"
     for what, evidence in sorted(wrong.items()):
-        yield Seen(what, ok=False, evidence=evidence)
+        yield Observation(what, ok=False, evidence=evidence)
     skipped = {skip["source"]: skip["reason"] for skip in report["skipped"]}
     for secret in secrets:
         tags = {tag["Key"]: tag["Value"] for tag in secret.get("Tags") or ()}
@@ -161,9 +165,9 @@ def compared(
         held = tags.get(TAG_SOURCE, "")
         source = decode(held)
         if reason := skipped.get(source) or skipped.get(held):
-            yield Seen(secret["Name"], ok=False, evidence=f"not compared: {reason}", chosen=retained)
+            yield Observation(secret["Name"], ok=False, evidence=f"not compared: {reason}", chosen=retained)
         elif not any(source == what or (what.endswith("/") and source.startswith(what)) for what in wrong):
-            yield Seen(secret["Name"], ok=True, evidence="AWSCURRENT is Vault's current version")
+            yield Observation(secret["Name"], ok=True, evidence="AWSCURRENT is Vault's current version")
 
 
 def _why(change: Mapping[str, str]) -> str:
@@ -171,7 +175,7 @@ def _why(change: Mapping[str, str]) -> str:
     return f"it isn't what Vault holds; the next run would do: {change['action']}{because}"
 
 
-def _topic(live: Live) -> Iterator[Seen]:
+def _topic(live: AccountState) -> Iterator[Observation]:
     for arn in live.ids("AWS::SNS::Topic"):
         attributes = live.aws.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]
         key, denied = (
@@ -179,19 +183,19 @@ def _topic(live: Live) -> Iterator[Seen]:
             plain_http_denied(statements(attributes.get("Policy"))),
         )
         told = f"{'encrypted' if key else 'not encrypted'}, plain HTTP {'denied' if denied else 'allowed'}"
-        yield Seen(arn, bool(key) and denied, told)
+        yield Observation(arn, bool(key) and denied, told)
 
 
-def _subscribed(live: Live) -> Iterator[Seen]:
+def _subscribed(live: AccountState) -> Iterator[Observation]:
     alerts = live.deployment.alerts
     for arn in live.ids("AWS::SNS::Topic"):
         found = live.pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=arn)
         confirmed = [entry for entry in found if entry["SubscriptionArn"].startswith("arn:")]
         told = f"{len(confirmed)} of {len(found)} subscriptions are confirmed"
-        yield Seen(arn, bool(confirmed), told, chosen=not (alerts.emails or alerts.webhooks))
+        yield Observation(arn, bool(confirmed), told, chosen=not (alerts.emails or alerts.webhooks))
 
 
-def _queue(live: Live) -> Iterator[Seen]:
+def _queue(live: AccountState) -> Iterator[Observation]:
     for url in live.ids("AWS::SQS::Queue"):
         attributes = live.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
             "Attributes"
@@ -199,37 +203,39 @@ def _queue(live: Live) -> Iterator[Seen]:
         key = attributes.get("KmsMasterKeyId")
         denied = plain_http_denied(statements(attributes.get("Policy")))
         told = f"{'encrypted' if key else 'no key of ours'}, plain HTTP {'denied' if denied else 'allowed'}"
-        yield Seen(url.rpartition("/")[2], bool(key) and denied, told)
+        yield Observation(url.rpartition("/")[2], bool(key) and denied, told)
 
 
-def _nothing_failed(live: Live) -> Iterator[Seen]:
+def _nothing_failed(live: AccountState) -> Iterator[Observation]:
     for url in live.ids("AWS::SQS::Queue"):
         attributes = live.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
             "Attributes"
         ]
         count = int(attributes.get("ApproximateNumberOfMessages", 0))
-        yield Seen(url.rpartition("/")[2], count == 0, f"{count} failed requests are waiting to be looked at")
+        yield Observation(
+            url.rpartition("/")[2], count == 0, f"{count} failed requests are waiting to be looked at"
+        )
 
 
-def _alarms(live: Live) -> Iterator[Seen]:
+def _alarms(live: AccountState) -> Iterator[Observation]:
     for name, alarm in live.alarms.items():
         if alarm is None:
-            yield Seen(name, ok=False, evidence="somebody deleted it")
+            yield Observation(name, ok=False, evidence="somebody deleted it")
             continue
         heard = set(live.ids("AWS::SNS::Topic")) & set(alarm["AlarmActions"]) and alarm["ActionsEnabled"]
-        yield Seen(name, bool(heard), "tells the topic" if heard else "doesn't tell the topic")
+        yield Observation(name, bool(heard), "tells the topic" if heard else "doesn't tell the topic")
 
 
-def _missing_runs(live: Live) -> Iterator[Seen]:
+def _missing_runs(live: AccountState) -> Iterator[Observation]:
     alarm = live.alarms[live.named("observability", "NoRun")]
     missing = alarm["TreatMissingData"] if alarm else "nothing: the alarm is gone"
     told = f"a missing run counts as {missing}"
-    yield Seen(live.deployment.function_name, missing == "breaching", told)
+    yield Observation(live.deployment.function_name, missing == "breaching", told)
 
 
-def _tracing(live: Live) -> Iterator[Seen]:
+def _tracing(live: AccountState) -> Iterator[Observation]:
     mode = live.function.get("TracingConfig", {}).get("Mode", "PassThrough")
-    yield Seen(live.function["FunctionName"], mode == "Active", f"tracing is {mode}")
+    yield Observation(live.function["FunctionName"], mode == "Active", f"tracing is {mode}")
 
 
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .live import Grant, Live
-from .model import Control, Seen, Severity
+from .live import AccountState, Grant
+from .model import Control, Observation, Severity
 from .policies import listed
 from .remedy import put_back
 
@@ -16,10 +16,10 @@ Rule = Callable[[Grant, Any], bool]
 """Whether a statement of a policy breaks a control."""
 
 
-def _none(breaks: Rule, told: str) -> Callable[[Live], Iterator[Seen]]:
+def _none(breaks: Rule, told: str) -> Callable[[AccountState], Iterator[Observation]]:
     """Return a look at each role for statements that allow what *breaks* says; *told* names those."""
 
-    def look(live: Live) -> Iterator[Seen]:
+    def look(live: AccountState) -> Iterator[Observation]:
         for role, grants in live.roles.items():
             wrong = sorted(
                 f"{grant.name} {statement.get('Sid', '')}".strip()
@@ -27,7 +27,9 @@ def _none(breaks: Rule, told: str) -> Callable[[Live], Iterator[Seen]]:
                 for statement in grant.statements
                 if statement["Effect"] == "Allow" and breaks(grant, statement)
             )
-            yield Seen(role, not wrong, f"{told}: {', '.join(wrong)}" if wrong else f"{len(grants)} policies")
+            yield Observation(
+                role, not wrong, f"{told}: {', '.join(wrong)}" if wrong else f"{len(grants)} policies"
+            )
 
     return look
 
@@ -67,7 +69,7 @@ def _every_key(resource: str) -> bool:
     )
 
 
-def _as_in_the_template(live: Live) -> Iterator[Seen]:
+def _as_in_the_template(live: AccountState) -> Iterator[Observation]:
     """Hold the policies of each role against those its template names."""
     for role, grants in live.roles.items():
         added = sorted(grant.name for grant in grants if not grant.wanted)
@@ -76,10 +78,10 @@ def _as_in_the_template(live: Live) -> Iterator[Seen]:
         )
         told = [f"added: {', '.join(added)}"] if added else []
         told += [f"detached: {', '.join(missing)}"] if missing else []
-        yield Seen(role, not told, "; ".join(told) or f"{len(grants)} policies, as in its template")
+        yield Observation(role, not told, "; ".join(told) or f"{len(grants)} policies, as in its template")
 
 
-def _trust(live: Live) -> Iterator[Seen]:
+def _trust(live: AccountState) -> Iterator[Observation]:
     """Look at who may take a role: one service, and Beanstalk only with its external id."""
     client = live.aws.client("iam")
     for role in live.roles:
@@ -94,7 +96,7 @@ def _trust(live: Live) -> Iterator[Seen]:
             if not only_services or (beanstalk and not bound):
                 loose.append(f"{principal}")
         told = f"may be taken by {', '.join(loose)}" if loose else "may be taken by its service only"
-        yield Seen(role, not loose, told)
+        yield Observation(role, not loose, told)
 
 
 READING = ("secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue")
@@ -108,7 +110,7 @@ WRITING = (
 )
 
 
-def _denied(live: Live, role: str, actions: tuple[str, ...], but: tuple[str, ...]) -> Seen:
+def _denied(live: AccountState, role: str, actions: tuple[str, ...], but: tuple[str, ...]) -> Observation:
     """Look for the explicit denial of *actions* on every secret *but* those of these names."""
     names = "|".join(re.escape(name).replace(r"\*", r"\*") for name in but)
     # Six letters that Secrets Manager makes up end a secret's ARN; a policy may leave them open.
@@ -124,20 +126,20 @@ def _denied(live: Live, role: str, actions: tuple[str, ...], but: tuple[str, ...
     )
     verbs = ", ".join(sorted(action.partition(":")[2] for action in actions))
     told = "is denied" if denied else "is not denied"
-    return Seen(role, denied, f"{verbs} {told} on all but {', '.join(but)}")
+    return Observation(role, denied, f"{verbs} {told} on all but {', '.join(but)}")
 
 
-def _never_reads(live: Live) -> Iterator[Seen]:
+def _never_reads(live: AccountState) -> Iterator[Observation]:
     role = live.function["Role"].rpartition("/")[2]
     yield _denied(live, role, READING, (live.deployment.connection_secret,))
 
 
-def _never_writes_elsewhere(live: Live) -> Iterator[Seen]:
+def _never_writes_elsewhere(live: AccountState) -> Iterator[Observation]:
     role = live.function["Role"].rpartition("/")[2]
     yield _denied(live, role, WRITING, (live.deployment.connection_secret, f"{live.deployment.prefix}/*"))
 
 
-def _app_reads_one(live: Live) -> Iterator[Seen]:
+def _app_reads_one(live: AccountState) -> Iterator[Observation]:
     name = live.options.get(("aws:autoscaling:launchconfiguration", "IamInstanceProfile"), "")
     profile = live.aws.client("iam").get_instance_profile(InstanceProfileName=name.rpartition("/")[2])
     for role in profile["InstanceProfile"]["Roles"]:

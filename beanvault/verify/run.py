@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from ..aws import FAILURES, explained
 from . import database, edge, network, platform, replication, roles, storage
-from .live import Live, Missing
-from .model import Control, Finding, Seen, Status
+from .live import AccountState, ResourceMissing
+from .model import Control, Finding, Observation, Status
 
 AREAS: Mapping[str, tuple[Control, ...]] = MappingProxyType(
     {
@@ -24,7 +24,7 @@ AREAS: Mapping[str, tuple[Control, ...]] = MappingProxyType(
 CONTROLS: tuple[Control, ...] = tuple(control for controls in AREAS.values() for control in controls)
 
 
-def verify(live: Live, only: tuple[str, ...] = ()) -> Iterator[Finding]:
+def verify(live: AccountState, only: tuple[str, ...] = ()) -> Iterator[Finding]:
     """Yield a finding for each control and resource; one that AWS refuses to answer is unknown."""
     for area, controls in AREAS.items():
         for control in controls:
@@ -36,7 +36,7 @@ def verify(live: Live, only: tuple[str, ...] = ()) -> Iterator[Finding]:
                     )
 
 
-def _results(control: Control, live: Live) -> Iterator[tuple[Status, str, str]]:
+def _results(control: Control, live: AccountState) -> Iterator[tuple[Status, str, str]]:
     """Yield status, resource and evidence; what was seen before something couldn't be asked stays told."""
     any_seen = False
     try:
@@ -45,7 +45,7 @@ def _results(control: Control, live: Live) -> Iterator[tuple[Status, str, str]]:
             yield _result(seen)
     except FAILURES as error:
         yield Status.UNKNOWN, "", str(explained(error))
-    except Missing as error:
+    except ResourceMissing as error:
         yield Status.UNKNOWN, "", str(error)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # One answer of an unforeseen shape must not keep the other controls from being asked.
@@ -55,7 +55,7 @@ def _results(control: Control, live: Live) -> Iterator[tuple[Status, str, str]]:
             yield Status.NOT_APPLICABLE, "", "there is nothing it applies to"
 
 
-def _result(seen: Seen) -> tuple[Status, str, str]:
+def _result(seen: Observation) -> tuple[Status, str, str]:
     if seen.ok:
         return Status.PASS, seen.resource, seen.evidence
     if seen.chosen:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from .live import Live
-from .model import Control, Seen, Severity
+from .live import AccountState
+from .model import Control, Observation, Severity
 from .policies import plain_http_denied
 from .remedy import put_back
 
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
-def _public_access(live: Live) -> Iterator[Seen]:
+def _public_access(live: AccountState) -> Iterator[Observation]:
     for bucket in live.buckets:
         absent = "NoSuchPublicAccessBlockConfiguration"
         found = live.bucket("get_public_access_block", bucket, absent).get(
             "PublicAccessBlockConfiguration", {}
         )
         missing = [name for name in BLOCKS if not found.get(name)]
-        yield Seen(bucket, not missing, f"off: {', '.join(missing)}" if missing else "all four blocks are on")
+        yield Observation(
+            bucket, not missing, f"off: {', '.join(missing)}" if missing else "all four blocks are on"
+        )
 
 
-def _bucket_encryption(live: Live) -> Iterator[Seen]:
+def _bucket_encryption(live: AccountState) -> Iterator[Observation]:
     absent = "ServerSideEncryptionConfigurationNotFoundError"
     for bucket in live.buckets:
         found = live.bucket("get_bucket_encryption", bucket, absent).get(
@@ -37,48 +39,50 @@ def _bucket_encryption(live: Live) -> Iterator[Seen]:
         # Load balancers deliver their logs to buckets with S3's own keys only.
         wanted = "aws:kms" if bucket.startswith("elasticbeanstalk-") else "AES256"
         ok = bool(ways) and (wanted in ways or "aws:kms" in ways)
-        yield Seen(bucket, ok, f"encrypted by {', '.join(ways)}" if ways else "no default encryption")
+        yield Observation(bucket, ok, f"encrypted by {', '.join(ways)}" if ways else "no default encryption")
 
 
-def _bucket_tls(live: Live) -> Iterator[Seen]:
+def _bucket_tls(live: AccountState) -> Iterator[Observation]:
     for bucket in live.buckets:
         denied = plain_http_denied(live.bucket_policy(bucket))
-        yield Seen(bucket, denied, "plain HTTP is denied" if denied else "its policy allows plain HTTP")
+        yield Observation(
+            bucket, denied, "plain HTTP is denied" if denied else "its policy allows plain HTTP"
+        )
 
 
-def _versioning(live: Live) -> Iterator[Seen]:
+def _versioning(live: AccountState) -> Iterator[Observation]:
     for bucket in live.buckets:
         status = live.bucket("get_bucket_versioning", bucket, "NoSuchBucket").get("Status", "off")
-        yield Seen(bucket, status == "Enabled", f"versioning is {status}")
+        yield Observation(bucket, status == "Enabled", f"versioning is {status}")
 
 
-def _lifecycle(live: Live) -> Iterator[Seen]:
+def _lifecycle(live: AccountState) -> Iterator[Observation]:
     for bucket in live.buckets:
         found = live.bucket("get_bucket_lifecycle_configuration", bucket, "NoSuchLifecycleConfiguration")
         rules = [rule for rule in found.get("Rules", ()) if rule["Status"] == "Enabled"]
-        yield Seen(bucket, bool(rules), f"{len(rules)} lifecycle rules")
+        yield Observation(bucket, bool(rules), f"{len(rules)} lifecycle rules")
 
 
-def _bucket_logging(live: Live) -> Iterator[Seen]:
+def _bucket_logging(live: AccountState) -> Iterator[Observation]:
     for bucket in live.buckets:
         if bucket.startswith("elasticbeanstalk-"):  # the log bucket's own log would never end
             found = live.bucket("get_bucket_logging", bucket, "NoSuchBucket").get("LoggingEnabled")
-            yield Seen(
+            yield Observation(
                 bucket, bool(found), f"logged to {found['TargetBucket']}" if found else "no access log"
             )
 
 
-def _ownership(live: Live) -> Iterator[Seen]:
+def _ownership(live: AccountState) -> Iterator[Observation]:
     for bucket in live.buckets:
         found = live.bucket("get_bucket_ownership_controls", bucket, "OwnershipControlsNotFoundError")
         rules = [rule["ObjectOwnership"] for rule in found.get("OwnershipControls", {}).get("Rules", ())]
         # Where nothing is said, buckets since April 2023 are BucketOwnerEnforced.
-        yield Seen(
+        yield Observation(
             bucket, rules in ([], ["BucketOwnerEnforced"]), ", ".join(rules) or "the default (enforced)"
         )
 
 
-def _bucket_grants(live: Live) -> Iterator[Seen]:
+def _bucket_grants(live: AccountState) -> Iterator[Observation]:
     """Look for statements that let somebody in without saying from which account they come."""
     for bucket in live.buckets:
         loose = []
@@ -89,22 +93,22 @@ def _bucket_grants(live: Live) -> Iterator[Seen]:
             if statement["Effect"] == "Allow" and not bound and not own:
                 loose.append(statement.get("Sid", "a statement"))
         told = f"not bound to this account: {', '.join(loose)}" if loose else "nobody of another account"
-        yield Seen(bucket, not loose, told)
+        yield Observation(bucket, not loose, told)
 
 
-def _key_rotation(live: Live) -> Iterator[Seen]:
+def _key_rotation(live: AccountState) -> Iterator[Observation]:
     for key in live.ids("AWS::KMS::Key"):
         on = live.aws.client("kms").get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
-        yield Seen(key, on, f"rotation is {'on' if on else 'off'}")
+        yield Observation(key, on, f"rotation is {'on' if on else 'off'}")
 
 
-def _key_state(live: Live) -> Iterator[Seen]:
+def _key_state(live: AccountState) -> Iterator[Observation]:
     for key in live.ids("AWS::KMS::Key"):
         state = live.aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
-        yield Seen(key, state == "Enabled", f"the key is {state}")
+        yield Observation(key, state == "Enabled", f"the key is {state}")
 
 
-def _key_policy(live: Live) -> Iterator[Seen]:
+def _key_policy(live: AccountState) -> Iterator[Observation]:
     for key in live.ids("AWS::KMS::Key"):
         text = live.aws.client("kms").get_key_policy(KeyId=key, PolicyName="default")["Policy"]
         open_to = [
@@ -114,21 +118,21 @@ def _key_policy(live: Live) -> Iterator[Seen]:
             and statement.get("Principal") in ("*", {"AWS": "*"})
             and not statement.get("Condition")
         ]
-        yield Seen(
+        yield Observation(
             key, not open_to, f"open to everybody: {', '.join(open_to)}" if open_to else "no open statement"
         )
 
 
-def _log_groups(live: Live) -> Iterator[Seen]:
+def _log_groups(live: AccountState) -> Iterator[Observation]:
     wanted = live.deployment.logs.retention_days
     for name, group in live.log_groups.items():
         if group is None:
-            yield Seen(name, ok=False, evidence="somebody deleted it")
+            yield Observation(name, ok=False, evidence="somebody deleted it")
             continue
         days = group.get("retentionInDays", 0)
         encrypted = "kmsKeyId" in group
         told = f"{days or 'unlimited'} days, {'encrypted with our key' if encrypted else 'no key of ours'}"
-        yield Seen(name, encrypted and (days == 0 or days >= wanted), told)
+        yield Observation(name, encrypted and (days == 0 or days >= wanted), told)
 
 
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL

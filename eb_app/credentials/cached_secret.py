@@ -16,7 +16,7 @@ RETRY_AFTER_FAILURE_AT_MOST = 30
 """Seconds between two looks, at most, while Secrets Manager fails."""
 
 
-class SecretsManager(Protocol):
+class SecretReader(Protocol):
     """What is used of the Secrets Manager client."""
 
     def describe_secret(self, *, SecretId: str) -> Any: ...  # noqa: N803 - the SDK's name
@@ -35,7 +35,7 @@ class CachedSecret:
     alone: neither its version, nor that a refresh failed and the value is old.
     """
 
-    def __init__(self, secret: str, client: SecretsManager, ttl: int) -> None:
+    def __init__(self, secret: str, client: SecretReader, ttl: int) -> None:
         self._id, self._client = secret, client
         self._config = SecretCacheConfig(
             secret_refresh_interval=ttl, exception_retry_delay_max=RETRY_AFTER_FAILURE_AT_MOST

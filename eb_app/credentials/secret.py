@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from .cached_secret import CachedSecret, SecretsManager, name_of
+from .cached_secret import CachedSecret, SecretReader, name_of
 from .model import Credential, CredentialUnavailable, Health, Rotation
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class SecretCredentials:
     """The login in the replicated secret; see the module's text."""
 
     def __init__(
-        self, secret: str, client: SecretsManager, *, ttl: int, demand: Callable[[], None] = lambda: None
+        self, secret: str, client: SecretReader, *, ttl: int, demand: Callable[[], None] = lambda: None
     ) -> None:
         self._secret = CachedSecret(secret, client, ttl)
         self._demand = demand

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from ..concurrency import concurrently
-from ..desired import speaks_to_us
+from ..desired import is_beanvault_key
 from ..errors import NothingThere, SourceChanged, SourceDenied, SourceError, SourceMissing, SourceUnavailable
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..vault import Vault
@@ -153,7 +153,7 @@ class Kv2Mount:
 
 def _custom(metadata: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     pairs: Iterable[tuple[str, str]] = (metadata.get("custom_metadata") or {}).items()
-    return tuple(sorted((key, value) for key, value in pairs if speaks_to_us(key)))
+    return tuple(sorted((key, value) for key, value in pairs if is_beanvault_key(key)))
 
 
 def _moment(time: str) -> tuple[str, str]:

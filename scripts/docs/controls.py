@@ -40,7 +40,7 @@ class Row:
 ROWS = tuple(Row(*entries) for entries in _FILE["rows"])
 
 
-class NotFound(Exception):
+class PropertyNotFound(Exception):
     """A row leads nowhere: no resource of that name has that property."""
 
 
@@ -102,7 +102,7 @@ def asking(row: Row) -> list[str]:
     """
     known = {control.id for control in CONTROLS}
     if unknown := set(row.asked.split()) - known:
-        raise NotFound(f"{row.rule}: verify has no control {', '.join(sorted(unknown))}")
+        raise PropertyNotFound(f"{row.rule}: verify has no control {', '.join(sorted(unknown))}")
     return [*(each for each in _ids(row.ids) if each in known), *row.asked.split()]
 
 
@@ -128,7 +128,7 @@ def found(row: Row) -> tuple[str, str]:
     told = list(dict.fromkeys(_told(value) for each in values.values() for value in each))
     if not told or not all(values.values()):
         missing = [name for name, each in values.items() if not each]
-        raise NotFound(f"{row.rule}: {', '.join(missing) or row.where} has no {row.path}")
+        raise PropertyNotFound(f"{row.rule}: {', '.join(missing) or row.where} has no {row.path}")
     shown = ", ".join(told)
     kinds = dict.fromkeys(body["Type"].removeprefix("AWS::") for body in resources.values())
     return ", ".join(kinds), shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 import templates.deployment
 from scripts.docs.markdown import TEXT, WORDS, code, page, table
 from templates.deployment import Deployment, Domain, Section, Vault
-from templates.deployment_file import DeploymentError, parse
+from templates.deployment_file import DeploymentFileError, parse
 from templates.fields import CidrRange
 
 
@@ -156,7 +156,7 @@ LAX: Mapping[str, Any] = {
 def _production() -> str:
     try:
         parse(LAX)
-    except DeploymentError as error:
+    except DeploymentFileError as error:
         rows = [
             (code(each.key), each.problem, each.remedy.partition(", or set")[0].removeprefix("give "))
             for each in error.mistakes

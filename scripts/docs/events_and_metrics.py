@@ -7,12 +7,12 @@ import io
 import json
 from typing import Any, cast
 
-from beanvault.replication.waiter import put
-from eb_app.replication_request import Demand
+from beanvault.replication.waiter import put_requests
+from eb_app.replication_request import ReplicationRequester
 from replicator import handler
 from replicator.aws import Clients
 from replicator.config import Config
-from replicator.model import Create, Done, Revision, Wanted
+from replicator.model import Applied, Create, DesiredSecret, Revision
 from replicator.notify import EVENT_SOURCE, EVENT_TYPE, REQUEST_SOURCE, REQUEST_TYPE, Bus
 from replicator.report import Report
 from scripts.docs.markdown import ROOT, TEXT, WORDS, block, code, page, table
@@ -66,9 +66,9 @@ def told() -> str:
     caught = Caught()
     revision = Revision(SOURCE, 3, "2026-11-23T10:00:00Z")
     version = revision.version_id(OWNER)
-    wanted = Wanted("shop/app/database", revision, version, "", None, ())
+    wanted = DesiredSecret("shop/app/database", revision, version, "", None, ())
     bus = Bus(cast(Clients, caught), f"{OWNER}-beanvault")
-    bus.tell(Done(Create(wanted), ARN, version))
+    bus.tell(Applied(Create(wanted), ARN, version))
     bus.flush()
     return caught.shown()
 
@@ -77,11 +77,11 @@ def asked(reason: str) -> str:
     caught = Caught()
     match reason:
         case "demand":
-            Demand(caught, f"{OWNER}-beanvault", SOURCE)()
+            ReplicationRequester(caught, f"{OWNER}-beanvault", SOURCE)()
         case "continuation":
             Bus(cast(Clients, caught), f"{OWNER}-beanvault").ask_for_continuation((SOURCE,))
         case _:
-            put(cast(Any, caught), f"{OWNER}-beanvault", [SOURCE], reason)
+            put_requests(cast(Any, caught), f"{OWNER}-beanvault", [SOURCE], reason)
     return caught.shown()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from beanvault.cli import cli
-from eb_app.settings import Settings
+from eb_app.settings import AppSettings
 from replicator.config import OPTIONAL, REQUIRED
 from scripts.docs.commands import commands
 from scripts.docs.markdown import TEXT, WORDS, code, page, table
@@ -38,7 +38,7 @@ def read_by_app() -> set[str]:
                 "BEANVAULT_DATABASE_USER": "u",
             }
         )
-        Settings.from_environ(environ)
+        AppSettings.from_environ(environ)
         asked |= environ.asked
     return asked
 
@@ -60,7 +60,7 @@ def build() -> str:
         (code(name), says[name][0], "required" if name in REQUIRED else says[name][1])
         for name in (*REQUIRED, *OPTIONAL)
     ]
-    settings = Settings.from_environ({"BEANVAULT_DATABASE_HOST": "h", "BEANVAULT_DATABASE_SECRET": "s"})
+    settings = AppSettings.from_environ({"BEANVAULT_DATABASE_HOST": "h", "BEANVAULT_DATABASE_SECRET": "s"})
     app = [(code(name), means, _default(settings, word)) for name, (means, word) in WORDS["app"].items()]
     return page(
         "Environment variables",
@@ -77,7 +77,7 @@ def build() -> str:
     )
 
 
-def _default(settings: Settings, word: str) -> str:
+def _default(settings: AppSettings, word: str) -> str:
     """Return a default in words, or for `.name` that attribute of the settings as they are by default."""
     if not word.startswith("."):
         return word

@@ -24,17 +24,17 @@ from beanvault.aws import Aws
 from beanvault.replication import connection_secret
 from beanvault.rotation import alternating, deployed
 from beanvault.rotation.credential_path import CredentialPath
-from beanvault.rotation.rotation_context import Tools
-from beanvault.rotation.static_role import Engine, moment
-from beanvault.ui import Silent
+from beanvault.rotation.rotation_context import RotationContext
+from beanvault.rotation.static_role import DatabaseEngine, moment
+from beanvault.ui import NullUi
 from beanvault.vault import setup
 from beanvault.vault.logins import AppRole
 from beanvault.vault.policies import configured
-from beanvault.vault.server import Server
+from beanvault.vault.server import VaultServer
 from templates.deployment import APP_USERS
 from templates.deployment_file import parse
 from testbed.demo.flow import INVISIBLE, NAME, ROOT, Flow, Say, deployment_file
-from testbed.servers.proxy import FORWARD, Call, Pass, Proxy
+from testbed.servers.proxy import FORWARD, Pass, ProxiedCall, Proxy
 
 ENGINE = "database"
 """The database engine's mount."""
@@ -54,12 +54,12 @@ class NotSettled(Exception):
 
 
 @dataclass(slots=True, repr=False)
-class Place:
+class BenchmarkDeployment:
     """The deployment; either its users take turns, or Vault rotates the one user (*static*)."""
 
     flow: Flow
     proxy: Proxy
-    tools: Tools
+    tools: RotationContext
     static: bool
     _labels: int = 0
 
@@ -81,7 +81,7 @@ class Place:
         say("creating the stacks")
         flow.create_stacks()
         aws = Aws(flow.aws.session(), flow.aws.endpoint)
-        tools = replace(deployed.tools(flow.deployment, aws, Silent(), ROOT), overlap=0)
+        tools = replace(deployed.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap=0)
         place = cls(flow, proxy, tools, static)
         place._connect(aws)
         say("deploying the app")
@@ -99,18 +99,18 @@ class Place:
             login=AppRole(f"{NAME}-replicator"),
             invisible=[INVISIBLE],
         )
-        server = Server(self.proxy.address, self.flow.authority.ca_file)
+        server = VaultServer(self.proxy.address, self.flow.authority.ca_file)
         secret = self.flow.deployment.connection_secret
         connection_secret.store(aws, secret, connection_secret.content(server, dict(prepared.auth)))
         if self.static:
             self.make_roles({ROLE: APP_USERS[0]})
-            self.tools.replication.bring(self.engine.role(ROLE).revision)
+            self.tools.replication.wait_until_current(self.engine.role(ROLE).revision)
         else:
             self.rotate_other_user()
 
     @property
-    def engine(self) -> Engine:
-        return Engine(self.flow.vault.client(self.flow.root_token), ENGINE)
+    def engine(self) -> DatabaseEngine:
+        return DatabaseEngine(self.flow.vault.client(self.flow.root_token), ENGINE)
 
     @property
     def path(self) -> CredentialPath:
@@ -182,7 +182,7 @@ class Place:
     def delay(self, seconds: float) -> None:
         """Let every login of the function to Vault take so long; 0 ends it."""
 
-        def rule(call: Call) -> Pass:
+        def rule(call: ProxiedCall) -> Pass:
             return Pass(seconds) if call.path == LOGIN else FORWARD
 
         self.proxy.rule = rule

@@ -31,7 +31,7 @@ PATH = "/api/entries"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TimedOutcome:
     """What became of one request."""
 
     due: float
@@ -45,7 +45,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class TimedTally:
     """Outcomes, counted; all times in seconds."""
 
     requests: int
@@ -58,7 +58,7 @@ class Tally:
     """99th percentile of how far the client was behind; many ms mean that the machine was busy."""
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome]) -> Tally:
+    def of(cls, outcomes: Sequence[TimedOutcome]) -> TimedTally:
         """Count *outcomes*, of which there must be some."""
         seconds = [outcome.seconds for outcome in outcomes]
         problems = Counter(outcome.problem for outcome in outcomes if outcome.problem)
@@ -79,7 +79,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 @dataclass(slots=True)
-class Load:
+class OpenLoopLoad:
     """Visitors at work."""
 
     begin: float
@@ -87,7 +87,7 @@ class Load:
     _process: subprocess.Popen[str] = field(repr=False)
 
     @classmethod
-    def start(cls, site: Site, rate: float, seconds: float) -> Load:
+    def start(cls, site: Site, rate: float, seconds: float) -> OpenLoopLoad:
         """Start *rate* requests a second for so many *seconds*; returns as soon as the first one is due."""
         command = [sys.executable, "-m", "testbed.benchmarks.load", site.url, site.name, str(site.ca_file)]
         process = subprocess.Popen(
@@ -99,12 +99,12 @@ class Load:
             raise RuntimeError(f"the visitors' process ended with status {process.wait()}")
         return cls(float(first), process)
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[TimedOutcome]:
         """Wait for the last answer and return all."""
         text, _ = self._process.communicate()
         if self._process.returncode:
             raise RuntimeError(f"the visitors' process ended with status {self._process.returncode}")
-        return [Outcome(*values) for values in json.loads(text)]
+        return [TimedOutcome(*values) for values in json.loads(text)]
 
     def stop(self) -> None:
         """End it, also before its time."""
@@ -119,9 +119,9 @@ class _Visitors:
         self._host, self._port, self._name = address.hostname, address.port or 443, name
         self._tls = ssl.create_default_context(cafile=ca_file)
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[TimedOutcome] = []
 
-    async def visit(self, rate: float, seconds: float) -> list[Outcome]:
+    async def visit(self, rate: float, seconds: float) -> list[TimedOutcome]:
         begin = time.monotonic()
         print(begin, flush=True)
         tasks = []
@@ -143,7 +143,7 @@ class _Visitors:
             problem = "" if 200 <= status < 300 else f"HTTP {status}"
         except (OSError, EOFError, ValueError) as error:  # TimeoutError and TLS's errors are OSErrors
             problem = type(error).__name__
-        self._outcomes.append(Outcome(due, late, time.monotonic() - begin - due, problem))
+        self._outcomes.append(TimedOutcome(due, late, time.monotonic() - begin - due, problem))
 
     async def _request(self, number: int) -> int:
         reader, writer = await self._connection()

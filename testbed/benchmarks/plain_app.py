@@ -18,16 +18,16 @@ from sqlalchemy import Connection, create_engine, text
 from eb_app import instance, logs
 from eb_app.credentials import Credential, Health, Rotation
 from eb_app.credentials.cached_secret import CachedSecret
-from eb_app.database import POOL_TIMEOUT, Database, session_of
+from eb_app.database import POOL_TIMEOUT, DatabasePool, session_of
 from eb_app.factory import AWS
-from eb_app.login import Server, Session, log_in, tls_context
-from eb_app.settings import Settings
+from eb_app.login import DatabaseServer, DatabaseSessionInfo, log_in, tls_context
+from eb_app.settings import AppSettings
 from eb_app.web import create_app
 
 T = TypeVar("T")
 
 
-class Fixed:
+class FixedCredentials:
     """One login for ever."""
 
     def __init__(self, credential: Credential) -> None:
@@ -61,9 +61,9 @@ class Fixed:
 class PlainDatabase:
     """SQLAlchemy's pool as it comes."""
 
-    def __init__(self, credential: Credential, settings: Settings) -> None:
+    def __init__(self, credential: Credential, settings: AppSettings) -> None:
         tls = tls_context(settings.ca_file)
-        server = Server(settings.host, settings.port, settings.schema)
+        server = DatabaseServer(settings.host, settings.port, settings.schema)
         self.engine = create_engine(
             "mysql+pymysql://",
             creator=lambda: log_in(server, credential, tls),
@@ -79,7 +79,7 @@ class PlainDatabase:
         with self.engine.begin() as connection:
             return work(connection)
 
-    def probe(self) -> Session:
+    def probe(self) -> DatabaseSessionInfo:
         with self.engine.connect() as connection:
             connection.execute(text("SELECT 1 FROM entries LIMIT 1"))
             return session_of(connection)
@@ -87,12 +87,14 @@ class PlainDatabase:
 
 def application_for(environ: Mapping[str, str]) -> Flask:
     """Return the WSGI application; the variables are the app's own."""
-    settings = Settings.from_environ(environ)
+    settings = AppSettings.from_environ(environ)
     logs.set_up(settings.log_file)
     client: Any = botocore.session.get_session().create_client("secretsmanager", config=AWS)
     credential = CachedSecret(settings.secret, client, settings.secret_ttl).read(fresh=True)
-    database = cast(Database, PlainDatabase(credential, settings))  # all that `create_app` uses of one
-    return create_app(database, Fixed(credential), mode=settings.mode, instance=instance.describe(environ))
+    database = cast(DatabasePool, PlainDatabase(credential, settings))  # all that `create_app` uses of one
+    return create_app(
+        database, FixedCredentials(credential), mode=settings.mode, instance=instance.describe(environ)
+    )
 
 
 application = application_for(os.environ)

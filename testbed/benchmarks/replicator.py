@@ -70,12 +70,12 @@ def _one_run(environment: Mapping[str, str], hurry: bool) -> tuple[float, float,
         limits.SHARE = 1000
     from replicator.aws import Clients
     from replicator.config import Config
-    from replicator.replicate import Clock, Request
+    from replicator.replicate import ReplicationRequest, RunClock
     from replicator.run import run
 
     config = Config.from_environ(os.environ)
     start = time.perf_counter()
-    report = run(config, Clients(), Request(), Clock(time.time))
+    report = run(config, Clients(), ReplicationRequest(), RunClock(time.time))
     seconds = time.perf_counter() - start
     for problem in list(report.problems())[:3]:
         print(problem, file=sys.stderr)

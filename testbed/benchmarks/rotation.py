@@ -24,8 +24,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from .deployment import Place
-from .load import Load, Tally
+from .deployment import BenchmarkDeployment
+from .load import OpenLoopLoad, TimedTally
 
 USE_LIMIT = 5.0
 """Seconds from the write in Vault to the first use, beyond the delay that was made on purpose."""
@@ -39,10 +39,10 @@ class Scenario:
     name: str
     delay: int
     """Seconds that the function waits for Vault."""
-    rotate: Callable[[Place], dt.datetime]
+    rotate: Callable[[BenchmarkDeployment], dt.datetime]
     static: bool = False
     """The deployment's credential is a static role of Vault's, else two users take turns."""
-    prepare: Callable[[Place], None] | None = None
+    prepare: Callable[[BenchmarkDeployment], None] | None = None
     """What the deployment lacks for it."""
     kill: bool = False
     """Every connection of the app is killed five times a second until the new credential is in use."""
@@ -51,9 +51,11 @@ class Scenario:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    *(Scenario("alternating users", delay, Place.rotate_other_user) for delay in DELAYS),
+    *(Scenario("alternating users", delay, BenchmarkDeployment.rotate_other_user) for delay in DELAYS),
     *(
-        Scenario("alternating users, connections killed", delay, Place.rotate_other_user, kill=True)
+        Scenario(
+            "alternating users, connections killed", delay, BenchmarkDeployment.rotate_other_user, kill=True
+        )
         for delay in DELAYS
     ),
     # Without a delay the new credential is there after a fraction of a second, and requests may wait for it.
@@ -61,21 +63,24 @@ SCENARIOS: tuple[Scenario, ...] = (
         Scenario(
             "control: both users at once, connections killed",
             delay,
-            Place.rotate_both_users,
-            prepare=Place.make_both_users_static,
+            BenchmarkDeployment.rotate_both_users,
+            prepare=BenchmarkDeployment.make_both_users_static,
             kill=True,
             control=True,
         )
         for delay in DELAYS[1:]
     ),
-    *(Scenario("static role, demand", delay, Place.rotate_static_role, static=True) for delay in DELAYS),
+    *(
+        Scenario("static role, demand", delay, BenchmarkDeployment.rotate_static_role, static=True)
+        for delay in DELAYS
+    ),
     *(
         Scenario(
             "control: static role, no refresh",
             delay,
-            Place.rotate_static_role,
+            BenchmarkDeployment.rotate_static_role,
             static=True,
-            prepare=Place.deploy_plain,
+            prepare=BenchmarkDeployment.deploy_plain,
             control=True,
         )
         for delay in DELAYS
@@ -84,13 +89,13 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ScenarioResult:
     """One scenario as it went."""
 
     scenario: Scenario
     asked: int
     """Requests that were due."""
-    tally: Tally
+    tally: TimedTally
     rate: float
     """Requests a second that were answered."""
     used: float | None
@@ -122,14 +127,14 @@ class Result:
         )
 
 
-def measure(place: Place, scenario: Scenario, rate: float, seconds: float) -> Result:
+def measure(place: BenchmarkDeployment, scenario: Scenario, rate: float, seconds: float) -> ScenarioResult:
     """Run one scenario; the deployment is brought to rest before."""
     if scenario.prepare:
         scenario.prepare(place)
     place.settle()
     before = place.status()["database"]
     stopped = threading.Event()
-    load = Load.start(place.flow.site, rate, seconds)
+    load = OpenLoopLoad.start(place.flow.site, rate, seconds)
     try:
         with ThreadPoolExecutor(2) as pool, ExitStack() as window:
             window.callback(stopped.set)
@@ -146,10 +151,10 @@ def measure(place: Place, scenario: Scenario, rate: float, seconds: float) -> Re
     finally:
         load.stop()
         place.delay(0)
-    return Result(
+    return ScenarioResult(
         scenario,
         round(rate * seconds),
-        Tally.of(answered),
+        TimedTally.of(answered),
         len(answered) / max(outcome.due + outcome.seconds for outcome in answered),
         (first_use - written).total_seconds() if first_use else None,
         sum(killed),
@@ -158,14 +163,14 @@ def measure(place: Place, scenario: Scenario, rate: float, seconds: float) -> Re
 
 def run(
     scenarios: Iterable[Scenario], rate: float, seconds: float, say: Callable[[str], None]
-) -> Iterator[Result]:
+) -> Iterator[ScenarioResult]:
     """Run *scenarios*; those of one kind of deployment share it, one after the other."""
     for static, group in groupby(scenarios, lambda scenario: scenario.static):
         with (
             tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name,
             ExitStack() as cleanup,
         ):
-            place = Place.start(Path(name), cleanup, say, static=static)
+            place = BenchmarkDeployment.start(Path(name), cleanup, say, static=static)
             for scenario in group:
                 say(f"{scenario.name}, delay {scenario.delay} s")
                 result = measure(place, scenario, rate, seconds)
@@ -173,7 +178,7 @@ def run(
                 yield result
 
 
-def table(results: Sequence[Result], rate: float, seconds: float) -> Table:
+def table(results: Sequence[ScenarioResult], rate: float, seconds: float) -> Table:
     made = Table(title=f"{rate:g} requests/s for {seconds:g} s", title_justify="left")
     for name in ("scenario", "delay, s", "requests", "failed"):
         made.add_column(name, justify="left" if name == "scenario" else "right")
@@ -196,9 +201,9 @@ def table(results: Sequence[Result], rate: float, seconds: float) -> Table:
     return made
 
 
-def report(found: Iterable[Result], rate: float, seconds: float, out: Console) -> int:
+def report(found: Iterable[ScenarioResult], rate: float, seconds: float, out: Console) -> int:
     """Print what was *found*, also when finding more fails, and return how many aren't as they must be."""
-    results: list[Result] = []
+    results: list[ScenarioResult] = []
     try:
         results.extend(found)
     finally:

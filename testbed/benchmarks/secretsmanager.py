@@ -30,12 +30,12 @@ QUOTAS: dict[str, float] = {
 PAGE = 100
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """An error answer, by AWS's code."""
 
 
 @dataclass(slots=True)
-class Bucket:
+class QuotaBucket:
     rate: float
     level: float
     filled: float = field(default_factory=time.monotonic)
@@ -71,14 +71,14 @@ class Secret:
         }
 
 
-class SecretsManager:
+class SimulatedSecretsManager:
     """The operations, by name; state in memory."""
 
     def __init__(self) -> None:
         self.secrets: dict[str, Secret] = {}
         self.by_arn: dict[str, Secret] = {}
         self.order: list[Secret] = []
-        self.buckets = {name: Bucket(rate, rate) for name, rate in QUOTAS.items()}
+        self.buckets = {name: QuotaBucket(rate, rate) for name, rate in QUOTAS.items()}
         self.counts: Counter[str] = Counter()
         self.quotas = True
 
@@ -86,19 +86,19 @@ class SecretsManager:
         self.counts[operation] += 1
         if self.quotas and not self.buckets[_quota(operation)].take():
             self.counts["throttled"] += 1
-            raise Refused("ThrottlingException")
+            raise CallRefused("ThrottlingException")
         result: dict[str, Any] = getattr(self, operation)(body)
         return result
 
     def _find(self, body: dict[str, Any]) -> Secret:
         found = self.secrets.get(body["SecretId"]) or self.by_arn.get(body["SecretId"])
         if found is None:
-            raise Refused("ResourceNotFoundException")
+            raise CallRefused("ResourceNotFoundException")
         return found
 
     def CreateSecret(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - AWS's names
         if body["Name"] in self.secrets:
-            raise Refused("ResourceExistsException")
+            raise CallRefused("ResourceExistsException")
         arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{body['Name']}-{uuid.uuid4().hex[:6]}"
         token = body.get("ClientRequestToken", str(uuid.uuid4()))
         tags = {tag["Key"]: tag["Value"] for tag in body.get("Tags", [])}
@@ -162,7 +162,7 @@ def _quota(operation: str) -> str:
 
 async def serve(port: int, latency: float) -> None:
     """Serve Secrets Manager, and take EventBridge's and SNS's calls as they come, *latency* seconds later."""
-    manager = SecretsManager()
+    manager = SimulatedSecretsManager()
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -199,7 +199,7 @@ async def serve(port: int, latency: float) -> None:
     await server.serve_forever()
 
 
-def _dispatch(manager: SecretsManager, target: str, content: bytes) -> tuple[int, dict[str, Any]]:
+def _dispatch(manager: SimulatedSecretsManager, target: str, content: bytes) -> tuple[int, dict[str, Any]]:
     operation = target.rpartition(".")[2]
     if target.startswith("AWSEvents"):
         entries = json.loads(content)["Entries"]
@@ -210,7 +210,7 @@ def _dispatch(manager: SecretsManager, target: str, content: bytes) -> tuple[int
         return 200, {"MessageId": str(uuid.uuid4())}
     try:
         return 200, manager.answer(operation, json.loads(content))
-    except Refused as refused:
+    except CallRefused as refused:
         return 400, {"__type": str(refused), "message": str(refused)}
 
 

@@ -20,20 +20,20 @@ from typing import Any
 from beanvault.artifacts import bundle
 from beanvault.aws import Aws
 from beanvault.deployment.certificates import find
-from beanvault.deployment.deploy import Work, deploy
+from beanvault.deployment.deploy import DeploymentContext, deploy
 from beanvault.replication import connection_secret
-from beanvault.replication.function import Function
-from beanvault.replication.waiter import Replication, ask_on
+from beanvault.replication.function import ReplicatorFunction
+from beanvault.replication.waiter import ReplicationWaiter, ask_on
 from beanvault.rotation import alternating
-from beanvault.rotation.credential import Credential
+from beanvault.rotation.credential import DatabaseCredential
 from beanvault.rotation.credential_path import CredentialPath
 from beanvault.rotation.database import Endpoint
-from beanvault.rotation.rotation_context import Database, Rotated, Tools
-from beanvault.ui import Silent
+from beanvault.rotation.rotation_context import RotationContext, RotationDatabase, RotationResult
+from beanvault.ui import NullUi
 from beanvault.vault import server as vault_server
 from beanvault.vault import setup
 from beanvault.vault.logins import AppRole
-from beanvault.vault.policies import Mount
+from beanvault.vault.policies import PolicyMount
 from replicator.config import Config
 from templates.aws_versions import PLATFORM
 from templates.deployment import APP_USERS, SCHEMA, Deployment
@@ -46,7 +46,7 @@ from ..servers.openbao import OpenBao
 from ..servers.process import require_tool
 from . import refusals
 from .eb import EbCli
-from .load import Load, Site
+from .load import Site, VisitorLoad
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "demo"
@@ -64,7 +64,7 @@ class FlowError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Speaking(Silent):
+class Speaking(NullUi):
     """Passes the library's steps on to the display."""
 
     say: Say = print
@@ -107,7 +107,7 @@ class Flow:
     mariadb: MariaDB = field(init=False)
     aws: LocalAws = field(init=False)
     deployment: Deployment = field(init=False)
-    vault: vault_server.Server = field(init=False)
+    vault: vault_server.VaultServer = field(init=False)
     root_token: str = field(init=False, repr=False)
     auth: Mapping[str, str] = field(init=False, repr=False)
     eb: EbCli = field(init=False)
@@ -132,7 +132,7 @@ class Flow:
 
     def prepare_vault(self) -> Facts:
         """Initialise and unseal it; the mount, the invisible engine, the read-only policy, AppRole."""
-        self.vault = vault_server.Server(self.openbao.address, self.openbao.ca_file)
+        self.vault = vault_server.VaultServer(self.openbao.address, self.openbao.ca_file)
         keys = vault_server.initialise(self.vault, vault_server.Shares(3, 2))
         vault_server.unseal(self.vault, keys.keys)
         self.root_token = keys.root_token
@@ -140,7 +140,7 @@ class Flow:
             self.vault,
             self.root_token,
             name=NAME,
-            mounts=[Mount(mount) for mount in self.deployment.replicator.mounts],
+            mounts=[PolicyMount(mount) for mount in self.deployment.replicator.mounts],
             login=AppRole(f"{NAME}-replicator"),
             invisible=[INVISIBLE],
         )
@@ -213,7 +213,7 @@ class Flow:
     def rotate_under_load(self, rate: float = 100.0, lead: float = 3.0, tail: float = 3.0) -> Facts:
         """Rotate while visitors come at *rate* a second; *lead* and *tail* are seconds before and after."""
         before = self._used()
-        with Load(self.site, "/api/entries", rate) as load:
+        with VisitorLoad(self.site, "/api/entries", rate) as load:
             time.sleep(lead)
             rotated = self.rotate()
             published = time.monotonic() - rotated.seconds
@@ -274,12 +274,14 @@ class Flow:
             "AWS access key": OPERATOR["AWS_ACCESS_KEY_ID"],
         }
 
-    def rotate(self) -> Rotated:
+    def rotate(self) -> RotationResult:
         """Give the app's other database user a new password and publish it."""
         master = self._master()
-        tools = Tools(
-            Database(Endpoint(self.mariadb.host, self.mariadb.port, self.mariadb.ca_file), master, SCHEMA),
-            Replication(
+        tools = RotationContext(
+            RotationDatabase(
+                Endpoint(self.mariadb.host, self.mariadb.port, self.mariadb.ca_file), master, SCHEMA
+            ),
+            ReplicationWaiter(
                 self.aws.client("secretsmanager"),
                 Config.from_environ(self._function_environment()),
                 ask_on(self.deployment.bus_name, self.aws.client("events")),
@@ -291,7 +293,7 @@ class Flow:
 
     def invoke_function(self) -> Mapping[str, Any]:
         """Run the function once and return what it answers."""
-        return Function(self._aws(), self.deployment.function_name).invoke({})
+        return ReplicatorFunction(self._aws(), self.deployment.function_name).invoke({})
 
     def current_version(self) -> str:
         """Return the version id of the app's secret that is AWSCURRENT."""
@@ -302,21 +304,21 @@ class Flow:
     def _aws(self) -> Aws:
         return Aws(self.aws.session(), self.aws.endpoint)
 
-    def _work(self) -> Work:
-        return Work(self.deployment, self._aws(), Speaking(agrees=True, say=self.say), ROOT)
+    def _work(self) -> DeploymentContext:
+        return DeploymentContext(self.deployment, self._aws(), Speaking(agrees=True, say=self.say), ROOT)
 
     def _credential_path(self) -> CredentialPath:
         client = self.vault.client(self.root_token)
         return CredentialPath(client, self.deployment.credential_mount, self.deployment.credential_path)
 
-    def _master(self) -> Credential:
+    def _master(self) -> DatabaseCredential:
         """RDS keeps the master user's password in a secret of its own."""
         instances = self.aws.client("rds").describe_db_instances(
             DBInstanceIdentifier=self.deployment.database_identifier
         )["DBInstances"]
         arn = instances[0]["MasterUserSecret"]["SecretArn"]
         value = json.loads(self.aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
-        return Credential(value["username"], value["password"])
+        return DatabaseCredential(value["username"], value["password"])
 
     def _function_environment(self) -> dict[str, str]:
         configuration = self.aws.client("lambda").get_function_configuration(

@@ -48,7 +48,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class VisitOutcome:
     """What became of one request."""
 
     at: float
@@ -59,7 +59,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VisitTally:
     """Outcomes, counted."""
 
     requests: int
@@ -69,7 +69,7 @@ class Tally:
     """Seconds."""
 
 
-class Load:
+class VisitorLoad:
     """Sends `GET` for *path* some *rate* times a second while its `with` block runs.
 
     Requests keep their schedule: a slow answer delays only its own thread, and what was missed is caught up,
@@ -78,7 +78,7 @@ class Load:
 
     def __init__(self, site: Site, path: str, rate: float = 100.0) -> None:
         self._site, self._path, self._rate = site, path, rate
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[VisitOutcome] = []
         self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=self._visit, args=(number,), name=f"visitor-{number}")
@@ -97,12 +97,12 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def tally(self) -> Tally:
+    def tally(self) -> VisitTally:
         """Count what has ended until now."""
         outcomes = tuple(self._outcomes)
         problems = Counter(outcome.problem for outcome in outcomes if outcome.problem is not None)
         slowest = max((outcome.seconds for outcome in outcomes), default=0.0)
-        return Tally(len(outcomes), sum(problems.values()), dict(problems), slowest)
+        return VisitTally(len(outcomes), sum(problems.values()), dict(problems), slowest)
 
     def _visit(self, number: int) -> None:
         gap = THREADS / self._rate
@@ -113,7 +113,7 @@ class Load:
                 self._outcomes.append(_request(session, self._site.url + self._path))
 
 
-def _request(session: requests.Session, url: str) -> Outcome:
+def _request(session: requests.Session, url: str) -> VisitOutcome:
     start = time.monotonic()
     try:
         answer = session.get(url, timeout=30)
@@ -121,4 +121,4 @@ def _request(session: requests.Session, url: str) -> Outcome:
     except requests.RequestException as error:
         problem = type(error).__name__
     end = time.monotonic()
-    return Outcome(end, end - start, problem)
+    return VisitOutcome(end, end - start, problem)

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from .server import run
-from .settings import Database
+from .settings import DatabaseAddress
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     database = None
     if given.database_socket:
-        database = Database(given.database_socket, given.database_host, given.database_port)
+        database = DatabaseAddress(given.database_socket, given.database_host, given.database_port)
     run(given.home, given.port, database)
 
 

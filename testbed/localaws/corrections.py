@@ -8,10 +8,10 @@ import secrets
 import string
 from typing import Any
 
-from .settings import Settings
+from .settings import LocalAwsSettings
 
 
-def install(_: Settings) -> None:
+def install(_: LocalAwsSettings) -> None:
     _bucket_logging()
     _subnet_group()
     _option_groups()

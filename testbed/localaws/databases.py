@@ -15,10 +15,10 @@ from typing import Any
 import pymysql
 
 from . import inproc
-from .settings import Database, Settings
+from .settings import DatabaseAddress, LocalAwsSettings
 
 
-def install(settings: Settings) -> None:
+def install(settings: LocalAwsSettings) -> None:
     """Have RDS make managed passwords and resource ids, and use the database that *settings* name, if any."""
     from moto.rds import models
 
@@ -57,7 +57,7 @@ def _identify(instance: Any) -> None:
     instance.dbi_resource_id = "db-" + "".join(secrets.choice(letters) for _ in range(26))
 
 
-def _provide(instance: Any, database: Database) -> None:
+def _provide(instance: Any, database: DatabaseAddress) -> None:
     """Make the master user, with its present password, and the schema."""
     instance.port = database.port
     password = _password(instance)
@@ -80,10 +80,10 @@ def _password(instance: Any) -> str:
     return str(json.loads(value["SecretString"])["password"])
 
 
-def _drop_master(instance: Any, database: Database) -> None:
+def _drop_master(instance: Any, database: DatabaseAddress) -> None:
     with _administrator(database) as connection, connection.cursor() as cursor:
         cursor.execute("DROP USER IF EXISTS %s@'%%'", (instance.master_username,))
 
 
-def _administrator(database: Database) -> pymysql.Connection[Any]:
+def _administrator(database: DatabaseAddress) -> pymysql.Connection[Any]:
     return pymysql.connect(unix_socket=str(database.socket), user="root", connect_timeout=10, read_timeout=30)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from .settings import Database, Settings
+from .settings import DatabaseAddress, LocalAwsSettings
 
 PARTS = ("corrections", "databases", "cloudformation", "beanstalk", "functions", "services", "authorization")
 """The packages installed into moto, in this order; those with a `close` are closed in the reverse one."""
@@ -76,7 +76,7 @@ def _service(environ: dict[str, Any]) -> str:
     return scope[3] if len(scope) > 3 else ""
 
 
-def run(home: Path, port: int, database: Database | None) -> None:
+def run(home: Path, port: int, database: DatabaseAddress | None) -> None:
     """Serve until SIGTERM, SIGINT or the parent's end; *port* 0 takes a free one."""
     _end_with_parent()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -107,7 +107,7 @@ def run(home: Path, port: int, database: Database | None) -> None:
     server = make_server("127.0.0.1", port, recorded, threaded=True, request_handler=MotoRequestHandler)
     endpoint = f"http://127.0.0.1:{server.server_port}"
     with ExitStack() as closing:
-        for part in _install(Settings(home, endpoint, database)):
+        for part in _install(LocalAwsSettings(home, endpoint, database)):
             if hasattr(part, "close"):
                 closing.callback(part.close)
         print(json.dumps({"endpoint": endpoint}), flush=True)
@@ -120,7 +120,7 @@ def _end(*_: Any) -> None:
     sys.exit(0)
 
 
-def _install(settings: Settings) -> list[Any]:
+def _install(settings: LocalAwsSettings) -> list[Any]:
     parts = [importlib.import_module(f"{__package__}.{name}") for name in PARTS]
     for part in parts:
         part.install(settings)

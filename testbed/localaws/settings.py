@@ -12,7 +12,7 @@ ACCOUNT = "123456789012"
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseAddress:
     """The real MariaDB that answers for RDS instances."""
 
     socket: Path
@@ -22,9 +22,9 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class LocalAwsSettings:
     home: Path
     """Everything a run writes lies below this directory."""
     endpoint: str
     """The server's own address, given to the processes it starts as AWS_ENDPOINT_URL."""
-    database: Database | None = None
+    database: DatabaseAddress | None = None

@@ -19,7 +19,7 @@ HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProxiedCall:
     """One request as it reached the proxy."""
 
     index: int
@@ -68,7 +68,7 @@ class Cut:
 
 
 Behaviour = Pass | Answer | Drop | Cut
-Rule = Callable[[Call], Behaviour]
+Rule = Callable[[ProxiedCall], Behaviour]
 FORWARD = Pass()
 
 
@@ -84,7 +84,7 @@ class Proxy:
         self._upstream = urlsplit(upstream)
         self._context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
         self._lock = threading.Lock()
-        self._calls: list[Call] = []
+        self._calls: list[ProxiedCall] = []
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -97,7 +97,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="proxy")
         self._thread.start()
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[ProxiedCall, ...]:
         """Return what has arrived since the start, or since the last `forget`."""
         with self._lock:
             return tuple(self._calls)
@@ -114,9 +114,9 @@ class Proxy:
         self._server.server_close()
         self._thread.join()
 
-    def _arrived(self, method: str, path: str, operation: str, body: bytes, port: int) -> Call:
+    def _arrived(self, method: str, path: str, operation: str, body: bytes, port: int) -> ProxiedCall:
         with self._lock:
-            call = Call(len(self._calls), method, path, operation, body, port)
+            call = ProxiedCall(len(self._calls), method, path, operation, body, port)
             self._calls.append(call)
             return call
 

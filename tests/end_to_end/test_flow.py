@@ -20,7 +20,7 @@ import pytest
 
 from beanvault.artifacts import package
 from testbed.demo.flow import INVISIBLE, ROOT, STEPS, Facts, Flow
-from testbed.demo.load import Load
+from testbed.demo.load import VisitorLoad
 from tests.tls import assert_only_modern_tls
 
 Step = Callable[[Flow], Facts]
@@ -174,7 +174,7 @@ def test_vault_and_secrets_manager_hang_and_no_visitor_notices(journey: Journey)
     journey.upto(Flow.rotate_under_load)
     flow = journey.flow
     before = gunicorns(flow)
-    with Load(flow.site, "/api/entries", rate=50) as load:
+    with VisitorLoad(flow.site, "/api/entries", rate=50) as load:
         hanging = [flow.openbao.process.popen.pid, flow.aws.process.popen.pid]
         try:
             for pid in hanging:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ..settings import Settings
+from ..settings import LocalAwsSettings
 from . import enforcement
-from .policy import Decision, PolicyError, Request, evaluate, parse
-from .services import NotTrustedError, Session, assume_role, may_call
+from .policy import AccessRequest, Decision, PolicyError, evaluate, parse
+from .services import AssumedRoleSession, NotTrustedError, assume_role, may_call
 
 __all__ = [
+    "AccessRequest",
+    "AssumedRoleSession",
     "Decision",
     "NotTrustedError",
     "PolicyError",
-    "Request",
-    "Session",
     "assume_role",
     "evaluate",
     "install",
@@ -21,6 +21,6 @@ __all__ = [
 ]
 
 
-def install(_settings: Settings) -> None:
+def install(_settings: LocalAwsSettings) -> None:
     """Enforce IAM on every call to this process but those of the operator and of the engine itself."""
     enforcement.install()

@@ -25,7 +25,7 @@ Params = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ServiceCall:
     """One API call as a policy sees it."""
 
     service: str
@@ -78,7 +78,7 @@ class Call:
         return {key: _context_value(value) for key, value in found.items() if value not in (None, (), [])}
 
 
-def describe(response: BaseResponse, given: str) -> Call:
+def describe(response: BaseResponse, given: str) -> ServiceCall:
     """Read the call that *response* is about to serve; *given* is the resource that moto derived."""
     signed_for = re.search(r"/([a-z0-9-]+)/aws4_request", response.headers.get("Authorization", ""))
     service = signed_for[1] if signed_for else str(response.service_name)
@@ -90,7 +90,7 @@ def describe(response: BaseResponse, given: str) -> Call:
         operation = str(routed or operation)
         params = {key: value[0] for key, value in response.querystring.items()}
         given = given.replace(":::*", ":::") if given.endswith(":::*") else given
-    return Call(
+    return ServiceCall(
         PREFIXES.get(service, service), operation, params, response.current_account, response.region, given
     )
 
@@ -124,7 +124,7 @@ def _context_value(value: Any) -> ContextValue:
     return tuple(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _secretsmanager(call: Call) -> list[str]:
+def _secretsmanager(call: ServiceCall) -> list[str]:
     params = call.params
     if call.operation == "BatchGetSecretValue":
         return ["*"]
@@ -133,13 +133,13 @@ def _secretsmanager(call: Call) -> list[str]:
     return [call.arn(f"{params['Name']}-??????", "secret:")] if call.operation == "CreateSecret" else []
 
 
-def _kms(call: Call) -> list[str]:
+def _kms(call: ServiceCall) -> list[str]:
     aliases = [call.arn(call.params["AliasName"])] if "AliasName" in call.params else []
     key = call.params.get("KeyId") or call.params.get("TargetKeyId")
     return aliases + ([key_arn(call.account, call.region, key)] if key else [])
 
 
-def _events(call: Call) -> list[str]:
+def _events(call: ServiceCall) -> list[str]:
     params = call.params
     if "Entries" in params:
         return [call.arn(entry.get("EventBusName") or "default", "event-bus/") for entry in params["Entries"]]
@@ -151,18 +151,18 @@ def _events(call: Call) -> list[str]:
     return [call.arn(named, "event-bus/")] if named else [params.get("ResourceARN", "")]
 
 
-def _sns(call: Call) -> list[str]:
+def _sns(call: ServiceCall) -> list[str]:
     subscription = str(call.params.get("SubscriptionArn", "")).rpartition(":")[0]  # its topic's ARN
     known = call.params.get("TopicArn") or call.params.get("TargetArn") or call.params.get("ResourceArn")
     return [known or subscription or (call.arn(call.params["Name"]) if "Name" in call.params else "")]
 
 
-def _sqs(call: Call) -> list[str]:
+def _sqs(call: ServiceCall) -> list[str]:
     queue = call.params.get("QueueUrl") or call.params.get("QueueName")
     return [call.arn(str(queue).rpartition("/")[2])] if queue else []
 
 
-def _lambda(call: Call) -> list[str]:
+def _lambda(call: ServiceCall) -> list[str]:
     name = call.params.get("FunctionName")
     if not name:
         return []
@@ -171,7 +171,7 @@ def _lambda(call: Call) -> list[str]:
     return [f"{function}:{qualifier}" if qualifier else function]
 
 
-def _logs(call: Call) -> list[str]:
+def _logs(call: ServiceCall) -> list[str]:
     group = call.params.get("logGroupName") or call.params.get("logGroupIdentifier")
     if not group:
         return []
@@ -179,12 +179,12 @@ def _logs(call: Call) -> list[str]:
     return [f"{arn}:log-stream:{call.params.get('logStreamName', '')}"]
 
 
-def _ssm(call: Call) -> list[str]:
+def _ssm(call: ServiceCall) -> list[str]:
     names = call.params.get("Names") or [call.params.get("Name") or call.params.get("Path")]
     return [call.arn(str(name).lstrip("/"), "parameter/") for name in names if name]
 
 
-def _elasticbeanstalk(call: Call) -> list[str]:
+def _elasticbeanstalk(call: ServiceCall) -> list[str]:
     application = call.params.get("ApplicationName")
     if "EnvironmentName" in call.params:
         return [call.arn(f"{application or '*'}/{call.params['EnvironmentName']}", "environment/")]
@@ -193,14 +193,14 @@ def _elasticbeanstalk(call: Call) -> list[str]:
     return [call.arn(application, "application/")] if application else []
 
 
-def _named(**kinds: str) -> Callable[[Call], list[str]]:
+def _named(**kinds: str) -> Callable[[ServiceCall], list[str]]:
     """A service whose resource is the first of these parameters: its name after the kind's prefix."""
     return lambda call: next(
         ([call.arn(call.params[param], kind)] for param, kind in kinds.items() if call.params.get(param)), []
     )
 
 
-_RESOURCES: dict[str, Callable[[Call], list[str]]] = {
+_RESOURCES: dict[str, Callable[[ServiceCall], list[str]]] = {
     "secretsmanager": _secretsmanager,
     "kms": _kms,
     "events": _events,
@@ -223,7 +223,7 @@ _RESOURCES: dict[str, Callable[[Call], list[str]]] = {
 }
 
 
-def _secretsmanager_context(call: Call) -> dict[str, Any]:
+def _secretsmanager_context(call: ServiceCall) -> dict[str, Any]:
     params = call.params
     reading = call.operation == "GetSecretValue" and "VersionId" not in params
     regions = [replica["Region"] for replica in params.get("AddReplicaRegions", [])]
@@ -244,7 +244,7 @@ def _secretsmanager_context(call: Call) -> dict[str, Any]:
     }
 
 
-def _events_context(call: Call) -> dict[str, Any]:
+def _events_context(call: ServiceCall) -> dict[str, Any]:
     entries = call.params.get("Entries", [])
     return {
         "events:source": [entry.get("Source", "") for entry in entries],
@@ -252,7 +252,7 @@ def _events_context(call: Call) -> dict[str, Any]:
     }
 
 
-_CONTEXT: dict[str, Callable[[Call], dict[str, Any]]] = {
+_CONTEXT: dict[str, Callable[[ServiceCall], dict[str, Any]]] = {
     "secretsmanager": _secretsmanager_context,
     "events": _events_context,
     "cloudwatch": lambda call: {"cloudwatch:namespace": call.params.get("Namespace")},

@@ -16,9 +16,9 @@ from werkzeug.exceptions import HTTPException
 
 from ..inproc import ENGINE_KEY_ID
 from ..settings import OPERATOR_KEY_ID
-from .calls import Call, describe
+from .calls import ServiceCall, describe
 from .identity import ANONYMOUS, Caller, CredentialError, authenticate, presented
-from .policy import Decision, Request, evaluate
+from .policy import AccessRequest, Decision, evaluate
 from .resources import find_key, find_secret, resource_policy
 
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
@@ -55,7 +55,7 @@ def _authorize(response: BaseResponse, _request_class: type, resource: str = "*"
             raise _refusal(response, "denied", because or _message(caller, request, decision))
 
 
-def decide(caller: Caller, request: Request) -> Decision:
+def decide(caller: Caller, request: AccessRequest) -> Decision:
     """Decide *request* by the caller's policies and by the policy of the resource."""
     return evaluate(
         caller.policies,
@@ -66,11 +66,11 @@ def decide(caller: Caller, request: Request) -> Decision:
     )
 
 
-def _requests(call: Call, caller: Caller) -> Iterator[tuple[Request, str]]:
+def _requests(call: ServiceCall, caller: Caller) -> Iterator[tuple[AccessRequest, str]]:
     """All that must be allowed for *call*, with the words of the refusal where the service has its own."""
     for resource in call.resources():
         context = {**call.context(resource), **caller.context}
-        yield Request(call.action, resource, caller.arn, context), ""
+        yield AccessRequest(call.action, resource, caller.arn, context), ""
         if call.service == "secretsmanager":
             yield from _secrets_manager(call, resource, caller, context)
 
@@ -80,8 +80,8 @@ WRITES_VALUE = {"CreateSecret", "PutSecretValue"}
 
 
 def _secrets_manager(
-    call: Call, resource: str, caller: Caller, context: dict[str, Any]
-) -> Iterator[tuple[Request, str]]:
+    call: ServiceCall, resource: str, caller: Caller, context: dict[str, Any]
+) -> Iterator[tuple[AccessRequest, str]]:
     """Secrets Manager uses a customer managed key with the caller's rights.
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
@@ -89,7 +89,9 @@ def _secrets_manager(
     params = call.params
     if call.operation == "BatchGetSecretValue":
         for each in params.get("SecretIdList") or ["*"]:
-            one = Call(call.service, "GetSecretValue", {"SecretId": each}, call.account, call.region, "*")
+            one = ServiceCall(
+                call.service, "GetSecretValue", {"SecretId": each}, call.account, call.region, "*"
+            )
             yield from _requests(one, caller)
         return
     updates = (
@@ -114,10 +116,10 @@ def _secrets_manager(
         "kms:EncryptionContextKeys": ("SecretARN", "SecretVersionId"),
     }
     for action in ("kms:GenerateDataKey", "kms:Decrypt") if writes else ("kms:Decrypt",):
-        yield Request(action, key.arn, caller.arn, via), "Access to KMS is not allowed"
+        yield AccessRequest(action, key.arn, caller.arn, via), "Access to KMS is not allowed"
 
 
-def _message(caller: Caller, request: Request, decision: Decision) -> str:
+def _message(caller: Caller, request: AccessRequest, decision: Decision) -> str:
     if caller is ANONYMOUS:
         return "Access Denied"
     why = (
@@ -149,7 +151,7 @@ class _ServiceError(ServiceException):
     """Defined here because moto looks for a service of the name of the module of its own exceptions."""
 
 
-class _Refusal(HTTPException):
+class _AccessDenied(HTTPException):
     """An error in its final form: werkzeug takes all of it, moto's dispatcher `description` and `code`."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: Any) -> None:
@@ -164,7 +166,7 @@ class _Refusal(HTTPException):
         return self.description or ""
 
 
-def _refusal(response: BaseResponse, kind: str, message: str) -> _Refusal:
+def _refusal(response: BaseResponse, kind: str, message: str) -> _AccessDenied:
     """Return the refusal in the form that the service's own clients understand."""
     model = get_service_model(response.boto3_service_name)
     protocol = response.determine_response_protocol(model)
@@ -174,4 +176,4 @@ def _refusal(response: BaseResponse, kind: str, message: str) -> _Refusal:
     code = _SERVICE_CODES.get((model.service_name, kind), code)
     _, headers, body = response.serialized(ActionResult(_ServiceError(code, message)))
     response.response_headers.update(headers)  # moto's dispatcher answers with these
-    return _Refusal(400 if protocol == "json" else 403, headers, body)
+    return _AccessDenied(400 if protocol == "json" else 403, headers, body)

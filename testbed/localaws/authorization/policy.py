@@ -33,7 +33,7 @@ class Decision(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AccessRequest:
     """One action on one resource."""
 
     action: str
@@ -49,7 +49,7 @@ class Request:
 
 def evaluate(
     policies: Iterable[Document],
-    request: Request,
+    request: AccessRequest,
     *,
     limits: Iterable[Document] = (),
     resource_policy: Document | None = None,
@@ -93,7 +93,7 @@ class _Facts:
     context: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, request: Request) -> _Facts:
+    def of(cls, request: AccessRequest) -> _Facts:
         context = {key.lower(): _values(value) for key, value in request.context.items()}
         if request.principal.startswith("arn:"):
             context.setdefault("aws:principalarn", (request.principal,))

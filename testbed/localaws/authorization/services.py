@@ -14,11 +14,11 @@ from botocore.config import Config
 from ..inproc import client
 from .enforcement import decide
 from .identity import Caller, remember_context
-from .policy import ContextValue, Decision, Request
+from .policy import AccessRequest, ContextValue, Decision
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class AssumedRoleSession:
     """Temporary credentials of a role."""
 
     access_key_id: str
@@ -40,7 +40,7 @@ class Session:
 
 
 @lru_cache(maxsize=64)
-def _client(session: Session, service: str, region: str, endpoint: str) -> Any:
+def _client(session: AssumedRoleSession, service: str, region: str, endpoint: str) -> Any:
     maker: Any = boto3.session.Session(
         session.access_key_id, session.secret_access_key, session.token, region_name=region
     )
@@ -62,7 +62,7 @@ def assume_role(
     region: str,
     source_arn: str = "",
     context: Mapping[str, ContextValue] | None = None,
-) -> Session:
+) -> AssumedRoleSession:
     """Return credentials for one hour, as *service* (`lambda.amazonaws.com`) gets them for the role.
 
     The condition keys in *context* go with every call of the session. Raises NotTrustedError.
@@ -73,7 +73,9 @@ def assume_role(
     sts = client("sts", region, account)
     made = sts.assume_role(RoleArn=role_arn, RoleSessionName=f"{session_name:-<2.64}")["Credentials"]
     remember_context(account, made["AccessKeyId"], context or {})
-    return Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"])
+    return AssumedRoleSession(
+        made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"]
+    )
 
 
 def may_call(service: str, action: str, resource: str, source_arn: str = "") -> bool:
@@ -82,4 +84,4 @@ def may_call(service: str, action: str, resource: str, source_arn: str = "") -> 
     if source_arn:
         context |= {"aws:SourceArn": source_arn, "aws:SourceAccount": source_arn.split(":")[4]}
     caller = Caller(service, "")
-    return decide(caller, Request(action, resource, service, context)) is Decision.ALLOWED
+    return decide(caller, AccessRequest(action, resource, service, context)) is Decision.ALLOWED

@@ -12,14 +12,14 @@ from typing import Any
 from moto.core.utils import get_service_model
 from moto.elasticbeanstalk import models, urls
 
-from ..settings import Settings
+from ..settings import LocalAwsSettings
 from .operations import Operations
 from .platforms import add_newer_stacks
 from .rollout import Rollouts
 from .state import Beanstalk
 
 
-def install(settings: Settings) -> None:
+def install(settings: LocalAwsSettings) -> None:
     """Serve Elastic Beanstalk from here, before moto's server takes its first request."""
     models.eb_backends.backend = Beanstalk
     models.eb_backends.clear()

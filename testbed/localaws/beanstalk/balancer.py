@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .processes import Process, tail, wait_listening
+from .processes import ManagedProcess, tail, wait_listening
 
 
 class BalancerError(Exception):
@@ -76,7 +76,7 @@ class LoadBalancers:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._fronts: dict[str, Front] = {}
-        self._nginx: Process | None = None
+        self._nginx: ManagedProcess | None = None
         self._lock = threading.Lock()
 
     def put(self, *fronts: Front) -> None:
@@ -137,7 +137,7 @@ class LoadBalancers:
             os.kill(self._nginx.pid, signal.SIGHUP)
         else:
             environment = {"PATH": os.environ.get("PATH", os.defpath)}
-            self._nginx = Process(
+            self._nginx = ManagedProcess(
                 [*argv, str(configuration)], cwd=self._directory, env=environment, log=self._log
             )
 

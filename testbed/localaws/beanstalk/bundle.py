@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from .processes import Process, tail
+from .processes import ManagedProcess, tail
 
 Options = Mapping[tuple[str, str], str]
 """Option settings: (namespace, option name) → value."""
@@ -28,7 +28,7 @@ PROPERTIES = "aws:elasticbeanstalk:application:environment"
 PYTHON = "aws:elasticbeanstalk:container:python"
 
 
-class DeploymentError(Exception):
+class BundleRejected(Exception):
     """An instance could not be brought up; the message is what the environment's events say."""
 
 
@@ -61,19 +61,19 @@ def unpack(bundle: bytes, target: Path) -> None:
                 path = (target / entry.filename).resolve()
                 mode = entry.external_attr >> 16
                 if not path.is_relative_to(target.resolve()) or stat.S_ISLNK(mode):
-                    raise DeploymentError(f"The source bundle has an unsafe path: {entry.filename}")
+                    raise BundleRejected(f"The source bundle has an unsafe path: {entry.filename}")
                 archive.extract(entry, target)
                 if mode and not entry.is_dir():
                     path.chmod(stat.S_IMODE(mode) & 0o755 | 0o600)
     except zipfile.BadZipFile as error:
-        raise DeploymentError(f"The source bundle is not a zip file: {error}") from None
+        raise BundleRejected(f"The source bundle is not a zip file: {error}") from None
 
 
-class _Loader(yaml.SafeLoader):
+class _ExtensionLoader(yaml.SafeLoader):
     """YAML with CloudFormation's tags, which only `Resources` has and nobody here reads."""
 
 
-_Loader.add_multi_constructor("!", lambda *_: None)
+_ExtensionLoader.add_multi_constructor("!", lambda *_: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +92,13 @@ def extensions(staged: Path) -> list[Extension]:
     found = []
     for path in sorted((staged / ".ebextensions").glob("*.config")):
         try:
-            document = yaml.load(path.read_text(), _Loader) or {}  # noqa: S506 - made from SafeLoader
+            document = yaml.load(path.read_text(), _ExtensionLoader) or {}  # noqa: S506 - made from SafeLoader
             sections = {
                 name: document.get(name) or {} for name in ("files", "commands", "container_commands")
             }
             options = _option_settings(document.get("option_settings") or {})
         except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-            raise DeploymentError(
+            raise BundleRejected(
                 f"The configuration file .ebextensions/{path.name} is invalid: {error}"
             ) from None
         found.append(Extension(path.name, options=options, **sections))
@@ -127,7 +127,7 @@ def procfile(staged: Path, options: Options) -> dict[str, str]:
         return {"web": f"gunicorn --bind 127.0.0.1:8000 --workers={workers} --threads={threads} {wsgi}"}
     processes = dict(re.findall(r"(?m)^([A-Za-z0-9_-]+):\s*(.+?)\s*$", path.read_text()))
     if "web" not in processes:
-        raise DeploymentError("The Procfile names no web process.")
+        raise BundleRejected("The Procfile names no web process.")
     return processes
 
 
@@ -135,7 +135,7 @@ def find_uv() -> str:
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if beside.exists() else shutil.which("uv")
     if not found:
-        raise DeploymentError("uv, which installs requirements.txt, is neither beside Python nor on PATH.")
+        raise BundleRejected("uv, which installs requirements.txt, is neither beside Python nor on PATH.")
     return found
 
 
@@ -172,9 +172,11 @@ def virtual_environment(requirements: Path, python: str, cache: Path, log: Path)
             install = [uv, "pip", "install", "--python", str(target / "bin/python")]
             steps.append([*install, *hashes, "-r", str(requirements)])
         for step in steps:
-            status = Process(step, cwd=cache, env={**os.environ, "UV_SYSTEM_CERTS": "1"}, log=log).wait(600)
+            status = ManagedProcess(
+                step, cwd=cache, env={**os.environ, "UV_SYSTEM_CERTS": "1"}, log=log
+            ).wait(600)
             if status:
-                raise DeploymentError(
+                raise BundleRejected(
                     f"Fail to install application dependencies: uv {step[1]} ended with status {status}.\n"
                     f"{tail(log, 10)}"
                 )

@@ -26,7 +26,7 @@ from typing import Any
 from . import proxy
 from .bundle import (
     PROPERTIES,
-    DeploymentError,
+    BundleRejected,
     Extension,
     Options,
     extensions,
@@ -36,7 +36,7 @@ from .bundle import (
     virtual_environment,
 )
 from .metadata import Identity, MetadataService
-from .processes import Process, free_port, tail, wait_listening
+from .processes import ManagedProcess, free_port, tail, wait_listening
 
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
 LAUNCH = "aws:autoscaling:launchconfiguration"
@@ -82,8 +82,8 @@ class Instance:
         self._ports = dict(launch.ports)
         self._named_ports: set[int] = set()  # those that nginx is configured for
         self._app_port = free_port()
-        self._processes: dict[str, Process] = {}
-        self._proxy: Process | None = None
+        self._processes: dict[str, ManagedProcess] = {}
+        self._proxy: ManagedProcess | None = None
         self._metadata: MetadataService | None = None
         self._log = self.root / LOGS[0]
 
@@ -211,20 +211,20 @@ class Instance:
 
     def _run(self, what: str, argv: list[str], cwd: Path, env: Mapping[str, str]) -> int:
         if self._launch.aborted.is_set():
-            raise DeploymentError("The deployment was aborted.")
+            raise BundleRejected("The deployment was aborted.")
         self._note(f"Running {what}")
         try:
-            process = Process(argv, cwd=cwd, env=env, log=self._log)
+            process = ManagedProcess(argv, cwd=cwd, env=env, log=self._log)
         except OSError as error:
-            raise DeploymentError(f"{what} could not be started: {error}") from None
+            raise BundleRejected(f"{what} could not be started: {error}") from None
         try:
             return process.wait(COMMAND_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.stop(grace=5)
-            raise DeploymentError(f"{what} did not end within {COMMAND_TIMEOUT:.0f} s.") from None
+            raise BundleRejected(f"{what} did not end within {COMMAND_TIMEOUT:.0f} s.") from None
 
-    def _failed(self, what: str, log: Path | None = None) -> DeploymentError:
-        return DeploymentError(f"{what}\n{tail(log or self._log, 12)}")
+    def _failed(self, what: str, log: Path | None = None) -> BundleRejected:
+        return BundleRejected(f"{what}\n{tail(log or self._log, 12)}")
 
     def _hooks(self, kind: str, cwd: Path) -> None:
         for hook in sorted((cwd / ".platform/hooks" / kind).glob("*")):
@@ -237,7 +237,7 @@ class Instance:
     def _write_files(self, extension: Extension) -> None:
         for name, entry in extension.files.items():
             if "source" in entry:
-                raise DeploymentError(
+                raise BundleRejected(
                     f".ebextensions/{extension.name}: {name} has a source; write its content."
                 )
             target = Path(name) if Path(name).is_relative_to(self.root) else self.root / name.lstrip("/")
@@ -282,7 +282,7 @@ class Instance:
             )  # then no shell stays in front of the process
             argv = ["/bin/sh", "-c", f"exec env {line}" if simple else line]
             log = self.root / f"var/log/{name}.stdout.log"
-            self._processes[name] = Process(argv, cwd=current, env=self._environment(), log=log)
+            self._processes[name] = ManagedProcess(argv, cwd=current, env=self._environment(), log=log)
         test = proxy.command(configuration, self.root, "-t")
         if self._run("nginx -t", test, self.root, self._environment(properties=False)):
             raise self._failed("The proxy server's configuration is refused by nginx -t.")
@@ -293,7 +293,7 @@ class Instance:
             )
         log = self.root / "var/log/nginx/error.log"
         argv = proxy.command(configuration, self.root)
-        self._proxy = Process(argv, cwd=self.root, env=self._environment(properties=False), log=log)
+        self._proxy = ManagedProcess(argv, cwd=self.root, env=self._environment(properties=False), log=log)
         if not wait_listening(self._ports[target], self._proxy):
             raise self._failed("The proxy server (nginx) does not listen.", log)
 
@@ -315,7 +315,7 @@ class Instance:
                 last = f"{path} answered {status} instead of {wanted}"
             time.sleep(0.1)
         if self._launch.aborted.is_set():
-            raise DeploymentError("The deployment was aborted.")
+            raise BundleRejected("The deployment was aborted.")
         raise self._failed(f"The health check failed: {last}.", self.root / LOGS[1])
 
     def _ask(self, path: str) -> int:

@@ -18,7 +18,7 @@ from ..inproc import client
 from ..settings import OPERATOR_KEY_ID
 from . import platforms
 from .rollout import Rollouts
-from .state import Application, Beanstalk, Environment, InvalidParameterValue, NotFound, now
+from .state import Application, Beanstalk, Environment, InvalidParameterValue, ResourceNotFound, now
 
 _SEVERITIES = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
@@ -230,7 +230,7 @@ class Observations(EBResponse):
         for summary in platforms.summaries(self.region):
             if summary["PlatformArn"] == arn:
                 return ActionResult({"PlatformDescription": summary})
-        raise NotFound(f"No Platform found for PlatformArn = '{arn}'.")
+        raise ResourceNotFound(f"No Platform found for PlatformArn = '{arn}'.")
 
     def update_tags_for_resource(self) -> EmptyResult:
         resource = self._backend.tagged(self._text("ResourceArn") or "")

@@ -91,7 +91,7 @@ end_all = _leash.close
 """SIGTERM to all that was started, SIGKILL five seconds later, and nothing new starts until `open_all`."""
 
 
-class Process:
+class ManagedProcess:
     """A command with its own process group, its output appended to *log*."""
 
     def __init__(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> None:
@@ -151,7 +151,7 @@ def free_port() -> int:
                 return port
 
 
-def wait_listening(port: int, process: Process, seconds: float = 10.0) -> bool:
+def wait_listening(port: int, process: ManagedProcess, seconds: float = 10.0) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.exit_status is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

@@ -13,10 +13,10 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..inproc import client
-from ..settings import Settings
+from ..settings import LocalAwsSettings
 from . import listeners
 from .balancer import BalancerError, LoadBalancers
-from .bundle import DeploymentError, sample_application
+from .bundle import BundleRejected, sample_application
 from .instance import LAUNCH, Instance, Launch
 from .metadata import Identity
 from .platforms import python_version
@@ -32,7 +32,7 @@ Say = Callable[[str, str], None]
 class Rollouts:
     """Runs the environments of one server: their instances and the load balancers before them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: LocalAwsSettings) -> None:
         open_all()
         self.settings = settings
         self._home = settings.home.resolve() / "beanstalk"
@@ -127,7 +127,7 @@ class Rollouts:
             listeners.attach(environment, instance.options)
             self._balancers.point(environment.id, slot)
             self._balancers.put(front)
-        except (DeploymentError, BalancerError, BotoCoreError, ClientError, OSError) as error:
+        except (BundleRejected, BalancerError, BotoCoreError, ClientError, OSError) as error:
             if instance:
                 if old:
                     self._balancers.point(environment.id, 1 - slot)

@@ -48,7 +48,7 @@ class InvalidParameterValue(ServiceException):
     code = "InvalidParameterValue"
 
 
-class NotFound(ServiceException):
+class ResourceNotFound(ServiceException):
     code = "ResourceNotFoundException"
 
 
@@ -201,7 +201,7 @@ class Beanstalk(EBBackend):
         for resource in resources:
             if resource.arn == arn:
                 return resource
-        raise NotFound(f"Resource not found for ARN '{arn}'.")
+        raise ResourceNotFound(f"Resource not found for ARN '{arn}'.")
 
     def say(
         self,

@@ -11,12 +11,12 @@ from flask import Flask
 from moto.core.utils import convert_to_flask_response
 from moto.moto_server.werkzeug_app import BackendRequest
 
-from ..settings import Settings
+from ..settings import LocalAwsSettings
 from .api import CloudFormationResponse
 from .types import custom
 
 
-def install(settings: Settings) -> None:
+def install(settings: LocalAwsSettings) -> None:
     """Let custom resources answer to this server."""
     custom.serve_at(settings.endpoint)
 

@@ -12,7 +12,7 @@ from .. import inproc
 from . import template
 from .engine import Region
 from .errors import ValidationError
-from .stack import ChangeSet, Stack, Wanted
+from .stack import ChangeSet, DesiredStack, Stack
 
 _lock = threading.Lock()
 _regions: dict[tuple[str, str], Region] = {}
@@ -59,7 +59,7 @@ class CloudFormationResponse(BaseResponse):
         template.check_size(body, template.URL_LIMIT, "templateURL")
         return body
 
-    def _wanted(self, stack: Stack | None = None) -> Wanted:
+    def _wanted(self, stack: Stack | None = None) -> DesiredStack:
         tags = self._pairs("Tags")
         if tags is None:
             tags = stack.wanted.tags if stack else {}

@@ -13,7 +13,7 @@ _ASPECTS = ("DeletionPolicy", "UpdateReplacePolicy", "Metadata", "UpdatePolicy",
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PlannedChange:
     action: str
     """Add, Modify or Remove."""
     logical_id: str
@@ -67,14 +67,14 @@ def difference(
     kind: ResourceType,
     definition: Mapping[str, Any],
     properties: Mapping[str, Any],
-) -> Change | None:
+) -> PlannedChange | None:
     """Return how an existing resource changes to this definition and these resolved properties, or None."""
     was = existing.properties
     names = sorted(name for name in was.keys() | properties.keys() if was.get(name) != properties.get(name))
     aspects = tuple(aspect for aspect in _ASPECTS if old.get(aspect) != definition.get(aspect))
     if existing.type_name != definition["Type"]:
         always = tuple((name, "Always") for name in names)
-        return Change(
+        return PlannedChange(
             "Modify",
             existing.logical_id,
             definition["Type"],
@@ -94,7 +94,7 @@ def difference(
     kinds = {recreation for _, recreation in details}
     replacement = "True" if "Always" in kinds else "Conditional" if "Conditionally" in kinds else "False"
     scope = ("Properties",) * any(n != "Tags" for n in names) + ("Tags",) * ("Tags" in names) + aspects
-    return Change(
+    return PlannedChange(
         "Modify",
         existing.logical_id,
         existing.type_name,

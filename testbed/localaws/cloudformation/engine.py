@@ -18,8 +18,8 @@ from .errors import (
     ValidationError,
 )
 from .operation import Operation, delete
-from .resource import Place, reason
-from .stack import ChangeSet, Exports, Stack, Wanted, now
+from .resource import ResourceScope, reason
+from .stack import ChangeSet, DesiredStack, Exports, Stack, now
 from .types import REGISTRY
 
 NO_CHANGES = (
@@ -63,7 +63,7 @@ class Region:
         tags: Mapping[str, str],
         capabilities: list[str],
         stack: Stack | None = None,
-    ) -> Wanted:
+    ) -> DesiredStack:
         """Check a template with its parameters; raises ValidationError for all that is wrong on its face."""
         document = template.parse(body)
         template.check(document, REGISTRY)
@@ -71,18 +71,18 @@ class Region:
         if needed and not {needed, "CAPABILITY_NAMED_IAM"} & set(capabilities):
             raise InsufficientCapabilities(f"Requires capabilities : [{needed}]")
         previous = stack.wanted.parameters if stack else {}
-        return Wanted(body, document, template.parameter_values(document, given, previous), dict(tags))
+        return DesiredStack(body, document, template.parameter_values(document, given, previous), dict(tags))
 
-    def new_stack(self, name: str, wanted: Wanted) -> Stack:
+    def new_stack(self, name: str, wanted: DesiredStack) -> Stack:
         stack_id = f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{name}/{uuid.uuid4()}"
-        return Stack(Place(self.region, self.account, name, stack_id), wanted)
+        return Stack(ResourceScope(self.region, self.account, name, stack_id), wanted)
 
     def create_change_set(
         self,
         stack_name: str,
         name: str,
         kind: str,
-        wanted: Wanted,
+        wanted: DesiredStack,
         *,
         reverts_drift: bool = False,
         **facts: Any,
@@ -97,7 +97,7 @@ class Region:
                     f" with the changeSet [{name}]."
                 )
             if kind == "CREATE" and not stack:
-                stack = self.new_stack(stack_name, Wanted("", {"Resources": {}}, {}, {}))
+                stack = self.new_stack(stack_name, DesiredStack("", {"Resources": {}}, {}, {}))
                 self.stacks[stack.id] = stack
                 stack.turn("REVIEW_IN_PROGRESS", "User Initiated")
             if stack is None:
@@ -136,7 +136,7 @@ class Region:
         stack.change_sets.clear()
         self.start(stack, change_set.wanted, change_set.kind, reverts_drift=change_set.reverts_drift)
 
-    def start(self, stack: Stack, wanted: Wanted, kind: str, *, reverts_drift: bool = False) -> None:
+    def start(self, stack: Stack, wanted: DesiredStack, kind: str, *, reverts_drift: bool = False) -> None:
         """Begin bringing *stack* to *wanted* in the background."""
         with self._lock:
             if kind == "UPDATE":

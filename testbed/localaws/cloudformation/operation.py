@@ -10,7 +10,7 @@ from . import resolution
 from .changes import difference
 from .errors import ResourceFailed, ValidationError
 from .resource import Resource, reason
-from .stack import Exports, Stack, Wanted, now
+from .stack import DesiredStack, Exports, Stack, now
 from .types import type_of
 
 
@@ -18,7 +18,7 @@ class Operation:
     """One creation or update, with what undoes it."""
 
     def __init__(
-        self, exports: Exports, stack: Stack, wanted: Wanted, kind: str, *, reverts_drift: bool = False
+        self, exports: Exports, stack: Stack, wanted: DesiredStack, kind: str, *, reverts_drift: bool = False
     ) -> None:
         self.exports, self.stack, self.wanted, self.kind = exports, stack, wanted, kind
         self.reverts_drift = reverts_drift

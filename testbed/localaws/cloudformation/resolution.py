@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from . import drift, template
-from .changes import Change, difference
+from .changes import PlannedChange, difference
 from .errors import ValidationError
 from .intrinsics import Referable, Resolver, Unmade
 from .resource import Resource, in_api_words
-from .stack import Exports, Output, Stack, Wanted
+from .stack import DesiredStack, Exports, Output, Stack
 from .types import type_of
 
 
 def resolver(
     stack: Stack,
-    wanted: Wanted,
+    wanted: DesiredStack,
     exports: Exports,
     resources: Mapping[str, Referable] | None = None,
     imports: set[str] | None = None,
@@ -52,13 +52,13 @@ def resolver(
     )
 
 
-def active(wanted: Wanted, using: Resolver) -> dict[str, Mapping[str, Any]]:
+def active(wanted: DesiredStack, using: Resolver) -> dict[str, Mapping[str, Any]]:
     """Return the resources that the conditions want, each after those it depends on."""
     found = {n: d for n, d in wanted.document["Resources"].items() if using.applies(d)}
     return {name: found[name] for name in template.ordered(found)}
 
 
-def properties(using: Resolver, definition: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+def properties(using: Resolver, definition: Mapping[str, Any], wanted: DesiredStack) -> dict[str, Any]:
     """Return a resource's resolved properties, with the stack's tags where its type takes tags."""
     resolved: dict[str, Any] = using.resolve(definition.get("Properties") or {})
     kind = type_of(definition["Type"])
@@ -68,7 +68,9 @@ def properties(using: Resolver, definition: Mapping[str, Any], wanted: Wanted) -
     return resolved
 
 
-def outputs(stack: Stack, wanted: Wanted, exports: Exports) -> tuple[tuple[Output, ...], frozenset[str]]:
+def outputs(
+    stack: Stack, wanted: DesiredStack, exports: Exports
+) -> tuple[tuple[Output, ...], frozenset[str]]:
     """Return the outputs, and every export that the template uses anywhere."""
     imports: set[str] = set()
     using = resolver(stack, wanted, exports, imports=imports)
@@ -84,21 +86,23 @@ def outputs(stack: Stack, wanted: Wanted, exports: Exports) -> tuple[tuple[Outpu
 
 
 def plan(
-    stack: Stack, wanted: Wanted, exports: Exports, *, reverts_drift: bool = False
-) -> tuple[Change, ...]:
+    stack: Stack, wanted: DesiredStack, exports: Exports, *, reverts_drift: bool = False
+) -> tuple[PlannedChange, ...]:
     """Return what an update to *wanted* would do, without doing it."""
     present = actual_resources(stack) if reverts_drift else dict(stack.resources)
     known: dict[str, Referable] = {**present}
     using = resolver(stack, wanted, exports, known)
     old = stack.wanted.document["Resources"]
-    changes: list[Change] = []
+    changes: list[PlannedChange] = []
     definitions = active(wanted, using)
     for name, definition in definitions.items():
         existing = present.get(name)
         resolved = properties(using, definition, wanted)
         if existing is None:
             gone = reverts_drift and name in stack.resources
-            change: Change | None = Change("Add", name, definition["Type"], drift="DELETED" if gone else "")
+            change: PlannedChange | None = PlannedChange(
+                "Add", name, definition["Type"], drift="DELETED" if gone else ""
+            )
         else:
             change = difference(
                 existing, old.get(name, {}), type_of(definition["Type"]), definition, resolved
@@ -111,7 +115,7 @@ def plan(
             if change.replacement != "False":
                 known[name] = Unmade()
     removed = [resource for name, resource in present.items() if name not in definitions]
-    changes += [Change("Remove", r.logical_id, r.type_name, r.physical_id) for r in removed]
+    changes += [PlannedChange("Remove", r.logical_id, r.type_name, r.physical_id) for r in removed]
     return tuple(changes)
 
 
@@ -121,7 +125,7 @@ def actual_resources(stack: Stack) -> dict[str, Resource]:
     return {name: each for name, each in found.items() if each is not None}
 
 
-def changes_anything(stack: Stack, wanted: Wanted, exports: Exports) -> bool:
+def changes_anything(stack: Stack, wanted: DesiredStack, exports: Exports) -> bool:
     """Tell whether an update that changes no resource changes outputs, parameters or tags."""
     was, found = stack.wanted, outputs(stack, wanted, exports)[0]
     return (found, wanted.parameters, wanted.tags) != (stack.outputs, was.parameters, was.tags)

@@ -39,7 +39,7 @@ _TAG_OPERATIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ResourceScope:
     """Where a stack's resources live."""
 
     region: str
@@ -165,7 +165,7 @@ class Resource:
     type: ResourceType
     type_name: str
     logical_id: str
-    place: Place
+    place: ResourceScope
     properties: dict[str, Any] = field(repr=False)
     """Resolved, but with dynamic references as they are in the template: values don't stay here."""
     policies: Mapping[str, str] = field(default_factory=dict)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import template
-from .changes import Change
-from .resource import Place, Resource
+from .changes import PlannedChange
+from .resource import Resource, ResourceScope
 
 
 def now() -> datetime:
@@ -18,7 +18,7 @@ def now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredStack:
     """What a stack should be: a template with its parameters and tags."""
 
     body: str = field(repr=False)
@@ -53,8 +53,8 @@ class ChangeSet:
     id: str
     kind: str
     """CREATE or UPDATE."""
-    wanted: Wanted
-    changes: tuple[Change, ...]
+    wanted: DesiredStack
+    changes: tuple[PlannedChange, ...]
     reverts_drift: bool = False
     description: str = ""
     status: str = "CREATE_COMPLETE"
@@ -65,8 +65,8 @@ class ChangeSet:
 
 @dataclass(slots=True, eq=False)
 class Stack:
-    place: Place
-    wanted: Wanted
+    place: ResourceScope
+    wanted: DesiredStack
     status: str = ""
     reason: str = ""
     resources: dict[str, Resource] = field(default_factory=dict)

@@ -27,11 +27,11 @@ PSEUDO_PARAMETERS = frozenset(
 _SUB_NAME = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
-class _Loader(yaml.SafeLoader):
+class _TemplateLoader(yaml.SafeLoader):
     """YAML with CloudFormation's short forms, and dates left as text (`Version: 2012-10-17`)."""
 
 
-_Loader.yaml_implicit_resolvers = {
+_TemplateLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -50,13 +50,13 @@ def _short_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str
     return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
 
 
-_Loader.add_multi_constructor("!", _short_form)
+_TemplateLoader.add_multi_constructor("!", _short_form)
 
 
 def parse(body: str) -> dict[str, Any]:
     """Return the document of a template, JSON or YAML."""
     try:
-        document = json.loads(body) if body.lstrip().startswith("{") else yaml.load(body, _Loader)  # noqa: S506 - a SafeLoader
+        document = json.loads(body) if body.lstrip().startswith("{") else yaml.load(body, _TemplateLoader)  # noqa: S506 - a SafeLoader
     except (ValueError, yaml.YAMLError) as error:
         raise ValidationError(f"Template format error: {error}") from error
     if not isinstance(document, dict) or not document.get("Resources"):

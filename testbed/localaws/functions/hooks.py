@@ -15,7 +15,7 @@ from moto.awslambda.utils import get_backend
 from moto.core.exceptions import JsonRESTError
 
 from ..authorization import NotTrustedError
-from ..settings import Settings
+from ..settings import LocalAwsSettings
 from .invocations import Function, Invoker, ThrottledError
 from .runtime_api import Event
 from .sandbox import Configuration
@@ -26,7 +26,7 @@ KEPT = ("DeadLetterConfig", "LoggingConfig")
 _invoker: Invoker | None = None
 
 
-def install(settings: Settings) -> None:
+def install(settings: LocalAwsSettings) -> None:
     """Run functions for the server at `settings.endpoint`, below `settings.home`."""
     global _invoker
     _invoker = Invoker(settings.home, settings.endpoint)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from ..authorization import NotTrustedError, Session, assume_role
+from ..authorization import AssumedRoleSession, NotTrustedError, assume_role
 from ..services.delivery import send
 from .logs import deliver
 from .runtime_api import Event
-from .sandbox import Configuration, Report, Sandbox
+from .sandbox import Configuration, InvocationReport, Sandbox
 
 UNRESERVED_CONCURRENCY = 10
 """The quota of a new account, taken for each function that reserves nothing."""
@@ -68,7 +68,7 @@ class Invoker:
         self._lock = threading.Lock()
         self._closed = threading.Event()
 
-    def invoke(self, function: Function, event: Event) -> Report:
+    def invoke(self, function: Function, event: Event) -> InvocationReport:
         """Run *event* now. Raises ThrottledError, and NotTrustedError for a role that Lambda can't assume."""
         with self._slot(function) as pool:
             sandbox = self._warm(pool, function.configuration) or self._start(function)
@@ -140,7 +140,7 @@ class Invoker:
         with self._lock:
             self._alive.difference_update(sandboxes)
 
-    def _session(self, function: Function, context: Mapping[str, str] | None = None) -> Session:
+    def _session(self, function: Function, context: Mapping[str, str] | None = None) -> AssumedRoleSession:
         made = function.configuration
         return assume_role(made.role, "lambda.amazonaws.com", made.name, made.region, made.arn, context)
 

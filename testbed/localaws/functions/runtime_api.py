@@ -24,7 +24,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class InvocationOutcome:
     """What came of an invocation: the handler's answer, or an error object."""
 
     payload: bytes = field(repr=False)
@@ -35,7 +35,7 @@ class RuntimeApi:
     """Hands the runtime one event at a time and keeps what it posts back."""
 
     def __init__(self) -> None:
-        self.outcomes: queue.Queue[Outcome | None] = queue.Queue()
+        self.outcomes: queue.Queue[InvocationOutcome | None] = queue.Queue()
         """What the runtime posts; before that None, once: it has initialised and asks for its first event."""
         self._asked = False
         self._events: queue.Queue[tuple[Event, int] | None] = queue.Queue()
@@ -88,7 +88,7 @@ class RuntimeApi:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if self.headers.get("Transfer-Encoding") == "chunked":
                     body = self._chunks()
-                api.outcomes.put(Outcome(body, failed=self.path.endswith("/error")))
+                api.outcomes.put(InvocationOutcome(body, failed=self.path.endswith("/error")))
                 self._answer(202, b'{"status":"OK"}')
 
             def _chunks(self) -> bytes:

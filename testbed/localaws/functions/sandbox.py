@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ..authorization import Session
-from .runtime_api import Event, Outcome, RuntimeApi
+from ..authorization import AssumedRoleSession
+from .runtime_api import Event, InvocationOutcome, RuntimeApi
 
 RUNTIME_PACKAGES = (
     *("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3"),
@@ -59,10 +59,10 @@ class Configuration:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class InvocationReport:
     """One finished invocation."""
 
-    outcome: Outcome
+    outcome: InvocationOutcome
     log: str
     """START, what the function printed, END, REPORT."""
 
@@ -75,7 +75,12 @@ class Sandbox:
     """Runs one invocation at a time. After `alive` has become false it is of no more use."""
 
     def __init__(
-        self, configuration: Configuration, code: bytes, session: Session, home: Path, endpoint: str
+        self,
+        configuration: Configuration,
+        code: bytes,
+        session: AssumedRoleSession,
+        home: Path,
+        endpoint: str,
     ) -> None:
         self.configuration = configuration
         self.session = session
@@ -126,7 +131,7 @@ class Sandbox:
             seconds=self.configuration.timeout
         )
 
-    def invoke(self, event: Event) -> Report:
+    def invoke(self, event: Event) -> InvocationReport:
         """Run *event*; a time-out, a crash or too much memory ends the process, told as Lambda tells it."""
         limit = self.configuration.timeout
         began, init, outcome = time.monotonic(), "", None
@@ -147,7 +152,7 @@ class Sandbox:
             f"Billed Duration: {math.ceil(milliseconds)} ms\tMemory Size: {self.configuration.memory} MB\t"
             f"Max Memory Used: {self._memory() // 1024} MB{init}\n"
         )
-        return Report(outcome, log)
+        return InvocationReport(outcome, log)
 
     def close(self) -> None:
         """End the process, with all that it started, and remove its directory."""
@@ -157,7 +162,7 @@ class Sandbox:
         self._api.close()
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _watch(self, event: Event, deadline: float) -> Outcome | None:
+    def _watch(self, event: Event, deadline: float) -> InvocationOutcome | None:
         """Return what the runtime posts next (None: it is ready), or why it never will."""
         while True:
             with contextlib.suppress(queue.Empty):
@@ -193,9 +198,9 @@ class Sandbox:
         return text if not text or text.endswith("\n") else text + "\n"
 
 
-def _broken(event: Event, kind: str, message: str) -> Outcome:
+def _broken(event: Event, kind: str, message: str) -> InvocationOutcome:
     error = {"errorType": kind, "errorMessage": f"RequestId: {event.request_id} {message}"}
-    return Outcome(json.dumps(error).encode(), failed=True)
+    return InvocationOutcome(json.dumps(error).encode(), failed=True)
 
 
 def _exit_reason(code: int) -> str:

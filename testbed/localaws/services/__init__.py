@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 
-from ..settings import Settings
+from ..settings import LocalAwsSettings
 from . import backup, events, secretsmanager, sts
 
 _stop = threading.Event()
 
 
-def install(settings: Settings) -> None:
+def install(settings: LocalAwsSettings) -> None:
     """Correct moto's services in this process, and start firing schedules."""
     backup.install()
     secretsmanager.install()

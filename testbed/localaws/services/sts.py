@@ -28,12 +28,12 @@ KEY_FILE = "sts-web-identity.pem"
 CLAIMS = "https://sts.amazonaws.com/"
 
 
-class _Refused(ServiceException):
+class _CallRefused(ServiceException):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
 
 
-_Refused.__module__ = TokenResponse.__module__  # where moto looks for the error's HTTP status
+_CallRefused.__module__ = TokenResponse.__module__  # where moto looks for the error's HTTP status
 
 
 class Issuer:
@@ -69,7 +69,7 @@ def install(home: Path) -> None:
 
     def get_web_identity_token(self: TokenResponse) -> ActionResult:
         if not issuer.enabled:
-            raise _Refused(
+            raise _CallRefused(
                 "OutboundWebIdentityFederationDisabledException",
                 "Outbound web identity federation is not enabled for this account.",
             )
@@ -78,7 +78,7 @@ def install(home: Path) -> None:
         session = self.backend.get_assumed_role_from_access_key(self.access_key)
         now = int(time.time())
         if session and now + seconds > session.expiration.replace(tzinfo=UTC).timestamp():
-            raise _Refused(
+            raise _CallRefused(
                 "SessionDurationEscalationException",
                 "The requested token duration would extend the session beyond its original expiration time.",
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from beanvault.vault.server import Server
+from beanvault.vault.server import VaultServer
 from testbed.servers.authority import Authority
 from testbed.servers.openbao import OpenBao
 
@@ -16,11 +16,11 @@ from .vault.support_pgp import Holder
 
 
 @pytest.fixture
-def empty(tmp_path: Path, authority: Authority) -> Iterator[Server]:
+def empty(tmp_path: Path, authority: Authority) -> Iterator[VaultServer]:
     """A server nobody has initialised."""
     running = OpenBao.start(tmp_path, authority)
     try:
-        yield Server(running.address, running.ca_file)
+        yield VaultServer(running.address, running.ca_file)
     finally:
         running.stop()
 

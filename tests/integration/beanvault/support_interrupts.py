@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.servers.proxy import FORWARD, Behaviour, Call, Drop, Proxy
+from testbed.servers.proxy import FORWARD, Behaviour, Drop, ProxiedCall, Proxy
 
 SECONDS = 300
 
@@ -17,7 +17,7 @@ SECONDS = 300
 class Pressed:
     """How the command ended."""
 
-    call: Call | None
+    call: ProxiedCall | None
     """At which call it was interrupted; None: it made no such call, and ended."""
     status: int
     printed: str
@@ -26,7 +26,7 @@ class Pressed:
 def ctrl_c(
     command: Sequence[str],
     environment: Mapping[str, str],
-    at: Callable[[Call], bool],
+    at: Callable[[ProxiedCall], bool],
     *,
     after: bool,
     stdin: str = "",
@@ -37,10 +37,10 @@ def ctrl_c(
     The call is not sent on, or, with *after*, it takes effect and only its answer is lost.
     """
     proxy = Proxy(environment["AWS_ENDPOINT_URL"])
-    met: list[Call] = []
+    met: list[ProxiedCall] = []
     started: list[subprocess.Popen[str]] = []
 
-    def rule(call: Call) -> Behaviour:
+    def rule(call: ProxiedCall) -> Behaviour:
         if met or not at(call):
             return FORWARD
         met.append(call)

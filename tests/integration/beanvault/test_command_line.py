@@ -27,7 +27,7 @@ from testbed.servers.authority import Authority
 from testbed.servers.localaws import REGION, LocalAws, clean_environment
 from testbed.servers.mariadb import MariaDB
 from testbed.servers.openbao import OpenBao
-from testbed.servers.proxy import Call
+from testbed.servers.proxy import ProxiedCall
 from tests.polling import until
 
 from .support_interrupts import ctrl_c
@@ -104,8 +104,8 @@ class Operator:
         self.said.append(rest)
 
     def interrupted_at(
-        self, at: Callable[[Call], bool], *arguments: str, after: bool, stdin: str = ""
-    ) -> Call | None:
+        self, at: Callable[[ProxiedCall], bool], *arguments: str, after: bool, stdin: str = ""
+    ) -> ProxiedCall | None:
         """Press Ctrl-C at the call of AWS that *at* picks; return it, or None where it made none."""
         pressed = ctrl_c(self.command(*arguments), self.environment(), at, after=after, stdin=stdin)
         self.said.append(pressed.printed)
@@ -121,7 +121,7 @@ class Operator:
         return token
 
 
-def at_number(index: int) -> Callable[[Call], bool]:
+def at_number(index: int) -> Callable[[ProxiedCall], bool]:
     return lambda call: call.index == index
 
 

@@ -10,12 +10,12 @@ import pytest
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from bootstrap.accounts import Report, Wanted, set_up
+from bootstrap.accounts import BootstrapReport, DesiredAccounts, set_up
 from bootstrap.handler import Master, connected
 from testbed.servers.authority import Authority
 from testbed.servers.mariadb import MariaDB
 
-WANTED = Wanted("app", ("app_blue", "app_green"), "app_iam")
+WANTED = DesiredAccounts("app", ("app_blue", "app_green"), "app_iam")
 MASTER = Master("beanvault_master", "a master's password")
 
 
@@ -42,7 +42,7 @@ def fresh(server: MariaDB) -> Iterator[MariaDB]:
             cursor.execute(f"DROP USER IF EXISTS '{user}'@'%'")
 
 
-def run(server: MariaDB) -> Report:
+def run(server: MariaDB) -> BootstrapReport:
     with connected(server.host, server.port, MASTER, server.ca_file) as connection:
         return set_up(connection, WANTED)
 
@@ -72,14 +72,14 @@ def give_password(server: MariaDB, user: str, password: str) -> None:
 
 def test_creates_the_users_and_reports_the_one_for_iam_as_left_out(fresh: MariaDB) -> None:
     """MariaDB has no plugin for IAM tokens, which must not stop the others."""
-    assert run(fresh) == Report(created=("app_blue", "app_green"), iam_user=False)
+    assert run(fresh) == BootstrapReport(created=("app_blue", "app_green"), iam_user=False)
 
 
 def test_a_second_run_creates_nothing_and_keeps_passwords(fresh: MariaDB) -> None:
     """A rotated password survives every later deployment of the stack."""
     run(fresh)
     give_password(fresh, "app_blue", "rotated")
-    assert run(fresh) == Report(created=(), iam_user=False)
+    assert run(fresh) == BootstrapReport(created=(), iam_user=False)
     login(fresh, "app_blue", "rotated", fresh.ca_file).close()
 
 

@@ -19,9 +19,9 @@ from botocore.config import Config
 from flask import Flask
 
 from eb_app.credentials import Credentials, SecretCredentials
-from eb_app.database import Database
-from eb_app.instance import Instance
-from eb_app.login import Server
+from eb_app.database import DatabasePool
+from eb_app.instance import InstanceIdentity
+from eb_app.login import DatabaseServer
 from eb_app.migrate import migrate
 from eb_app.web import create_app
 from testbed.servers.localaws import OPERATOR, REGION, LocalAws
@@ -120,10 +120,10 @@ class World:
         self._closing.append(made.close)
         return made
 
-    def database(self, credentials: Credentials, port: int | None = None, **options: Any) -> Database:
-        server = Server(self.mariadb.host, port or self.mariadb.port, self.schema)
+    def database(self, credentials: Credentials, port: int | None = None, **options: Any) -> DatabasePool:
+        server = DatabaseServer(self.mariadb.host, port or self.mariadb.port, self.schema)
         options = {"ca_file": self.mariadb.ca_file, "connection_age": 2, **options}
-        made = Database(credentials, server, **options)
+        made = DatabasePool(credentials, server, **options)
         self._closing.append(made.close)
         return made
 
@@ -131,7 +131,9 @@ class World:
         """Return the app over this world's schema."""
         credentials = credentials or self.credentials()
         database = self.database(credentials, **options)
-        return create_app(database, credentials, mode="secret", instance=Instance("i-1", "eu-central-1a"))
+        return create_app(
+            database, credentials, mode="secret", instance=InstanceIdentity("i-1", "eu-central-1a")
+        )
 
     def close(self) -> None:
         for close in self._closing:

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from eb_app import entries
-from eb_app.database import Database
+from eb_app.database import DatabasePool
 from eb_app.errors import DatabaseUnreachable
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import LocalAws
@@ -202,7 +202,7 @@ def test_a_login_lost_half_way_is_tried_again_at_once(world: World, wire: Wire) 
     assert wire.lost == 1
 
 
-def fill(database: Database, number: int) -> None:
+def fill(database: DatabasePool, number: int) -> None:
     """Leave *number* open connections in the pool."""
     connections = [database.engine.connect() for _ in range(number)]
     for connection in connections:

@@ -13,7 +13,7 @@ from eb_app import entries
 from eb_app.credentials import Credential, Health, Rotation
 from eb_app.database import ONE_ATTEMPT_IN
 from eb_app.errors import LoginRefused
-from eb_app.replication_request import Demand
+from eb_app.replication_request import ReplicationRequester
 from testbed.servers.proxy import Proxy
 from tests.polling import until
 
@@ -147,7 +147,7 @@ def test_one_demand_reaches_the_bus(world: World) -> None:
     world.aws.client("events").create_event_bus(Name=bus)
     wire = Proxy(world.aws.endpoint)
     try:
-        demand = Demand(aws_client("events", wire.address), bus, "beanvault/app/database")
+        demand = ReplicationRequester(aws_client("events", wire.address), bus, "beanvault/app/database")
         with Visitors(world.app(world.credentials(demand=demand))) as visitors:
             rotate_late(world, visitors, between=world.kill_connections)
         (call,) = wire.calls()

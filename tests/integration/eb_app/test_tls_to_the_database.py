@@ -11,7 +11,7 @@ import pytest
 
 from eb_app.credentials import Credential
 from eb_app.errors import DatabaseMisconfigured, LoginRefused
-from eb_app.login import Server, log_in, tls_context
+from eb_app.login import DatabaseServer, log_in, tls_context
 from testbed.servers.authority import Authority
 from testbed.servers.mariadb import MariaDB, engine
 from testbed.servers.process import Process, free_port
@@ -53,7 +53,7 @@ def test_an_authority_that_is_not_ours_is_refused_before_the_password_is_sent(
 
 def test_another_name_than_the_certificate_has_is_refused(world: World) -> None:
     """Our authority alone isn't enough: any server that it vouches for could then pose as the database."""
-    server = Server(
+    server = DatabaseServer(
         "127.1", world.mariadb.port, world.schema
     )  # leads there too, and isn't in the certificate
     with pytest.raises(DatabaseMisconfigured, match=r"127\.1"):
@@ -86,7 +86,7 @@ def test_a_server_without_tls_is_not_a_refused_login(without_tls: MariaDB) -> No
         cursor.execute("CREATE SCHEMA app")
         cursor.execute("CREATE USER app IDENTIFIED BY 'one'")
         cursor.execute("GRANT ALL ON app.* TO app")
-    server = Server(without_tls.host, without_tls.port, "app")
+    server = DatabaseServer(without_tls.host, without_tls.port, "app")
     for password in (b"one", b"stale"):
         with pytest.raises(DatabaseMisconfigured, match="offers no TLS") as raised:
             log_in(server, Credential("app", "v", password), tls_context(without_tls.ca_file))

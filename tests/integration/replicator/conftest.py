@@ -18,7 +18,7 @@ from beanvault.vault.mounts import enable_kv2
 from replicator import handler
 from replicator.aws import Clients
 from replicator.config import Config, Mount
-from replicator.replicate import Clock, Request
+from replicator.replicate import ReplicationRequest, RunClock
 from replicator.report import Report
 from replicator.run import run
 from testbed.servers.proxy import Proxy
@@ -65,8 +65,8 @@ class Bench:
         self.config = dataclasses.replace(self.config, **settings)  # type: ignore[arg-type]  # by name
 
     def run(self, *sources: str, dry_run: bool = False, clients: Clients | None = None) -> Report:
-        request = Request(sources or None, dry_run=dry_run)
-        return run(self.config, clients or Clients(self.session), request, Clock(time.time))
+        request = ReplicationRequest(sources or None, dry_run=dry_run)
+        return run(self.config, clients or Clients(self.session), request, RunClock(time.time))
 
     def name(self, path: str) -> str:
         return f"{self.config.prefix}/{path}"

@@ -14,7 +14,7 @@ from replicator import handler
 from replicator.errors import RunFailed
 from replicator.report import COUNTS
 from replicator.run import WORK_ENDS_SECONDS
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy, Rule
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy, Rule
 
 from .support_notify import Context, Mailbox, variables
 
@@ -36,16 +36,16 @@ class Told:
         return {kind for _, kind, _ in self.problems}
 
 
-def reads_any(call: Call) -> bool:
+def reads_any(call: ProxiedCall) -> bool:
     """Is the data of any secret asked for?"""
     return "/data/" in call.path
 
 
-def sometimes(wanted: Callable[[Call], bool], behaviour: Behaviour, times: int | None = None) -> Rule:
+def sometimes(wanted: Callable[[ProxiedCall], bool], behaviour: Behaviour, times: int | None = None) -> Rule:
     """Return a rule: the calls *wanted*, or the first few of them, meet *behaviour*."""
     met: list[int] = []
 
-    def rule(call: Call) -> Behaviour:
+    def rule(call: ProxiedCall) -> Behaviour:
         if not wanted(call) or (times is not None and len(met) >= times):
             return FORWARD
         met.append(call.index)
@@ -58,7 +58,7 @@ def once_each(behaviour: Behaviour) -> Rule:
     """Return a rule: each call meets *behaviour* when it is made for the first time."""
     seen: set[tuple[str, str, bytes]] = set()
 
-    def rule(call: Call) -> Behaviour:
+    def rule(call: ProxiedCall) -> Behaviour:
         made = (call.operation, call.path, call.body)
         if made in seen:
             return FORWARD
@@ -68,12 +68,12 @@ def once_each(behaviour: Behaviour) -> Rule:
     return rule
 
 
-def doing(wanted: Callable[[Call], bool], deed: Callable[[], object]) -> Rule:
+def doing(wanted: Callable[[ProxiedCall], bool], deed: Callable[[], object]) -> Rule:
     """Return a rule: *deed* is done just before the first of the calls *wanted* reaches the server."""
     done: list[int] = []
     lock = threading.Lock()
 
-    def rule(call: Call) -> Behaviour:
+    def rule(call: ProxiedCall) -> Behaviour:
         if wanted(call):
             with lock:  # the other calls wait for it as well
                 if not done:

@@ -13,9 +13,9 @@ import boto3
 import hvac
 
 from beanvault.aws import Aws
-from beanvault.deployment.deploy import Work, deploy
-from beanvault.replication.function import Function
-from beanvault.ui import Silent
+from beanvault.deployment.deploy import DeploymentContext, deploy
+from beanvault.replication.function import ReplicatorFunction
+from beanvault.ui import NullUi
 from beanvault.vault import logins, policies
 from beanvault.vault.mounts import enable_kv2
 from replicator.config import Config
@@ -45,8 +45,8 @@ class Deployed:
     events: Mailbox
 
     @property
-    def function(self) -> Function:
-        return Function(Aws(self.aws.session(), self.aws.endpoint), self.deployment.function_name)
+    def function(self) -> ReplicatorFunction:
+        return ReplicatorFunction(Aws(self.aws.session(), self.aws.endpoint), self.deployment.function_name)
 
     def operator(self, service: str) -> Any:
         return self.aws.client(service)
@@ -178,7 +178,7 @@ def deployed(name: str, directory: Path, openbao: Any, mounts: Iterable[str] = (
     vault = openbao.root_client()
     enable_kv2(vault, name)
     vault.sys.enable_secrets_engine("kv", path=f"{name}-v1", options={"version": "1"})
-    kinds = [policies.Mount(name), policies.Mount(f"{name}-v1", policies.Kind.KV1)]
+    kinds = [policies.PolicyMount(name), policies.PolicyMount(f"{name}-v1", policies.MountKind.KV1)]
     kinds += policies.configured(mounts)
     vault.sys.create_or_update_policy(f"{name}-replicator", policies.text(kinds))
     described = {
@@ -200,7 +200,7 @@ def deployed(name: str, directory: Path, openbao: Any, mounts: Iterable[str] = (
     aws = LocalAws.start(directory)
     try:
         session = aws.session()
-        deploy(Work(deployment, Aws(session, aws.endpoint), Silent(agrees=True), ROOT), LAYERS)
+        deploy(DeploymentContext(deployment, Aws(session, aws.endpoint), NullUi(agrees=True), ROOT), LAYERS)
         team = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
         aws.client("kms").create_alias(AliasName=TEAM_KEY, TargetKeyId=team)
         topic = next(each["TopicArn"] for each in aws.client("sns").list_topics()["Topics"])

@@ -8,7 +8,7 @@ import zlib
 from collections import Counter
 from typing import Any
 
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Cut, Drop, Rule
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, Cut, Drop, ProxiedCall, Rule
 
 AWS_FAULTS: tuple[Behaviour, ...] = (
     Answer(400, b'{"__type":"ThrottlingException","message":"Rate exceeded"}'),
@@ -27,7 +27,7 @@ VAULT_FAULTS: tuple[Behaviour, ...] = (
 )
 
 
-def about(call: Call, name: str) -> str:
+def about(call: ProxiedCall, name: str) -> str:
     """Return what *call* does to what, without what is random in it; *name* is the deployment's."""
     if call.path.startswith("/v1/"):
         return f"{call.method} {call.path.partition('?')[0].replace(name, 'MOUNT')}"
@@ -46,7 +46,7 @@ def bad_day(seed: int, percent: int, name: str, faults: tuple[Behaviour, ...]) -
     attempts: Counter[str] = Counter()
     lock = threading.Lock()
 
-    def rule(call: Call) -> Behaviour:
+    def rule(call: ProxiedCall) -> Behaviour:
         label = about(call, name)
         with lock:
             attempts[label] += 1

@@ -18,10 +18,10 @@ import hvac
 from beanvault.vault.mounts import enable_kv2
 from replicator.aws import Clients
 from replicator.config import Config
-from replicator.replicate import Clock, Request
+from replicator.replicate import ReplicationRequest, RunClock
 from replicator.report import Report
 from replicator.run import run
-from testbed.servers.proxy import FORWARD, Behaviour, Call, Drop, Proxy
+from testbed.servers.proxy import FORWARD, Behaviour, Drop, ProxiedCall, Proxy
 
 from .support_bad_days import WRITES
 from .support_faults import about
@@ -106,7 +106,7 @@ class World(ABC):
 
     def run(self) -> Report:
         config = Config.from_environ(self.variables())
-        return run(config, self.clients, Request(reason="operator"), Clock(time.time))
+        return run(config, self.clients, ReplicationRequest(reason="operator"), RunClock(time.time))
 
     def start(self) -> Forked:
         """Start the command line as a process whose calls go through the proxies."""
@@ -117,7 +117,7 @@ class World(ABC):
         numbers: Counter[str] = Counter()
         lock = threading.Lock()
 
-        def rule(call: Call) -> Behaviour:
+        def rule(call: ProxiedCall) -> Behaviour:
             label = about(call, self.name)
             with lock:
                 numbers[label] += 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from replicator.aws import CLIENT_CONFIG
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Cut, Drop
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, Cut, Drop, ProxiedCall
 
 from .support_bad_days import PATHS, Day, aws_error, doing, once_each, sometimes
 from .support_notify import Mailbox
@@ -33,15 +33,15 @@ ON_A_WRITE = {
 }
 
 
-def of(*operations: str) -> Callable[[Call], bool]:
+def of(*operations: str) -> Callable[[ProxiedCall], bool]:
     return lambda call: call.operation in operations
 
 
-def writes_value(call: Call) -> bool:
+def writes_value(call: ProxiedCall) -> bool:
     return call.operation in ("CreateSecret", "PutSecretValue")
 
 
-def about(day: Day, path: str, *operations: str) -> Callable[[Call], bool]:
+def about(day: Day, path: str, *operations: str) -> Callable[[ProxiedCall], bool]:
     """Whether a call is one of *operations* about the secret of *path*."""
     name = f"{day.bench.name(path)}".encode()
     return lambda call: call.operation in operations and name in call.body

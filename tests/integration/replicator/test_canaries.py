@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from testbed.servers.authority import Authority
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy
 
 from .support_canaries import canary, leaks, spellings
 from .support_deployed import ROOT, Deployed, deployed
@@ -304,7 +304,7 @@ def _in_a_test_that_fails(scene: Scene, directory: Path) -> None:
 
 
 def _echoing(status: int, code: str) -> Any:
-    def rule(call: Call) -> Behaviour:
+    def rule(call: ProxiedCall) -> Behaviour:
         if call.operation not in ("PutSecretValue", "CreateSecret"):
             return FORWARD
         message = f"Value {call.body.decode()} failed to satisfy constraint"

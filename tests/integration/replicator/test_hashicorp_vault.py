@@ -9,8 +9,8 @@ import boto3
 import pytest
 
 from beanvault.vault import logins, setup
-from beanvault.vault.policies import Mount
-from beanvault.vault.server import Server
+from beanvault.vault.policies import PolicyMount
+from beanvault.vault.server import VaultServer
 from testbed.servers.openbao import hashicorp
 from tests.conftest import Unsealed
 
@@ -47,10 +47,10 @@ def connected(bench: Any, openbao: Unsealed, local_aws: Any, role: str) -> dict[
     login = logins.AwsIam("replicator", role, SERVER_ID, mount)
     for _ in range(2):
         prepared = setup.prepare(
-            Server(openbao.address, openbao.ca_file),
+            VaultServer(openbao.address, openbao.ca_file),
             openbao.root_token,
             name=bench.mount,
-            mounts=[Mount(bench.mount)],
+            mounts=[PolicyMount(bench.mount)],
             login=login,
         )
     assert all(proof.holds for proof in prepared.proofs)

@@ -13,7 +13,7 @@ import pytest
 
 from replicator.aws import Clients
 from replicator.errors import ConfigError, RunFailed
-from replicator.replicate import Clock, Request
+from replicator.replicate import ReplicationRequest, RunClock
 from replicator.run import run
 
 from .support_notify import Context, Mailbox
@@ -111,8 +111,8 @@ class TestEvents:
         for number in range(60):
             bench.write(f"app/{number}", password="canary")
         answers = iter(range(30))
-        clock = Clock(time.time, lambda: next(answers, None) is not None)
-        report = run(bench.config, Clients(bench.session), Request(), clock)
+        clock = RunClock(time.time, lambda: next(answers, None) is not None)
+        report = run(bench.config, Clients(bench.session), ReplicationRequest(), clock)
         assert report.left > 0
         assert report.healthy, list(report.problems())
         asked = [each for each in bus.read() if each["detail-type"] == "Replication Requested"]
@@ -127,8 +127,8 @@ class TestEvents:
         for path in paths:
             bench.write(path.removeprefix(f"{bench.mount}/"), password="canary")
         answers = iter(range(20))
-        clock = Clock(time.time, lambda: next(answers, None) is not None)
-        report = run(bench.config, Clients(bench.session), Request(tuple(paths)), clock)
+        clock = RunClock(time.time, lambda: next(answers, None) is not None)
+        report = run(bench.config, Clients(bench.session), ReplicationRequest(tuple(paths)), clock)
         (asked,) = [each for each in bus.read() if each["detail-type"] == "Replication Requested"]
         assert len(asked["detail"]["paths"]) == report.left
         assert set(asked["detail"]["paths"]) < set(paths)

@@ -33,8 +33,8 @@ from beanvault.vault.mounts import enable_kv2
 from replicator.aws import Clients
 from replicator.config import Config, Mount
 from replicator.errors import UnsafePlan
-from replicator.model import Delete, Done
-from replicator.replicate import Clock, Request
+from replicator.model import Applied, Delete
+from replicator.replicate import ReplicationRequest, RunClock
 from replicator.report import Report
 from replicator.run import run
 from testbed.servers.proxy import FORWARD, Answer, Proxy
@@ -393,7 +393,7 @@ class Histories(RuleBasedStateMachine):
 
     def run_over_one_path(self, place: Place) -> None:
         before, wishes = self._look(), self._ask()
-        report = self._run(Request((f"{self._mount(place)}/{place.path}",)))
+        report = self._run(ReplicationRequest((f"{self._mount(place)}/{place.path}",)))
         after = self._check_safety(before, wishes)
         touched = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
         wanted = {wish.name: wish for wish in wishes.all if wish.place == place}
@@ -404,7 +404,7 @@ class Histories(RuleBasedStateMachine):
 
     def try_a_run(self) -> None:
         before = self._look()
-        self._run(Request(dry_run=True))
+        self._run(ReplicationRequest(dry_run=True))
         assert not any("/data/" in call.path for call in self.servers.vault_proxy.calls())
         assert self._look() == before
 
@@ -422,11 +422,13 @@ class Histories(RuleBasedStateMachine):
         else:
             self._check_convergence(expected, before, after)
 
-    def _run(self, request: Request | None = None) -> Report:
+    def _run(self, request: ReplicationRequest | None = None) -> Report:
         self.servers.aws_proxy.forget()
         self.servers.vault_proxy.forget()
         try:
-            report = run(self.config, self.servers.clients, request or Request(), Clock(time.time))
+            report = run(
+                self.config, self.servers.clients, request or ReplicationRequest(), RunClock(time.time)
+            )
             self._note(report)
             return report
         finally:
@@ -434,7 +436,7 @@ class Histories(RuleBasedStateMachine):
 
     def _note(self, report: Report) -> None:
         met = self.servers.met
-        met.update(type(each.change).__name__ for each in report.outcomes if isinstance(each, Done))
+        met.update(type(each.change).__name__ for each in report.outcomes if isinstance(each, Applied))
         met.update(type(each).__name__ for each in report.remarks)
         met.update(kind for _, kind, _ in report.problems())
         met.update(self.servers.aws_proxy.operations())

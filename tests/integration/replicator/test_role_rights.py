@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from beanvault.replication.function import FunctionFailed
 from replicator.aws import Clients
-from replicator.replicate import Clock, Request
+from replicator.replicate import ReplicationRequest, RunClock
 from replicator.report import Report
 from replicator.run import run
 from testbed.servers.proxy import Proxy
@@ -112,7 +112,7 @@ def test_every_right_that_is_granted_is_used_and_every_call_is_granted(
     session = place.role_session()
 
     def replicate(has_time: Callable[[], bool] = lambda: True) -> Report:
-        return run(place.config(), Clients(session), Request(), Clock(time.time, has_time))
+        return run(place.config(), Clients(session), ReplicationRequest(), RunClock(time.time, has_time))
 
     try:
         place.connect(place.wrapped(place.app_role()))

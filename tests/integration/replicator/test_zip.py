@@ -18,9 +18,9 @@ import pytest
 from beanvault.artifacts import package
 from replicator.handler import MARGIN_SECONDS
 from templates.deployment import Replicator
-from testbed.localaws.authorization import Session
+from testbed.localaws.authorization import AssumedRoleSession
 from testbed.localaws.functions.runtime_api import Event
-from testbed.localaws.functions.sandbox import Configuration, Report, Sandbox
+from testbed.localaws.functions.sandbox import Configuration, InvocationReport, Sandbox
 from testbed.servers.localaws import OPERATOR, REGION
 from testbed.servers.proxy import FORWARD, Pass, Proxy
 
@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> package.Package:
 @pytest.fixture
 def start(made: package.Package, bench: Any, local_aws: Any, tmp_path: Path) -> Iterator[Start]:
     """Starts a fresh process of the function, its zip unpacked in a directory of its own."""
-    session = Session(*OPERATOR.values(), "", datetime.now(UTC) + timedelta(hours=1))
+    session = AssumedRoleSession(*OPERATOR.values(), "", datetime.now(UTC) + timedelta(hours=1))
     name, home = bench.mount, tmp_path / "lambda"
     home.mkdir()
     running: list[Sandbox] = []
@@ -75,7 +75,7 @@ def sandbox(start: Start) -> Sandbox:
     return start()
 
 
-def invoke(sandbox: Sandbox, **event: object) -> Report:
+def invoke(sandbox: Sandbox, **event: object) -> InvocationReport:
     return sandbox.invoke(Event(json.dumps(event).encode(), sandbox.configuration.arn))
 
 
@@ -182,7 +182,7 @@ def test_a_run_that_vault_keeps_waiting_ends_by_itself_and_is_completed_by_the_n
     assert json.loads(resting.outcome.payload)["Unchanged"] == others + 1
 
 
-def _told(report: Report, what: str) -> str:
+def _told(report: InvocationReport, what: str) -> str:
     """Return a number of the line that Lambda ends each invocation's log with."""
     found = re.search(rf"{what}: ([\d.]+)", report.log)
     assert found, report.log

@@ -21,12 +21,12 @@ from botocore.exceptions import ClientError
 from beanvault.artifacts import placeholder
 from beanvault.aws import Aws
 from beanvault.cloudformation.changes import Replacement
-from beanvault.cloudformation.stack import Outcome, Result
-from beanvault.deployment.deploy import Work, deploy, destroy
+from beanvault.cloudformation.stack import StackOutcome, StackResult
+from beanvault.deployment.deploy import DeploymentContext, deploy, destroy
 from beanvault.errors import Refused
 from beanvault.teardown import outside_stacks
-from beanvault.ui import Silent
-from beanvault.verify.live import Live
+from beanvault.ui import NullUi
+from beanvault.verify.live import AccountState
 from beanvault.verify.model import Status
 from beanvault.verify.run import verify
 from templates.deployment import Deployment, OutsideVault
@@ -57,9 +57,9 @@ class Account:
             tables[table] = {**tables.get(table, {}), **keys}
         return parse(tables)
 
-    def work(self, deployment: Deployment, *, accepts_loss: bool = False) -> Work:
+    def work(self, deployment: Deployment, *, accepts_loss: bool = False) -> DeploymentContext:
         aws = Aws(self.aws.session(deployment.region), self.aws.endpoint)
-        return Work(deployment, aws, Silent(agrees=True, accepts_loss=accepts_loss), ROOT)
+        return DeploymentContext(deployment, aws, NullUi(agrees=True, accepts_loss=accepts_loss), ROOT)
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
@@ -91,7 +91,7 @@ def account(
         aws.stop()
 
 
-def _outcomes(results: tuple[Result, ...]) -> set[Outcome]:
+def _outcomes(results: tuple[StackResult, ...]) -> set[StackOutcome]:
     return {result.outcome for result in results}
 
 
@@ -99,13 +99,13 @@ def test_all_layers_are_created(account: Account) -> None:
     """Both files; the second hardens Beanstalk's bucket in place. Once more changes nothing."""
     for name, stacks in ((STRICT, 8), (TRIAL, 9)):
         results = deploy(account.work(account.deployment(name)))
-        assert (len(results), _outcomes(results)) == (stacks, {Outcome.CREATED})
-        assert _outcomes(deploy(account.work(account.deployment(name)))) == {Outcome.UNCHANGED}
+        assert (len(results), _outcomes(results)) == (stacks, {StackOutcome.CREATED})
+        assert _outcomes(deploy(account.work(account.deployment(name)))) == {StackOutcome.UNCHANGED}
 
 
 def _findings(account: Account, deployment: Deployment) -> dict[Status, set[tuple[str, str, str]]]:
     found: dict[Status, set[tuple[str, str, str]]] = {status: set() for status in Status}
-    for finding in verify(Live(deployment, account.work(deployment).aws)):
+    for finding in verify(AccountState(deployment, account.work(deployment).aws)):
         found[finding.status].add((finding.id, finding.resource, finding.evidence))
     return found
 
@@ -201,7 +201,7 @@ def test_the_proxy_comes_once_there_is_a_credential_it_can_log_in_with(account: 
     assert (before["BEANVAULT_DATABASE_MODE"], _ways_to_the_database(account)) == ("secret", 1)
     arn = _replicate_the_credential(account)
     results = deploy(account.work(account.deployment(STRICT)))
-    changed = [r.stack.removeprefix(f"{STRICT}-") for r in results if r.outcome is Outcome.UPDATED]
+    changed = [r.stack.removeprefix(f"{STRICT}-") for r in results if r.outcome is StackOutcome.UPDATED]
     assert changed == ["data", "environment"]
     (proxy,) = rds.describe_db_proxies()["DBProxies"]
     assert proxy["Auth"][0]["SecretArn"] == arn
@@ -241,7 +241,7 @@ def _ways_to_the_database(account: Account) -> int:
 def test_what_was_changed_by_hand_goes_back_to_the_templates(account: Account, name: str) -> None:
     """And before anything was, nothing is taken for it."""
     work = account.work(account.deployment(name))
-    assert _outcomes(deploy(work, revert_drift=True)) == {Outcome.UNCHANGED}
+    assert _outcomes(deploy(work, revert_drift=True)) == {StackOutcome.UNCHANGED}
     before = _findings(account, account.deployment(name))
 
     ec2, s3 = account.client("ec2"), account.client("s3")
@@ -265,13 +265,13 @@ def test_what_was_changed_by_hand_goes_back_to_the_templates(account: Account, n
     account.client("kms").disable_key_rotation(KeyId=key)
     assert len(_findings(account, account.deployment(name))[Status.FAIL]) > len(before[Status.FAIL])
 
-    assert _outcomes(deploy(work)) == {Outcome.UNCHANGED}
+    assert _outcomes(deploy(work)) == {StackOutcome.UNCHANGED}
     results = {result.stack: result for result in deploy(work, revert_drift=True)}
-    updated = {stack for stack, result in results.items() if result.outcome is Outcome.UPDATED}
+    updated = {stack for stack, result in results.items() if result.outcome is StackOutcome.UPDATED}
     assert updated == {f"{name}-{layer}" for layer in ("keys", "network", "storage", "replicator")}
     assert sum(len(result.changes) for result in results.values()) == 5
     assert _findings(account, account.deployment(name)) == before
-    assert _outcomes(deploy(work, revert_drift=True)) == {Outcome.UNCHANGED}
+    assert _outcomes(deploy(work, revert_drift=True)) == {StackOutcome.UNCHANGED}
 
 
 CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -306,7 +306,9 @@ def test_each_layer_is_updated_in_place_and_the_deployed_version_stays(
     label = _second_version(account, name, tmp_path)
     changed = account.deployment(name, CHANGES[name])
     results = deploy(account.work(changed))  # nobody agreed to lose anything
-    assert {r.stack: r.outcome for r in results} == dict.fromkeys((r.stack for r in results), Outcome.UPDATED)
+    assert {r.stack: r.outcome for r in results} == dict.fromkeys(
+        (r.stack for r in results), StackOutcome.UPDATED
+    )
     assert [str(c) for r in results for c in r.changes if c.endangers_data] == []
     environment = _environment(account, name)
     assert (environment["VersionLabel"], environment["Health"]) == (label, "Green")
@@ -331,7 +333,9 @@ def test_what_can_not_change_is_refused_before_anything_does(account: Account) -
         wanted = {**CHANGES[TRIAL], **changes, "logs": {"retention_days": 90}}
         with pytest.raises(Refused, match=why):
             deploy(account.work(account.deployment(TRIAL, wanted)))
-    assert _outcomes(deploy(account.work(account.deployment(TRIAL, CHANGES[TRIAL])))) == {Outcome.UNCHANGED}
+    assert _outcomes(deploy(account.work(account.deployment(TRIAL, CHANGES[TRIAL])))) == {
+        StackOutcome.UNCHANGED
+    }
 
 
 def test_a_layer_that_holds_on_to_what_goes_is_named_before_anything_changes(account: Account) -> None:
@@ -358,7 +362,7 @@ def test_what_is_switched_off_goes_in_the_order_that_cloudformation_takes(accoun
     with pytest.raises(Refused, match=f"{TRIAL}-vault was left as it is"):
         deploy(account.work(outside))
     first, *others = deploy(account.work(outside, accepts_loss=True))
-    assert (first.stack, first.outcome) == (f"{TRIAL}-vault", Outcome.DELETED)
+    assert (first.stack, first.outcome) == (f"{TRIAL}-vault", StackOutcome.DELETED)
     order = [result.stack.removeprefix(f"{TRIAL}-") for result in others]
     assert order.index("observability") < order.index("network")
 
@@ -391,7 +395,7 @@ def test_tags_change_in_place(account: Account) -> None:
     for tags, database in (({"team": "web"}, {"backup_days": 5}), ({}, {})):
         changes = {"tags": tags, "database": {**CHANGES[TRIAL]["database"], **database}}
         results = deploy(account.work(account.deployment(TRIAL, {**CHANGES[TRIAL], **changes})))
-        assert _outcomes(results) == {Outcome.UPDATED}
+        assert _outcomes(results) == {StackOutcome.UPDATED}
         assert [str(c) for r in results for c in r.changes if c.replacement is Replacement.YES] == []
         assert _tags(account, TRIAL) == before | tags
 
@@ -486,7 +490,7 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     deployment = account.deployment(TRIAL, CHANGES[TRIAL])
     _write_what_the_vault_host_does(account, deployment)
     results = destroy(account.work(deployment, accepts_loss=True))
-    assert _outcomes(results) == {Outcome.DELETED}
+    assert _outcomes(results) == {StackOutcome.DELETED}
     published = account.client("ssm").get_parameters(Names=[authority_parameter(deployment)])
     assert published["Parameters"] == []
     zones = account.client("route53").list_hosted_zones_by_name(DNSName=f"{TRIAL}.internal")["HostedZones"]
@@ -545,7 +549,7 @@ def test_production_leaves_what_it_must_keep_and_nothing_else(account: Account) 
     """Buckets, logs, backups, secrets; each a kind that the templates retain."""
     assert len(_present(account, STRICT)) > 100
     results = destroy(account.work(account.deployment(STRICT, CHANGES[STRICT]), accepts_loss=True))
-    assert _outcomes(results) == {Outcome.DELETED}
+    assert _outcomes(results) == {StackOutcome.DELETED}
     left = _present(account, STRICT)
     assert _kinds(left) == {"backup", "logs", "rds", "s3", "secretsmanager"}, left
     assert {entry for entry in left if entry.startswith("rds: ") and "snapshot" not in entry} == set()
@@ -570,5 +574,5 @@ def test_a_bucket_that_others_use_is_not_taken_along(account: Account) -> None:
         destroy(work)
     assert s3.get_object(Bucket=bucket, Key="maker/version.zip")["Body"].read() == b"bundle"
     outside_stacks.empty(work.aws, bucket, "others/")
-    assert _outcomes(destroy(work)) == {Outcome.DELETED}
+    assert _outcomes(destroy(work)) == {StackOutcome.DELETED}
     assert bucket not in [entry["Name"] for entry in s3.list_buckets()["Buckets"]]

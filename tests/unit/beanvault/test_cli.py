@@ -19,7 +19,7 @@ from beanvault.terminal import consoles
 
 
 def verbs() -> Iterator[tuple[str, ...]]:
-    for verb in cli.VERBS:
+    for verb in cli.COMMANDS:
         command = cli.cli.get_command(click.Context(cli.cli), verb)
         if isinstance(command, click.Group):
             for name in command.commands:

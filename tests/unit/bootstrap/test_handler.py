@@ -9,7 +9,7 @@ import pymysql
 import pytest
 from moto import mock_aws
 
-from bootstrap.accounts import BootstrapError, Wanted
+from bootstrap.accounts import BootstrapError, DesiredAccounts
 from bootstrap.handler import RDS_AUTHORITIES, Master, connected, handler
 from testbed.servers.process import free_port
 from tests.unit.templates.cloudformation import ask
@@ -86,7 +86,7 @@ def test_names_are_checked_before_they_get_into_sql() -> None:
     """They can't be parameters of these statements."""
     for name in ("", "a b", "a`b", "A", "x" * 40):
         with pytest.raises(BootstrapError):
-            Wanted(name, ("app_blue",), "app_iam")
+            DesiredAccounts(name, ("app_blue",), "app_iam")
 
 
 def test_the_bundled_authorities_are_rdss() -> None:

@@ -35,9 +35,9 @@ def test_a_control_that_leads_to_no_property_is_found() -> None:
     row = next(row for row in controls.ROWS if row.ids == "EC2.15")
     controls.found(row)
     for wrong in ({"path": "MapPublicIpOnLunch"}, {"where": "network/*Subway"}):
-        with pytest.raises(controls.NotFound):
+        with pytest.raises(controls.PropertyNotFound):
             controls.found(dataclasses.replace(row, **wrong))
-    with pytest.raises(controls.NotFound):
+    with pytest.raises(controls.PropertyNotFound):
         controls.asking(dataclasses.replace(row, asked="EC2.999"))
 
 

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from eb_app.instance import Instance, describe
+from eb_app.instance import InstanceIdentity, describe
 
 
 class _Metadata(BaseHTTPRequestHandler):
@@ -49,7 +49,7 @@ def metadata() -> Iterator[str]:
 def test_id_and_zone_come_from_the_metadata_service(metadata: str) -> None:
     """With a token, as IMDSv2 wants it."""
     found = describe({"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata})
-    assert found == Instance("i-0123456789abcdef0", "eu-central-1a")
+    assert found == InstanceIdentity("i-0123456789abcdef0", "eu-central-1a")
 
 
 def test_off_ec2_nothing_is_known_and_nothing_fails(metadata: str) -> None:
@@ -59,4 +59,4 @@ def test_off_ec2_nothing_is_known_and_nothing_fails(metadata: str) -> None:
         {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{metadata}/elsewhere"},
         {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata, "AWS_EC2_METADATA_DISABLED": "true"},
     ):
-        assert describe(environ) == Instance()
+        assert describe(environ) == InstanceIdentity()

@@ -7,11 +7,11 @@ import pytest
 
 from eb_app.credentials import Credential
 from eb_app.errors import DatabaseMisconfigured, DatabaseUnreachable, LoginLost, LoginRefused
-from eb_app.login import Server, explain
+from eb_app.login import DatabaseServer, explain
 
 CANARY = "canary-77f1"
 CREDENTIAL = Credential("app_blue", "version-1", CANARY.encode())
-SERVER = Server("db.example", 3307, "app")
+SERVER = DatabaseServer("db.example", 3307, "app")
 
 
 @pytest.mark.parametrize("number", [1045, 1130, 1862, 3118, 4151])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from eb_app.replication_request import QUIET, Demand
+from eb_app.replication_request import QUIET, ReplicationRequester
 
 
 class Bus:
@@ -28,7 +28,7 @@ class Bus:
 def test_the_event_is_the_one_that_the_replicator_takes() -> None:
     """docs/design.md, Contracts: asking."""
     bus = Bus({"FailedEntryCount": 0})
-    Demand(bus, "dev-beanvault", "beanvault/app/database")()
+    ReplicationRequester(bus, "dev-beanvault", "beanvault/app/database")()
     (entry,) = bus.entries
     assert (entry["EventBusName"], entry["Source"]) == ("dev-beanvault", "beanvault")
     assert entry["DetailType"] == "Replication Requested"
@@ -39,7 +39,7 @@ def test_a_burst_sends_one_event_and_time_allows_another() -> None:
     """A thousand refused logins within a few seconds are one reason to replicate."""
     now = 100.0
     bus = Bus({"FailedEntryCount": 0})
-    demand = Demand(bus, "bus", "beanvault/app/database", clock=lambda: now)
+    demand = ReplicationRequester(bus, "bus", "beanvault/app/database", clock=lambda: now)
     for _ in range(1000):
         demand()
     assert len(bus.entries) == 1
@@ -56,7 +56,7 @@ def test_a_bus_that_fails_is_no_error_for_the_app(caplog: pytest.LogCaptureFixtu
         {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]},
     ):
         bus = Bus(answer)
-        demand = Demand(bus, "bus", "beanvault/app/database", clock=lambda: 0.0)
+        demand = ReplicationRequester(bus, "bus", "beanvault/app/database", clock=lambda: 0.0)
         demand()
         demand()
         assert len(bus.entries) == 1

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from eb_app.settings import RDS_AUTHORITIES, Settings, SettingsError
+from eb_app.settings import RDS_AUTHORITIES, AppSettings, SettingsError
 
 LEAST = {"BEANVAULT_DATABASE_HOST": "db.example", "BEANVAULT_DATABASE_SECRET": "dev/app/database"}
 
 
 def test_host_and_secret_are_enough() -> None:
     """Everything else has a default that suits RDS."""
-    settings = Settings.from_environ(LEAST)
+    settings = AppSettings.from_environ(LEAST)
     assert (settings.mode, settings.port, settings.schema) == ("secret", 3306, "app")
     assert settings.ca_file == RDS_AUTHORITIES
     assert settings.source_path == "beanvault/app/database"
@@ -24,13 +24,13 @@ def test_iam_needs_a_user_instead_of_a_secret() -> None:
     """Tokens are made for a user that the environment names."""
     environ = {"BEANVAULT_DATABASE_MODE": "iam", "BEANVAULT_DATABASE_HOST": "db.example"}
     with pytest.raises(SettingsError, match="BEANVAULT_DATABASE_USER is missing"):
-        Settings.from_environ(environ)
-    assert Settings.from_environ({**environ, "BEANVAULT_DATABASE_USER": "app_iam"}).user == "app_iam"
+        AppSettings.from_environ(environ)
+    assert AppSettings.from_environ({**environ, "BEANVAULT_DATABASE_USER": "app_iam"}).user == "app_iam"
 
 
 def test_the_proxy_is_vouched_for_by_the_system() -> None:
     """RDS Proxy has a certificate of Amazon's public authorities, not of RDS's own."""
-    settings = Settings.from_environ({**LEAST, "BEANVAULT_DATABASE_MODE": "proxy"})
+    settings = AppSettings.from_environ({**LEAST, "BEANVAULT_DATABASE_MODE": "proxy"})
     assert settings.ca_file is None
     assert settings.secret == "dev/app/database"
 
@@ -45,7 +45,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "BEANVAULT_DATABASE_POOL_SIZE": "16",  # with the 16 that may wait, all threads
     }
     with pytest.raises(SettingsError) as raised:
-        Settings.from_environ(environ)
+        AppSettings.from_environ(environ)
     told = str(raised.value).splitlines()
     assert len(told) == 7
     for name in (*environ, "BEANVAULT_DATABASE_HOST", "BEANVAULT_DATABASE_SECRET"):

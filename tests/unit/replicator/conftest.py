@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from replicator.config import Config, Mount
-from replicator.model import Done, Failed, Outcome, name_of
-from replicator.replicate import Clock, Request, replicate
+from replicator.model import Applied, Failed, Outcome, name_of
+from replicator.replicate import ReplicationRequest, RunClock, replicate
 from replicator.report import Report
 from tests.unit.replicator.memory import MemorySource, MemoryTarget
 
@@ -35,9 +35,9 @@ class Deployment:
     def set(self, **settings: object) -> None:
         self.config = dataclasses.replace(self.config, **settings)  # type: ignore[arg-type]  # by name
 
-    def run(self, *sources: str, dry_run: bool = False, clock: Clock | None = None) -> Report:
-        request = Request(sources or None, dry_run=dry_run)
-        return replicate(self.source, self.target, self.config, request, clock or Clock(lambda: NOW))
+    def run(self, *sources: str, dry_run: bool = False, clock: RunClock | None = None) -> Report:
+        request = ReplicationRequest(sources or None, dry_run=dry_run)
+        return replicate(self.source, self.target, self.config, request, clock or RunClock(lambda: NOW))
 
     def values(self) -> dict[str, str | None]:
         """What apps would read, by name; secrets that are scheduled for deletion can't be read."""
@@ -47,7 +47,9 @@ class Deployment:
 def made(report: Report) -> dict[str, str]:
     """The kind of change that was made to each name."""
     return {
-        name_of(each.change): type(each.change).__name__ for each in report.outcomes if isinstance(each, Done)
+        name_of(each.change): type(each.change).__name__
+        for each in report.outcomes
+        if isinstance(each, Applied)
     }
 
 

@@ -5,17 +5,26 @@ from __future__ import annotations
 import pytest
 
 from replicator.config import Config, Mount
-from replicator.model import TAG_OWNER, TAG_SOURCE, Change, Conflict, Revision, TargetSecret, Update, Wanted
-from replicator.plan import Holders, decide
+from replicator.model import (
+    TAG_OWNER,
+    TAG_SOURCE,
+    Change,
+    Conflict,
+    DesiredSecret,
+    Revision,
+    TargetSecret,
+    Update,
+)
+from replicator.plan import Ownership, decide
 
 REVISION = Revision("new/db", 2, "2026-11-23T10:00:00Z")
-WANTED = Wanted("shop/db", REVISION, REVISION.version_id("shop"), "json", None, ())
+WANTED = DesiredSecret("shop/db", REVISION, REVISION.version_id("shop"), "json", None, ())
 HELD = TargetSecret("shop/db", "arn", "earlier", tags=((TAG_OWNER, "shop"), (TAG_SOURCE, "old/db")))
 
 
 def decided(*adopt: str, mounts: tuple[str, ...] = ("new/",)) -> Change | Conflict | None:
     config = Config("shop-connection", (Mount("kv", "new"),), "shop", "shop", adopt=frozenset(adopt))
-    return decide(WANTED, HELD, config, Holders(complete=True, mounts=mounts))
+    return decide(WANTED, HELD, config, Ownership(complete=True, mounts=mounts))
 
 
 def test_after_a_mount_was_renamed_its_secrets_are_taken_over_where_that_is_asked_for() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from botocore.awsrequest import AWSResponse
 
 from replicator.aws import CLIENT_CONFIG, Clients
-from replicator.limits import QUOTAS, Bucket, buckets, keep_quotas
+from replicator.limits import QUOTAS, TokenBucket, keep_quotas, token_buckets
 
 
 class Time:
@@ -22,7 +22,7 @@ class Time:
 
 def test_five_thousand_calls_at_fifty_a_second_take_ninety_nine_seconds() -> None:
     time = Time()
-    bucket = Bucket(50, time.clock, time.sleep)
+    bucket = TokenBucket(50, time.clock, time.sleep)
     for _ in range(5_000):
         bucket.take()
     assert round(time.now - 1000, 6) == 99
@@ -30,7 +30,7 @@ def test_five_thousand_calls_at_fifty_a_second_take_ninety_nine_seconds() -> Non
 
 def test_the_first_second_of_calls_goes_at_once_also_after_a_pause() -> None:
     time = Time()
-    bucket = Bucket(50, time.clock, time.sleep)
+    bucket = TokenBucket(50, time.clock, time.sleep)
     for _ in range(2):
         start = time.now
         for _ in range(50):
@@ -43,7 +43,7 @@ def test_the_first_second_of_calls_goes_at_once_also_after_a_pause() -> None:
 
 def test_no_window_of_a_second_exceeds_rate_and_burst() -> None:
     time = Time()
-    bucket = Bucket(50, time.clock, time.sleep)
+    bucket = TokenBucket(50, time.clock, time.sleep)
     stamps = []
     for _ in range(500):
         bucket.take()
@@ -54,13 +54,13 @@ def test_no_window_of_a_second_exceeds_rate_and_burst() -> None:
 
 
 def test_operations_that_share_a_quota_share_a_bucket() -> None:
-    table = buckets()
+    table = token_buckets()
     assert table["PutSecretValue"] is table["UpdateSecretVersionStage"]
     assert table["PutSecretValue"] is not table["CreateSecret"]
     assert len({operation for quota in QUOTAS for operation in quota.operations}) == len(table)
 
 
-class Counted(Bucket):
+class Counted(TokenBucket):
     taken = 0
 
     def take(self) -> None:

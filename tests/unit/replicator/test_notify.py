@@ -13,9 +13,9 @@ from botocore.stub import ANY, Stubber
 from replicator.aws import Clients
 from replicator.config import Config
 from replicator.errors import TargetError
-from replicator.model import Create, Done, Revision, Wanted
-from replicator.notify import Bus, tell_health
-from replicator.replicate import Request
+from replicator.model import Applied, Create, DesiredSecret, Revision
+from replicator.notify import Bus, publish_health_change
+from replicator.replicate import ReplicationRequest
 from replicator.report import Report
 
 TAKEN = {"EventId": "1"}
@@ -41,8 +41,8 @@ def tell(bus: Bus, *names: str) -> list[dict[str, Any]]:
     """Tell of a secret of each name; return the entries that this makes."""
     entries = []
     for name in names:
-        wanted = Wanted(name, Revision(f"kv/{name}", 1, "2026-11-23T10:00:00Z"), "v", "json", None, ())
-        bus.tell(Done(Create(wanted), "arn", "v"))
+        wanted = DesiredSecret(name, Revision(f"kv/{name}", 1, "2026-11-23T10:00:00Z"), "v", "json", None, ())
+        bus.tell(Applied(Create(wanted), "arn", "v"))
         detail = {"source": f"kv/{name}", "name": name, "arn": "arn", "version_id": "v", "change": "created"}
         entries.append(
             {
@@ -106,5 +106,7 @@ def test_a_subject_holds_the_state_however_long_the_owners_name_is(clients: Clie
         secrets.add_response("describe_secret", {"ARN": "a" * 20}, {"SecretId": "shop-connection"})
         sns.add_response("publish", {"MessageId": "1"}, published)
         secrets.add_response("tag_resource", {}, {"SecretId": "shop-connection", "Tags": ANY})
-        tell_health(Report(complete=True, errors=[TargetError("x")]), clients, config, Request())
+        publish_health_change(
+            Report(complete=True, errors=[TargetError("x")]), clients, config, ReplicationRequest()
+        )
         sns.assert_no_pending_responses()

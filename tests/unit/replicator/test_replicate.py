@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from replicator.config import Mount, ReplicaRegion
-from replicator.desired import gather_wishes
+from replicator.desired import resolve_desired
 from replicator.errors import SourceDenied, TargetError
-from replicator.model import Left, Replica, Revision, TargetSecret, Unreadable, name_of
+from replicator.model import Deferred, Replica, Revision, TargetSecret, Unreadable, name_of
 from replicator.plan import make_plan
-from replicator.replicate import Clock
+from replicator.replicate import RunClock
 from replicator.report import Report
 from tests.unit.replicator.conftest import NOW, Deployment, failed, made
 from tests.unit.replicator.memory import MemoryTarget
@@ -680,7 +680,7 @@ def test_a_run_stops_before_its_time_is_over_and_the_next_one_goes_on(deployment
     for number in range(100):
         deployment.source.write(f"app/{number}", {"password": "canary"})
     done = iter(range(10))
-    report = deployment.run(clock=Clock(lambda: NOW, lambda: next(done, None) is not None))
+    report = deployment.run(clock=RunClock(lambda: NOW, lambda: next(done, None) is not None))
     assert 0 < report.left < 100
     assert report.healthy
     assert report.counts()["Created"] + report.left == 100
@@ -693,8 +693,8 @@ def test_a_run_that_gets_nothing_done_in_its_time_fails(deployment: Deployment) 
     """Otherwise it would ask for its continuation for ever."""
     deployment.source.write("db", {"password": "canary"})
     answers = iter([True])
-    report = deployment.run(clock=Clock(lambda: NOW, lambda: next(answers, False)))
-    assert [type(each) for each in report.outcomes] == [Left]
+    report = deployment.run(clock=RunClock(lambda: NOW, lambda: next(answers, False)))
+    assert [type(each) for each in report.outcomes] == [Deferred]
     assert "OutOfTime" in reasons(report)
 
 
@@ -801,12 +801,12 @@ def test_regions_that_fail_go_last_and_do_not_keep_a_run_going(deployment: Deplo
     deployment.target.failing_regions = {"eu-west-1"}
     deployment.run()
     deployment.source.write("z", {"password": "canary"})
-    wishes = gather_wishes(deployment.source.list(), deployment.config)
+    wishes = resolve_desired(deployment.source.list(), deployment.config)
     plan = make_plan(wishes, deployment.target.list("shop"), deployment.config, complete=True)
     assert [name_of(change) for change in plan.changes] == ["shop/z", "shop/a", "shop/b"]
     deployment.run()
     answers = iter([True, True])
-    report = deployment.run(clock=Clock(lambda: NOW, lambda: next(answers, False)))
+    report = deployment.run(clock=RunClock(lambda: NOW, lambda: next(answers, False)))
     assert "OutOfTime" in reasons(report)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from replicator.errors import ConfigError
 from replicator.handler import request_of
-from replicator.replicate import Request
+from replicator.replicate import ReplicationRequest
 
 
 def asking(**detail: object) -> Mapping[str, object]:
@@ -16,8 +16,8 @@ def asking(**detail: object) -> Mapping[str, object]:
 
 
 def test_a_schedule_and_a_request_without_paths_ask_for_everything() -> None:
-    assert request_of({"source": "aws.events"}) == Request()
-    assert request_of(asking(reason="push")) == Request(reason="push")
+    assert request_of({"source": "aws.events"}) == ReplicationRequest()
+    assert request_of(asking(reason="push")) == ReplicationRequest(reason="push")
 
 
 def test_paths_are_asked_for_once_and_without_slashes_around_them() -> None:

@@ -8,8 +8,8 @@ import pytest
 from replicator import aws, handler, run, vault
 from replicator.aws import Clients
 from replicator.errors import OutOfTime
-from replicator.model import Left
-from replicator.replicate import Clock
+from replicator.model import Deferred
+from replicator.replicate import RunClock
 from templates.deployment import Replicator
 from tests.unit.replicator.conftest import NOW, Deployment
 from tests.unit.replicator.memory import MemoryTarget
@@ -64,7 +64,7 @@ def test_a_change_that_runs_out_of_time_is_left(deployment: Deployment) -> None:
     deployment.target = Slow()
     for path in ("db", "slow"):
         deployment.source.write(path, {"password": "canary"})
-    report = deployment.run(clock=Clock(lambda: NOW))
-    assert [type(each) for each in report.outcomes if isinstance(each, Left)] == [Left]
+    report = deployment.run(clock=RunClock(lambda: NOW))
+    assert [type(each) for each in report.outcomes if isinstance(each, Deferred)] == [Deferred]
     assert report.healthy
     assert list(deployment.values()) == ["shop/db"]

@@ -15,7 +15,7 @@ import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from beanvault.cloudformation.changes import HOLDS_DATA
-from beanvault.deployment.ordering import Sides, arrange
+from beanvault.deployment.ordering import StackDependencies, arrange
 from templates import LAYERS
 from templates.deployment_file import parse
 
@@ -138,9 +138,9 @@ def _exports(template: Rendered) -> dict[str, Any]:
     return {output["Export"]["Name"]: output["Value"] for output in template.get("Outputs", {}).values()}
 
 
-def _sides(layers: Mapping[str, Rendered]) -> dict[str, Sides]:
+def _sides(layers: Mapping[str, Rendered]) -> dict[str, StackDependencies]:
     return {
-        layer: Sides(frozenset(_exports(template)), frozenset(_imports(template["Resources"])))
+        layer: StackDependencies(frozenset(_exports(template)), frozenset(_imports(template["Resources"])))
         for layer, template in layers.items()
     }
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from templates.deployment import Deployment, Network
-from templates.deployment_file import DeploymentError, parse, read
+from templates.deployment_file import DeploymentFileError, parse, read
 from templates.fields import InterfaceEndpoint, Range, RetentionDays
 from templates.options import TABLE, Choice
 
@@ -20,7 +20,7 @@ LEAST: dict[str, Any] = {"name": "demo", "region": "eu-central-1", "vault": {"wh
 
 def mistakes(**changes: Any) -> dict[str, str]:
     """Return the mistakes of a file that is right but for *changes*, by key."""
-    with pytest.raises(DeploymentError) as caught:
+    with pytest.raises(DeploymentFileError) as caught:
         parse(LEAST | changes)
     return {mistake.key: f"{mistake.problem}; {mistake.remedy}" for mistake in caught.value.mistakes}
 
@@ -116,7 +116,7 @@ def test_the_message_names_file_keys_and_remedies(tmp_path: Path) -> None:
     """It is read in a terminal, by somebody with the file open beside it."""
     path = tmp_path / "mine.toml"
     path.write_text('name = "demo"\nregion = "eu-central-1"\n[vault]\nwhere = "host"\nprot = 8200\n')
-    with pytest.raises(DeploymentError) as caught:
+    with pytest.raises(DeploymentFileError) as caught:
         read(path)
     assert str(caught.value) == f"{path}: 1 mistake\n  vault.prot: is not known; did you mean 'port'?"
 
@@ -131,7 +131,7 @@ def test_a_file_that_can_not_be_read_is_a_mistake_too(
     path = tmp_path / "mine.toml"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(DeploymentError, match=problem):
+    with pytest.raises(DeploymentFileError, match=problem):
         read(path)
 
 
@@ -244,7 +244,7 @@ def test_the_region_tells_the_partition(region: str, partition: str) -> None:
 
 def test_every_key_that_is_read_has_a_default_or_is_missed() -> None:
     """An empty file is told what it needs, no more."""
-    with pytest.raises(DeploymentError) as caught:
+    with pytest.raises(DeploymentFileError) as caught:
         parse({})
     assert {mistake.key for mistake in caught.value.mistakes} == {"name", "region", "vault"}
     assert set(Deployment.model_fields) > {"name", "region", "vault"}

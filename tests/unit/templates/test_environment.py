@@ -2,7 +2,7 @@
 
 import pytest
 
-from eb_app.settings import Settings
+from eb_app.settings import AppSettings
 from templates.environment import APP_LOG, LOGS
 from tests.unit.templates.renders import CONFIGURATIONS, ROOT, deployment, layers, resolve, resource
 
@@ -112,7 +112,7 @@ def test_the_app_understands_its_environment(configuration: str) -> None:
         for (namespace, name), value in _options(configuration).items()
         if namespace == ENVIRONMENT
     }
-    settings = Settings.from_environ(environ)
+    settings = AppSettings.from_environ(environ)
     assert settings.mode == deployment(configuration).database.mode
 
 

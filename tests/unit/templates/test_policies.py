@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from testbed.localaws.authorization.policy import Decision, Request, evaluate
+from testbed.localaws.authorization.policy import AccessRequest, Decision, evaluate
 from tests.unit.templates.renders import (
     ACCOUNT,
     CONFIGURATIONS,
@@ -57,7 +57,7 @@ def _decision(
     role: tuple[str, str], action: str, resource: str, context: Mapping[str, Any], configuration: str
 ) -> Decision:
     principal = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role[1]}/session"
-    return evaluate(policies_of(configuration, *role), Request(action, resource, principal, context))
+    return evaluate(policies_of(configuration, *role), AccessRequest(action, resource, principal, context))
 
 
 FUNCTION = ("replicator", "FunctionRole")
@@ -427,7 +427,7 @@ def test_what_must_never_happen_is_denied_explicitly(
     everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
     principal = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role[1]}/session"
     attached = [*policies_of("everything", *role), everything]
-    assert evaluate(attached, Request(action, resource, principal, {})) is Decision.EXPLICITLY_DENIED
+    assert evaluate(attached, AccessRequest(action, resource, principal, {})) is Decision.EXPLICITLY_DENIED
 
 
 def test_one_user_of_the_database_is_for_tokens() -> None:

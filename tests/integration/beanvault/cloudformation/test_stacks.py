@@ -12,8 +12,8 @@ import pytest
 
 from beanvault.artifacts.store import Store
 from beanvault.aws import Aws
-from beanvault.cloudformation.changes import Action, Change, Replacement
-from beanvault.cloudformation.stack import Outcome, Stack, StackError, Template
+from beanvault.cloudformation.changes import ChangeAction, Replacement, ResourceChange
+from beanvault.cloudformation.stack import StackError, StackOutcome, StackSpec, TemplateSource
 from beanvault.cloudformation.stacks import INLINE_LIMIT, Stacks
 from beanvault.errors import Refused
 from beanvault.ui import StackEvent
@@ -27,13 +27,13 @@ class Listener:
     agrees: bool = True
     accepts_loss: bool = False
     events: list[StackEvent] = field(default_factory=list)
-    planned: list[tuple[Change, ...]] = field(default_factory=list)
+    planned: list[tuple[ResourceChange, ...]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
     def step(self, text: str) -> None:
         self.asked.append(text)
 
-    def changes(self, stack: str, changes: tuple[Change, ...]) -> None:  # noqa: ARG002 - the protocol's
+    def changes(self, stack: str, changes: tuple[ResourceChange, ...]) -> None:  # noqa: ARG002 - the protocol's
         self.planned.append(changes)
 
     def event(self, stack: str, event: StackEvent) -> None:  # noqa: ARG002 - the protocol's
@@ -44,8 +44,8 @@ class Listener:
         return self.accepts_loss if loses else self.agrees
 
 
-def template(**resources: Mapping[str, Any]) -> Template:
-    return Template(json.dumps({"Resources": resources, "Outputs": {"Said": {"Value": "hello"}}}))
+def template(**resources: Mapping[str, Any]) -> TemplateSource:
+    return TemplateSource(json.dumps({"Resources": resources, "Outputs": {"Said": {"Value": "hello"}}}))
 
 
 def queue(name: str, **properties: Any) -> dict[str, Any]:
@@ -70,29 +70,29 @@ def stacks(local_aws: LocalAws, listener: Listener) -> Stacks:
 def test_a_stack_is_created_then_left_alone_then_updated_then_deleted(
     stacks: Stacks, listener: Listener, name: str
 ) -> None:
-    stack = Stack(name, template(Queue=queue(f"{name}-q")), tags={"beanvault:deployment": "x"})
+    stack = StackSpec(name, template(Queue=queue(f"{name}-q")), tags={"beanvault:deployment": "x"})
     created = stacks.deploy(stack)
-    assert created.outcome is Outcome.CREATED
-    assert [(c.action, c.logical_id) for c in created.changes] == [(Action.ADD, "Queue")]
+    assert created.outcome is StackOutcome.CREATED
+    assert [(c.action, c.logical_id) for c in created.changes] == [(ChangeAction.ADD, "Queue")]
     assert created.outputs == {"Said": "hello"}
     assert {"CREATE_COMPLETE"} <= {event.status for event in listener.events if event.logical_id == "Queue"}
 
-    assert stacks.deploy(stack).outcome is Outcome.UNCHANGED
+    assert stacks.deploy(stack).outcome is StackOutcome.UNCHANGED
 
-    longer = Stack(name, template(Queue=queue(f"{name}-q", VisibilityTimeout=60)))
+    longer = StackSpec(name, template(Queue=queue(f"{name}-q", VisibilityTimeout=60)))
     updated = stacks.deploy(longer)
-    assert updated.outcome is Outcome.UPDATED
+    assert updated.outcome is StackOutcome.UPDATED
     (change,) = updated.changes
-    assert (change.action, change.replacement) == (Action.MODIFY, Replacement.NO)
+    assert (change.action, change.replacement) == (ChangeAction.MODIFY, Replacement.NO)
     assert "VisibilityTimeout" in change.properties
 
-    assert stacks.delete(name).outcome is Outcome.DELETED
-    assert stacks.delete(name).outcome is Outcome.ABSENT
+    assert stacks.delete(name).outcome is StackOutcome.DELETED
+    assert stacks.delete(name).outcome is StackOutcome.ABSENT
 
 
 def test_a_plan_changes_nothing_and_leaves_nothing(stacks: Stacks, listener: Listener, name: str) -> None:
-    result = stacks.deploy(Stack(name, template(Queue=queue(f"{name}-q"))), plan_only=True)
-    assert result.outcome is Outcome.PLANNED
+    result = stacks.deploy(StackSpec(name, template(Queue=queue(f"{name}-q"))), plan_only=True)
+    assert result.outcome is StackOutcome.PLANNED
     assert len(listener.planned[0]) == 1
     assert stacks.describe(name) is None
 
@@ -100,7 +100,7 @@ def test_a_plan_changes_nothing_and_leaves_nothing(stacks: Stacks, listener: Lis
 def test_nothing_is_made_when_nobody_agrees(stacks: Stacks, listener: Listener, name: str) -> None:
     listener.agrees = False
     with pytest.raises(Refused, match="nobody agreed"):
-        stacks.deploy(Stack(name, template(Queue=queue(f"{name}-q"))))
+        stacks.deploy(StackSpec(name, template(Queue=queue(f"{name}-q"))))
     assert stacks.describe(name) is None
 
 
@@ -108,13 +108,15 @@ def test_a_replacement_of_what_holds_data_is_refused_unless_agreed_to_as_a_loss(
     stacks: Stacks, listener: Listener, name: str
 ) -> None:
     """Agreeing to everything else isn't enough; a queue's new name makes a new queue."""
-    stacks.deploy(Stack(name, template(Queue=queue(f"{name}-one"))))
-    other = Stack(name, template(Queue=queue(f"{name}-two")))
+    stacks.deploy(StackSpec(name, template(Queue=queue(f"{name}-one"))))
+    other = StackSpec(name, template(Queue=queue(f"{name}-two")))
     with pytest.raises(Refused, match="would lose what these hold: REPLACE Queue"):
         stacks.deploy(other)
-    assert stacks.deploy(Stack(name, template(Queue=queue(f"{name}-one")))).outcome is Outcome.UNCHANGED
+    assert (
+        stacks.deploy(StackSpec(name, template(Queue=queue(f"{name}-one")))).outcome is StackOutcome.UNCHANGED
+    )
     listener.accepts_loss = True
-    assert stacks.deploy(other).outcome is Outcome.UPDATED
+    assert stacks.deploy(other).outcome is StackOutcome.UPDATED
 
 
 def test_a_failed_creation_names_its_cause_and_the_next_try_repairs_it(
@@ -132,18 +134,18 @@ def test_a_failed_creation_names_its_cause_and_the_next_try_repairs_it(
             "Code": {"S3Bucket": bucket, "S3Key": "nothing.zip"},
         },
     }
-    broken = Stack(name, template(Queue=queue(f"{name}-q"), Function=missing))
+    broken = StackSpec(name, template(Queue=queue(f"{name}-q"), Function=missing))
     with pytest.raises(StackError) as failure:
         stacks.deploy(broken)
     assert [cause.logical_id for cause in failure.value.causes] == ["Function"]
     assert "Function (AWS::Lambda::Function)" in str(failure.value)
 
-    good = Stack(name, template(Queue=queue(f"{name}-q")))
+    good = StackSpec(name, template(Queue=queue(f"{name}-q")))
     listener.agrees = False
     with pytest.raises(Refused, match="ROLLBACK_COMPLETE"):
         stacks.deploy(good)
     listener.agrees = True
-    assert stacks.deploy(good).outcome is Outcome.CREATED
+    assert stacks.deploy(good).outcome is StackOutcome.CREATED
 
 
 def test_change_sets_of_an_interrupted_run_are_removed(
@@ -151,12 +153,12 @@ def test_change_sets_of_an_interrupted_run_are_removed(
 ) -> None:
     """Interrupted before the first change set was executed, and before a later one was."""
     client = local_aws.client("cloudformation")
-    stack = Stack(name, template(Queue=queue(f"{name}-q")))
+    stack = StackSpec(name, template(Queue=queue(f"{name}-q")))
     body = stack.template.body
     client.create_change_set(
         StackName=name, ChangeSetName="beanvault-dead", ChangeSetType="CREATE", TemplateBody=body
     )
-    assert stacks.deploy(stack).outcome is Outcome.CREATED
+    assert stacks.deploy(stack).outcome is StackOutcome.CREATED
     other = template(Queue=queue(f"{name}-q", VisibilityTimeout=9)).body
     client.create_change_set(
         StackName=name, ChangeSetName="beanvault-dead", ChangeSetType="UPDATE", TemplateBody=other
@@ -164,7 +166,7 @@ def test_change_sets_of_an_interrupted_run_are_removed(
     client.create_change_set(
         StackName=name, ChangeSetName="somebody-elses", ChangeSetType="UPDATE", TemplateBody=other
     )
-    assert stacks.deploy(stack).outcome is Outcome.UNCHANGED
+    assert stacks.deploy(stack).outcome is StackOutcome.UNCHANGED
     names = [entry["ChangeSetName"] for entry in client.list_change_sets(StackName=name)["Summaries"]]
     assert "beanvault-dead" not in names
     assert "somebody-elses" in names
@@ -173,7 +175,7 @@ def test_change_sets_of_an_interrupted_run_are_removed(
 def test_what_is_under_way_is_waited_for(stacks: Stacks, name: str, local_aws: LocalAws) -> None:
     """Interrupted after the execution began: the next run watches it end and goes on from there."""
     client = local_aws.client("cloudformation")
-    stack = Stack(name, template(**{f"Queue{n}": queue(f"{name}-{n}") for n in range(8)}))
+    stack = StackSpec(name, template(**{f"Queue{n}": queue(f"{name}-{n}") for n in range(8)}))
     client.create_change_set(
         StackName=name,
         ChangeSetName="beanvault-run",
@@ -181,20 +183,20 @@ def test_what_is_under_way_is_waited_for(stacks: Stacks, name: str, local_aws: L
         TemplateBody=stack.template.body,
     )
     client.execute_change_set(StackName=name, ChangeSetName="beanvault-run")
-    assert stacks.deploy(stack).outcome is Outcome.UNCHANGED
+    assert stacks.deploy(stack).outcome is StackOutcome.UNCHANGED
     assert stacks.describe(name)["StackStatus"] == "CREATE_COMPLETE"  # type: ignore[index]  # it exists
 
 
 def test_a_protected_stack_is_deleted_only_by_agreeing_to_the_loss(
     stacks: Stacks, listener: Listener, name: str
 ) -> None:
-    stack = Stack(name, template(Queue=queue(f"{name}-q")), protected=True)
+    stack = StackSpec(name, template(Queue=queue(f"{name}-q")), protected=True)
     stacks.deploy(stack)
     assert stacks.describe(name)["EnableTerminationProtection"] is True  # type: ignore[index]  # it exists
     with pytest.raises(Refused, match="protected"):
         stacks.delete(name)
     listener.accepts_loss = True
-    assert stacks.delete(name).outcome is Outcome.DELETED
+    assert stacks.delete(name).outcome is StackOutcome.DELETED
 
 
 def test_a_template_that_is_too_long_for_a_request_is_deployed_from_its_bucket(
@@ -213,13 +215,13 @@ def test_a_template_that_is_too_long_for_a_request_is_deployed_from_its_bucket(
         Bucket=store.bucket, CreateBucketConfiguration={"LocationConstraint": aws.region}
     )
     url = store.put("long", ".template", body.encode()).url(aws)
-    assert stacks.deploy(Stack(name, Template(body, url))).outcome is Outcome.CREATED
+    assert stacks.deploy(StackSpec(name, TemplateSource(body, url))).outcome is StackOutcome.CREATED
     assert len(stacks.outputs(name)) == 150
 
 
 def test_resources_tell_what_stays(stacks: Stacks, name: str) -> None:
     kept = queue(f"{name}-kept") | {"DeletionPolicy": "Retain"}
     later = queue(f"{name}-later") | {"DeletionPolicy": "RetainExceptOnCreate"}
-    stacks.deploy(Stack(name, template(Kept=kept, Later=later, Gone=queue(f"{name}-gone"))))
+    stacks.deploy(StackSpec(name, template(Kept=kept, Later=later, Gone=queue(f"{name}-gone"))))
     stays = {resource.physical_id.rpartition("/")[2]: resource.stays for resource in stacks.resources(name)}
     assert stays == {f"{name}-kept": True, f"{name}-later": True, f"{name}-gone": False}

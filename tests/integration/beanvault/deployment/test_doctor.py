@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 
 from beanvault.aws import Aws
 from beanvault.deployment import doctor
-from beanvault.deployment.doctor import Finding, Verdict
+from beanvault.deployment.doctor import PreflightResult, Verdict
 from templates.deployment_file import parse
 from testbed.servers.localaws import REGION, LocalAws
 from tests.unit.beanvault.answers import Answer, playing
@@ -24,7 +24,7 @@ def aws(local_aws: LocalAws) -> Aws:
     return Aws(local_aws.session(), local_aws.endpoint)
 
 
-def _found(aws: Aws, **domain: Any) -> Finding:
+def _found(aws: Aws, **domain: Any) -> PreflightResult:
     tables = {"name": "shop", "region": REGION, "vault": {"where": "host"}, "domain": domain}
     (finding,) = doctor._certificate(parse(tables), aws)
     return finding

@@ -12,8 +12,8 @@ import pytest
 from beanvault.artifacts.store import Store
 from beanvault.aws import Aws
 from beanvault.deployment import certificates
-from beanvault.deployment.deploy import PARAMETERS, PLANNED, Work
-from beanvault.ui import Silent
+from beanvault.deployment.deploy import PARAMETERS, PLANNED, DeploymentContext
+from beanvault.ui import NullUi
 from templates.deployment_file import parse
 from testbed.servers.localaws import LocalAws
 
@@ -70,7 +70,7 @@ def test_a_plan_leaves_the_certificate_of_the_listener_alone(aws: Aws) -> None:
         "region": aws.region,
         "vault": {"where": "host"},
     }
-    work = Work(parse(tables), aws, Silent(), Path())
+    work = DeploymentContext(parse(tables), aws, NullUi(), Path())
     planned = PLANNED["CertificateArn"]
     assert planned(work).startswith("arn:aws:acm:")
     assert certificates.find(aws, tables["name"]) is None

@@ -18,7 +18,7 @@ import requests
 from beanvault.listen.listener import Burst, Intake, http_server, serve, socket_server
 from beanvault.vault import server as vault_server
 from beanvault.vault.mounts import enable_kv2
-from beanvault.vault.server import Server, Shares
+from beanvault.vault.server import Shares, VaultServer
 from testbed.servers.authority import Authority
 from testbed.servers.openbao import OpenBao, hashicorp
 
@@ -71,7 +71,7 @@ def client(tmp_path: Path, authority: Authority, heard: Listening) -> Iterator[h
     address = f"127.0.0.1:{heard.address[1]}"
     running = OpenBao.start(tmp_path, authority, None if hashicorp() else f"http://{address}/")
     try:
-        server = Server(running.address, running.ca_file)
+        server = VaultServer(running.address, running.ca_file)
         keys = vault_server.initialise(server, Shares(1, 1))
         vault_server.unseal(server, keys.keys)
         client = server.client(keys.root_token)

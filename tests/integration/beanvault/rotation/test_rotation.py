@@ -17,16 +17,22 @@ import pytest
 
 from beanvault import polling
 from beanvault.errors import ConfigurationError, Unreachable
-from beanvault.replication.waiter import Replication
+from beanvault.replication.waiter import ReplicationWaiter
 from beanvault.rotation import alternating, dual, static_role
-from beanvault.rotation.credential import Credential
+from beanvault.rotation.credential import DatabaseCredential
 from beanvault.rotation.credential_path import CredentialPath, Deleted, Overtaken
-from beanvault.rotation.database import DatabaseError, Endpoint, LoginRefused, RotationUnderWay, connected
-from beanvault.rotation.rotation_context import Database, Tools, TooSoon
-from beanvault.ui import Silent
+from beanvault.rotation.database import (
+    DatabaseLoginRefused,
+    Endpoint,
+    RotationDatabaseError,
+    RotationUnderWay,
+    connected,
+)
+from beanvault.rotation.rotation_context import RotationContext, RotationDatabase, TooSoon
+from beanvault.ui import NullUi
 from beanvault.vault.mounts import enable_kv2
 from replicator.config import Config
-from replicator.replicate import Clock, Request, replicate
+from replicator.replicate import ReplicationRequest, RunClock, replicate
 from replicator.source import VaultSource
 from replicator.target import SecretsManagerTarget
 from replicator.vault import Address, Vault
@@ -43,7 +49,7 @@ class Died(Exception):
 class Place:
     """A mount, two database users and a replicator of this test's own."""
 
-    tools: Tools
+    tools: RotationContext
     path: CredentialPath
     users: tuple[str, str]
     schema: str
@@ -51,23 +57,23 @@ class Place:
     deaf: bool = False
     """Whether requests for replication get lost."""
 
-    def current(self) -> Credential:
+    def current(self) -> DatabaseCredential:
         published = self.path.read()
         assert published is not None
         return published.credential
 
-    def works(self, credential: Credential) -> bool:
+    def works(self, credential: DatabaseCredential) -> bool:
         try:
             with connected(self.tools.database.endpoint, credential, self.schema):
                 return True
-        except LoginRefused:
+        except DatabaseLoginRefused:
             return False
 
 
 @pytest.fixture
 def place(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[Place]:
     name = f"r{uuid.uuid4().hex[:8]}"
-    users, master = (f"{name}_blue", f"{name}_green"), Credential(f"{name}_master", uuid.uuid4().hex)
+    users, master = (f"{name}_blue", f"{name}_green"), DatabaseCredential(f"{name}_master", uuid.uuid4().hex)
     admin = mariadb.admin()
     with admin.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
@@ -101,16 +107,16 @@ def place(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[
             origin,
             SecretsManagerTarget(secretsmanager),
             config,
-            Request((source,)),
-            Clock(time.time),
+            ReplicationRequest((source,)),
+            RunClock(time.time),
         )
         assert report.healthy, list(report.problems())
 
     endpoint = Endpoint(mariadb.host, mariadb.port, mariadb.ca_file)
-    tools = Tools(
-        Database(endpoint, master, name),
-        Replication(secretsmanager, config, ask),
-        Silent(),
+    tools = RotationContext(
+        RotationDatabase(endpoint, master, name),
+        ReplicationWaiter(secretsmanager, config, ask),
+        NullUi(),
         overlap=0,
     )
     made = Place(tools, CredentialPath(root, name, "app/database"), users, name)
@@ -124,7 +130,7 @@ def place(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[
 
 
 @dataclass(frozen=True, slots=True)
-class DyingAt(Silent):
+class DyingAt(NullUi):
     """Dies at the step that contains these words."""
 
     words: str = ""
@@ -135,7 +141,7 @@ class DyingAt(Silent):
 
 
 @dataclass(frozen=True, slots=True)
-class DyingAtCount(Silent):
+class DyingAtCount(NullUi):
     """Dies at the so manieth step."""
 
     left: list[int] = field(default_factory=list)
@@ -170,7 +176,7 @@ def test_other_keys_of_the_path_stay(place: Place) -> None:
     published = place.path.read()
     assert published is not None
     place.path.write({**published.data, "engine": "mysql", "port": "3307"}, published.revision.version)
-    place.tools.replication.bring(place.path.read().revision)  # type: ignore[union-attr]  # it was just written
+    place.tools.replication.wait_until_current(place.path.read().revision)  # type: ignore[union-attr]  # it was just written
     alternating.rotate(place.tools, place.path, place.users)
     rotated = place.path.read()
     assert rotated is not None
@@ -232,7 +238,7 @@ def test_a_user_who_may_still_be_in_use_isnt_touched(place: Place) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class InterruptedAt(Silent):
+class InterruptedAt(NullUi):
     """Does something at the first step that contains these words."""
 
     words: str = ""
@@ -250,7 +256,7 @@ def test_a_second_run_is_refused_until_the_first_has_published(place: Place, str
     """It would change the password that the first has proven and not yet published."""
     alternating.rotate(place.tools, place.path, place.users)
 
-    def rotate(tools: Tools) -> None:
+    def rotate(tools: RotationContext) -> None:
         if strategy == "dual":
             dual.rotate(tools, place.path)
         else:
@@ -285,7 +291,7 @@ def test_who_lost_the_turn_publishes_nothing(place: Place, mariadb: MariaDB) -> 
         alternating.rotate(place.tools, place.path, place.users)
 
     between = InterruptedAt(words="logs in over TLS", act=lose_the_connection)
-    with pytest.raises(DatabaseError, match="GET_LOCK"):
+    with pytest.raises(RotationDatabaseError, match="GET_LOCK"):
         alternating.rotate(replace(place.tools, ui=between), place.path, place.users)
     assert place.works(before)
     assert place.works(place.current())
@@ -310,7 +316,7 @@ def test_a_write_by_somebody_else_is_not_written_over(place: Place) -> None:
     alternating.rotate(place.tools, place.path, place.users)
 
     @dataclass(frozen=True, slots=True)
-    class Meddling(Silent):
+    class Meddling(NullUi):
         def step(self, text: str) -> None:
             if "logs in over TLS" in text:
                 place.path.write({"username": place.users[0], "password": "theirs"}, after=1)
@@ -381,7 +387,7 @@ def test_static_roles_are_rotated_apart(place: Place, openbao: Unsealed, mariadb
             f"{mount}/static-roles/{role}",
             data={"db_name": "db", "username": user, "rotation_period": "24h"},
         )
-    engine = static_role.Engine(root, mount)
+    engine = static_role.DatabaseEngine(root, mount)
     heard = InterruptedAt(words="within 600 s")
     careful = replace(place.tools, overlap=600, ui=heard)
     finished = [static_role.rotate(careful, engine, ("blue", "green")) for _ in range(2)]
@@ -423,20 +429,20 @@ def test_the_database_is_known_by_its_certificate_and_its_name(place: Place) -> 
 def test_a_refused_statement_is_told_without_its_words(place: Place) -> None:
     """MariaDB quotes the statement in a syntax error; the password in it must not come along."""
     with connected(place.tools.database.endpoint, place.tools.database.master) as session:
-        with pytest.raises(DatabaseError, match="accounts called nobody"):
+        with pytest.raises(RotationDatabaseError, match="accounts called nobody"):
             session.set_password("nobody", "hunter2")
-        with pytest.raises(DatabaseError) as failure:
+        with pytest.raises(RotationDatabaseError) as failure:
             session._query("ALTER USRE %s IDENTIFIED BY %s", "x", "hunter2")
     assert "hunter2" not in str(failure.value)
     assert failure.value.__cause__ is None
     assert failure.value.__suppress_context__
 
 
-def _fast_clock() -> polling.Clock:
+def _fast_clock() -> polling.PollingClock:
     """A clock on which waiting takes no time."""
     passed = [0.0]
 
     def sleep(seconds: float) -> None:
         passed[0] += seconds
 
-    return polling.Clock(lambda: passed[0], sleep)
+    return polling.PollingClock(lambda: passed[0], sleep)

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hvac import exceptions as hvac_errors
 
 from beanvault.vault import logins, server, setup
-from beanvault.vault.policies import Mount
-from beanvault.vault.server import Server
+from beanvault.vault.policies import PolicyMount
+from beanvault.vault.server import VaultServer
 from testbed.servers.authority import Authority
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy
 from tests.conftest import Unsealed
 
 ISSUER = "https://issuer.example"
@@ -29,12 +29,12 @@ HERE = "127.0.0.0/8"
 
 
 @pytest.fixture
-def ready(openbao: Unsealed) -> Server:
-    return Server(openbao.address, openbao.ca_file)
+def ready(openbao: Unsealed) -> VaultServer:
+    return VaultServer(openbao.address, openbao.ca_file)
 
 
-def prepared(openbao: Unsealed, reached: Server, login: logins.Login, mount: str) -> setup.Prepared:
-    return setup.prepare(reached, openbao.root_token, name=mount, mounts=[Mount(mount)], login=login)
+def prepared(openbao: Unsealed, reached: VaultServer, login: logins.Login, mount: str) -> setup.Prepared:
+    return setup.prepare(reached, openbao.root_token, name=mount, mounts=[PolicyMount(mount)], login=login)
 
 
 def public_key() -> str:
@@ -48,7 +48,7 @@ def jwt(name: str, key: str, issuer: str = ISSUER) -> logins.Jwt:
     return logins.Jwt(f"{name}-replicator", issuer, "vault", ROLE, name, (key,))
 
 
-def test_a_jwt_mount_that_serves_others_is_left_as_it_is(openbao: Unsealed, ready: Server) -> None:
+def test_a_jwt_mount_that_serves_others_is_left_as_it_is(openbao: Unsealed, ready: VaultServer) -> None:
     """Another issuer would lock out everybody else who logs in there."""
     root, key = openbao.root_client(), public_key()
     root.sys.enable_auth_method("jwt", path="shared-jwt")
@@ -66,7 +66,7 @@ def test_a_jwt_mount_that_serves_others_is_left_as_it_is(openbao: Unsealed, read
     assert root.list("auth/shared-jwt/role") is None
 
 
-def test_a_jwt_mount_with_the_same_trust_is_shared(openbao: Unsealed, ready: Server) -> None:
+def test_a_jwt_mount_with_the_same_trust_is_shared(openbao: Unsealed, ready: VaultServer) -> None:
     root, key = openbao.root_client(), public_key()
     prepared(openbao, ready, jwt("same-jwt", key), "same-jwt-kv")
     again = prepared(openbao, ready, jwt("same-jwt", key), "same-jwt-kv")
@@ -74,7 +74,9 @@ def test_a_jwt_mount_with_the_same_trust_is_shared(openbao: Unsealed, ready: Ser
     assert root.list("auth/same-jwt/role")["data"]["keys"] == ["same-jwt-replicator"]
 
 
-def test_a_jwt_mount_made_just_before_an_interruption_is_completed(openbao: Unsealed, ready: Server) -> None:
+def test_a_jwt_mount_made_just_before_an_interruption_is_completed(
+    openbao: Unsealed, ready: VaultServer
+) -> None:
     root = openbao.root_client()
     root.sys.enable_auth_method("jwt", path="begun-jwt")
     prepared(openbao, ready, jwt("begun-jwt", public_key()), "begun-jwt-kv")
@@ -93,7 +95,7 @@ class AwsMethod:
     """What was written, by path below the mount."""
     enabled: bool = False
 
-    def rule(self, call: Call) -> Behaviour:
+    def rule(self, call: ProxiedCall) -> Behaviour:
         if call.path == f"/v1/sys/auth/{self.mount}":
             self.enabled = True
             return answer(None)
@@ -117,11 +119,11 @@ def answer(data: dict[str, Any] | None, status: int = 200) -> Answer:
 
 
 @pytest.fixture
-def with_aws(openbao: Unsealed, authority: Authority) -> Iterator[tuple[Server, AwsMethod]]:
+def with_aws(openbao: Unsealed, authority: Authority) -> Iterator[tuple[VaultServer, AwsMethod]]:
     method = AwsMethod()
     proxy = Proxy(openbao.address, openbao.ca_file, authority.issue("aws-method"))
     proxy.rule = method.rule
-    yield Server(proxy.address, openbao.ca_file), method
+    yield VaultServer(proxy.address, openbao.ca_file), method
     proxy.close()
 
 
@@ -130,7 +132,7 @@ def aws(server_id: str = "vault.example") -> logins.AwsIam:
 
 
 def test_an_aws_login_takes_signatures_of_the_functions_role_for_this_server(
-    openbao: Unsealed, with_aws: tuple[Server, AwsMethod]
+    openbao: Unsealed, with_aws: tuple[VaultServer, AwsMethod]
 ) -> None:
     reached, method = with_aws
     made = prepared(openbao, reached, aws(), "aws-kv")
@@ -157,7 +159,7 @@ def test_an_aws_login_takes_signatures_of_the_functions_role_for_this_server(
 )
 def test_an_aws_mount_that_serves_others_is_left_as_it_is(
     openbao: Unsealed,
-    with_aws: tuple[Server, AwsMethod],
+    with_aws: tuple[VaultServer, AwsMethod],
     theirs: dict[str, dict[str, Any]],
     told: str,
 ) -> None:
@@ -177,13 +179,13 @@ def refused() -> Iterator[None]:
         yield
 
 
-def log_in(reached: Server, auth: logins.Auth) -> hvac.Client:
+def log_in(reached: VaultServer, auth: logins.Auth) -> hvac.Client:
     client = reached.client()
     client.auth.approle.login(auth["role_id"], auth["secret_id"], mount_point=auth["mount"])
     return client
 
 
-def test_a_login_bound_to_addresses_is_proven_from_elsewhere(openbao: Unsealed, ready: Server) -> None:
+def test_a_login_bound_to_addresses_is_proven_from_elsewhere(openbao: Unsealed, ready: VaultServer) -> None:
     """The operator isn't behind the NAT gateways: the policy is proven, and the login works there only."""
     login = logins.AppRole("bound-replicator", "bound-approle", (ELSEWHERE,))
     made = prepared(openbao, ready, login, "bound-kv")
@@ -194,7 +196,7 @@ def test_a_login_bound_to_addresses_is_proven_from_elsewhere(openbao: Unsealed, 
         log_in(ready, made.auth)
 
 
-def test_addresses_stay_until_others_are_named(openbao: Unsealed, ready: Server) -> None:
+def test_addresses_stay_until_others_are_named(openbao: Unsealed, ready: VaultServer) -> None:
     """Repeating it without them, as the runbook says, doesn't open the login to the world."""
 
     def made(*cidrs: str) -> setup.Prepared:
@@ -211,7 +213,7 @@ def test_addresses_stay_until_others_are_named(openbao: Unsealed, ready: Server)
     log_in(ready, made(HERE).auth)
 
 
-def test_what_the_operator_hardened_by_hand_stays(openbao: Unsealed, ready: Server) -> None:
+def test_what_the_operator_hardened_by_hand_stays(openbao: Unsealed, ready: VaultServer) -> None:
     root = openbao.root_client()
     login = logins.AppRole("hard-replicator", "hard-approle")
     prepared(openbao, ready, login, "hard-kv")

@@ -19,23 +19,23 @@ from beanvault.errors import ConfigurationError, Denied, Unreachable
 from beanvault.vault import logins, server, setup
 from beanvault.vault.keys import KeyFile, Keys
 from beanvault.vault.mounts import enable_kv2
-from beanvault.vault.policies import Kind, Mount
-from beanvault.vault.server import Server, Shares
+from beanvault.vault.policies import MountKind, PolicyMount
+from beanvault.vault.server import Shares, VaultServer
 from testbed.servers.authority import Authority
 from testbed.servers.openbao import OpenBao, hashicorp
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, Call, Proxy
+from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy
 from tests.conftest import Unsealed, openbao_only
 
 from .support_pgp import Holder
 
 
 @pytest.fixture
-def ready(openbao: Unsealed) -> Server:
-    return Server(openbao.address, openbao.ca_file)
+def ready(openbao: Unsealed) -> VaultServer:
+    return VaultServer(openbao.address, openbao.ca_file)
 
 
 def test_an_empty_server_is_initialised_with_shares_and_opened_by_the_threshold(
-    empty: Server, tmp_path: Path
+    empty: VaultServer, tmp_path: Path
 ) -> None:
     """Two of three shares open it, one doesn't; the keys lie in a file that only its owner reads."""
     file = KeyFile.reserve(tmp_path / "keys" / "vault.json")
@@ -53,14 +53,14 @@ def test_an_empty_server_is_initialised_with_shares_and_opened_by_the_threshold(
         empty,
         keys.root_token,
         name="dev",
-        mounts=[Mount("beanvault")],
+        mounts=[PolicyMount("beanvault")],
         login=logins.AppRole("dev-replicator"),
     )
     assert prepared.by_login
     assert all(proof.holds for proof in prepared.proofs)
 
 
-def test_initialising_twice_is_refused_by_name(ready: Server) -> None:
+def test_initialising_twice_is_refused_by_name(ready: VaultServer) -> None:
     with pytest.raises(server.VaultError, match="already initialized"):
         server.initialise(ready, Shares(1, 1))
 
@@ -73,14 +73,14 @@ def test_a_key_file_is_never_written_over(tmp_path: Path) -> None:
     assert not file.path.exists()
 
 
-def test_the_login_reads_its_mount_and_nothing_else(openbao: Unsealed, ready: Server) -> None:
+def test_the_login_reads_its_mount_and_nothing_else(openbao: Unsealed, ready: VaultServer) -> None:
     """With the role id and secret id that are handed out, not with the root token."""
     root = openbao.root_client()
     prepared = setup.prepare(
         ready,
         openbao.root_token,
         name="reads",
-        mounts=[Mount("reads-kv")],
+        mounts=[PolicyMount("reads-kv")],
         login=logins.AppRole("reads-replicator"),
         invisible=["reads-hidden"],
     )
@@ -107,13 +107,15 @@ def test_the_login_reads_its_mount_and_nothing_else(openbao: Unsealed, ready: Se
     client.auth.token.revoke_self()
 
 
-def test_repeating_changes_nothing_and_keeps_the_earlier_secret_id(openbao: Unsealed, ready: Server) -> None:
+def test_repeating_changes_nothing_and_keeps_the_earlier_secret_id(
+    openbao: Unsealed, ready: VaultServer
+) -> None:
     def prepare() -> setup.Prepared:
         return setup.prepare(
             ready,
             openbao.root_token,
             name="again",
-            mounts=[Mount("again-kv"), Mount("again-db", Kind.DATABASE)],
+            mounts=[PolicyMount("again-kv"), PolicyMount("again-db", MountKind.DATABASE)],
             login=logins.AppRole("again-replicator"),
             invisible=["again-hidden"],
         )
@@ -124,7 +126,7 @@ def test_repeating_changes_nothing_and_keeps_the_earlier_secret_id(openbao: Unse
         ready.client().auth.approle.login(prepared.auth["role_id"], prepared.auth["secret_id"])
 
 
-def test_a_role_that_was_refused_too_often_logs_in_again(openbao: Unsealed, ready: Server) -> None:
+def test_a_role_that_was_refused_too_often_logs_in_again(openbao: Unsealed, ready: VaultServer) -> None:
     """A function whose secret id expired has Vault lock its role: with a new one it must work at once."""
 
     def prepare() -> setup.Prepared:
@@ -132,7 +134,7 @@ def test_a_role_that_was_refused_too_often_logs_in_again(openbao: Unsealed, read
             ready,
             openbao.root_token,
             name="locked",
-            mounts=[Mount("locked-kv")],
+            mounts=[PolicyMount("locked-kv")],
             login=logins.AppRole("locked-replicator"),
         )
 
@@ -149,14 +151,14 @@ def test_a_role_that_was_refused_too_often_logs_in_again(openbao: Unsealed, read
     log_in(first.auth["secret_id"])
 
 
-def test_a_policy_that_allows_too_much_is_found_out(openbao: Unsealed, ready: Server) -> None:
+def test_a_policy_that_allows_too_much_is_found_out(openbao: Unsealed, ready: VaultServer) -> None:
     """The negative control of the proof: the same questions under a policy that allows everything."""
     root = openbao.root_client()
     mount = setup.prepare(
         ready,
         openbao.root_token,
         name="wide",
-        mounts=[Mount("wide-kv")],
+        mounts=[PolicyMount("wide-kv")],
         login=logins.AppRole("wide-replicator"),
         invisible=["wide-hidden"],
     )
@@ -168,30 +170,32 @@ def test_a_policy_that_allows_too_much_is_found_out(openbao: Unsealed, ready: Se
     wide = ready.client(root.auth.token.create(policies=["wide-everything"])["auth"]["client_token"])
     broken = {
         str(proof)
-        for proof in setup.prove(root, wide, [Mount("wide-kv")], ["wide-hidden"])
+        for proof in setup.prove(root, wide, [PolicyMount("wide-kv")], ["wide-hidden"])
         if not proof.holds
     }
     assert "may list wide-hidden/metadata/" in broken
     assert any(text.startswith("may change wide-kv/data/") for text in broken)
 
 
-def test_a_policy_that_allows_too_little_is_found_out(openbao: Unsealed, ready: Server) -> None:
+def test_a_policy_that_allows_too_little_is_found_out(openbao: Unsealed, ready: VaultServer) -> None:
     root = openbao.root_client()
     enable_kv2(root, "narrow-kv")
     narrow = ready.client(root.auth.token.create(policies=["default"])["auth"]["client_token"])
-    broken = [str(proof) for proof in setup.prove(root, narrow, [Mount("narrow-kv")], []) if not proof.holds]
+    broken = [
+        str(proof) for proof in setup.prove(root, narrow, [PolicyMount("narrow-kv")], []) if not proof.holds
+    ]
     assert "may not list narrow-kv/metadata/" in broken
 
 
 def test_an_existing_version_one_mount_gets_the_policy_of_version_one(
-    openbao: Unsealed, ready: Server
+    openbao: Unsealed, ready: VaultServer
 ) -> None:
     openbao.root_client().sys.enable_secrets_engine("kv", path="old-kv", options={"version": "1"})
     prepared = setup.prepare(
         ready,
         openbao.root_token,
         name="old",
-        mounts=[Mount("old-kv")],
+        mounts=[PolicyMount("old-kv")],
         login=logins.AppRole("old-replicator"),
     )
     assert 'path "old-kv/*" { capabilities = ["read", "list"] }' in prepared.policy_text
@@ -209,7 +213,7 @@ def test_a_mount_that_an_interruption_left_half_made_is_waited_for(
     openbao.root_client().sys.enable_secrets_engine("kv", path="half-kv", options={"version": "2"})
     refused: list[str] = []
 
-    def still_upgrading(call: Call) -> Behaviour:
+    def still_upgrading(call: ProxiedCall) -> Behaviour:
         if call.path.startswith("/v1/half-kv/") and len(refused) < 3:
             refused.append(call.path)
             return Answer(400, json.dumps({"errors": [UPGRADING]}).encode(), "application/json")
@@ -218,10 +222,10 @@ def test_a_mount_that_an_interruption_left_half_made_is_waited_for(
     proxy = Proxy(openbao.address, openbao.ca_file, authority.issue("half-made"))
     proxy.rule = still_upgrading
     prepared = setup.prepare(
-        Server(proxy.address, openbao.ca_file),
+        VaultServer(proxy.address, openbao.ca_file),
         openbao.root_token,
         name="half",
-        mounts=[Mount("half-kv")],
+        mounts=[PolicyMount("half-kv")],
         login=logins.AppRole("half-replicator"),
     )
     proxy.close()
@@ -229,22 +233,26 @@ def test_a_mount_that_an_interruption_left_half_made_is_waited_for(
     assert all(proof.holds for proof in prepared.proofs)
 
 
-def test_a_mount_of_another_type_is_refused(openbao: Unsealed, ready: Server) -> None:
+def test_a_mount_of_another_type_is_refused(openbao: Unsealed, ready: VaultServer) -> None:
     openbao.root_client().sys.enable_secrets_engine("pki", path="taken")
     with pytest.raises(server.VaultError, match="taken/ is a mount of type pki"):
-        setup.prepare(ready, openbao.root_token, name="x", mounts=[Mount("taken")], login=logins.AppRole("x"))
+        setup.prepare(
+            ready, openbao.root_token, name="x", mounts=[PolicyMount("taken")], login=logins.AppRole("x")
+        )
 
 
-def test_a_token_login_works_and_is_warned_about(openbao: Unsealed, ready: Server) -> None:
+def test_a_token_login_works_and_is_warned_about(openbao: Unsealed, ready: VaultServer) -> None:
     prepared = setup.prepare(
-        ready, openbao.root_token, name="trial", mounts=[Mount("trial-kv")], login=logins.Token("trial")
+        ready, openbao.root_token, name="trial", mounts=[PolicyMount("trial-kv")], login=logins.Token("trial")
     )
     assert setup.TOKEN_WARNING in prepared.notes
     assert setup.AUDIT_NOTE not in prepared.notes  # this server has an audit device
     assert ready.client(prepared.auth["token"]).lookup_token()["data"]["policies"] == ["trial-replicator"]
 
 
-def test_a_jwt_login_takes_tokens_of_its_audience_and_subject_only(openbao: Unsealed, ready: Server) -> None:
+def test_a_jwt_login_takes_tokens_of_its_audience_and_subject_only(
+    openbao: Unsealed, ready: VaultServer
+) -> None:
     """Signed here with a key whose public half Vault was given; in AWS the account's issuer signs."""
     key = rsa.generate_private_key(65537, 2048)
     public = key.public_key().public_bytes(
@@ -270,7 +278,7 @@ def test_a_jwt_login_takes_tokens_of_its_audience_and_subject_only(openbao: Unse
         ready,
         openbao.root_token,
         name="jwt",
-        mounts=[Mount("jwt-kv")],
+        mounts=[PolicyMount("jwt-kv")],
         login=logins.Jwt(
             "jwt-replicator", "https://issuer.example", "vault", role, "jwt-login", (public.decode(),)
         ),
@@ -290,22 +298,22 @@ def test_a_jwt_login_takes_tokens_of_its_audience_and_subject_only(openbao: Unse
             login("jwt-replicator", wrong, path="jwt-login")
 
 
-def test_errors_say_what_to_do(openbao: Unsealed, ready: Server) -> None:
+def test_errors_say_what_to_do(openbao: Unsealed, ready: VaultServer) -> None:
     """A wrong token, an authority that isn't trusted, a port nobody listens on."""
     with pytest.raises(Denied):
-        setup.prepare(ready, "s.wrong", name="x", mounts=[Mount("x")], login=logins.AppRole("x"))
+        setup.prepare(ready, "s.wrong", name="x", mounts=[PolicyMount("x")], login=logins.AppRole("x"))
     with pytest.raises(Unreachable, match="certificate isn't trusted") as untrusted:
-        server.status(Server(openbao.address))
+        server.status(VaultServer(openbao.address))
     assert untrusted.value.remedy.endswith("--vault-ca-file")
     with pytest.raises(Unreachable, match="didn't answer"):
-        server.status(Server("https://127.0.0.1:9"))
+        server.status(VaultServer("https://127.0.0.1:9"))
     with pytest.raises(ConfigurationError, match="not an https address") as clear:
-        Server("http://127.0.0.1:8200")
+        VaultServer("http://127.0.0.1:8200")
     assert "--vault-ca-file" in clear.value.remedy
 
 
 def test_shares_encrypted_for_their_holders_open_it_only_in_their_hands(
-    empty: Server, holders: list[Holder]
+    empty: VaultServer, holders: list[Holder]
 ) -> None:
     """With GnuPG: each share opens for its holder alone, the root token for the one named."""
     shares = Shares(2, 2, tuple(holder.public_key for holder in holders), holders[0].public_key)
@@ -333,7 +341,7 @@ def test_a_server_that_unseals_itself_gives_recovery_keys_and_opens_after_a_rest
     seal = f'seal "static" {{\n  current_key_id = "one"\n  current_key = "file://{key}"\n}}\n'
     running = OpenBao.start(tmp_path, authority, seal=seal)
     try:
-        reached = Server(running.address, running.ca_file)
+        reached = VaultServer(running.address, running.ca_file)
         keys = server.initialise(reached, Shares(3, 2))
         assert (keys.recovery, len(keys.keys)) == (True, 3)
         assert "recovery_keys" in json.loads(keys.as_json())

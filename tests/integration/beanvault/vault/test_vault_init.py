@@ -23,10 +23,10 @@ from beanvault import cli
 from beanvault.errors import BeanvaultError, Denied, ExitCode
 from beanvault.vault import server
 from beanvault.vault.keys import KeyFile, Keys
-from beanvault.vault.server import Server
+from beanvault.vault.server import VaultServer
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import clean_environment
-from testbed.servers.proxy import FORWARD, Behaviour, Call, Drop, Pass, Proxy
+from testbed.servers.proxy import FORWARD, Behaviour, Drop, Pass, ProxiedCall, Proxy
 from tests.conftest import Unsealed
 
 from .support_pgp import Holder
@@ -47,8 +47,8 @@ class Operator:
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
-    def reached(self) -> Server:
-        return Server(self.proxy.address, self.ca_file)
+    def reached(self) -> VaultServer:
+        return VaultServer(self.proxy.address, self.ca_file)
 
     @property
     def keys_file(self) -> Path:
@@ -96,7 +96,7 @@ class Operator:
     def at(self, operation: str, act: Callable[[int], None], then: Behaviour = FORWARD) -> None:
         """Do something to the process, by its id, when it sends a request; *then* the request goes on."""
 
-        def rule(call: Call) -> Behaviour:
+        def rule(call: ProxiedCall) -> Behaviour:
             if not call.operation.startswith(operation):
                 return FORWARD
             act(self.processes[-1].pid)
@@ -106,7 +106,7 @@ class Operator:
 
 
 @pytest.fixture
-def operator(tmp_path: Path, empty: Server, authority: Authority) -> Iterator[Operator]:
+def operator(tmp_path: Path, empty: VaultServer, authority: Authority) -> Iterator[Operator]:
     """Before an empty Vault."""
     assert empty.ca_file is not None
     proxy = Proxy(empty.address, empty.ca_file, authority.issue("before-vault"))

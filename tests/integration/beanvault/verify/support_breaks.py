@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beanvault.aws import Aws
-from beanvault.verify.live import Live
+from beanvault.verify.live import AccountState
 from beanvault.verify.model import Finding, Status
 from beanvault.verify.run import CONTROLS, verify
 from templates.deployment import Deployment
@@ -33,7 +33,7 @@ class Site:
     _made: Mapping[tuple[str, str], tuple[str, str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._made = Live(self.deployment, self.aws).made
+        self._made = AccountState(self.deployment, self.aws).made
 
     def client(self, service: str) -> Any:
         return self.aws.client(service)
@@ -48,7 +48,7 @@ class Site:
     def findings(self, *but: str, aws: Aws | None = None) -> list[Finding]:
         """Return what verify finds now, of all controls but those."""
         only = tuple(control.id for control in CONTROLS if control.id not in but)
-        return list(verify(Live(self.deployment, aws or self.aws), only))
+        return list(verify(AccountState(self.deployment, aws or self.aws), only))
 
     def red(self) -> set[str]:
         """Return the controls that fail or couldn't be asked."""

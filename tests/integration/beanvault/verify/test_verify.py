@@ -15,8 +15,8 @@ import boto3
 import pytest
 
 from beanvault.aws import Aws
-from beanvault.deployment.deploy import Work, deploy
-from beanvault.ui import Silent
+from beanvault.deployment.deploy import DeploymentContext, deploy
+from beanvault.ui import NullUi
 from beanvault.verify.model import Status
 from beanvault.verify.run import CONTROLS
 from templates.deployment_file import parse
@@ -70,7 +70,7 @@ def site(account: LocalAws, authority: Authority, mariadb: MariaDB) -> Site:
     file["database"] |= {"mode": "proxy", "port": mariadb.port, "ca_file": str(authority.ca_file)}
     deployment = parse(file)
     aws = Aws(account.session(deployment.region), account.endpoint)
-    deploy(Work(deployment, aws, Silent(agrees=True), ROOT))
+    deploy(DeploymentContext(deployment, aws, NullUi(agrees=True), ROOT))
     return Site(deployment, aws)
 
 

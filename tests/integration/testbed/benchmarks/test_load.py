@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from testbed.benchmarks.load import WRITE_EVERY, Load, Tally
+from testbed.benchmarks.load import WRITE_EVERY, OpenLoopLoad, TimedTally
 from testbed.demo.load import Site
 from testbed.servers.authority import Authority
 
@@ -70,23 +70,23 @@ def site(server: Server, authority: Authority) -> Site:
 def test_slow_answers_delay_no_other_request(server: Server, authority: Authority) -> None:
     """All requests are under way together, far more than a client with eight threads would have sent."""
     server.pause = 2.0
-    load = Load.start(site(server, authority), rate=40, seconds=1)
-    tally = Tally.of(load.outcomes())
+    load = OpenLoopLoad.start(site(server, authority), rate=40, seconds=1)
+    tally = TimedTally.of(load.outcomes())
     assert (tally.requests, tally.failed) == (40, 0)
     # One after the other on eight connections they would have taken five times the pause.
     assert tally.slowest < 5 * server.pause
 
 
 def test_reads_and_writes_are_sent_and_counted(server: Server, authority: Authority) -> None:
-    load = Load.start(site(server, authority), rate=100, seconds=1)
-    assert Tally.of(load.outcomes()).failed == 0
+    load = OpenLoopLoad.start(site(server, authority), rate=100, seconds=1)
+    assert TimedTally.of(load.outcomes()).failed == 0
     assert server.methods.count("POST") == 100 // WRITE_EVERY
     assert server.methods.count("GET") == 100 - 100 // WRITE_EVERY
 
 
 def test_an_error_status_is_a_failure(server: Server, authority: Authority) -> None:
     server.status = 503
-    tally = Tally.of(Load.start(site(server, authority), rate=20, seconds=0.5).outcomes())
+    tally = TimedTally.of(OpenLoopLoad.start(site(server, authority), rate=20, seconds=0.5).outcomes())
     assert (tally.failed, tally.problems) == (10, {"HTTP 503": 10})
 
 
@@ -96,8 +96,8 @@ def test_a_connection_refused_or_a_wrong_certificate_is_a_failure(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nobody = Site(f"https://localhost:{closed.getsockname()[1]}", "localhost", authority.ca_file)
-        refused = Tally.of(Load.start(nobody, rate=10, seconds=0.5).outcomes())
+        refused = TimedTally.of(OpenLoopLoad.start(nobody, rate=10, seconds=0.5).outcomes())
     assert refused.problems == {"ConnectionRefusedError": 5}
     other = Authority(tmp_path / "other")
-    strange = Tally.of(Load.start(site(server, other), rate=10, seconds=0.5).outcomes())
+    strange = TimedTally.of(OpenLoopLoad.start(site(server, other), rate=10, seconds=0.5).outcomes())
     assert strange.problems == {"SSLCertVerificationError": 5}

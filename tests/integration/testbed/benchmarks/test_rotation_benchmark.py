@@ -12,33 +12,33 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from testbed.benchmarks.deployment import NotSettled, Place
-from testbed.benchmarks.load import Outcome, Tally, quantile
-from testbed.benchmarks.rotation import SCENARIOS, Result, Scenario, measure, report, table
+from testbed.benchmarks.deployment import BenchmarkDeployment, NotSettled
+from testbed.benchmarks.load import TimedOutcome, TimedTally, quantile
+from testbed.benchmarks.rotation import SCENARIOS, Scenario, ScenarioResult, measure, report, table
 
 RATE, SECONDS = 20.0, 12.0
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
+def place() -> Iterator[BenchmarkDeployment]:
     """A deployment whose credential is a static role, which has both the app and its control."""
     # A short path: a socket's has at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name, ExitStack() as end:
-        yield Place.start(Path(name), end, lambda _: None, static=True)
+        yield BenchmarkDeployment.start(Path(name), end, lambda _: None, static=True)
 
 
 def scenario(*, control: bool) -> Scenario:
     return next(each for each in SCENARIOS if each.static and each.control is control and each.delay == 0)
 
 
-def test_a_static_role_is_rotated_without_a_failed_request(place: Place) -> None:
+def test_a_static_role_is_rotated_without_a_failed_request(place: BenchmarkDeployment) -> None:
     """The load is made in full, connections are replaced, and the new credential comes into use."""
     result = measure(place, scenario(control=False), RATE, SECONDS)
     assert (result.tally.requests, result.tally.failed) == (RATE * SECONDS, 0)
     assert result.used is not None
 
 
-def test_the_control_fails_requests(place: Place) -> None:
+def test_the_control_fails_requests(place: BenchmarkDeployment) -> None:
     """Without the credential layer the same rotation is an outage, and the benchmark sees it."""
     result = measure(place, scenario(control=True), RATE, SECONDS)
     assert result.tally.failed > 0
@@ -47,13 +47,13 @@ def test_the_control_fails_requests(place: Place) -> None:
 
 def test_a_result_says_what_is_wrong() -> None:
     """Each rule is broken by itself; the control has one rule, and that is the reverse."""
-    outcomes = [Outcome(number / 10, 0.0, 0.01, "") for number in range(100)]
+    outcomes = [TimedOutcome(number / 10, 0.0, 0.01, "") for number in range(100)]
     killing = next(each for each in SCENARIOS if each.kill and not each.control and each.delay == 2)
-    good = Result(killing, 100, Tally.of(outcomes), 10.0, 3.0, 8)
+    good = ScenarioResult(killing, 100, TimedTally.of(outcomes), 10.0, 3.0, 8)
     assert good.wrong() == []
-    failed = [*outcomes[1:], Outcome(0.0, 0.0, 0.01, "HTTP 503")]
+    failed = [*outcomes[1:], TimedOutcome(0.0, 0.0, 0.01, "HTTP 503")]
     for bad, word in (
-        (replace(good, tally=Tally.of(failed)), "failed"),
+        (replace(good, tally=TimedTally.of(failed)), "failed"),
         (replace(good, used=None), "wasn't used"),
         (replace(good, used=7.1), "more than 7 s"),
         (replace(good, asked=200), "too few"),
@@ -63,16 +63,16 @@ def test_a_result_says_what_is_wrong() -> None:
         assert word in problem
     control = replace(good, scenario=replace(killing, control=True))
     assert len(control.wrong()) == 1
-    assert replace(control, tally=Tally.of(failed)).wrong() == []
+    assert replace(control, tally=TimedTally.of(failed)).wrong() == []
     assert table([good, control], 10, 10).row_count == 2
 
 
 def test_what_was_measured_is_told_although_a_later_scenario_fails() -> None:
     """An hour's figures aren't lost with the one that couldn't be taken."""
     alternating = SCENARIOS[0]
-    result = Result(alternating, 1, Tally.of([Outcome(0.0, 0.0, 0.01, "")]), 10.0, 1.0, 0)
+    result = ScenarioResult(alternating, 1, TimedTally.of([TimedOutcome(0.0, 0.0, 0.01, "")]), 10.0, 1.0, 0)
 
-    def found() -> Iterator[Result]:
+    def found() -> Iterator[ScenarioResult]:
         yield result
         raise NotSettled("never")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from beanvault.cloudformation.changes import Action
-from beanvault.cloudformation.stack import Outcome, Result, Stack, Template
+from beanvault.cloudformation.changes import ChangeAction
+from beanvault.cloudformation.stack import StackOutcome, StackResult, StackSpec, TemplateSource
 from beanvault.cloudformation.stacks import Stacks
-from beanvault.ui import Silent
+from beanvault.ui import NullUi
 
 BLOCK = dict.fromkeys(
     ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
@@ -67,7 +67,7 @@ RESOURCES: dict[str, Any] = {
     "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 30}},
     "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": 1}},
 }
-DEPLOYED = Template(json.dumps({"Resources": RESOURCES}))
+DEPLOYED = TemplateSource(json.dumps({"Resources": RESOURCES}))
 
 
 class Deployed:
@@ -83,8 +83,8 @@ class Deployed:
             stacks.physical_id(self.name, logical_id) for logical_id in ("Group", "Bucket", "Key", "Logs")
         )
 
-    def deploy(self, **how: bool) -> Result:
-        return Stacks(self._stacks.api, Silent(agrees=True)).deploy(Stack(self.name, DEPLOYED), **how)
+    def deploy(self, **how: bool) -> StackResult:
+        return Stacks(self._stacks.api, NullUi(agrees=True)).deploy(StackSpec(self.name, DEPLOYED), **how)
 
     def state(self) -> dict[str, Any]:
         """What the services say."""
@@ -121,7 +121,7 @@ def deployed(stacks: Any) -> Deployed:
 
 def test_what_was_changed_by_hand_is_found_shown_and_put_back(deployed: Deployed) -> None:
     before = deployed.state()
-    assert deployed.deploy(revert_drift=True).outcome is Outcome.UNCHANGED
+    assert deployed.deploy(revert_drift=True).outcome is StackOutcome.UNCHANGED
 
     deployed.open("egress")
     ec2, s3 = deployed.client("ec2"), deployed.client("s3")
@@ -137,28 +137,28 @@ def test_what_was_changed_by_hand_is_found_shown_and_put_back(deployed: Deployed
     deployed.client("kms").disable_key_rotation(KeyId=deployed.key)
     deployed.client("logs").put_retention_policy(logGroupName=deployed.logs, retentionInDays=1)
 
-    assert deployed.deploy().outcome is Outcome.UNCHANGED  # CloudFormation compares templates
+    assert deployed.deploy().outcome is StackOutcome.UNCHANGED  # CloudFormation compares templates
     planned = deployed.deploy(revert_drift=True, plan_only=True)
     assert {change.logical_id: (change.action, change.properties) for change in planned.changes} == {
-        "Group": (Action.MODIFY, ("SecurityGroupEgress",)),
-        "In": (Action.ADD, ()),
+        "Group": (ChangeAction.MODIFY, ("SecurityGroupEgress",)),
+        "In": (ChangeAction.ADD, ()),
         "Bucket": (
-            Action.MODIFY,
+            ChangeAction.MODIFY,
             ("BucketEncryption", "PublicAccessBlockConfiguration", "VersioningConfiguration"),
         ),
-        "Key": (Action.MODIFY, ("EnableKeyRotation",)),
-        "Logs": (Action.MODIFY, ("RetentionInDays",)),
+        "Key": (ChangeAction.MODIFY, ("EnableKeyRotation",)),
+        "Logs": (ChangeAction.MODIFY, ("RetentionInDays",)),
     }
     assert not any(change.endangers_data for change in planned.changes)
-    assert deployed.deploy(revert_drift=True).outcome is Outcome.UPDATED
+    assert deployed.deploy(revert_drift=True).outcome is StackOutcome.UPDATED
     assert deployed.state() == before
-    assert deployed.deploy(revert_drift=True).outcome is Outcome.UNCHANGED
+    assert deployed.deploy(revert_drift=True).outcome is StackOutcome.UNCHANGED
 
 
 def test_what_the_template_does_not_name_is_not_seen(deployed: Deployed) -> None:
     """The group's rules for what comes in are resources of their own: the group itself names none."""
     deployed.open("ingress")
-    assert deployed.deploy(revert_drift=True).outcome is Outcome.UNCHANGED
+    assert deployed.deploy(revert_drift=True).outcome is StackOutcome.UNCHANGED
 
 
 def test_a_change_set_says_how_each_resource_has_drifted(deployed: Deployed, stacks: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beanvault.cloudformation.changes import Action, Change, Replacement, parse
+from beanvault.cloudformation.changes import ChangeAction, Replacement, ResourceChange, parse
 
 
 def raw(action: str, type_: str, replacement: str | None = None, **more: Any) -> dict[str, Any]:
@@ -52,5 +52,7 @@ def test_data_is_in_danger_when_what_holds_it_goes(
 
 
 def test_a_replacement_is_told_in_capitals() -> None:
-    change = Change(Action.MODIFY, "Database", "AWS::RDS::DBInstance", replacement=Replacement.YES)
+    change = ResourceChange(
+        ChangeAction.MODIFY, "Database", "AWS::RDS::DBInstance", replacement=Replacement.YES
+    )
     assert str(change).startswith("REPLACE Database")

@@ -13,12 +13,12 @@ from botocore.stub import Stubber
 from troposphere import Output
 
 from beanvault.aws import Aws
-from beanvault.cloudformation.stack import Outcome, Resource, Stack, StackError, Template
+from beanvault.cloudformation.stack import StackError, StackOutcome, StackResource, StackSpec, TemplateSource
 from beanvault.cloudformation.stacks import Stacks
-from beanvault.deployment.deploy import Doomed, Work, _shared_with_nobody, _stack, deploy
+from beanvault.deployment.deploy import DeploymentContext, StackToDelete, _shared_with_nobody, _stack, deploy
 from beanvault.errors import BeanvaultError
-from beanvault.polling import Clock
-from beanvault.ui import Silent
+from beanvault.polling import PollingClock
+from beanvault.ui import NullUi
 from templates import LAYERS
 from templates.deployment_file import parse, read
 from templates.shared import TEMPLATE_LIMIT
@@ -38,7 +38,7 @@ class Answers:
             "cloudformation", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x"
         )
         self.stubber = Stubber(self.client)
-        self.stacks = Stacks(self.client, Silent(agrees=True), Clock(lambda: 0.0, lambda _: None))
+        self.stacks = Stacks(self.client, NullUi(agrees=True), PollingClock(lambda: 0.0, lambda _: None))
 
     def add(self, operation: str, **answer: Any) -> None:
         self.stubber.add_response(operation, answer)
@@ -90,7 +90,7 @@ def answers() -> Iterator[Answers]:
     made.stubber.assert_no_pending_responses()
 
 
-DEPLOYED = Stack(NAME, Template("{}"))
+DEPLOYED = StackSpec(NAME, TemplateSource("{}"))
 
 
 def test_an_update_is_over_when_an_event_says_so_whatever_status_the_stack_still_shows(
@@ -113,7 +113,7 @@ def test_a_deletion_is_over_when_an_event_says_so(answers: Answers) -> None:
     answers.events("CREATE_COMPLETE", "DELETE_IN_PROGRESS")
     answers.status("CREATE_COMPLETE")
     answers.events("CREATE_COMPLETE", "DELETE_IN_PROGRESS", "DELETE_COMPLETE")
-    assert answers.stacks.delete(NAME).outcome is Outcome.DELETED
+    assert answers.stacks.delete(NAME).outcome is StackOutcome.DELETED
 
 
 def test_events_that_aws_is_too_busy_to_tell_are_asked_for_again(answers: Answers) -> None:
@@ -123,7 +123,7 @@ def test_events_that_aws_is_too_busy_to_tell_are_asked_for_again(answers: Answer
     answers.events("CREATE_COMPLETE", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     answers.status("UPDATE_COMPLETE")
     answers.status("UPDATE_COMPLETE")
-    assert answers.stacks.deploy(DEPLOYED).outcome is Outcome.UPDATED
+    assert answers.stacks.deploy(DEPLOYED).outcome is StackOutcome.UPDATED
 
 
 def test_a_roll_back_that_failed_is_continued_before_anything_else(answers: Answers) -> None:
@@ -164,11 +164,11 @@ def _account(answers: Answers) -> Aws:
 
 def test_a_bucket_that_stays_is_taken_from_nobody(answers: Answers) -> None:
     """Its policy, which has the same physical id, goes; who else uses the bucket isn't even asked."""
-    work = Work(read(ROOT / "config" / "production.toml"), _account(answers), Silent(), ROOT)
+    work = DeploymentContext(read(ROOT / "config" / "production.toml"), _account(answers), NullUi(), ROOT)
     bucket = "elasticbeanstalk-eu-central-1-123456789012"
-    stays = Resource("AWS::S3::Bucket", bucket, stays=True)
-    policy = Resource("AWS::S3::BucketPolicy", bucket, stays=False)
-    _shared_with_nobody(work, [Doomed("shop-storage", (stays, policy))])
+    stays = StackResource("AWS::S3::Bucket", bucket, stays=True)
+    policy = StackResource("AWS::S3::BucketPolicy", bucket, stays=False)
+    _shared_with_nobody(work, [StackToDelete("shop-storage", (stays, policy))])
 
 
 def test_a_template_that_is_too_long_for_a_request_goes_by_way_of_the_bucket(answers: Answers) -> None:
@@ -176,7 +176,7 @@ def test_a_template_that_is_too_long_for_a_request_goes_by_way_of_the_bucket(ans
     variables = {f"SETTING_{number}": "x" * 900 for number in range(60)}
     tables = {"name": "beanvault-dev", "region": "eu-central-1", "vault": {"where": "host"}}
     long = parse({**tables, "app": {"environment": variables}})
-    work = Work(long, _account(answers), Silent(), ROOT)
+    work = DeploymentContext(long, _account(answers), NullUi(), ROOT)
     answers.status("CREATE_COMPLETE")
     stack = _stack(work, "environment", LAYERS["environment"](long), plan_only=True)
     assert len(stack.template.body.encode()) > TEMPLATE_LIMIT
@@ -189,14 +189,16 @@ def test_a_template_that_is_too_long_for_a_request_goes_by_way_of_the_bucket(ans
     for number in range(120):
         template.add_output(Output(f"Filler{number}", Value="x" * 400))
     with pytest.raises(BeanvaultError, match="there is no bucket yet") as told:
-        _stack(Work(small, _account(answers), Silent(), ROOT), "network", template, plan_only=False)
+        _stack(
+            DeploymentContext(small, _account(answers), NullUi(), ROOT), "network", template, plan_only=False
+        )
     assert "fewer" in told.value.remedy
 
 
 def test_a_creation_that_is_rolling_back_is_a_creation_again(answers: Answers) -> None:
     """Whether the environment begins with the placeholder is decided after the roll-back has ended."""
     file = read(ROOT / "config" / "dev.toml")
-    work = Work(file, _account(answers), Silent(agrees=True), ROOT)
+    work = DeploymentContext(file, _account(answers), NullUi(agrees=True), ROOT)
     history = ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
     answers.status("ROLLBACK_IN_PROGRESS")
     answers.events(*history)

@@ -15,7 +15,7 @@ from beanvault.deployment import certificates
 from beanvault.deployment.deploy import PARAMETERS, select
 from beanvault.deployment.deployment_plan import imports
 from beanvault.errors import ConfigurationError
-from beanvault.polling import Clock, attempts
+from beanvault.polling import PollingClock, attempts
 from beanvault.ui import StackEvent
 from templates import LAYERS
 from templates.deployment_file import read
@@ -107,7 +107,7 @@ def test_waiting_looks_once_more_after_the_time_is_over_and_pauses_longer_and_lo
         pauses.append(seconds)
         passed[0] += seconds
 
-    looked = list(attempts(Clock(lambda: passed[0], sleep), seconds=10, first=0.2, longest=3))
+    looked = list(attempts(PollingClock(lambda: passed[0], sleep), seconds=10, first=0.2, longest=3))
     assert looked[0] == 0
     assert looked[-1] >= 10
     assert looked[-2] < 10

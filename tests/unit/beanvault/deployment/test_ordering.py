@@ -2,12 +2,12 @@
 
 import pytest
 
-from beanvault.deployment.ordering import Sides, arrange
+from beanvault.deployment.ordering import StackDependencies, arrange
 from beanvault.errors import Refused
 
 
-def _sides(exports: str = "", imports: str = "") -> Sides:
-    return Sides(frozenset(exports.split()), frozenset(imports.split()))
+def _sides(exports: str = "", imports: str = "") -> StackDependencies:
+    return StackDependencies(frozenset(exports.split()), frozenset(imports.split()))
 
 
 def test_layers_keep_their_order_where_nothing_speaks_against_it() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from beanvault.listen.listener import MAX_PATHS, Burst, Intake, family, written
-from beanvault.polling import Clock
+from beanvault.polling import PollingClock
 
 MOUNTS = ("beanvault", "team/kv", "database")
 
@@ -57,8 +57,8 @@ class Time:
     def __init__(self) -> None:
         self.at = 0.0
 
-    def clock(self) -> Clock:
-        return Clock(lambda: self.at, lambda _: None)
+    def clock(self) -> PollingClock:
+        return PollingClock(lambda: self.at, lambda _: None)
 
 
 def test_a_burst_is_due_when_it_has_been_quiet() -> None:

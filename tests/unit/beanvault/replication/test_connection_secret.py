@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from beanvault.replication.connection_secret import replace, store
-from beanvault.replication.function import Function
+from beanvault.replication.function import ReplicatorFunction
 from tests.unit.beanvault.answers import Answer, playing
 
 SECRET = "shop-connection"
@@ -44,7 +44,7 @@ def test_the_connection_before_is_back_whatever_ends_the_trial(
         lambda_GetFunctionConfiguration=[trouble] * 9,
     )
     with pytest.raises(raised):
-        replace(aws, SECRET, TEXT, Function(aws, "shop-replicator"))
+        replace(aws, SECRET, TEXT, ReplicatorFunction(aws, "shop-replicator"))
     assert moved == []
 
 

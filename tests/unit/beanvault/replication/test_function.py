@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from beanvault.errors import ExitCode
-from beanvault.polling import Clock
-from beanvault.replication.function import BUSY_SECONDS, Function, FunctionBusy
-from beanvault.ui import Silent
+from beanvault.polling import PollingClock
+from beanvault.replication.function import BUSY_SECONDS, FunctionBusy, ReplicatorFunction
+from beanvault.ui import NullUi
 from tests.unit.beanvault.answers import Answer, playing
 
 BUSY = Answer({"message": "Rate Exceeded."}, 429, "TooManyRequestsException")
@@ -25,12 +25,12 @@ class Time:
         self.pauses.append(seconds)
         self.now += seconds
 
-    def clock(self) -> Clock:
-        return Clock(lambda: self.now, self.sleep)
+    def clock(self) -> PollingClock:
+        return PollingClock(lambda: self.now, self.sleep)
 
 
 @dataclass(frozen=True)
-class Hearing(Silent):
+class Hearing(NullUi):
     heard: list[str] = field(default_factory=list)
 
     def step(self, text: str) -> None:
@@ -40,7 +40,7 @@ class Hearing(Silent):
 def test_a_run_under_way_is_waited_for_and_told_once() -> None:
     ui, time = Hearing(), Time()
     aws = playing(lambda_Invoke=[BUSY, BUSY, Answer({"Created": 1})])
-    assert Function(aws, "shop-replicator", ui, time.clock()).replicate() == {"Created": 1}
+    assert ReplicatorFunction(aws, "shop-replicator", ui, time.clock()).replicate() == {"Created": 1}
     assert ui.heard == ["shop-replicator is running already: waiting up to 60 s for its turn"]
     assert time.pauses[1] > time.pauses[0] > 0
 
@@ -49,7 +49,7 @@ def test_a_function_that_never_has_a_turn_ends_in_an_error_with_a_remedy() -> No
     time = Time()
     aws = playing(lambda_Invoke=[BUSY] * 100)
     with pytest.raises(FunctionBusy, match="busy for 60 s") as told:
-        Function(aws, "shop-replicator", clock=time.clock()).replicate()
+        ReplicatorFunction(aws, "shop-replicator", clock=time.clock()).replicate()
     assert told.value.remedy
     assert told.value.exit_code == ExitCode.UNREACHABLE
     assert BUSY_SECONDS <= time.now < BUSY_SECONDS + 15
@@ -58,4 +58,4 @@ def test_a_function_that_never_has_a_turn_ends_in_an_error_with_a_remedy() -> No
 def test_another_refusal_is_not_repeated() -> None:
     aws = playing(lambda_Invoke=[Answer({"Message": "no"}, 403, "AccessDeniedException"), BUSY])
     with pytest.raises(ClientError, match="AccessDeniedException"):
-        Function(aws, "shop-replicator", clock=Time().clock()).replicate()
+        ReplicatorFunction(aws, "shop-replicator", clock=Time().clock()).replicate()

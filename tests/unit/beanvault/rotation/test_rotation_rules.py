@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from beanvault.rotation.credential import Credential, new_password
+from beanvault.rotation.credential import DatabaseCredential, new_password
 from beanvault.rotation.database import Version
 from beanvault.rotation.static_role import StaticRole, moment, share_a_phase
 from replicator.model import Revision
@@ -21,7 +21,7 @@ def role(name: str, seconds: float, period: float) -> StaticRole:
 
 
 def test_a_password_never_shows() -> None:
-    assert "secret" not in repr(Credential("app_blue", "secret"))
+    assert "secret" not in repr(DatabaseCredential("app_blue", "secret"))
 
 
 def test_passwords_differ_and_satisfy_the_usual_policies() -> None:

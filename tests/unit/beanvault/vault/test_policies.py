@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from beanvault.vault.policies import Kind, Mount, configured, text
+from beanvault.vault.policies import MountKind, PolicyMount, configured, text
 
 EXPECTED = """\
 # Written by beanvault: what the replicator may read, and its own token.
@@ -25,11 +25,11 @@ path "auth/token/revoke-self" { capabilities = ["update"] }
 
 
 def test_it_reads_the_mounts_and_handles_its_own_token() -> None:
-    assert text([Mount("beanvault"), Mount("database", Kind.DATABASE)]) == EXPECTED
+    assert text([PolicyMount("beanvault"), PolicyMount("database", MountKind.DATABASE)]) == EXPECTED
 
 
 def test_nothing_in_it_writes() -> None:
-    mounts = [Mount("a"), Mount("b", Kind.KV1), Mount("c", Kind.DATABASE)]
+    mounts = [PolicyMount("a"), PolicyMount("b", MountKind.KV1), PolicyMount("c", MountKind.DATABASE)]
     rules = [
         line for line in text(mounts).splitlines() if line.startswith("path") and "auth/token" not in line
     ]
@@ -40,7 +40,7 @@ def test_nothing_in_it_writes() -> None:
 
 def test_mounts_are_read_from_the_deployment_files_words() -> None:
     assert configured(["beanvault", "kv:team/kv", "database:db?engine=mysql"]) == (
-        Mount("beanvault"),
-        Mount("team/kv"),
-        Mount("db", Kind.DATABASE),
+        PolicyMount("beanvault"),
+        PolicyMount("team/kv"),
+        PolicyMount("db", MountKind.DATABASE),
     )

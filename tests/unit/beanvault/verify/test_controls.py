@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from beanvault.verify.live import Missing
-from beanvault.verify.model import Seen
+from beanvault.verify.live import ResourceMissing
+from beanvault.verify.model import Observation
 from beanvault.verify.network import public
 from beanvault.verify.replication import compared, unused_days
 from beanvault.verify.run import CONTROLS
@@ -25,7 +25,7 @@ def report(**parts: list[dict[str, str]]) -> dict[str, Any]:
     return {"changes": [], "problems": [], "skipped": [], **parts}
 
 
-def states(found: list[Seen]) -> dict[str, str]:
+def states(found: list[Observation]) -> dict[str, str]:
     return {seen.resource: "ok" if seen.ok else "chosen" if seen.chosen else "wrong" for seen in found}
 
 
@@ -66,7 +66,7 @@ def test_what_lies_below_a_folder_that_cannot_be_read_is_not_told_to_be_current(
 
 def test_a_run_that_failed_says_nothing_of_any_secret() -> None:
     problem = {"what": "the run", "kind": "SourceDown", "cause": "sealed"}
-    with pytest.raises(Missing, match="sealed"):
+    with pytest.raises(ResourceMissing, match="sealed"):
         told(report(problems=[problem]), secret("app"))
 
 

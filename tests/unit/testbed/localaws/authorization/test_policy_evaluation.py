@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from testbed.localaws.authorization.policy import Decision, PolicyError, Request, evaluate
+from testbed.localaws.authorization.policy import AccessRequest, Decision, PolicyError, evaluate
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/function"
@@ -20,8 +20,10 @@ def policy(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **one} for one in statements]}
 
 
-def request(action: str = READ, resource: str = SECRET, principal: str = ROLE, **context: Any) -> Request:
-    return Request(
+def request(
+    action: str = READ, resource: str = SECRET, principal: str = ROLE, **context: Any
+) -> AccessRequest:
+    return AccessRequest(
         action, resource, principal, {name.replace("__", ":"): value for name, value in context.items()}
     )
 

@@ -10,7 +10,7 @@ import pytest
 
 from testbed.localaws.beanstalk.bundle import (
     PROPERTIES,
-    DeploymentError,
+    BundleRejected,
     extensions,
     procfile,
     sample_application,
@@ -89,7 +89,7 @@ def test_the_bundles_nginx_files_win_over_the_platforms(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "a/../../outside"])
 def test_a_bundle_that_leads_outside_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DeploymentError, match="unsafe path"):
+    with pytest.raises(BundleRejected, match="unsafe path"):
         unpack(zipped(**{name: "x"}), tmp_path / "staging")
     assert not (tmp_path / "outside").exists()
 
@@ -100,12 +100,12 @@ def test_a_symbolic_link_in_a_bundle_is_refused(tmp_path: Path) -> None:
         link = zipfile.ZipInfo("link")
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
-    with pytest.raises(DeploymentError, match="unsafe path"):
+    with pytest.raises(BundleRejected, match="unsafe path"):
         unpack(made.getvalue(), tmp_path / "staging")
 
 
 def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DeploymentError, match="not a zip file"):
+    with pytest.raises(BundleRejected, match="not a zip file"):
         unpack(b"nonsense", tmp_path / "staging")
 
 
@@ -132,13 +132,13 @@ def test_resources_with_cloudformations_tags_are_passed_over(tmp_path: Path) -> 
 
 
 def test_an_unreadable_configuration_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DeploymentError, match=r"01\.config is invalid"):
+    with pytest.raises(BundleRejected, match=r"01\.config is invalid"):
         extensions(config(tmp_path, "commands: [\n"))
 
 
 def test_a_procfile_must_name_a_web_process(tmp_path: Path) -> None:
     (tmp_path / "Procfile").write_text("worker: run\n")
-    with pytest.raises(DeploymentError, match="no web process"):
+    with pytest.raises(BundleRejected, match="no web process"):
         procfile(tmp_path, DEFAULTS)
     (tmp_path / "Procfile").write_text("web: gunicorn a:b\nworker: run  \n")
     assert procfile(tmp_path, DEFAULTS) == {"web": "gunicorn a:b", "worker": "run"}

@@ -10,10 +10,10 @@ from testbed.localaws.cloudformation.changes import difference
 from testbed.localaws.cloudformation.errors import ResourceFailed
 from testbed.localaws.cloudformation.fitting import fit, input_shape
 from testbed.localaws.cloudformation.intrinsics import UNKNOWN
-from testbed.localaws.cloudformation.resource import Place, Resource
+from testbed.localaws.cloudformation.resource import Resource, ResourceScope
 from testbed.localaws.cloudformation.types import REGISTRY, type_of
 
-PLACE = Place("eu-central-1", "123456789012", "stack", "arn:stack")
+PLACE = ResourceScope("eu-central-1", "123456789012", "stack", "arn:stack")
 
 
 def _resource(type_name: str, **properties: Any) -> Resource:
