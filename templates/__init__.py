@@ -1,34 +1,4 @@
-"""The deployment as CloudFormation templates: one module per layer, and the typed deployment file."""
+"""The deployment as CloudFormation templates: one module per layer, and the typed deployment file.
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
-from troposphere import Template
-
-from templates import data, edge, environment, keys, network, observability, replicator, storage, vault
-from templates.deployment import Deployment
-
-Build = Callable[[Deployment], Template]
-
-LAYERS: Mapping[str, Build] = MappingProxyType(
-    {
-        "keys": keys.build,
-        "network": network.build,
-        "storage": storage.build,
-        "data": data.build,
-        "replicator": replicator.build,
-        "edge": edge.build,
-        "environment": environment.build,
-        "observability": observability.build,
-        "vault": vault.build,
-    }
-)
-"""What builds each layer, in the order of deployment. Optional layers build a template without resources
-where the deployment leaves them out.
+Imports nothing: who only reads a deployment file needs no template library.
 """
-
-
-def layers_of(deployment: Deployment) -> dict[str, Template]:
-    """Return the templates of the layers that the deployment has, in the order of deployment."""
-    built = {name: build(deployment) for name, build in LAYERS.items()}
-    return {name: template for name, template in built.items() if template.resources}

@@ -24,7 +24,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def layers_beginning(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
     """Return the layers a shell may complete *incomplete* to."""
-    from templates import LAYERS
+    from templates.layers import LAYERS
 
     return [layer for layer in LAYERS if layer.startswith(incomplete)]
 

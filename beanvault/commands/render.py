@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from templates import LAYERS
+from templates.layers import LAYERS
 from templates.shared import render
 
 from ..context import CommandContext

@@ -10,10 +10,10 @@ from types import MappingProxyType
 
 import troposphere
 
-from templates import LAYERS
 from templates.database_proxy import CREDENTIAL_ARN
 from templates.deployment import Deployment
 from templates.environment import CREATING
+from templates.layers import LAYERS
 from templates.shared import TEMPLATE_LIMIT, render
 
 from ..artifacts import package, placeholder

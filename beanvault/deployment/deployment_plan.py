@@ -12,8 +12,8 @@ from typing import Any
 import troposphere
 from botocore.exceptions import ClientError
 
-from templates import LAYERS
 from templates.deployment import Deployment
+from templates.layers import LAYERS
 
 from ..aws import Aws, code
 from ..cloudformation.stacks import DEAD, Stacks

@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from templates import LAYERS, layers_of
 from templates.deployment import Deployment
+from templates.layers import LAYERS, layers_of
 
 from ..aws import Aws, code
 from ..deployment.deployment_plan import without_proxy

@@ -16,8 +16,8 @@ from typing import Any
 from beanvault.verify.model import Control
 from beanvault.verify.run import CONTROLS
 from scripts.docs.markdown import ROOT, TEXT, code, page, table
-from templates import layers_of
 from templates.deployment_file import parse
+from templates.layers import layers_of
 
 SHOWN = 60
 """Characters of a value; longer ones are cut."""

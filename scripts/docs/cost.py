@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.docs.markdown import ROOT, TEXT, code, page, table
-from templates import layers_of
 from templates.deployment import Deployment, VaultHost
 from templates.deployment_file import read
+from templates.layers import layers_of
 
 FILE = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 PRICES: Mapping[str, Any] = FILE["price"]

@@ -11,8 +11,8 @@ import pytest
 from beanvault.aws import Aws
 from beanvault.verify.export import asff, ocsf
 from beanvault.verify.model import Finding, Severity, Status
-from templates import LAYERS
 from templates.deployment_file import parse
+from templates.layers import LAYERS
 from templates.shared import render
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from templates import LAYERS, layers_of
 from templates.deployment import Deployment
 from templates.deployment_file import parse, read
+from templates.layers import LAYERS, layers_of
 from templates.shared import render
 
 HERE = Path(__file__).parent

@@ -16,8 +16,8 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from beanvault.cloudformation.changes import HOLDS_DATA
 from beanvault.deployment.ordering import StackDependencies, arrange
-from templates import LAYERS
 from templates.deployment_file import parse
+from templates.layers import LAYERS
 
 REGION = "eu-central-1"
 PEERED = {"where": "peering", "vpc_id": "vpc-0123456789abcdef0"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from templates import LAYERS, layers_of
+from templates.layers import LAYERS, layers_of
 from templates.shared import TEMPLATE_LIMIT, suppressions
 from tests.unit.templates.renders import CONFIGURATIONS, FILES, FIXTURES, deployment, layers, text
 

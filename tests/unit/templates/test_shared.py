@@ -5,7 +5,7 @@ import json
 import pytest
 from troposphere import Template, ec2
 
-from templates import LAYERS, layers_of
+from templates.layers import LAYERS, layers_of
 from templates.shared import TEMPLATE_LIMIT, LayerOutput, new_template, render, suppress, suppressions, tags
 from tests.unit.templates.renders import deployment
 

@@ -15,8 +15,8 @@ import pytest
 from beanvault.aws import Aws, AwsError
 from beanvault.teardown.outside_stacks import empty
 from beanvault.teardown.retained import REMOVALS
-from templates import LAYERS
 from templates.deployment_file import read
+from templates.layers import LAYERS
 from testbed.servers.localaws import REGION, LocalAws, clean_environment
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -19,8 +19,8 @@ from beanvault.deployment.deploy import DeploymentContext, StackToDelete, _share
 from beanvault.errors import BeanvaultError
 from beanvault.polling import PollingClock
 from beanvault.ui import NullUi
-from templates import LAYERS
 from templates.deployment_file import parse, read
+from templates.layers import LAYERS
 from templates.shared import TEMPLATE_LIMIT
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -17,8 +17,8 @@ from beanvault.deployment.deployment_plan import imports
 from beanvault.errors import ConfigurationError
 from beanvault.polling import PollingClock, attempts
 from beanvault.ui import StackEvent
-from templates import LAYERS
 from templates.deployment_file import read
+from templates.layers import LAYERS
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

@@ -13,7 +13,7 @@ from beanvault.verify.model import Observation
 from beanvault.verify.network import public
 from beanvault.verify.replication import compared, unused_days
 from beanvault.verify.run import CONTROLS
-from templates import LAYERS
+from templates.layers import LAYERS
 
 
 def secret(name: str, owner: str = "shop", source: str | None = None) -> dict[str, Any]:
