@@ -205,7 +205,7 @@ def needed_capability(document: Mapping[str, Any]) -> str:
 
 
 def parameter_values(
-    document: Mapping[str, Any], given: Mapping[str, str], previous: Mapping[str, str] | None = None
+    document: Mapping[str, Any], given: Mapping[str, str | None], previous: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Return each parameter's text: what was given, the previous value, or the default.
 

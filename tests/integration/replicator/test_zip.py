@@ -41,7 +41,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> package.Package:
 @pytest.fixture
 def start(made: package.Package, bench: Any, local_aws: Any, tmp_path: Path) -> Iterator[Start]:
     """Starts a fresh process of the function, its zip unpacked in a directory of its own."""
-    session = AssumedRoleSession(*OPERATOR.values(), "", datetime.now(UTC) + timedelta(hours=1))
+    session = AssumedRoleSession(
+        OPERATOR["AWS_ACCESS_KEY_ID"],
+        OPERATOR["AWS_SECRET_ACCESS_KEY"],
+        "",
+        datetime.now(UTC) + timedelta(hours=1),
+    )
     name, home = bench.mount, tmp_path / "lambda"
     home.mkdir()
     running: list[Sandbox] = []

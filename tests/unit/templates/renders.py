@@ -140,7 +140,8 @@ def resolve(value: Any, configuration: str, layer: str) -> Any:
         if function == "Ref":
             return _ref(argument, configuration, layer)
         if function == "Fn::GetAtt":
-            return _attribute(*argument, configuration, layer)
+            name, attribute = argument
+            return _attribute(name, attribute, configuration, layer)
         if function == "Fn::ImportValue":
             return _imported(argument, configuration)
         if function == "Fn::Sub":
@@ -197,9 +198,8 @@ def _substituted(argument: Any, configuration: str, layer: str) -> str:
         name = match[1]
         if name in own:
             return str(resolve(own[name], configuration, layer))
-        if "." in name:
-            return _attribute(*name.split(".", 1), configuration, layer)
-        return _ref(name, configuration, layer)
+        name, dot, attribute = name.partition(".")
+        return _attribute(name, attribute, configuration, layer) if dot else _ref(name, configuration, layer)
 
     return re.sub(r"\$\{([^!}]+)\}", replaced, pattern)
 

@@ -128,7 +128,7 @@ def test_an_allow_reaches_as_far_as_its_resource(
     denied: dict[str, Any],
     code: str,
     status: int,
-):
+) -> None:
     """Moto knows no resource for most services: an allow for one ARN denied all calls."""
     role.allow({"Action": f"{service}:*", "Resource": arn(service, named)})
     call = getattr(role.client(service), operation)
@@ -138,7 +138,7 @@ def test_an_allow_reaches_as_far_as_its_resource(
     assert f"assumed-role/{role.name}/test is not authorized to perform: {service}:" in answer["Message"]
 
 
-def test_functions_are_named_by_name_and_by_arn(role: Role):
+def test_functions_are_named_by_name_and_by_arn(role: Role) -> None:
     """An ARN in the path is signed twice encoded; what is missing is told only to whom may know."""
     role.allow({"Action": "lambda:*", "Resource": arn("lambda", "function:allowed")})
     functions = role.client("lambda")
@@ -150,7 +150,7 @@ def test_functions_are_named_by_name_and_by_arn(role: Role):
     assert "lambda:InvokeFunction" in answer["Message"]
 
 
-def test_databases_metrics_and_networks(role: Role):
+def test_databases_metrics_and_networks(role: Role) -> None:
     """One call of each of the query protocols, and a condition key that comes from the request."""
     role.allow(
         {"Action": "rds:*", "Resource": arn("rds", "db:allowed")},
@@ -170,7 +170,7 @@ def test_databases_metrics_and_networks(role: Role):
     assert refused(role.client("iam").list_roles)["Code"] == "AccessDenied"
 
 
-def test_the_operator_is_never_refused(local_aws: LocalAws):
+def test_the_operator_is_never_refused(local_aws: LocalAws) -> None:
     """No policy speaks of the operator's key, and none is needed."""
     assert local_aws.client("iam").list_roles()["Roles"] is not None
 
@@ -185,7 +185,7 @@ WRONG_KEY = {
 
 
 @pytest.mark.parametrize("service", WRONG_KEY)
-def test_credentials_are_verified(role: Role, service: str):
+def test_credentials_are_verified(role: Role, service: str) -> None:
     """An unknown key, a wrong secret and another session's token each have the service's own code."""
     operation, unknown, mismatch = WRONG_KEY[service]
     key, secret, token = role.keys()
@@ -197,7 +197,7 @@ def test_credentials_are_verified(role: Role, service: str):
         assert refused(getattr(client(role.aws, service, *keys), operation))["Code"] == code
 
 
-def test_expired_credentials_are_refused(local_aws: LocalAws):
+def test_expired_credentials_are_refused(local_aws: LocalAws) -> None:
     """Beyond its duration a session is of no use (a negative duration is what moto lets us make)."""
     name = new_role(local_aws)
     sts = client(local_aws, "sts", "AKIALOCALOPERATOR000", "operator", None, parameter_validation=False)
@@ -208,7 +208,7 @@ def test_expired_credentials_are_refused(local_aws: LocalAws):
     assert refused(client(local_aws, "kms", *keys).list_keys)["Code"] == "ExpiredTokenException"
 
 
-def test_an_unsigned_request_is_nobodys(local_aws: LocalAws):
+def test_an_unsigned_request_is_nobodys(local_aws: LocalAws) -> None:
     """Without a signature there is no caller (and moto takes any such call for one of S3)."""
     asked = Request(local_aws.endpoint, b"{}", {"X-Amz-Target": "secretsmanager.ListSecrets"})  # noqa: S310
     with pytest.raises(HTTPError) as caught:
@@ -226,7 +226,9 @@ def key(local_aws: LocalAws) -> str:
     return made
 
 
-def test_a_secret_under_a_customer_managed_key_needs_the_key(local_aws: LocalAws, role: Role, key: str):
+def test_a_secret_under_a_customer_managed_key_needs_the_key(
+    local_aws: LocalAws, role: Role, key: str
+) -> None:
     """Reading needs kms:Decrypt, writing kms:GenerateDataKey too, all through the service."""
     name = f"app/{uuid.uuid4().hex}"
     made = local_aws.client("secretsmanager").create_secret(Name=name, SecretString="v", KmsKeyId=key)
@@ -258,7 +260,7 @@ def test_a_secret_under_a_customer_managed_key_needs_the_key(local_aws: LocalAws
     mine.put_secret_value(SecretId=name, SecretString="w")
 
 
-def test_the_key_policy_has_the_last_word(local_aws: LocalAws, role: Role, key: str):
+def test_the_key_policy_has_the_last_word(local_aws: LocalAws, role: Role, key: str) -> None:
     """Without a delegation to the account, rights in IAM are worth nothing for a key."""
     role.allow({"Action": "kms:*", "Resource": "*"})
     role.client("kms").describe_key(KeyId=key)
@@ -273,7 +275,7 @@ def test_the_key_policy_has_the_last_word(local_aws: LocalAws, role: Role, key: 
     assert refused(role.client("kms").describe_key, KeyId=key)["Code"] == "AccessDeniedException"
 
 
-def test_rights_by_tag_and_by_stage(local_aws: LocalAws, role: Role):
+def test_rights_by_tag_and_by_stage(local_aws: LocalAws, role: Role) -> None:
     """Conditions on the resource's tags, the request's tags and the asked version stage."""
     tags = {"mine": [{"Key": "owner", "Value": "me"}], "theirs": [{"Key": "owner", "Value": "them"}]}
     names = {whose: f"{whose}-{uuid.uuid4().hex}" for whose in tags}
@@ -315,7 +317,7 @@ def test_rights_by_tag_and_by_stage(local_aws: LocalAws, role: Role):
     secrets.create_secret(**new, Tags=tags["mine"])
 
 
-def test_a_secrets_own_policy_allows_and_denies(local_aws: LocalAws, role: Role):
+def test_a_secrets_own_policy_allows_and_denies(local_aws: LocalAws, role: Role) -> None:
     """Within the account the resource policy suffices, and its deny beats the role's allow."""
     name = uuid.uuid4().hex
     admin, mine = local_aws.client("secretsmanager"), role.client("secretsmanager")
@@ -335,7 +337,7 @@ def test_a_secrets_own_policy_allows_and_denies(local_aws: LocalAws, role: Role)
     assert "explicit deny" in refused(mine.get_secret_value, SecretId=name)["Message"]
 
 
-def test_a_batch_needs_the_right_to_each_secret(local_aws: LocalAws, role: Role):
+def test_a_batch_needs_the_right_to_each_secret(local_aws: LocalAws, role: Role) -> None:
     """BatchGetSecretValue alone reads nothing."""
     names = [uuid.uuid4().hex for _ in range(2)]
     for name in names:
@@ -355,7 +357,7 @@ def test_a_batch_needs_the_right_to_each_secret(local_aws: LocalAws, role: Role)
 # --- roles --------------------------------------------------------------------------------------------------
 
 
-def test_a_role_is_assumed_as_its_trust_policy_says(local_aws: LocalAws, role: Role):
+def test_a_role_is_assumed_as_its_trust_policy_says(local_aws: LocalAws, role: Role) -> None:
     """The external id is asked for; a role that trusts others is refused in spite of the caller's rights."""
     role.allow({"Action": "sts:AssumeRole", "Resource": "*"})
     account = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
@@ -379,7 +381,7 @@ def test_a_role_is_assumed_as_its_trust_policy_says(local_aws: LocalAws, role: R
     assert refused(sts.assume_role, RoleArn=other, RoleSessionName="test")["Code"] == "AccessDenied"
 
 
-def test_a_permissions_boundary_and_a_session_policy_limit_a_role(local_aws: LocalAws):
+def test_a_permissions_boundary_and_a_session_policy_limit_a_role(local_aws: LocalAws) -> None:
     """Each of them must allow what the role's own policy allows."""
     statement = {"Effect": "Allow", "Action": ["sqs:*", "sns:*"], "Resource": "*"}
     boundary = local_aws.client("iam").create_policy(
@@ -398,7 +400,7 @@ def test_a_permissions_boundary_and_a_session_policy_limit_a_role(local_aws: Loc
     refused(limited.client("kms").list_keys)  # the boundary is silent
 
 
-def test_a_users_rights_come_from_groups_too(local_aws: LocalAws):
+def test_a_users_rights_come_from_groups_too(local_aws: LocalAws) -> None:
     """Long-term keys, with the group's managed policy."""
     iam, name = local_aws.client("iam"), uuid.uuid4().hex
     statement = {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}
@@ -415,7 +417,7 @@ def test_a_users_rights_come_from_groups_too(local_aws: LocalAws):
     queues.list_queues()
 
 
-def test_a_forwarded_caller_identity_is_verified(role: Role):
+def test_a_forwarded_caller_identity_is_verified(role: Role) -> None:
     """Vault's AWS login forwards a signed GetCallerIdentity; header and body are covered by the signature."""
     body = "Action=GetCallerIdentity&Version=2011-06-15"
 
@@ -460,7 +462,7 @@ def bucket(local_aws: LocalAws, role: Role) -> str:
     return name
 
 
-def test_a_bucket_that_asks_for_tls_can_be_used(role: Role, bucket: str):
+def test_a_bucket_that_asks_for_tls_can_be_used(role: Role, bucket: str) -> None:
     """A TLS-only bucket policy made every object call 403 in moto; loopback counts as TLS here."""
     s3 = role.client("s3")
     assert s3.get_object(Bucket=bucket, Key="mine/a b")["Body"].read() == b"content"
@@ -496,7 +498,7 @@ RENAMED = [
 @pytest.mark.parametrize(("permission", "operation", "more"), RENAMED)
 def test_s3s_permissions_have_their_own_names(
     role: Role, bucket: str, permission: str, operation: str, more: dict[str, Any]
-):
+) -> None:
     """Only the permission that the service's reference names for an operation lets it through."""
 
     def code() -> str:
@@ -514,7 +516,7 @@ def test_s3s_permissions_have_their_own_names(
     assert code() not in ("AccessDenied", "403")
 
 
-def test_reading_an_older_version_takes_a_permission_of_its_own(role: Role, bucket: str):
+def test_reading_an_older_version_takes_a_permission_of_its_own(role: Role, bucket: str) -> None:
     """`s3:GetObject` alone reads what is current."""
     operators = role.aws.client("s3")
     operators.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -526,7 +528,7 @@ def test_reading_an_older_version_takes_a_permission_of_its_own(role: Role, buck
 
 
 @pytest.mark.parametrize("version", ["s3v4", "s3-query"])
-def test_a_presigned_url_has_the_signers_rights(role: Role, bucket: str, version: str):
+def test_a_presigned_url_has_the_signers_rights(role: Role, bucket: str, version: str) -> None:
     """In both forms in which boto3 signs one; an altered one, and nobody, is refused."""
     s3 = role.client("s3", signature_version=version)
 

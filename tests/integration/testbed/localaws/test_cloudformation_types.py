@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def _changed(document: dict[str, Any]) -> dict[str, Any]:
 
 def _check_services(stacks: Any, name: str) -> None:
     """Look through each service's own API at what the stack made there."""
-    aws, found = stacks.aws, lambda key: stacks.physical_id(name, key)
+    aws, found = stacks.aws, partial(stacks.physical_id, name)
     encryption = aws.client("s3").get_bucket_encryption(Bucket=found("Bucket"))
     rule = encryption["ServerSideEncryptionConfiguration"]["Rules"][0]
     assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
@@ -131,7 +132,7 @@ def _check_services(stacks: Any, name: str) -> None:
 
 def _check_changes(stacks: Any, name: str) -> None:
     """Look at what the update made of it; a rolled back one must leave just this."""
-    aws, found = stacks.aws, lambda key: stacks.physical_id(name, key)
+    aws, found = stacks.aws, partial(stacks.physical_id, name)
     ec2 = aws.client("ec2")
     assert ec2.describe_subnets(SubnetIds=[found("Priv1")])["Subnets"][0]["CidrBlock"] == "10.0.9.0/24"
     group = ec2.describe_security_groups(GroupIds=[found("AppSg")])["SecurityGroups"][0]

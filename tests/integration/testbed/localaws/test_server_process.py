@@ -22,7 +22,7 @@ START = [sys.executable, "-m", "testbed.localaws", "--port", "0", "--home"]
 
 
 def _client(service: str, endpoint: str) -> Any:
-    return boto3.client(
+    return boto3.client(  # type: ignore[call-overload]  # the stubs know services by literal names
         service,
         endpoint_url=endpoint,
         region_name="eu-central-1",

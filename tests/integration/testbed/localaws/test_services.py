@@ -53,7 +53,7 @@ def refused(call: Any, /, **parameters: Any) -> tuple[str, str]:
 # --- Secrets Manager: limits --------------------------------------------------------------------------------
 
 
-def test_a_value_has_at_most_65536_bytes(secrets: Any, name: str):
+def test_a_value_has_at_most_65536_bytes(secrets: Any, name: str) -> None:
     """Moto takes any size, and an empty string; what counts is bytes, not characters."""
     secrets.create_secret(Name=name, SecretString="x" * 65536)
     for call, target in (
@@ -68,7 +68,7 @@ def test_a_value_has_at_most_65536_bytes(secrets: Any, name: str):
 
 
 @pytest.mark.parametrize("wrong", ["with space", "ümlaut", "semi;colon", "", "x" * 513])
-def test_a_name_has_few_characters(secrets: Any, wrong: str):
+def test_a_name_has_few_characters(secrets: Any, wrong: str) -> None:
     """Moto takes any name."""
     code, message = refused(secrets.create_secret, Name=wrong, SecretString="x")
     assert (code, message.startswith("Invalid name.")) == ("ValidationException", True)
@@ -85,7 +85,7 @@ def test_a_name_has_few_characters(secrets: Any, wrong: str):
     ],
     ids=["long key", "long value", "reserved key", "character", "number"],
 )
-def test_tags_have_limits(secrets: Any, name: str, tags: dict[str, str]):
+def test_tags_have_limits(secrets: Any, name: str, tags: dict[str, str]) -> None:
     """Moto takes any tags, on creation and later."""
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     code, _ = refused(secrets.create_secret, Name=name, SecretString="x", Tags=listed)
@@ -94,7 +94,7 @@ def test_tags_have_limits(secrets: Any, name: str, tags: dict[str, str]):
     assert refused(secrets.tag_resource, SecretId=name, Tags=listed)[0] == "InvalidParameterException"
 
 
-def test_fifty_tags_are_counted_with_those_there_already(secrets: Any, name: str):
+def test_fifty_tags_are_counted_with_those_there_already(secrets: Any, name: str) -> None:
     """Replacing a tag is not adding one."""
     tags = [{"Key": f"k{number}", "Value": ""} for number in range(50)]
     secrets.create_secret(Name=name, SecretString="x", Tags=tags)
@@ -102,7 +102,7 @@ def test_fifty_tags_are_counted_with_those_there_already(secrets: Any, name: str
     assert refused(secrets.tag_resource, SecretId=name, Tags=[{"Key": "one more", "Value": ""}])
 
 
-def test_a_token_has_32_to_64_characters(secrets: Any, name: str):
+def test_a_token_has_32_to_64_characters(secrets: Any, name: str) -> None:
     """Moto has this right."""
     for wrong in ("x" * 31, "x" * 65):
         code, _ = refused(secrets.create_secret, Name=name, SecretString="x", ClientRequestToken=wrong)
@@ -111,7 +111,7 @@ def test_a_token_has_32_to_64_characters(secrets: Any, name: str):
 
 # --- Secrets Manager: deletion ------------------------------------------------------------------------------
 
-REFUSED_WHEN_DELETED = {
+REFUSED_WHEN_DELETED: dict[str, dict[str, Any]] = {
     "get_secret_value": {},
     "put_secret_value": {"SecretString": "x"},
     "update_secret": {"SecretString": "x"},
@@ -125,15 +125,15 @@ REFUSED_WHEN_DELETED = {
 
 
 @pytest.mark.parametrize("operation", REFUSED_WHEN_DELETED)
-def test_a_secret_pending_deletion_is_out_of_reach(secrets: Any, name: str, operation: str):
+def test_a_secret_pending_deletion_is_out_of_reach(secrets: Any, name: str, operation: str) -> None:
     """Moto writes, tags and replicates such a secret."""
     secrets.create_secret(Name=name, SecretString="x")
     secrets.delete_secret(SecretId=name)
-    parameters: dict[str, Any] = REFUSED_WHEN_DELETED[operation]
+    parameters = REFUSED_WHEN_DELETED[operation]
     assert refused(getattr(secrets, operation), SecretId=name, **parameters)[0] == "InvalidRequestException"
 
 
-def test_a_name_pending_deletion_is_taken_until_it_is_restored(secrets: Any, name: str):
+def test_a_name_pending_deletion_is_taken_until_it_is_restored(secrets: Any, name: str) -> None:
     """Moto says ResourceExistsException. The secret comes back with its ARN and value."""
     arn = secrets.create_secret(Name=name, SecretString="x")["ARN"]
     secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)
@@ -158,7 +158,7 @@ def two_versions(secrets: Any, name: str) -> str:
     return name
 
 
-def test_awscurrent_is_moved_but_never_removed(secrets: Any, two_versions: str):
+def test_awscurrent_is_moved_but_never_removed(secrets: Any, two_versions: str) -> None:
     """Moto takes it off, and a refused move loses it; AWS refuses both and keeps it."""
     move = {"SecretId": two_versions, "VersionStage": "AWSCURRENT", "RemoveFromVersionId": token(2)}
     code, message = refused(secrets.update_secret_version_stage, **move)
@@ -168,7 +168,9 @@ def test_awscurrent_is_moved_but_never_removed(secrets: Any, two_versions: str):
     assert held == {token(1): ["AWSPREVIOUS"], token(2): ["AWSCURRENT"]}
 
 
-def test_a_moved_stage_is_what_is_read_and_what_the_next_put_replaces(secrets: Any, two_versions: str):
+def test_a_moved_stage_is_what_is_read_and_what_the_next_put_replaces(
+    secrets: Any, two_versions: str
+) -> None:
     """After a move moto reads the old version, and the next put makes a second AWSCURRENT."""
     secrets.update_secret_version_stage(
         SecretId=two_versions,
@@ -185,7 +187,7 @@ def test_a_moved_stage_is_what_is_read_and_what_the_next_put_replaces(secrets: A
     assert held == {token(1): ["AWSPREVIOUS"], token(3): ["AWSCURRENT"]}
 
 
-def test_a_repeated_put_changes_nothing(secrets: Any, two_versions: str):
+def test_a_repeated_put_changes_nothing(secrets: Any, two_versions: str) -> None:
     """The same token and value is a no-op, also once the version is not current; another value is refused."""
     secrets.put_secret_value(SecretId=two_versions, SecretString="one", ClientRequestToken=token(1))
     assert secrets.get_secret_value(SecretId=two_versions)["SecretString"] == "two"
@@ -194,7 +196,7 @@ def test_a_repeated_put_changes_nothing(secrets: Any, two_versions: str):
     assert refused(secrets.update_secret, **again, SecretString="one")[0] == "ResourceExistsException"
 
 
-def test_a_version_without_a_stage_is_deprecated(secrets: Any, two_versions: str):
+def test_a_version_without_a_stage_is_deprecated(secrets: Any, two_versions: str) -> None:
     """DescribeSecret and the lists leave it out unless asked; moto shows it with no stages."""
     secrets.put_secret_value(SecretId=two_versions, SecretString="three", ClientRequestToken=token(3))
     labelled = {token(2): ["AWSPREVIOUS"], token(3): ["AWSCURRENT"]}
@@ -210,7 +212,7 @@ def test_a_version_without_a_stage_is_deprecated(secrets: Any, two_versions: str
     assert listed(IncludeDeprecated=True) == {token(1), token(2), token(3)}
 
 
-def test_a_list_has_a_hundred_secrets_a_page(secrets: Any):
+def test_a_list_has_a_hundred_secrets_a_page(secrets: Any) -> None:
     """Moto has this right."""
     prefix = uuid.uuid4().hex
     for number in range(101):
@@ -224,7 +226,7 @@ def test_a_list_has_a_hundred_secrets_a_page(secrets: Any):
 # --- Secrets Manager: keys, policies, replicas --------------------------------------------------------------
 
 
-def test_a_key_must_be_there_and_enabled(local_aws: LocalAws, secrets: Any, name: str):
+def test_a_key_must_be_there_and_enabled(local_aws: LocalAws, secrets: Any, name: str) -> None:
     """Moto never asks for the key."""
     kms = client(local_aws, "kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -246,7 +248,7 @@ def test_a_key_must_be_there_and_enabled(local_aws: LocalAws, secrets: Any, name
     assert refused(secrets.create_secret, **missing)[0] == "EncryptionFailure"
 
 
-def test_a_public_policy_can_be_blocked(secrets: Any, name: str):
+def test_a_public_policy_can_be_blocked(secrets: Any, name: str) -> None:
     """Moto ignores BlockPublicPolicy."""
     secrets.create_secret(Name=name, SecretString="x")
     statement = {"Effect": "Allow", "Principal": "*", "Action": "secretsmanager:*", "Resource": "*"}
@@ -257,7 +259,9 @@ def test_a_public_policy_can_be_blocked(secrets: Any, name: str):
     assert code == "MalformedPolicyDocumentException"
 
 
-def test_replicas_follow_their_primary_and_can_be_set_free(local_aws: LocalAws, secrets: Any, name: str):
+def test_replicas_follow_their_primary_and_can_be_set_free(
+    local_aws: LocalAws, secrets: Any, name: str
+) -> None:
     """Moto keeps replicas, but has no StopReplicationToReplica."""
     there = client(local_aws, "secretsmanager", OTHER_REGION)
     region = {"AddReplicaRegions": [{"Region": OTHER_REGION}]}
@@ -313,14 +317,14 @@ def assumed(aws: LocalAws) -> tuple[str, Any]:
     return arn, sts
 
 
-def test_tokens_need_the_accounts_consent(local_aws: LocalAws):
+def test_tokens_need_the_accounts_consent(local_aws: LocalAws) -> None:
     """Moto has no such operation; in AWS it is off until switched on."""
     asked = {"Audience": ["vault"], "SigningAlgorithm": "RS256"}
     code, _ = refused(client(local_aws, "sts").get_web_identity_token, **asked)
     assert code == "OutboundWebIdentityFederationDisabledException"
 
 
-def test_a_token_tells_the_role(local_aws: LocalAws, federation: str):
+def test_a_token_tells_the_role(local_aws: LocalAws, federation: str) -> None:
     """Claims as AWS documents them; no longer than asked, nor than the session."""
     arn, sts = assumed(local_aws)
     answer = sts.get_web_identity_token(
@@ -340,7 +344,7 @@ def test_a_token_tells_the_role(local_aws: LocalAws, federation: str):
 @pytest.mark.parametrize("algorithm", ["RS256", "ES384"])
 def test_a_real_openbao_takes_the_token(
     local_aws: LocalAws, federation: str, openbao: Unsealed, algorithm: str
-):
+) -> None:
     """The keys written to the home directory stand for the issuer's JWKS endpoint."""
     arn, sts = assumed(local_aws)
     pem = (local_aws.home / "sts-web-identity.pem").read_text()
@@ -426,7 +430,7 @@ def put(aws: LocalAws, bus: str, source: str = "mine") -> None:
     assert client(aws, "events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
-def test_a_rule_delivers_to_a_queue_that_lets_it(local_aws: LocalAws, bus: str, queue: Queue):
+def test_a_rule_delivers_to_a_queue_that_lets_it(local_aws: LocalAws, bus: str, queue: Queue) -> None:
     """Moto delivers to any queue, with half of the envelope; AWS asks the queue's policy."""
     arn = rule(local_aws, bus, {"Arn": queue.arn})
     put(local_aws, bus)
@@ -441,7 +445,7 @@ def test_a_rule_delivers_to_a_queue_that_lets_it(local_aws: LocalAws, bus: str, 
     assert (event["account"], event["region"], event["version"]) == (ACCOUNT, REGION, "0")
 
 
-def test_a_disabled_rule_and_a_schedule_match_no_event(local_aws: LocalAws, queue: Queue):
+def test_a_disabled_rule_and_a_schedule_match_no_event(local_aws: LocalAws, queue: Queue) -> None:
     """In moto both get every event on the bus."""
     target = {"Arn": queue.arn}
     events, name = client(local_aws, "events"), f"rule-{uuid.uuid4().hex[:12]}"
@@ -455,7 +459,7 @@ def test_a_disabled_rule_and_a_schedule_match_no_event(local_aws: LocalAws, queu
     assert queue.received() == []
 
 
-def test_what_a_target_refuses_goes_to_its_dead_letters(local_aws: LocalAws, bus: str, queue: Queue):
+def test_what_a_target_refuses_goes_to_its_dead_letters(local_aws: LocalAws, bus: str, queue: Queue) -> None:
     """The event, and why, for the target's own dead-letter queue."""
     closed = Queue(local_aws)
     rule(local_aws, bus, {"Arn": closed.arn, "DeadLetterConfig": {"Arn": queue.arn}})
@@ -463,7 +467,7 @@ def test_what_a_target_refuses_goes_to_its_dead_letters(local_aws: LocalAws, bus
     assert json.loads(queue.received()[0])["source"] == "mine"
 
 
-def test_a_topic_hands_a_rules_event_to_its_queue(local_aws: LocalAws, bus: str, queue: Queue):
+def test_a_topic_hands_a_rules_event_to_its_queue(local_aws: LocalAws, bus: str, queue: Queue) -> None:
     """PutEvents answered 500 for a topic; the topic's policy must name EventBridge."""
     sns = client(local_aws, "sns")
     topic = sns.create_topic(Name=f"topic-{uuid.uuid4().hex}")["TopicArn"]
@@ -510,7 +514,7 @@ def logged(aws: LocalAws, function: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix("got ")) for line in lines if line.startswith("got ")]
 
 
-def test_a_rule_invokes_a_function_that_lets_it(local_aws: LocalAws, bus: str, function: str):
+def test_a_rule_invokes_a_function_that_lets_it(local_aws: LocalAws, bus: str, function: str) -> None:
     """PutEvents answered 500 for a function. Its policy must name the rule."""
     target = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
     arn = rule(local_aws, bus, {"Arn": target})
@@ -529,7 +533,7 @@ def test_a_rule_invokes_a_function_that_lets_it(local_aws: LocalAws, bus: str, f
     assert event["detail"] == {"paths": ["a"]}
 
 
-def test_a_schedule_fires(local_aws: LocalAws, queue: Queue):
+def test_a_schedule_fires(local_aws: LocalAws, queue: Queue) -> None:
     """Nothing fires schedules in moto. It takes a period of nothing, too: each look finds that it is time."""
     events, name = client(local_aws, "events"), f"rule-{uuid.uuid4().hex[:12]}"
     arn = events.put_rule(Name=name, ScheduleExpression="rate(0 minutes)")["RuleArn"]

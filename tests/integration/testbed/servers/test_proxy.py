@@ -11,17 +11,18 @@ import requests
 from beanvault.vault.mounts import enable_kv2
 from testbed.servers.authority import Authority
 from testbed.servers.proxy import Answer, Cut, Drop, Pass, Proxy
+from tests.conftest import Unsealed
 
 
 @pytest.fixture
-def proxy(openbao, authority: Authority) -> Iterator[Proxy]:
+def proxy(openbao: Unsealed, authority: Authority) -> Iterator[Proxy]:
     made = Proxy(openbao.address, openbao.ca_file, authority.issue("proxy"))
     yield made
     made.close()
 
 
 @pytest.fixture
-def through(proxy: Proxy, openbao, authority: Authority) -> hvac.Client:
+def through(proxy: Proxy, openbao: Unsealed, authority: Authority) -> hvac.Client:
     client = hvac.Client(url=proxy.address, token=openbao.root_token, verify=str(authority.ca_file))
     mounts = client.sys.list_mounted_secrets_engines()["data"]
     if "proxied/" not in mounts:

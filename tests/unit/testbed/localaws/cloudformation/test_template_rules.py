@@ -87,7 +87,7 @@ def test_a_circle_of_references_is_refused_with_its_members() -> None:
 
 
 def test_each_resource_comes_after_what_it_refers_to() -> None:
-    definitions = {
+    definitions: dict[str, dict[str, Any]] = {
         "Last": {**TOPIC, "DependsOn": "Middle"},
         "Middle": {**TOPIC, "Properties": {"X": [{"Fn::GetAtt": "First.TopicArn"}]}},
         "First": TOPIC,
