@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from testbed.servers.localaws import clean_environment
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 MARKED = re.compile(r"<!-- runs locally -->\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS = 400
 

@@ -19,8 +19,9 @@ import pymysql
 import pytest
 
 from beanvault.artifacts import package
-from testbed.demo.flow import INVISIBLE, ROOT, STEPS, Facts, Flow
+from testbed.demo.flow import INVISIBLE, STEPS, Facts, Flow
 from testbed.demo.load import VisitorLoad
+from tests.project import ROOT
 from tests.tls import assert_only_modern_tls
 
 Step = Callable[[Flow], Facts]

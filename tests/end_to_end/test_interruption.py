@@ -14,7 +14,8 @@ from shutil import rmtree
 
 import pytest
 
-from testbed.demo.flow import ROOT, STEPS
+from testbed.demo.flow import STEPS
+from tests.project import ROOT
 
 
 @pytest.fixture

@@ -29,10 +29,10 @@ from testbed.servers.mariadb import MariaDB
 from testbed.servers.openbao import OpenBao
 from testbed.servers.proxy import ProxiedCall
 from tests.polling import until
+from tests.project import ROOT
 
 from .support_interrupts import ctrl_c
 
-ROOT = Path(__file__).parents[3]
 NAME = "story"
 SECONDS = 300
 

@@ -24,9 +24,10 @@ import pytest
 
 from testbed.servers.authority import Authority
 from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy
+from tests.project import ROOT
 
 from .support_canaries import canary, leaks, spellings
-from .support_deployed import ROOT, Deployed, deployed
+from .support_deployed import Deployed, deployed
 
 MARK = "told-by-name"
 """Part of the names of secrets, so it is in everything that is told."""

@@ -23,10 +23,10 @@ from testbed.localaws.functions.runtime_api import Event
 from testbed.localaws.functions.sandbox import Configuration, InvocationReport, Sandbox
 from testbed.servers.localaws import OPERATOR, REGION
 from testbed.servers.proxy import FORWARD, Pass, Proxy
+from tests.project import ROOT
 
 from .support_notify import Mailbox, variables
 
-ROOT = Path(__file__).resolve().parents[3]
 Start = Callable[..., Sandbox]
 SECRETS = 100
 MEGABYTES = Replicator().memory_mb

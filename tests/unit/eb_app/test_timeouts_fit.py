@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from eb_app import gunicorn_conf
@@ -11,8 +10,9 @@ from eb_app.database import PLACE_TIMEOUT, POOL_TIMEOUT
 from eb_app.factory import AWS
 from eb_app.login import ANSWER_TIMEOUT, CONNECT_TIMEOUT, LOGIN_ANSWER_TIMEOUT
 from eb_app.settings import LONGEST_WAIT
+from tests.project import ROOT
 
-PLATFORM = Path(__file__).parents[3] / ".platform" / "nginx" / "conf.d"
+PLATFORM = ROOT / ".platform" / "nginx" / "conf.d"
 LOAD_BALANCER_IDLE = 60
 
 LOGIN = CONNECT_TIMEOUT + LOGIN_ANSWER_TIMEOUT

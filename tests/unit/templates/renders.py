@@ -14,9 +14,9 @@ from templates.deployment import Deployment
 from templates.deployment_file import parse, read
 from templates.layers import LAYERS, layers_of
 from templates.shared import render
+from tests.project import ROOT
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
 FIXTURES = HERE / "rendered"
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 

@@ -22,8 +22,8 @@ import requests
 from testbed.servers.authority import Authority, KeyPair
 from testbed.servers.localaws import LocalAws
 from tests.polling import until
+from tests.project import ROOT
 
-REPOSITORY = Path(__file__).parents[4]
 HELLO = Path(__file__).parent / "bundles/hello"
 REGION = "eu-west-1"
 STACK = "64bit Amazon Linux 2023 v4.9.2 running Python 3.14"
@@ -121,7 +121,7 @@ class Aws:
 
 def bundle(version: str, without: str = "", **changed: str) -> bytes:
     """The fixture app as a zip; *changed* maps paths with `/` written `__` to other contents."""
-    lock = (REPOSITORY / "eb_app/requirements.txt").read_text()
+    lock = (ROOT / "eb_app/requirements.txt").read_text()
     blocks = re.split(r"(?m)^(?=[a-z])", lock)
     files = {str(path.relative_to(HELLO)): path for path in HELLO.rglob("*") if path.is_file()}
     made = io.BytesIO()
