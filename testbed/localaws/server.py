@@ -25,7 +25,7 @@ from urllib.parse import parse_qs
 
 from .settings import DatabaseAddress, LocalAwsSettings
 
-PARTS = ("corrections", "databases", "cloudformation", "beanstalk", "functions", "services", "authorization")
+PARTS = ("services", "cloudformation", "beanstalk", "functions", "authorization")
 """The packages installed into moto, in this order; those with a `close` are closed in the reverse one."""
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]

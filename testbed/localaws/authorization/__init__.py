@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..settings import LocalAwsSettings
 from . import enforcement
 from .policy import AccessRequest, Decision, PolicyError, evaluate, parse
-from .services import AssumedRoleSession, NotTrustedError, assume_role, may_call
+from .service_principals import AssumedRoleSession, NotTrustedError, assume_role, may_call
 
 __all__ = [
     "AccessRequest",

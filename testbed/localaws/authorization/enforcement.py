@@ -14,7 +14,7 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 from werkzeug.exceptions import HTTPException
 
-from ..inproc import ENGINE_KEY_ID
+from ..moto_client import ENGINE_KEY_ID
 from ..settings import OPERATOR_KEY_ID
 from .calls import ServiceCall, describe
 from .identity import ANONYMOUS, Caller, CredentialError, authenticate, presented

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from moto.acm.models import AWS_ROOT_CA, acm_backends
 
-from ..inproc import client
+from ..moto_client import client
 from .balancer import Front, Tls
 from .bundle import Options
 from .instance import PROCESS

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from ..inproc import client
+from ..moto_client import client
 from . import listeners, platforms
-from .observations import Observations, moment
+from .read_operations import Observations, moment
 from .state import Application, Environment, InvalidParameterValue, now
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..inproc import client
+from ..moto_client import client
 from ..settings import LocalAwsSettings
 from . import listeners
 from .balancer import BalancerError, LoadBalancers

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlparse
 
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 
-from .. import inproc
+from .. import moto_client
 from . import template
 from .engine import Region
 from .errors import ValidationError
@@ -54,7 +54,7 @@ class CloudFormationResponse(BaseResponse):
             template.check_size(body)
             return body
         bucket, key = s3_location(url)
-        found = inproc.client("s3", self.region, self.current_account).get_object(Bucket=bucket, Key=key)
+        found = moto_client.client("s3", self.region, self.current_account).get_object(Bucket=bucket, Key=key)
         body = str(found["Body"].read().decode())
         template.check_size(body, template.URL_LIMIT, "templateURL")
         return body

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .intrinsics import UNKNOWN
-from .resource import Resource, ResourceType
+from .resource import Resource
+from .resource_type import ResourceType
 
 _ASPECTS = ("DeletionPolicy", "UpdateReplacePolicy", "Metadata", "UpdatePolicy", "CreationPolicy")
 

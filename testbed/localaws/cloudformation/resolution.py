@@ -10,7 +10,8 @@ from . import drift, template
 from .changes import PlannedChange, difference
 from .errors import ValidationError
 from .intrinsics import Referable, Resolver, Unmade
-from .resource import Resource, in_api_words
+from .resource import Resource
+from .resource_type import in_api_words
 from .stack import DesiredStack, Exports, Output, Stack
 from .types import type_of
 

@@ -7,6 +7,6 @@ delays between asynchronous retries are one and two seconds instead of minutes; 
 system limits and networks are not modelled; the Python that runs is the one that runs this server.
 """
 
-from .hooks import close, install
+from .api import close, install
 
 __all__ = ["close", "install"]

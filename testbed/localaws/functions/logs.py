@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ..inproc import client
+from ..moto_client import client
 from .sandbox import Sandbox
 
 _file_lock = threading.Lock()

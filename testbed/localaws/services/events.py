@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from moto.events.models import Rule, events_backends
 
 from ..authorization import may_call
-from ..inproc import client
+from ..moto_client import client
 from .delivery import ACTIONS, Clients, send
 
 DELIVERED_HERE = ("lambda", "sns", "sqs")

@@ -16,7 +16,7 @@ from botocore.exceptions import EndpointConnectionError
 from eb_app.credentials import CredentialUnavailable, IamCredentials, SecretCredentials
 from eb_app.credentials.cached_secret import CachedSecret, SecretUnusable
 from eb_app.credentials.iam import TokenSigner
-from testbed.localaws import inproc
+from testbed.localaws import moto_client
 from tests.polling import until
 
 CANARY = "canary-9c41"
@@ -27,7 +27,7 @@ class Api:
     """Secrets Manager's backend in this process, with a plug that can be pulled."""
 
     def __init__(self) -> None:
-        self.client = inproc.client("secretsmanager", "eu-central-1")
+        self.client = moto_client.client("secretsmanager", "eu-central-1")
         self.name = f"unit/{uuid.uuid4()}"
         self.down: Exception | None = None
         self.hangs: threading.Event | None = None

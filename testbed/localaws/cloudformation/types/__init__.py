@@ -6,7 +6,7 @@ moto has no operation for them. What a type declares as `ignored` has no effect.
 
 from __future__ import annotations
 
-from ..resource import ResourceType
+from ..resource_type import ResourceType
 from . import beanstalk, compute, custom, database, edge, identity, messaging, network, observability, storage
 
 REGISTRY: dict[str, ResourceType] = {

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from ..errors import ResourceFailed
-from ..resource import Resource, ResourceType, words
+from ..resource import Resource
+from ..resource_type import ResourceType, words
 
 _beanstalk = partial(ResourceType, service="elasticbeanstalk")
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, words
+from ..resource import Resource
+from ..resource_type import ResourceType, words
 
 _lambda = partial(ResourceType, service="lambda")
 

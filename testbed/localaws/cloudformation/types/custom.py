@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import ResourceFailed
-from ..resource import Resource, ResourceType, words
+from ..resource import Resource
+from ..resource_type import ResourceType, words
 
 ROUTE = "/localaws/custom-resource/"
 ANSWER_WITHIN_SECONDS = 300.0

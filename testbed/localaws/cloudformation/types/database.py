@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, same, words
+from ..resource import Resource
+from ..resource_type import ResourceType, same, words
 
 _rds = partial(ResourceType, service="rds")
 _secrets = partial(ResourceType, service="secretsmanager")

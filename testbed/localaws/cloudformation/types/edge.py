@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, same, sets, words
+from ..resource import Resource
+from ..resource_type import ResourceType, same, sets, words
 
 _elb = partial(ResourceType, service="elbv2")
 _waf = partial(ResourceType, service="wafv2")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, words
+from ..resource import Resource
+from ..resource_type import ResourceType, words
 
 _events = partial(ResourceType, service="events")
 _sns = partial(ResourceType, service="sns")

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from ..errors import ResourceFailed
-from ..resource import Resource, ResourceType, Setting, same, sets, words
+from ..resource import Resource
+from ..resource_type import ResourceType, Setting, same, sets, words
 
 _ec2 = partial(ResourceType, service="ec2")
 

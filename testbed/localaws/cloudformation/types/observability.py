@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..resource import Resource, ResourceType, sets, words
+from ..resource import Resource
+from ..resource_type import ResourceType, sets, words
 
 _logs = partial(ResourceType, service="logs")
 _cloudwatch = partial(ResourceType, service="cloudwatch")

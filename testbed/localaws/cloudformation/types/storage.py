@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, in_api_words, sets, words
+from ..resource import Resource
+from ..resource_type import ResourceType, in_api_words, sets, words
 
 _s3 = partial(ResourceType, service="s3")
 _backup = partial(ResourceType, service="backup")

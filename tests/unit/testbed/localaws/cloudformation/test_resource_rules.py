@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from testbed.localaws.cloudformation.api_parameters import fit, input_shape
 from testbed.localaws.cloudformation.changes import difference
 from testbed.localaws.cloudformation.errors import ResourceFailed
-from testbed.localaws.cloudformation.fitting import fit, input_shape
 from testbed.localaws.cloudformation.intrinsics import UNKNOWN
 from testbed.localaws.cloudformation.resource import Resource, ResourceScope
 from testbed.localaws.cloudformation.types import REGISTRY, type_of

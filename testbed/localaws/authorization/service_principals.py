@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from ..inproc import client
+from ..moto_client import client
 from .enforcement import decide
 from .identity import Caller, remember_context
 from .policy import AccessRequest, ContextValue, Decision

@@ -14,7 +14,7 @@ from botocore.utils import parse_timestamp
 from moto.core.responses import ActionResult, EmptyResult
 from moto.elasticbeanstalk.responses import EBResponse
 
-from ..inproc import client
+from ..moto_client import client
 from ..settings import OPERATOR_KEY_ID
 from . import platforms
 from .rollout import Rollouts
