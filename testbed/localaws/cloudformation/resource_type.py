@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A property that has an API call of its own."""
+    """A property that is set by an API call of its own."""
 
     call: str
     arguments: Callable[[Any], Mapping[str, Any]]
     undo: str = ""
-    """What takes the setting back when the property goes; without it the last value stays."""
+    """The call that removes the setting when the property is removed; without it the last value stays."""
 
 
 def sets(call: str, argument: str, undo: str = "", value: Callable[[Any], Any] = lambda v: v) -> Setting:
@@ -37,8 +37,8 @@ def sets(call: str, argument: str, undo: str = "", value: Callable[[Any], Any] =
 class ResourceType:
     """One type of resource.
 
-    Texts with braces are formats over `{id}`, `{name}`, `{region}`, `{account}`, the members of the create
-    call's answer and the properties; texts without are the name (or the dotted path) of such a member.
+    Texts with braces are filled in with `{id}`, `{name}`, `{region}`, `{account}`, members of the create
+    call's answer and properties; a text without braces is the name (or the dotted path) of such a member.
     """
 
     name: str
@@ -49,48 +49,48 @@ class ResourceType:
     id: str = "{name}"
     """What Ref returns."""
     named: str = ""
-    """The property that holds the physical name; one is made up when it is absent."""
+    """The property that holds the physical name; a name is generated if it is absent."""
     name_limit: int = 128
     lower_case: bool = False
     rename: Mapping[str, str] = field(default_factory=dict)
     """Property → the API's parameter, where they differ by more than case."""
     constants: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the create call that no property says."""
+    """Arguments of the create call that no property provides."""
     settings: Mapping[str, Setting | Callable[[Resource], object]] = field(default_factory=dict)
-    """Properties set by a call of their own; a function sees to presence and absence itself."""
+    """Properties set by a call of their own; a function handles a property that is present or absent."""
     ignored: frozenset[str] = frozenset()
-    """Properties that nothing here can honour and that change nothing a test would see."""
+    """Properties without effect here, and without effect on any test."""
     known: frozenset[str] | None = None
-    """Further properties of a type whose create *function* picks from them: any other is refused.
+    """Further properties that a create *function* reads: any other is refused.
 
-    None means that a call takes them all, and refuses by itself.
+    None means that the create call takes all properties and refuses unknown ones.
     """
     update: str | Callable[[Resource, Mapping[str, Any]], None] = ""
     """Called when a property changed that is neither a setting nor the tags."""
     whole: bool = False
     """The update call takes all properties, not only the changed ones."""
     mutable: frozenset[str] | None = frozenset()
-    """Properties that an update *function* handles (None: all); for an operation its parameters tell."""
+    """Properties that an update *function* handles (None: all); an operation handles its parameters."""
     replace: frozenset[str] = frozenset()
     """Properties whose change replaces the resource although the update call knows them."""
     delete: str | Callable[[Resource], None] = ""
     delete_with: Mapping[str, Any] = field(default_factory=dict)
-    """The delete call's arguments where they aren't simply members of the same names."""
+    """The delete call's arguments, if they are not members of the same names."""
     snapshot: Callable[[Resource], object] | None = None
     deletion_policy: str = "Delete"
     attributes: Mapping[str, str | Callable[[Resource], Any]] | None = field(default_factory=dict)
-    """What Fn::GetAtt knows; None means that only the resource itself can tell."""
+    """The attributes of Fn::GetAtt; None means that only a created resource knows them."""
     tagged: str = ""
-    """What tag calls name the resource by; empty where tags don't exist."""
+    """What identifies the resource in tag calls; empty if the type takes no tags."""
     tag_kind: str = ""
-    """EC2's word for the resource in TagSpecifications."""
+    """The ResourceType of EC2's TagSpecifications."""
     tags: str = "Tags"
 
     def has_attribute(self, name: str) -> bool:
         return self.attributes is None or name in self.attributes
 
     def check(self, properties: Mapping[str, Any]) -> None:
-        """Refuse properties that nothing here would read."""
+        """Refuse properties that the type does not read."""
         if self.known is None:
             return
         read = self.known | (self.mutable or frozenset()) | self.settings.keys() | self.ignored | {self.named}
@@ -100,7 +100,7 @@ class ResourceType:
             )
 
     def replaces(self, changed: set[str]) -> bool:
-        """Tell whether a change of these properties makes a new resource."""
+        """Return whether a change of these properties replaces the resource."""
         known = changed if self.mutable is None else set(self.mutable)
         if isinstance(self.update, str) and self.update:
             parameters = {member.lower() for member in input_shape(self.service, self.update).members}
@@ -111,18 +111,18 @@ class ResourceType:
         return bool(changed - kept)
 
 
-def same(*names: str) -> dict[str, str | Callable[[Resource], Any]]:
-    """Return attributes that are called as in the API's answer."""
+def attributes_named(*names: str) -> dict[str, str | Callable[[Resource], Any]]:
+    """Return attributes that have the same names in the API's answer."""
     return {name: name for name in names}
 
 
-def words(text: str) -> frozenset[str]:
-    """Return the names of properties that *text* holds, with spaces between them."""
+def names(text: str) -> frozenset[str]:
+    """Return the property names in *text*, which are separated by spaces."""
     return frozenset(text.split())
 
 
-def in_api_words(pairs: Mapping[str, Any] | list[Mapping[str, Any]] | None) -> dict[str, str]:
-    """Return tags, in whichever shape a template has them, as a plain mapping."""
+def tag_mapping(pairs: Mapping[str, Any] | list[Mapping[str, Any]] | None) -> dict[str, str]:
+    """Return tags as a mapping, whether a template has a list of pairs or a mapping."""
     if isinstance(pairs, Mapping):
         return dict(pairs)
     return {pair["Key"]: pair["Value"] for pair in pairs or []}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from testbed.localaws.cloudformation.errors import ValidationError
-from testbed.localaws.cloudformation.intrinsics import UNKNOWN, Resolver, Unmade, dereferenced
+from testbed.localaws.cloudformation.intrinsics import UNKNOWN, NotYetCreated, Resolver, dereferenced
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def _resolver(region: str = "eu-central-1") -> Resolver:
 
     parameters = {"Stage": "dev", "Zones": ["x", "y"], "AWS::Region": region, "AWS::StackName": "s"}
     vpc = Made("vpc-9", {"CidrBlock": "10.0.0.0/16", "Endpoint.Address": "host"})
-    return Resolver(DOCUMENT, parameters, {"Vpc": vpc, "New": Unmade()}, imported)
+    return Resolver(DOCUMENT, parameters, {"Vpc": vpc, "New": NotYetCreated()}, imported)
 
 
 @pytest.mark.parametrize(
