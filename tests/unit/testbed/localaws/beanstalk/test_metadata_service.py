@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from testbed.localaws.beanstalk.metadata import Identity, MetadataService
+from testbed.localaws.beanstalk.metadata import InstanceMetadata, MetadataService
 
 ROLE = "latest/meta-data/iam/security-credentials/"
 Serve = Callable[..., str]
@@ -30,7 +30,7 @@ def serve() -> Iterator[Serve]:
             number = str(len(calls))
             return {"AccessKeyId": number, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": until}
 
-        identity = Identity("i-1", "eu-west-1", "123456789012", role, assume)
+        identity = InstanceMetadata("i-1", "eu-west-1", "123456789012", role, assume)
         started.append(MetadataService(identity, token_required=token_required))
         return started[-1].endpoint
 

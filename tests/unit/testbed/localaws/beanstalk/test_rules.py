@@ -6,7 +6,7 @@ import pytest
 
 from testbed.localaws.beanstalk import platforms
 from testbed.localaws.beanstalk.balancer import ciphers, protocols
-from testbed.localaws.beanstalk.instance import matches
+from testbed.localaws.beanstalk.health_check import matches
 
 
 @pytest.mark.parametrize(
