@@ -11,7 +11,7 @@ Where the answer to a call is made:
 - AccessDenied and other errors of IAM: `authorization/`, before any of the above
 
 State is kept in this process's memory: a run begins empty. The directory `--home` has what it writes:
-`requests.jsonl` (each call), `functions/` (logs), `undelivered.log` (events), `beanstalk/` (instances and load
-balancers), `code/`, `runtime/` and `sandboxes/` (functions). The virtual environments of bundles are in
-`$LOCALAWS_CACHE`, so that later runs find them.
+`requests.jsonl` (each call), `functions/` (logs), `undelivered.log` (events), `beanstalk/` (instances, load
+balancers), `code/`, `runtime/` and `sandboxes/` (functions). `$LOCALAWS_CACHE` has the virtual environments of
+bundles, so that later runs find them.
 """

@@ -155,7 +155,7 @@ def _not_deleted(backend: SecretsManagerBackend, params: Params) -> None:
 
 
 def _token_is_new(backend: SecretsManagerBackend, params: Params) -> None:
-    """Refuse UpdateSecret with the token of an existing version; in moto it is a no-op like PutSecretValue."""
+    """Refuse UpdateSecret with the token of an existing version; moto takes it as a no-op."""
     secret, token = backend.secrets.get(params["SecretId"]), params.get("ClientRequestToken")
     if secret and token in secret.versions and {"SecretString", "SecretBinary"} & params.keys():
         raise _invalid(
