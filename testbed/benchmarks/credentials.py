@@ -33,13 +33,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from testbed.load import PATH, quantile
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import LocalAws, clean_environment
 from testbed.servers.mariadb import MariaDB
 from testbed.servers.process import Process, free_port
 from testbed.servers.proxy import Proxy
-
-from .load import PATH, quantile
 
 LIMIT = 1.02
 """The credential layer may cost a fiftieth."""

@@ -24,8 +24,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from testbed.load import LoadSummary, OpenLoopLoad
+
 from .deployment import BenchmarkDeployment
-from .load import OpenLoopLoad, TimedTally
 
 USE_LIMIT = 5.0
 """Seconds from the write in Vault to the first use, beyond the delay that was made on purpose."""
@@ -95,7 +96,7 @@ class ScenarioResult:
     scenario: Scenario
     asked: int
     """Requests that were due."""
-    tally: TimedTally
+    tally: LoadSummary
     rate: float
     """Requests a second that were answered."""
     used: float | None
@@ -134,9 +135,12 @@ def measure(place: BenchmarkDeployment, scenario: Scenario, rate: float, seconds
     place.settle()
     before = place.status()["database"]
     stopped = threading.Event()
-    load = OpenLoopLoad.start(place.flow.site, rate, seconds)
     try:
-        with ThreadPoolExecutor(2) as pool, ExitStack() as window:
+        with (
+            OpenLoopLoad.start(place.flow.site, rate, seconds) as load,
+            ThreadPoolExecutor(2) as pool,
+            ExitStack() as window,
+        ):
             window.callback(stopped.set)
             outcomes = pool.submit(load.outcomes)
             outcomes.add_done_callback(lambda _: stopped.set())
@@ -149,12 +153,11 @@ def measure(place: BenchmarkDeployment, scenario: Scenario, rate: float, seconds
             window.close()
             answered = outcomes.result()
     finally:
-        load.stop()
         place.delay(0)
     return ScenarioResult(
         scenario,
         round(rate * seconds),
-        TimedTally.of(answered),
+        LoadSummary.of(answered),
         len(answered) / max(outcome.due + outcome.seconds for outcome in answered),
         (first_use - written).total_seconds() if first_use else None,
         sum(killed),

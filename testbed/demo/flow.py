@@ -39,14 +39,15 @@ from templates.aws_versions import PLATFORM
 from templates.deployment import APP_USERS, SCHEMA, Deployment
 from templates.deployment_file import parse
 
+from ..load import LoadSummary, OpenLoopLoad
 from ..servers.authority import Authority
 from ..servers.localaws import OPERATOR, REGION, LocalAws
 from ..servers.mariadb import MariaDB
 from ..servers.openbao import OpenBao
 from ..servers.process import require_tool
+from ..site import Site
 from . import refusals
 from .eb import EbCli
-from .load import Site, VisitorLoad
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "demo"
@@ -213,24 +214,25 @@ class Flow:
     def rotate_under_load(self, rate: float = 100.0, lead: float = 3.0, tail: float = 3.0) -> Facts:
         """Rotate while visitors come at *rate* a second; *lead* and *tail* are seconds before and after."""
         before = self._used()
-        with VisitorLoad(self.site, "/api/entries", rate) as load:
+        with OpenLoopLoad.start(self.site, rate) as load:
             time.sleep(lead)
             rotated = self.rotate()
             published = time.monotonic() - rotated.seconds
             used = self._wait_for_use(rotated.version_id) - published
             time.sleep(tail)
-        tally = load.tally()
+            result = LoadSummary.of(load.finish())
+        expected = round(rate * (lead + tail))
+        _expect(result.requests >= expected, f"only {result.requests} of {expected} requests were sent")
         _expect(
-            tally.requests > rate * lead, f"only {tally.requests} requests were made: that proves nothing"
+            result.failed == 0, f"{result.failed} of {result.requests} requests failed: {result.problems}"
         )
-        _expect(tally.failed == 0, f"{tally.failed} of {tally.requests} requests failed: {tally.problems}")
         return {
             "database user": f"{before} → {rotated.username}",
             "seconds from write to AWSCURRENT": round(rotated.seconds, 2),
             "seconds from write to use": round(used, 2),
-            "requests": tally.requests,
-            "failed": tally.failed,
-            "slowest request, seconds": round(tally.slowest, 3),
+            "requests": result.requests,
+            "failed": result.failed,
+            "slowest request, seconds": round(result.slowest, 3),
         }
 
     def try_what_is_refused(self) -> Facts:

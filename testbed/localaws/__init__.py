@@ -12,6 +12,6 @@ Where the answer to a call is made:
 
 State is kept in this process's memory: a run begins empty. The directory `--home` has what it writes:
 `requests.jsonl` (each call), `functions/` (logs), `undelivered.log` (events), `beanstalk/` (instances, load
-balancers), `code/`, `runtime/` and `sandboxes/` (functions). `$LOCALAWS_CACHE` has the virtual environments of
-bundles, so that later runs find them.
+balancers), `code/`, `runtime/` and `sandboxes/` (functions). `$LOCALAWS_CACHE` has the virtual environments
+of bundles, so that later runs find them.
 """

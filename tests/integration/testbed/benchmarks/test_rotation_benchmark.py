@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from testbed.benchmarks.deployment import BenchmarkDeployment, NotSettled
-from testbed.benchmarks.load import TimedOutcome, TimedTally, quantile
 from testbed.benchmarks.rotation import SCENARIOS, Scenario, ScenarioResult, measure, report, table
+from testbed.load import LoadSummary, RequestOutcome, quantile
 
 RATE, SECONDS = 20.0, 12.0
 
@@ -47,13 +47,13 @@ def test_the_control_fails_requests(place: BenchmarkDeployment) -> None:
 
 def test_a_result_says_what_is_wrong() -> None:
     """Each rule is broken by itself; the control has one rule, and that is the reverse."""
-    outcomes = [TimedOutcome(number / 10, 0.0, 0.01, "") for number in range(100)]
+    outcomes = [RequestOutcome(number / 10, 0.0, 0.01, "") for number in range(100)]
     killing = next(each for each in SCENARIOS if each.kill and not each.control and each.delay == 2)
-    good = ScenarioResult(killing, 100, TimedTally.of(outcomes), 10.0, 3.0, 8)
+    good = ScenarioResult(killing, 100, LoadSummary.of(outcomes), 10.0, 3.0, 8)
     assert good.wrong() == []
-    failed = [*outcomes[1:], TimedOutcome(0.0, 0.0, 0.01, "HTTP 503")]
+    failed = [*outcomes[1:], RequestOutcome(0.0, 0.0, 0.01, "HTTP 503")]
     for bad, word in (
-        (replace(good, tally=TimedTally.of(failed)), "failed"),
+        (replace(good, tally=LoadSummary.of(failed)), "failed"),
         (replace(good, used=None), "wasn't used"),
         (replace(good, used=7.1), "more than 7 s"),
         (replace(good, asked=200), "too few"),
@@ -63,14 +63,16 @@ def test_a_result_says_what_is_wrong() -> None:
         assert word in problem
     control = replace(good, scenario=replace(killing, control=True))
     assert len(control.wrong()) == 1
-    assert replace(control, tally=TimedTally.of(failed)).wrong() == []
+    assert replace(control, tally=LoadSummary.of(failed)).wrong() == []
     assert table([good, control], 10, 10).row_count == 2
 
 
 def test_what_was_measured_is_told_although_a_later_scenario_fails() -> None:
     """An hour's figures aren't lost with the one that couldn't be taken."""
     alternating = SCENARIOS[0]
-    result = ScenarioResult(alternating, 1, TimedTally.of([TimedOutcome(0.0, 0.0, 0.01, "")]), 10.0, 1.0, 0)
+    result = ScenarioResult(
+        alternating, 1, LoadSummary.of([RequestOutcome(0.0, 0.0, 0.01, "")]), 10.0, 1.0, 0
+    )
 
     def found() -> Iterator[ScenarioResult]:
         yield result

@@ -1,14 +1,15 @@
-"""Visitors who don't wait for each other: requests start on schedule, however slow the answers are.
+"""Open-loop load on the app: requests start on schedule, however slow the responses are.
 
-A process of its own, so that it shares no interpreter with what rotates and watches. A client with a fixed
-number of threads would stop asking while its threads wait, and so never see what the next visitors would get;
-here each request is a task of its own, and its time counts from the moment when it was due.
+The load runs in a process of its own, so that it shares no interpreter with the code that rotates and
+measures. A client with a fixed number of threads would stop sending while its threads wait, and miss what
+later visitors get. Here each request is a task, and its duration counts from the time when it was due.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import math
 import ssl
@@ -18,35 +19,38 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlsplit
 
-from testbed.demo.load import Site
+from .servers.process import require_tool
+from .site import Site
 
-TIMEOUT = 30.0
-"""Seconds after which a visitor gives up."""
+TIMEOUT_SECONDS = 30.0
+"""A request without a response by then has failed."""
 WRITE_EVERY = 20
-"""One request in so many adds an entry; the others read the newest ones."""
+"""One request in 20 adds an entry; the others read the newest ones."""
 PATH = "/api/entries"
 
 
 @dataclass(frozen=True, slots=True)
-class TimedOutcome:
-    """What became of one request."""
+class RequestOutcome:
+    """The outcome of one request."""
 
     due: float
-    """When it was to start, in seconds after the first."""
+    """Its scheduled start, in seconds after the first request's."""
     late: float
-    """Seconds by which the client itself was behind its schedule."""
+    """Seconds by which the client started it too late."""
     seconds: float
-    """From when it was due until its answer was there."""
+    """From its scheduled start to the complete response."""
     problem: str
-    """Empty when the answer was 2xx; else the status, or the class of the network error."""
+    """The status, if it was not 2xx, or the class of the network error; empty on success."""
 
 
 @dataclass(frozen=True, slots=True)
-class TimedTally:
-    """Outcomes, counted; all times in seconds."""
+class LoadSummary:
+    """The outcomes of all requests in figures; times are in seconds."""
 
     requests: int
     failed: int
@@ -55,11 +59,11 @@ class TimedTally:
     p99: float
     slowest: float
     late: float
-    """99th percentile of how far the client was behind; many ms mean that the machine was busy."""
+    """99th percentile of the client's own lateness; many milliseconds mean that the machine was busy."""
 
     @classmethod
-    def of(cls, outcomes: Sequence[TimedOutcome]) -> TimedTally:
-        """Count *outcomes*, of which there must be some."""
+    def of(cls, outcomes: Sequence[RequestOutcome]) -> LoadSummary:
+        """Summarize *outcomes*, of which there must be at least one."""
         seconds = [outcome.seconds for outcome in outcomes]
         problems = Counter(outcome.problem for outcome in outcomes if outcome.problem)
         return cls(
@@ -74,43 +78,52 @@ class TimedTally:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of *values* that *share* of them don't exceed."""
+    """Return the smallest of *values* that *share* of them do not exceed."""
     return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]
 
 
 @dataclass(slots=True)
 class OpenLoopLoad:
-    """Visitors at work."""
+    """A running load; use it in a `with` block, which ends its process."""
 
     begin: float
     """When the first request was due, on the monotonic clock, which all processes of a machine share."""
     _process: subprocess.Popen[str] = field(repr=False)
 
     @classmethod
-    def start(cls, site: Site, rate: float, seconds: float) -> OpenLoopLoad:
-        """Start *rate* requests a second for so many *seconds*; returns as soon as the first one is due."""
-        command = [sys.executable, "-m", "testbed.benchmarks.load", site.url, site.name, str(site.ca_file)]
+    def start(cls, site: Site, rate: float, seconds: float = math.inf) -> OpenLoopLoad:
+        """Send *rate* requests a second for *seconds*, or until `finish`; return when the first is due."""
+        command = [require_tool("setpriv"), "--pdeathsig", "KILL", sys.executable, "-m", "testbed.load"]
+        arguments = [site.url, site.name, str(site.ca_file), str(rate), str(seconds)]
         process = subprocess.Popen(
-            [*command, str(rate), str(seconds)], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
+            [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        assert process.stdout is not None
+        assert process.stdout is not None  # noqa: S101 - a pipe
         first = process.stdout.readline()
         if not first:
-            raise RuntimeError(f"the visitors' process ended with status {process.wait()}")
+            raise RuntimeError(f"the load's process ended with status {process.wait()}")
         return cls(float(first), process)
 
-    def outcomes(self) -> list[TimedOutcome]:
-        """Wait for the last answer and return all."""
-        text, _ = self._process.communicate()
-        if self._process.returncode:
-            raise RuntimeError(f"the visitors' process ended with status {self._process.returncode}")
-        return [TimedOutcome(*values) for values in json.loads(text)]
+    def __enter__(self) -> Self:
+        return self
 
-    def stop(self) -> None:
-        """End it, also before its time."""
-        if self._process.poll() is None:
+    def __exit__(self, *_: object) -> None:
+        with self._process:  # closes the pipes and waits
             self._process.kill()
-            self._process.communicate()
+
+    def finish(self) -> list[RequestOutcome]:
+        """Send no further requests, wait for the outstanding responses and return all outcomes."""
+        assert self._process.stdin is not None  # noqa: S101 - a pipe
+        self._process.stdin.close()
+        return self.outcomes()
+
+    def outcomes(self) -> list[RequestOutcome]:
+        """Wait until the load is over and return all outcomes."""
+        assert self._process.stdout is not None  # noqa: S101 - a pipe
+        text = self._process.stdout.read()
+        if status := self._process.wait():
+            raise RuntimeError(f"the load's process ended with status {status}")
+        return [RequestOutcome(*values) for values in json.loads(text)]
 
 
 class _Visitors:
@@ -119,16 +132,24 @@ class _Visitors:
         self._host, self._port, self._name = address.hostname, address.port or 443, name
         self._tls = ssl.create_default_context(cafile=ca_file)
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self._outcomes: list[TimedOutcome] = []
+        self._outcomes: list[RequestOutcome] = []
 
-    async def visit(self, rate: float, seconds: float) -> list[TimedOutcome]:
+    async def visit(self, rate: float, seconds: float) -> list[RequestOutcome]:
+        """Send requests for *seconds*, or until standard input ends."""
+        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def stop() -> None:
+            loop.remove_reader(sys.stdin)
+            stopped.set()
+
+        loop.add_reader(sys.stdin, stop)
         begin = time.monotonic()
         print(begin, flush=True)
         tasks = []
-        for number in range(round(rate * seconds)):
+        for number in itertools.count():
             due = number / rate
-            if (left := begin + due - time.monotonic()) > 0:
-                await asyncio.sleep(left)
+            if due >= seconds or await _wait(stopped, begin + due - time.monotonic()):
+                break
             tasks.append(asyncio.create_task(self._one(number, begin, due)))
         await asyncio.gather(*tasks)
         for _, writer in self._idle:
@@ -138,12 +159,12 @@ class _Visitors:
     async def _one(self, number: int, begin: float, due: float) -> None:
         late = time.monotonic() - begin - due
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 status = await self._request(number)
             problem = "" if 200 <= status < 300 else f"HTTP {status}"
         except (OSError, EOFError, ValueError) as error:  # TimeoutError and TLS's errors are OSErrors
             problem = type(error).__name__
-        self._outcomes.append(TimedOutcome(due, late, time.monotonic() - begin - due, problem))
+        self._outcomes.append(RequestOutcome(due, late, time.monotonic() - begin - due, problem))
 
     async def _request(self, number: int) -> int:
         reader, writer = await self._connection()
@@ -183,14 +204,23 @@ class _Visitors:
         return f"POST {PATH} HTTP/1.1\r\n{common}{own}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
+async def _wait(stopped: asyncio.Event, seconds: float) -> bool:
+    """Wait for *seconds* or until *stopped* is set; return whether it is set."""
+    if seconds > 0:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), seconds)
+    return stopped.is_set()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("url", "name", "ca_file"):
         parser.add_argument(name)
     for name in ("rate", "seconds"):
         parser.add_argument(name, type=float)
-    asked = parser.parse_args()
-    outcomes = asyncio.run(_Visitors(asked.url, asked.name, asked.ca_file).visit(asked.rate, asked.seconds))
+    given = parser.parse_args()
+    visitors = _Visitors(given.url, given.name, given.ca_file)
+    outcomes = asyncio.run(visitors.visit(given.rate, given.seconds))
     print(json.dumps([(o.due, o.late, o.seconds, o.problem) for o in outcomes]))
 
 
