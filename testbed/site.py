@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+
+from .servers.process import require_tool
 
 
 class _NamedServer(HTTPAdapter):
@@ -39,3 +42,30 @@ class Site:
         session.verify = str(self.ca_file)
         session.mount("https://", _NamedServer(self.name))
         return session
+
+    def tls_version(self) -> str:
+        """Return the TLS version that `openssl s_client` and the load balancer negotiate."""
+        shown = subprocess.run(
+            [
+                require_tool("openssl"),
+                "s_client",
+                "-connect",
+                self.url.removeprefix("https://"),
+                "-brief",
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        lines = (shown.stderr + shown.stdout).splitlines()
+        return next((line.split(": ")[1] for line in lines if line.startswith("Protocol version")), "unknown")
+
+    def status(self) -> dict[str, Any]:
+        """Return the app's `/api/status`."""
+        with self.visitor() as visitor:
+            answer = visitor.get(f"{self.url}/api/status", timeout=30)
+            answer.raise_for_status()
+            status: dict[str, Any] = answer.json()
+            return status

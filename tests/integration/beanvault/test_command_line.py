@@ -264,7 +264,7 @@ def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) ->
     for after in (False, True):
         pressed = ctrl_c(
             eb.command("deploy", f"{NAME}-app", "--label", f"story-0-{after}", "--timeout", "5"),
-            eb.settings(),
+            eb.variables(),
             lambda call: call.operation == "UpdateEnvironment",
             after=after,
             directory=project,

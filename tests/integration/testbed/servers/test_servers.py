@@ -41,7 +41,7 @@ def test_a_shared_openbao_that_crashed_comes_up_with_what_it_had(
         assert "kept/" in one.vault.root_client().sys.list_mounted_secrets_engines()["data"]
         one.server.process.popen.terminate()
         one.server.process.popen.wait(30)
-        with pytest.raises(ServerError, match=r"(?s)OpenBao ended by itself with status 0.*log: "):
+        with pytest.raises(ServerError, match=r"(?s)OpenBao exited unexpectedly with status 0.*log: "):
             one.require()
         one.server = one.server.restarted()
 
