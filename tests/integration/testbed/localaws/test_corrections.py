@@ -205,3 +205,25 @@ def test_moto_does_not_delete_an_endpoint_with_one_more_table(moto: Any) -> None
 
 def test_an_endpoint_with_one_more_table_is_deleted(corrected: Any) -> None:
     assert _delete_an_endpoint_with_one_more_table(corrected) == "deleted"
+
+
+def _delete_a_protected_load_balancer(session: Any) -> None:
+    ec2, elb = session.client("ec2"), session.client("elbv2")
+    vpc = ec2.create_vpc(CidrBlock="10.79.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.79.0.0/24")["Subnet"]["SubnetId"]
+    made = elb.create_load_balancer(Name="corrections", Subnets=[subnet])["LoadBalancers"][0]
+    elb.modify_load_balancer_attributes(
+        LoadBalancerArn=made["LoadBalancerArn"],
+        Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}],
+    )
+    elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
+
+
+def test_moto_deletes_a_protected_load_balancer(moto: Any) -> None:
+    _delete_a_protected_load_balancer(moto)
+    assert moto.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
+
+
+def test_a_protected_load_balancer_is_not_deleted(corrected: Any) -> None:
+    with pytest.raises(ClientError, match="OperationNotPermitted"):
+        _delete_a_protected_load_balancer(corrected)
