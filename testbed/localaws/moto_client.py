@@ -27,7 +27,7 @@ def client(service: str, region: str, account: str = ACCOUNT) -> Any:
 
 
 @cache
-def _session() -> Any:  # its stubs want the service's name as a literal
+def _session() -> Any:  # the stubs require the service's name as a literal
     return boto3.session.Session(aws_access_key_id=ENGINE_KEY_ID, aws_secret_access_key="engine")
 
 

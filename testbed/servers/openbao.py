@@ -15,7 +15,7 @@ from .authority import Authority
 from .process import Process, ServerError, free_port, require_tool
 
 # The performance multiplier's default of 5 gives slow machines time to elect a leader; a single node would
-# wait 8 s for nothing.
+# wait 8 s without need.
 CONFIGURATION = """\
 ui = false
 api_addr = "{address}"
@@ -73,7 +73,7 @@ class OpenBao:
         *audit_address* (an http URL) receives the audit records besides the file `audit.log`. Both are
         declared here because OpenBao takes audit devices from its configuration only; the file stays so that
         the other's end never stops the server (https://openbao.org/docs/audit/). *seal* is the stanza of a
-        seal that opens by itself; without one the server waits for its unseal keys.
+        seal that unseals automatically; without one the server waits for its unseal keys.
         """
         if audit_address is not None and hashicorp():
             raise ServerError("HashiCorp Vault has no http audit device: unset BEANVAULT_VAULT for this")

@@ -144,7 +144,7 @@ def _applies(statement: Document, facts: _Facts, names: Matcher | None, variable
     def is_principal() -> bool:
         if names is None or "Principal" in statement:
             return names is None or names(statement["Principal"], facts)
-        # Whom a NotPrincipal leaves out is told by name, not by account.
+        # NotPrincipal excludes principals by name, not by account.
         return names is _names_principal and not names(statement["NotPrincipal"], facts)
 
     return (

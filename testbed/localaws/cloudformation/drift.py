@@ -100,8 +100,8 @@ def _bucket(bucket: Resource, _: tuple[Resource, ...]) -> Live | None:
 
 def _in_template(encryption: Live) -> dict[str, Any]:
     (rule,) = encryption["Rules"]
-    words = {"ApplyServerSideEncryptionByDefault": "ServerSideEncryptionByDefault"}
-    return {words.get(key, key): value for key, value in rule.items()}
+    names = {"ApplyServerSideEncryptionByDefault": "ServerSideEncryptionByDefault"}
+    return {names.get(key, key): value for key, value in rule.items()}
 
 
 def _key(key: Resource, _: tuple[Resource, ...]) -> Live:
@@ -172,7 +172,7 @@ def _group(group: Resource, others: tuple[Resource, ...]) -> Live:
 def _rule(rule: Mapping[str, Any], *, egress: bool) -> dict[str, Any]:
     """Return a rule of the API under the names that templates use."""
     side = "Destination" if egress else "Source"
-    words = {
+    names = {
         "IpProtocol": rule["IpProtocol"],
         "FromPort": rule.get("FromPort"),
         "ToPort": rule.get("ToPort"),
@@ -183,8 +183,8 @@ def _rule(rule: Mapping[str, Any], *, egress: bool) -> dict[str, Any]:
         "Description": rule.get("Description"),
     }
     if rule["IpProtocol"] == "-1":
-        del words["FromPort"], words["ToPort"]
-    return {key: value for key, value in words.items() if value not in (None, "")}
+        del names["FromPort"], names["ToPort"]
+    return {key: value for key, value in names.items() if value not in (None, "")}
 
 
 def _single_rule(rule: Resource, _: tuple[Resource, ...]) -> Live | None:

@@ -59,7 +59,7 @@ class Resolver:
     """Parameters and pseudo parameters."""
     resources: Mapping[str, Referable]
     imported: Callable[[str], str]
-    """The value of an export; raises ValidationError when there is none."""
+    """Returns the value of an export; raises ValidationError if it does not exist."""
     _conditions: dict[str, bool] = field(default_factory=dict)
 
     def resolve(self, node: Any) -> Any:

@@ -37,8 +37,8 @@ def _update_role(role: Resource, old: Mapping[str, Any]) -> None:
 
 def _role_tags(role: Resource) -> None:
     now = role.tag_arguments("create_role").get("Tags", {})
-    held = [tag["Key"] for tag in role.call("list_role_tags", RoleName=role.name)["Tags"]]
-    if removed := [key for key in held if key not in now]:
+    existing = [tag["Key"] for tag in role.call("list_role_tags", RoleName=role.name)["Tags"]]
+    if removed := [key for key in existing if key not in now]:
         role.call("untag_role", RoleName=role.name, TagKeys=removed)
     if now:
         role.call("tag_role", RoleName=role.name, Tags=now)

@@ -73,8 +73,8 @@ def _create_group(group: Resource) -> None:
 
 def _update_group(group: Resource, old: Mapping[str, Any]) -> None:
     for way, name in (("ingress", "SecurityGroupIngress"), ("egress", "SecurityGroupEgress")):
-        gone, new = group.difference(old, name)
-        _rules(group, "revoke", way, group.physical_id, gone)
+        removed, new = group.difference(old, name)
+        _rules(group, "revoke", way, group.physical_id, removed)
         _rules(group, "authorize", way, group.physical_id, new)
 
 

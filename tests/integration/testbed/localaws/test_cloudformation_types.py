@@ -1,4 +1,4 @@
-"""Every resource type once, wired as a deployment would wire it: created, changed, rolled back, deleted."""
+"""Every resource type once, connected as in a deployment: created, changed, rolled back, deleted."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ELSEWHERE = {
 }
 
 
-def test_the_template_of_everything_holds_every_type() -> None:
+def test_the_template_of_everything_has_every_type() -> None:
     used = {definition["Type"] for definition in template.parse(EVERYTHING)["Resources"].values()}
     assert used == REGISTRY.keys() - ELSEWHERE
 
 
 def test_every_type_is_one_that_a_template_renders() -> None:
-    """What the templates don't make is nobody's need here."""
+    """A type that no template uses is not needed here."""
     rendered = {
         definition["Type"]
         for configuration in CONFIGURATIONS
@@ -103,7 +103,7 @@ def _changed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_services(stacks: Any, name: str) -> None:
-    """Look through each service's own API at what the stack made there."""
+    """Check the stack's resources by the services' own APIs."""
     aws, found = stacks.aws, partial(stacks.physical_id, name)
     encryption = aws.client("s3").get_bucket_encryption(Bucket=found("Bucket"))
     rule = encryption["ServerSideEncryptionConfiguration"]["Rules"][0]
@@ -131,7 +131,7 @@ def _check_services(stacks: Any, name: str) -> None:
 
 
 def _check_changes(stacks: Any, name: str) -> None:
-    """Look at what the update made of it; a rolled back one must leave just this."""
+    """Check the update's changes; a rolled back update must leave them as they are."""
     aws, found = stacks.aws, partial(stacks.physical_id, name)
     ec2 = aws.client("ec2")
     assert ec2.describe_subnets(SubnetIds=[found("Priv1")])["Subnets"][0]["CidrBlock"] == "10.0.9.0/24"
@@ -147,7 +147,7 @@ def _check_changes(stacks: Any, name: str) -> None:
 
 
 def _empty(stacks: Any, name: str) -> None:
-    """Remove the access logs that S3 wrote, and stop them: a bucket with objects isn't deleted."""
+    """Remove the access logs that S3 wrote, and stop them: a bucket with objects cannot be deleted."""
     s3 = stacks.aws.client("s3")
     s3.put_bucket_logging(Bucket=stacks.physical_id(name, "Bucket"), BucketLoggingStatus={})
     bucket = stacks.physical_id(name, "LogBucket")

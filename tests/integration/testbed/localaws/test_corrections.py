@@ -1,6 +1,6 @@
-"""What moto gets wrong, shown, and what the local AWS makes of it.
+"""Mistakes of moto, and their corrections in the local AWS.
 
-When a `moto_…` test fails, moto has mended the thing: its correction can go.
+A `test_moto_…` shows the mistake. If it fails, moto has fixed it, and the correction can be removed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WEB_TIER = "arn:aws:iam::aws:policy/AWSElasticBeanstalkWebTier"
 
 @pytest.fixture
 def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.session.Session]:
-    """Plain moto in this process, which the local AWS's corrections never reach."""
+    """Plain moto in this process, without the local AWS's corrections."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     with mock_aws():
@@ -89,12 +89,12 @@ def _modify_a_subnet_group(session: Any) -> list[Any]:
     return found
 
 
-def test_moto_forgets_a_modified_subnet_group(moto: Any) -> None:
+def test_moto_loses_a_modified_subnet_group(moto: Any) -> None:
     with pytest.raises(ClientError, match="DBSubnetGroupNotFoundFault"):
         _modify_a_subnet_group(moto)
 
 
-def test_a_modified_subnet_group_is_still_there(corrected: Any) -> None:
+def test_a_modified_subnet_group_is_kept(corrected: Any) -> None:
     (group,) = _modify_a_subnet_group(corrected)
     assert group["DBSubnetGroupDescription"] == "two"
 

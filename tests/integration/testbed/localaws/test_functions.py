@@ -1,4 +1,4 @@
-"""Lambda functions run by the local AWS: their zip, their role, and the ways in which they end."""
+"""Lambda functions run by the local AWS: their zip, their role, and how they end."""
 
 from __future__ import annotations
 
@@ -172,14 +172,14 @@ def test_a_function_answers_and_its_process_stays_warm(create: Create) -> None:
 
 
 def test_new_code_or_configuration_means_a_new_process(create: Create, local_aws: LocalAws) -> None:
-    """Both updates are seen by the next invocation."""
+    """The next invocation uses both updates."""
     function = create()
     before = function.invoke().payload["pid"]
     functions = local_aws.client("lambda")
     functions.update_function_configuration(FunctionName=function.name, Environment={"Variables": {"A": "b"}})
     functions.get_waiter("function_updated_v2").wait(FunctionName=function.name)
-    looked = function.invoke("look").payload
-    assert looked["environment"]["A"] == "b"
+    found_there = function.invoke("look").payload
+    assert found_there["environment"]["A"] == "b"
     assert function.invoke().payload["pid"] != before
     code = zipped("def handler(event, context): return 'new'")
     functions.update_function_code(FunctionName=function.name, ZipFile=code)
@@ -191,8 +191,8 @@ def test_the_process_sees_lambdas_environment_and_nothing_of_this_one(
 ) -> None:
     """Its own variables, Lambda's, the zip, AWS's runtime: no package that is installed here besides."""
     function = create(Environment={"Variables": {"MINE": "1"}})
-    looked = function.invoke("look").payload
-    environment = looked["environment"]
+    found_there = function.invoke("look").payload
+    environment = found_there["environment"]
     for name, value in {
         "MINE": "1",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -202,11 +202,11 @@ def test_the_process_sees_lambdas_environment_and_nothing_of_this_one(
         "_HANDLER": "app.handler",
         "AWS_ENDPOINT_URL": local_aws.endpoint,
         "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
-        "LAMBDA_TASK_ROOT": looked["directory"],
+        "LAMBDA_TASK_ROOT": found_there["directory"],
     }.items():
         assert environment[name] == value
     assert "VIRTUAL_ENV" not in environment
-    assert not [path for path in looked["path"] if "site-packages" in path or "dist-packages" in path]
+    assert not [path for path in found_there["path"] if "site-packages" in path or "dist-packages" in path]
     assert function.invoke("need", module="botocore").error is None
     missing = function.invoke("need", module="hvac")
     assert (missing.error, missing.payload["errorType"]) == ("Unhandled", "ModuleNotFoundError")
@@ -228,7 +228,7 @@ def test_a_function_has_its_roles_rights_and_no_more(create: Create, local_aws: 
 
 
 def test_a_policy_can_tell_the_functions_own_calls(create: Create, local_aws: LocalAws) -> None:
-    """lambda:SourceFunctionArn goes with every call of the code."""
+    """Every call of the code has lambda:SourceFunctionArn."""
     function, secret = create(), uuid.uuid4().hex
     local_aws.client("secretsmanager").create_secret(Name=secret, SecretString="value")
     for source, error in ((function.arn, None), (function.arn + "x", "Unhandled")):
@@ -346,12 +346,12 @@ def queue(local_aws: LocalAws) -> str:
 def received(aws: LocalAws, queue: str) -> dict[str, Any]:
     url = f"{aws.endpoint}/{ACCOUNT}/{queue.rpartition(':')[2]}"
 
-    def look() -> list[dict[str, Any]]:
+    def messages() -> list[dict[str, Any]]:
         asked = {"QueueUrl": url, "MessageAttributeNames": ["All"]}
         found: list[dict[str, Any]] = aws.client("sqs").receive_message(**asked).get("Messages", [])
         return found
 
-    message: dict[str, Any] = until(look)[0]
+    message: dict[str, Any] = until(messages)[0]
     return message
 
 
@@ -367,7 +367,7 @@ def test_a_failing_event_is_tried_three_times_then_lost_to_the_dead_letters(
     payload = function.send("fail")
     message = received(local_aws, queue)
     assert message["Body"] == payload
-    attributes = {name: held["StringValue"] for name, held in message["MessageAttributes"].items()}
+    attributes = {name: attribute["StringValue"] for name, attribute in message["MessageAttributes"].items()}
     assert attributes["ErrorMessage"] == "as asked"
     assert attributes.keys() == {"RequestID", "ErrorCode", "ErrorMessage"}
     log = function.log_file.read_text()
@@ -375,7 +375,7 @@ def test_a_failing_event_is_tried_three_times_then_lost_to_the_dead_letters(
 
 
 def test_dead_letters_need_the_roles_right_to_send(create: Create, local_aws: LocalAws, queue: str) -> None:
-    """Without it the event is gone, as it is in AWS; only the log file of the local AWS tells."""
+    """Without it the event is lost, as in AWS; only the local AWS's log file has it."""
     function = create(DeadLetterConfig={"TargetArn": queue})
     settings = {"MaximumRetryAttempts": 0}
     local_aws.client("lambda").put_function_event_invoke_config(FunctionName=function.name, **settings)
@@ -406,7 +406,7 @@ def test_logs_need_the_roles_right_to_write_them(create: Create, local_aws: Loca
 
 
 def test_embedded_metrics_become_metrics(create: Create, local_aws: LocalAws) -> None:
-    """What Powertools prints is what an alarm sees."""
+    """The metrics that Powertools prints reach CloudWatch."""
     namespace = uuid.uuid4().hex
     create().invoke("measure", namespace=namespace)
     (metric,) = local_aws.client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]

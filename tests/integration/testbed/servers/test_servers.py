@@ -1,4 +1,4 @@
-"""The servers that everything else stands on."""
+"""The servers that the other integration tests use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conftest import SharedOpenBao, Unsealed, shared, unsealed
 
 
 def test_openbao_is_active_and_keeps_versions(openbao: Unsealed) -> None:
-    """It is unsealed, serves TLS that the run's authority signed, and counts versions."""
+    """It is unsealed, has a certificate of the run's authority, and keeps versions."""
     client = openbao.root_client()
     enable_kv2(client, "servers")
     for number in (1, 2):
@@ -26,17 +26,15 @@ def test_openbao_is_active_and_keeps_versions(openbao: Unsealed) -> None:
         assert number == written["data"]["version"]
 
 
-def test_a_shared_openbao_that_crashed_comes_up_with_what_it_had(
-    tmp_path: Path, authority: Authority
-) -> None:
-    """And one that somebody ended does not: that is told, with its log."""
+def test_a_shared_openbao_restarts_after_a_crash_with_its_data(tmp_path: Path, authority: Authority) -> None:
+    """One that was stopped does not restart: the error has its log."""
     one = SharedOpenBao(OpenBao.start(tmp_path, authority))
     with shared(one):
         one.vault = unsealed(one.server)
         enable_kv2(one.vault.root_client(), "kept")
         one.server.process.popen.send_signal(signal.SIGQUIT)  # Go's runtime dumps its goroutines: status 2
         one.server.process.popen.wait(30)
-        with pytest.warns(UserWarning, match="crash of OpenBao's own"):
+        with pytest.warns(UserWarning, match="OpenBao crashed and was restarted"):
             one.require()
         assert "kept/" in one.vault.root_client().sys.list_mounted_secrets_engines()["data"]
         one.server.process.popen.terminate()
@@ -46,8 +44,8 @@ def test_a_shared_openbao_that_crashed_comes_up_with_what_it_had(
         one.server = one.server.restarted()
 
 
-def test_mariadb_takes_a_login_over_verified_tls_and_refuses_plain_text(mariadb: MariaDB) -> None:
-    """A login with the authority and the name verified works; the same without TLS does not."""
+def test_mariadb_accepts_a_login_over_verified_tls_and_refuses_plain_text(mariadb: MariaDB) -> None:
+    """A login that verifies authority and name succeeds; without TLS it fails."""
     with mariadb.admin() as admin, admin.cursor() as cursor:
         cursor.execute("CREATE USER tls_probe IDENTIFIED BY 'probe' REQUIRE SSL")
     login: dict[str, Any] = {

@@ -55,7 +55,7 @@ def test_version_1_is_refused_where_it_is_disabled(serve: Serve) -> None:
     assert requests.get(f"{serve(token_required=False)}/{path}", timeout=5).text == "i-1"
 
 
-def test_a_made_up_token_is_refused(serve: Serve) -> None:
+def test_an_unknown_token_is_refused(serve: Serve) -> None:
     headers = {"X-aws-ec2-metadata-token": "made-up"}
     for endpoint in (serve(), serve(token_required=False)):
         answer = requests.get(f"{endpoint}/latest/meta-data/instance-id", headers=headers, timeout=5)
