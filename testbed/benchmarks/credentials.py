@@ -46,11 +46,11 @@ RATIO_LIMIT = 1.02
 SCHEMA, USER, PASSWORD, SECRET = "app", "app_blue", "for-this-run-only", "bench/app/database"
 OURS, SIDE_BY_SIDE = "eb_app.application:application", "testbed.benchmarks.side_by_side:application"
 MOUNTS = ("/with", "/without", "/again")
-ENTRIES = 20
-WARM_UP = 200
-BLOCK = 50
+ENTRY_COUNT = 20
+WARM_UP_REQUESTS = 200
+BLOCK_REQUESTS = 50
 """Consecutive requests that the bootstrap draws together: a busy moment of the machine affects several."""
-DRAWS = 500
+BOOTSTRAP_DRAWS = 500
 WORKERS = 2
 PRICE_PER_CALL_USD = 0.05 / 10_000
 """https://aws.amazon.com/secrets-manager/pricing/"""
@@ -142,7 +142,7 @@ def benchmark(show: ShowProgress) -> Iterator[CredentialBenchmark]:
             cursor.executemany(
                 f"INSERT INTO {SCHEMA}.entries (request_key, text, created_at)"  # noqa: S608 - our own name
                 " VALUES (UUID(), %s, NOW(6))",
-                [(f"entry {number}",) for number in range(ENTRIES)],
+                [(f"entry {number}",) for number in range(ENTRY_COUNT)],
             )
         yield made
 
@@ -170,7 +170,7 @@ def interleaved(port: int, rounds: int) -> list[list[float]]:
     """Send a request to every app in each round, in random order, and return their seconds."""
     seconds: list[list[float]] = [[] for _ in MOUNTS]
     order = list(range(len(MOUNTS)))
-    for number in range(-WARM_UP, rounds):
+    for number in range(-WARM_UP_REQUESTS, rounds):
         random.shuffle(order)
         for index in order:
             taken = timed(port, MOUNTS[index])
@@ -181,12 +181,12 @@ def interleaved(port: int, rounds: int) -> list[list[float]]:
 
 def ratio(one: Sequence[float], other: Sequence[float], share: float) -> Ratio:
     """Return the ratio of two quantiles; blocks of rounds are drawn together."""
-    starts = range(0, len(one), BLOCK)
+    starts = range(0, len(one), BLOCK_REQUESTS)
     ratios = []
-    for _ in range(DRAWS):
+    for _ in range(BOOTSTRAP_DRAWS):
         drawn = random.choices(starts, k=len(starts))
-        first = [value for start in drawn for value in one[start : start + BLOCK]]
-        second = [value for start in drawn for value in other[start : start + BLOCK]]
+        first = [value for start in drawn for value in one[start : start + BLOCK_REQUESTS]]
+        second = [value for start in drawn for value in other[start : start + BLOCK_REQUESTS]]
         ratios.append(quantile(first, share) / quantile(second, share))
     value = quantile(one, share) / quantile(other, share)
     return Ratio(value, quantile(ratios, 0.025), quantile(ratios, 0.975))
@@ -232,7 +232,7 @@ def counted(
         env.cleanup.callback(proxy.close)
     ports = {ttl: env.app(OURS, proxy.address, ttl) for ttl, proxy in proxies.items()}
     for port in ports.values():
-        for _ in range(WARM_UP):
+        for _ in range(WARM_UP_REQUESTS):
             timed(port)  # until each process has read the secret once
     for proxy in proxies.values():
         proxy.forget()

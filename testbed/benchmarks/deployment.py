@@ -84,12 +84,12 @@ class BenchmarkDeployment:
         flow.create_stacks()
         aws = Aws(flow.aws.session(), flow.aws.endpoint)
         context = replace(deployed.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap=0)
-        place = cls(flow, proxy, context, static)
-        place._connect(aws)
+        deployment = cls(flow, proxy, context, static)
+        deployment._connect(aws)
         show("deploying the app")
         flow.deploy_app()
-        place.settle()
-        return place
+        deployment.settle()
+        return deployment
 
     def _connect(self, aws: Aws) -> None:
         """Give the function access to Vault through the proxy, and replicate a first credential."""

@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 
 from .settings import DatabaseAddress, LocalAwsSettings
 
-PARTS = ("services", "cloudformation", "beanstalk", "functions", "authorization")
+PACKAGES = ("services", "cloudformation", "beanstalk", "functions", "authorization")
 """The packages installed into moto, in this order; those with a `close` are closed in reverse order."""
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -122,7 +122,7 @@ def _end(*_: Any) -> None:
 
 
 def _install(settings: LocalAwsSettings) -> list[Any]:
-    parts = [importlib.import_module(f"{__package__}.{name}") for name in PARTS]
+    parts = [importlib.import_module(f"{__package__}.{name}") for name in PACKAGES]
     for part in parts:
         part.install(settings)
     return parts

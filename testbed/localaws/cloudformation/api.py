@@ -56,7 +56,7 @@ class CloudFormationResponse(BaseResponse):
         bucket, key = s3_location(url)
         found = moto_client.client("s3", self.region, self.current_account).get_object(Bucket=bucket, Key=key)
         body = str(found["Body"].read().decode())
-        template.check_size(body, template.URL_LIMIT, "templateURL")
+        template.check_size(body, template.URL_LIMIT_BYTES, "templateURL")
         return body
 
     def _desired(self, stack: Stack | None = None) -> DesiredStack:

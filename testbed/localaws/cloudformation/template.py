@@ -11,8 +11,8 @@ import yaml
 
 from .errors import ValidationError
 
-BODY_LIMIT = 51_200
-URL_LIMIT = 1_000_000
+BODY_LIMIT_BYTES = 51_200
+URL_LIMIT_BYTES = 1_000_000
 """Maximum bytes of a template in a request and in S3:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 
@@ -64,7 +64,7 @@ def parse(body: str) -> dict[str, Any]:
     return document
 
 
-def check_size(body: str, limit: int = BODY_LIMIT, where: str = "templateBody") -> None:
+def check_size(body: str, limit: int = BODY_LIMIT_BYTES, where: str = "templateBody") -> None:
     if len(body.encode()) > limit:
         raise ValidationError(
             f"1 validation error detected: Value '{body[:64]}…' at '{where}' failed to satisfy constraint: "

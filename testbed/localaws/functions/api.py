@@ -20,8 +20,7 @@ from .invocations import Function, Invoker, ThrottledError
 from .runtime_api import Event
 from .sandbox import Configuration
 
-KEPT = ("DeadLetterConfig", "LoggingConfig")
-"""A function's settings that moto loses."""
+SETTINGS_THAT_MOTO_LOSES = ("DeadLetterConfig", "LoggingConfig")
 
 _invoker: Invoker | None = None
 
@@ -152,11 +151,13 @@ def _keep_settings() -> None:
         self: LambdaFunction, account_id: str, spec: dict[str, Any], region: str, version: Any = 1
     ) -> None:
         make(self, account_id, spec, region, version)
-        _kept(self).update({name: spec[name] for name in KEPT if name in spec})
+        _kept(self).update({name: spec[name] for name in SETTINGS_THAT_MOTO_LOSES if name in spec})
 
     @functools.wraps(update)
     def update_configuration(self: LambdaFunction, config_updates: dict[str, Any]) -> dict[str, Any]:
-        _kept(self).update({name: config_updates[name] for name in KEPT if name in config_updates})
+        _kept(self).update(
+            {name: config_updates[name] for name in SETTINGS_THAT_MOTO_LOSES if name in config_updates}
+        )
         return update(self, config_updates)
 
     @functools.wraps(show)

@@ -27,7 +27,7 @@ from ..moto_client import client
 from .delivery import ACTIONS, Clients, send
 
 DELIVERED_HERE = ("lambda", "sns", "sqs")
-UNITS = {"minute": 60, "hour": 3600, "day": 86400}
+SECONDS_PER_UNIT = {"minute": 60, "hour": 3600, "day": 86400}
 
 
 def install(home: Path, stop: threading.Event) -> None:
@@ -99,7 +99,7 @@ def _envelope(event: dict[str, Any]) -> str:
 def seconds_of(expression: str | None) -> int | None:
     """Return the period of `rate(5 minutes)`; None for any other expression."""
     found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression or "")
-    return int(found[1]) * UNITS[found[2]] if found else None
+    return int(found[1]) * SECONDS_PER_UNIT[found[2]] if found else None
 
 
 def _follow_schedules(failures: Path, stop: threading.Event) -> None:

@@ -358,7 +358,7 @@ def test_a_batch_needs_permission_for_each_secret(local_aws: LocalAws, role: Rol
 
 
 def test_a_role_is_assumed_if_its_trust_policy_allows_it(local_aws: LocalAws, role: Role) -> None:
-    """The external id is required; a role that trusts others is refused, whatever the caller's permissions."""
+    """The external id is required; a role that trusts others is refused in spite of any permission."""
     role.allow({"Action": "sts:AssumeRole", "Resource": "*"})
     account = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     condition = {"StringEquals": {"sts:ExternalId": "known"}}
