@@ -2,7 +2,6 @@
 
 - `localaws/`: a local AWS, as a server process
 - `servers/`: starts OpenBao, MariaDB and the local AWS; also alone (`python -m testbed.servers`)
-- `demo/`: the whole flow on one machine (`./scripts/demo`)
+- `demo/`: the whole flow on one machine (`./scripts/demo`), with load on the app's page
 - `benchmarks/`: measurements (docs/benchmarks.md)
-- `site.py`, `load.py`: the app's page, and load on it, for demo and benchmarks
 """

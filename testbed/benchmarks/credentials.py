@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from testbed.demo.display import ShowProgress
-from testbed.load import PATH, quantile
+from testbed.demo.load import PATH, quantile
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import LocalAws, clean_environment
 from testbed.servers.mariadb import MariaDB

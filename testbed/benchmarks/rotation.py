@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from testbed.demo.display import ShowProgress
-from testbed.load import LoadSummary, OpenLoopLoad
+from testbed.demo.load import LoadSummary, OpenLoopLoad
 
 from .deployment import BenchmarkDeployment
 

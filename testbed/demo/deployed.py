@@ -12,7 +12,7 @@ from beanvault.rotation.credential import DatabaseCredential
 from templates.deployment import Deployment
 
 from ..servers.localaws import LocalAws
-from ..site import Site
+from .site import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,17 +35,17 @@ from templates.aws_versions import PLATFORM
 from templates.deployment import APP_USERS, SCHEMA, Deployment
 from templates.deployment_file import parse
 
-from ..load import LoadSummary, OpenLoopLoad
 from ..servers.authority import Authority
 from ..servers.localaws import OPERATOR, REGION, LocalAws
 from ..servers.mariadb import MariaDB
 from ..servers.openbao import OpenBao
-from ..site import Site
 from . import access
 from .configuration import INVISIBLE, NAME, deployment_file
 from .deployed import DeployedResources
 from .display import ProgressUi, ShowProgress
 from .eb import EbCli
+from .load import LoadSummary, OpenLoopLoad
+from .site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
 USE_SECONDS = 30

@@ -21,7 +21,7 @@ import pytest
 from beanvault.artifacts import package
 from testbed.demo.configuration import INVISIBLE
 from testbed.demo.flow import STEPS, Facts, Flow
-from testbed.load import LoadSummary, OpenLoopLoad
+from testbed.demo.load import LoadSummary, OpenLoopLoad
 from tests.project import ROOT
 from tests.tls import assert_only_modern_tls
 

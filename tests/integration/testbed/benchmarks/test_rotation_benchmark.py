@@ -14,7 +14,7 @@ from rich.console import Console
 
 from testbed.benchmarks.deployment import BenchmarkDeployment, NotSettled
 from testbed.benchmarks.rotation import SCENARIOS, Scenario, ScenarioResult, measure, report, table
-from testbed.load import LoadSummary, RequestOutcome, quantile
+from testbed.demo.load import LoadSummary, RequestOutcome, quantile
 
 RATE, SECONDS = 20.0, 12.0
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from testbed.load import WRITE_EVERY, LoadSummary, OpenLoopLoad
+from testbed.demo.load import WRITE_EVERY, LoadSummary, OpenLoopLoad
+from testbed.demo.site import Site
 from testbed.servers.authority import Authority
-from testbed.site import Site
 
 
 class Server(ThreadingHTTPServer):

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from .servers.process import require_tool
+from ..servers.process import require_tool
 
 
 class _NamedServer(HTTPAdapter):

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-from .servers.process import require_tool
+from ..servers.process import require_tool
 from .site import Site
 
 TIMEOUT_SECONDS = 30.0
@@ -93,7 +93,7 @@ class OpenLoopLoad:
     @classmethod
     def start(cls, site: Site, rate: float, seconds: float = math.inf) -> OpenLoopLoad:
         """Send *rate* requests a second for *seconds*, or until `finish`; return when the first is due."""
-        command = [require_tool("setpriv"), "--pdeathsig", "KILL", sys.executable, "-m", "testbed.load"]
+        command = [require_tool("setpriv"), "--pdeathsig", "KILL", sys.executable, "-m", "testbed.demo.load"]
         arguments = [site.url, site.name, str(site.ca_file), str(rate), str(seconds)]
         process = subprocess.Popen(
             [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
