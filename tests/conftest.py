@@ -1,4 +1,4 @@
-"""Real servers for the tests; one of each for a session, started when a test first asks for it."""
+"""Real servers for the tests: one of each per session, started when a test first needs it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from testbed.servers.process import ServerError
 openbao_only = pytest.mark.skipif(hashicorp() is not None, reason="about what OpenBao alone has or lists")
 
 LONG = ("test_command_line.py", "test_life_of_a_deployment.py")
-"""Files that take minutes. They begin early, so that no worker is left alone with one at the end."""
+"""Files that take minutes. They start first, so that no worker is busy with one at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,17 +29,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures that tests recorded (`record_property`), in whichever process they ran."""
+    """Print the figures that tests recorded (`record_property`), in any worker."""
     for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
         for figure, value in report.user_properties:
             terminalreporter.write_line(f"{figure}: {value}")
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C again, and let processes below hear a hangup.
+    """Handle Ctrl-C, and let child processes receive a hangup.
 
-    In the background, and below `nohup`, they are ignored, by whatever is started there, too. What we handle
-    ourselves begins with its default.
+    In the background and under `nohup` these signals are ignored, also by child processes. A signal that we
+    handle has its default action in a child.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -47,22 +47,22 @@ def pytest_configure() -> None:
 
 
 class Shared:
-    """A server that all tests of this process use."""
+    """A server that all tests of this process share."""
 
     def __init__(self, server: OpenBao | MariaDB | LocalAws) -> None:
         self.server = server
 
     def require(self) -> None:
-        """Say of a server that ended why it did, instead of letting each later test say that nobody answers.
+        """Check that the server runs, to report its exit instead of later tests' failed connections.
 
         Raises:
-            ServerError: it has ended, by a fault of its own or by somebody's signal
+            ServerError: it has exited
         """
         self.server.process.require_running()
 
 
 class SharedOpenBao(Shared):
-    """Comes up again after a crash of its own, with what it had; that is told with the warnings."""
+    """Restarts after a crash of OpenBao, with its data, and reports that as a warning."""
 
     server: OpenBao
     vault: Unsealed
@@ -73,13 +73,13 @@ class SharedOpenBao(Shared):
         except ServerError as error:
             if self.server.process.popen.returncode != GO_PANIC:
                 raise
-            warnings.warn(f"a test goes on after a crash of OpenBao's own: {error}", stacklevel=1)
+            warnings.warn(f"OpenBao crashed and was restarted: {error}", stacklevel=1)
             self.server = self.server.restarted()
             unseal(self.server, self.vault)
 
 
 GO_PANIC = 2
-"""The status of a Go program that panicked, or that SIGQUIT made to dump its goroutines."""
+"""The exit status of a Go program that panicked, or that dumped its goroutines on SIGQUIT."""
 
 _shared: list[Shared] = []
 
@@ -127,7 +127,7 @@ class Unsealed:
 
 @pytest.fixture(scope="session")
 def openbao(run_directory: Path, authority: Authority) -> Iterator[Unsealed]:
-    """A real OpenBao with Raft and TLS; give each test a mount of its own."""
+    """A real OpenBao with Raft and TLS; each test uses its own mount."""
     one = SharedOpenBao(OpenBao.start(run_directory, authority))
     with shared(one):
         one.vault = unsealed(one.server)
@@ -135,7 +135,7 @@ def openbao(run_directory: Path, authority: Authority) -> Iterator[Unsealed]:
 
 
 def unsealed(server: OpenBao) -> Unsealed:
-    """Initialise and unseal a server that was just started."""
+    """Initialise and unseal a new server."""
     client = hvac.Client(url=server.address, verify=str(server.ca_file), timeout=30)
     keys = client.sys.initialize(secret_shares=1, secret_threshold=1)
     made = Unsealed(server.address, server.ca_file, keys["root_token"], keys["keys_base64"][0])
@@ -145,7 +145,7 @@ def unsealed(server: OpenBao) -> Unsealed:
 
 
 def unseal(server: OpenBao, vault: Unsealed) -> None:
-    """Unseal a server and return when it serves."""
+    """Unseal a server and return when it is active."""
     client = vault.root_client()
     client.sys.submit_unseal_key(vault.unseal_key)
     server.process.wait_until(lambda: _is_active(client))
@@ -158,7 +158,7 @@ def _is_active(client: hvac.Client) -> bool:
 
 @pytest.fixture(scope="session")
 def mariadb(run_directory: Path, authority: Authority) -> Iterator[MariaDB]:
-    """A real MariaDB that requires TLS; give each test schemas and users of its own."""
+    """A real MariaDB that requires TLS; each test uses its own schemas and users."""
     server = MariaDB.start(run_directory, authority)
     with shared(Shared(server)):
         yield server
@@ -166,7 +166,7 @@ def mariadb(run_directory: Path, authority: Authority) -> Iterator[MariaDB]:
 
 @pytest.fixture(scope="session")
 def local_aws(run_directory: Path, mariadb: MariaDB) -> Iterator[LocalAws]:
-    """The local AWS with IAM enforced; give each test names of its own."""
+    """The local AWS with IAM enforced; each test uses its own names."""
     server = LocalAws.start(run_directory, mariadb)
     with shared(Shared(server)):
         yield server

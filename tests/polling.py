@@ -1,4 +1,4 @@
-"""Wait for what comes soon."""
+"""Polling with a deadline."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def until(found: Callable[[], Any], seconds: float = 90) -> Any:
-    """Return what *found* gives as soon as it is something; fail when nothing comes in time."""
+    """Return the first true value of *found*; fail if there is none within *seconds*."""
     deadline = time.monotonic() + seconds
     while not (value := found()):
-        assert time.monotonic() < deadline, f"nothing came within {seconds:g} s"
+        assert time.monotonic() < deadline, f"no result within {seconds:g} s"
         time.sleep(0.02)
     return value

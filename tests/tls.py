@@ -1,4 +1,4 @@
-"""What a server speaks, asked by the `openssl` program, which may offer whatever it knows."""
+"""The TLS versions and ciphers of a server, tested with the `openssl` program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CBC = "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-ECDSA-AES128-SHA256:E
 RSA_KEY_EXCHANGE = "AES128-SHA:AES256-SHA:AES128-SHA256:AES128-GCM-SHA256:AES256-GCM-SHA384"
 
 
-def agreed(address: str, *options: str) -> str | None:
+def negotiated(address: str, *options: str) -> str | None:
     """Return the cipher that `openssl s_client` and the server at *address* (host:port) agree on, or None."""
     command = [require_tool("openssl"), "s_client", "-connect", address, *options]
     done = subprocess.run(command, input="", capture_output=True, text=True, timeout=30, check=False)
@@ -21,14 +21,14 @@ def agreed(address: str, *options: str) -> str | None:
 
 
 def assert_only_modern_tls(address: str) -> None:
-    """Nothing below TLS 1.2, no CBC, and keys that outlive no session: what is recorded stays unreadable."""
-    assert agreed(address, "-tls1_3")
-    ordinary = agreed(address, "-tls1_2")
+    """Assert TLS 1.2 or later, no CBC, and forward secrecy: recorded traffic stays unreadable."""
+    assert negotiated(address, "-tls1_3")
+    ordinary = negotiated(address, "-tls1_2")
     assert ordinary is not None
     assert ordinary.startswith("ECDHE-")
-    # The program itself would speak worse: with the same offer TLS 1.2 comes about.
-    assert agreed(address, "-tls1_2", "-cipher", ANYTHING) is not None
+    # Control: with the same ciphers `openssl` negotiates TLS 1.2, so it can also negotiate older versions.
+    assert negotiated(address, "-tls1_2", "-cipher", ANYTHING) is not None
     for version in ("-tls1_1", "-tls1"):
-        assert agreed(address, version, "-cipher", ANYTHING) is None, version
+        assert negotiated(address, version, "-cipher", ANYTHING) is None, version
     for weak in (CBC, RSA_KEY_EXCHANGE):
-        assert agreed(address, "-tls1_2", "-cipher", f"{weak}:@SECLEVEL=0") is None, weak
+        assert negotiated(address, "-tls1_2", "-cipher", f"{weak}:@SECLEVEL=0") is None, weak

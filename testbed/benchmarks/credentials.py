@@ -1,15 +1,15 @@
 """What the credential layer costs: `python -m testbed.benchmarks.credentials`
 
-*Time*: one gunicorn process holds the app, the app without its credential layer (`plain_app.py`) and
-that one once more, which shows how much two equal things differ here. They are asked in turns, one request at
-a time, so what is measured is what the layer adds to a request, and not what it would cost a busy process.
-The figures are ratios within one run, with the 95 % interval of a bootstrap.
+*Time*: one gunicorn process serves the app, the app without its credential layer (`plain_app.py`), and the
+latter again, which shows how much two equal apps differ here. They get requests in turn, one at a time, so
+this measures what the layer adds to a request, not what it costs a busy process. The figures are ratios
+within one run, with the 95 % interval of a bootstrap.
 
-*Calls*: the app runs with several times to live behind a proxy that counts what it asks of Secrets Manager,
-and what was counted is held against the formula.
+*Calls*: the app runs with several times to live (TTL) behind a proxy that counts its calls of Secrets
+Manager; the counts are compared with a formula.
 
-Exit status: 0 no difference is beyond the limit, for sure, and the calls fit the formula; 1 otherwise, also
-where the machine was too busy to show it.
+Exit status: 0 the difference is shown to be within the limit, and the calls fit the formula; 1 otherwise,
+also if the machine was too busy to show it.
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from testbed.demo.display import ShowProgress
+from testbed.demo.load import PATH, quantile
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import LocalAws, clean_environment
 from testbed.servers.mariadb import MariaDB
 from testbed.servers.process import Process, free_port
 from testbed.servers.proxy import Proxy
 
-from .load import PATH, quantile
-
-LIMIT = 1.02
-"""The credential layer may cost a fiftieth."""
+RATIO_LIMIT = 1.02
+"""The credential layer can add 2 %."""
 SCHEMA, USER, PASSWORD, SECRET = "app", "app_blue", "for-this-run-only", "bench/app/database"
 OURS, SIDE_BY_SIDE = "eb_app.application:application", "testbed.benchmarks.side_by_side:application"
 MOUNTS = ("/with", "/without", "/again")
-ENTRIES = 20
-WARM_UP = 200
-BLOCK = 50
-"""Requests in a row that are drawn together by the bootstrap: a busy moment of the machine lasts for some."""
-DRAWS = 500
+ENTRY_COUNT = 20
+WARM_UP_REQUESTS = 200
+BLOCK_REQUESTS = 50
+"""Consecutive requests that the bootstrap draws together: a busy moment of the machine affects several."""
+BOOTSTRAP_DRAWS = 500
 WORKERS = 2
-PRICE = 0.05 / 10_000
-"""US dollars a call, https://aws.amazon.com/secrets-manager/pricing/"""
-BEAT = 1.0
-"""Seconds between two calls of the cache, at most (eb_app/credentials/secret.py)."""
+PRICE_PER_CALL_USD = 0.05 / 10_000
+"""https://aws.amazon.com/secrets-manager/pricing/"""
+BEAT_SECONDS = 1.0
+"""The longest interval between two calls of the cache (eb_app/credentials/secret.py)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """A database, and the secret that opens it."""
+class CredentialBenchmark:
+    """A database, and the secret with its login."""
 
     directory: Path
     mariadb: MariaDB
@@ -81,7 +81,7 @@ class Bench:
         }
 
     def app(self, application: str, endpoint: str, ttl: int = 60, workers: int = WORKERS) -> int:
-        """Serve *application* as an instance does, but for nginx, and return its port."""
+        """Serve *application* as an instance does, without nginx, and return its port."""
         port = free_port()
         environment = {**self.environment(endpoint, ttl), "WEB_CONCURRENCY": str(workers)}
         command = [sys.executable, "-m", "gunicorn", "--config", "python:eb_app.gunicorn_conf"]
@@ -103,7 +103,7 @@ def listens(port: int) -> bool:
 
 
 def timed(port: int, mount: str = "") -> float:
-    """Make one request on a connection of its own, as nginx does, and return its seconds."""
+    """Send one request on a new connection, as nginx does, and return its seconds."""
     start = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
@@ -117,13 +117,13 @@ def timed(port: int, mount: str = "") -> float:
 
 
 @contextmanager
-def bench(say: Callable[[str], None]) -> Iterator[Bench]:
-    """Start the servers, migrate the schema, put the login into Secrets Manager."""
+def benchmark(show: ShowProgress) -> Iterator[CredentialBenchmark]:
+    """Start the servers, migrate the schema and store the login in Secrets Manager."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name,
         ExitStack() as cleanup,
     ):
-        say("starting MariaDB and the local AWS")
+        show("starting MariaDB and the local AWS")
         directory = Path(name)
         mariadb = MariaDB.start(directory, Authority(directory / "authority"))
         cleanup.callback(mariadb.stop)
@@ -135,14 +135,14 @@ def bench(say: Callable[[str], None]) -> Iterator[Bench]:
             cursor.execute(f"GRANT ALL ON {SCHEMA}.* TO {USER}@'%'")
         text = json.dumps({"username": USER, "password": PASSWORD})
         aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=text)
-        made = Bench(directory, mariadb, aws, cleanup)
+        made = CredentialBenchmark(directory, mariadb, aws, cleanup)
         migration = [sys.executable, "-m", "eb_app.migrate"]
         subprocess.run(migration, env=made.environment(aws.endpoint), check=True, timeout=60)
         with mariadb.admin() as admin, admin.cursor() as cursor:
             cursor.executemany(
                 f"INSERT INTO {SCHEMA}.entries (request_key, text, created_at)"  # noqa: S608 - our own name
                 " VALUES (UUID(), %s, NOW(6))",
-                [(f"entry {number}",) for number in range(ENTRIES)],
+                [(f"entry {number}",) for number in range(ENTRY_COUNT)],
             )
         yield made
 
@@ -152,14 +152,14 @@ def bench(say: Callable[[str], None]) -> Iterator[Bench]:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How much slower one is than the other at one quantile, and the interval that holds 95 of 100 draws."""
+    """The ratio of two quantiles, and the interval that has 95 of 100 draws."""
 
     value: float
     low: float
     high: float
 
     def within(self, limit: float) -> str:
-        """Tell whether it is at most *limit*: only an interval that ends there shows it."""
+        """Return whether it is at most *limit*: only an interval that ends below shows that."""
         return "yes" if self.high <= limit else "NO" if self.low > limit else "not shown"
 
     def __str__(self) -> str:
@@ -167,10 +167,10 @@ class Ratio:
 
 
 def interleaved(port: int, rounds: int) -> list[list[float]]:
-    """Ask every app once a round, in a new order each time, and return the seconds of each."""
+    """Send a request to every app in each round, in random order, and return their seconds."""
     seconds: list[list[float]] = [[] for _ in MOUNTS]
     order = list(range(len(MOUNTS)))
-    for number in range(-WARM_UP, rounds):
+    for number in range(-WARM_UP_REQUESTS, rounds):
         random.shuffle(order)
         for index in order:
             taken = timed(port, MOUNTS[index])
@@ -180,21 +180,21 @@ def interleaved(port: int, rounds: int) -> list[list[float]]:
 
 
 def ratio(one: Sequence[float], other: Sequence[float], share: float) -> Ratio:
-    """Return the ratio of two quantiles; blocks of the same rounds are drawn together."""
-    starts = range(0, len(one), BLOCK)
+    """Return the ratio of two quantiles; blocks of rounds are drawn together."""
+    starts = range(0, len(one), BLOCK_REQUESTS)
     ratios = []
-    for _ in range(DRAWS):
+    for _ in range(BOOTSTRAP_DRAWS):
         drawn = random.choices(starts, k=len(starts))
-        first = [value for start in drawn for value in one[start : start + BLOCK]]
-        second = [value for start in drawn for value in other[start : start + BLOCK]]
+        first = [value for start in drawn for value in one[start : start + BLOCK_REQUESTS]]
+        second = [value for start in drawn for value in other[start : start + BLOCK_REQUESTS]]
         ratios.append(quantile(first, share) / quantile(second, share))
     value = quantile(one, share) / quantile(other, share)
     return Ratio(value, quantile(ratios, 0.025), quantile(ratios, 0.975))
 
 
-def time_taken(at: Bench, rounds: int, say: Callable[[str], None]) -> tuple[Table, int]:
-    port = at.app(SIDE_BY_SIDE, at.aws.endpoint, workers=1)
-    say(f"{rounds} rounds of one request to each of three")
+def time_taken(env: CredentialBenchmark, rounds: int, show: ShowProgress) -> tuple[Table, int]:
+    port = env.app(SIDE_BY_SIDE, env.aws.endpoint, workers=1)
+    show(f"{rounds} rounds of one request to each of three")
     ours, plain, again = interleaved(port, rounds)
     table = Table(title=f"the app with its credential layer and without, {rounds} requests each")
     for name in ("", "with, ms", "without, ms", "with / without", "without / without", "within 2 %"):
@@ -202,7 +202,7 @@ def time_taken(at: Bench, rounds: int, say: Callable[[str], None]) -> tuple[Tabl
     beyond = 0
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         found, nothing = ratio(ours, plain, share), ratio(again, plain, share)
-        shown = found.within(LIMIT)
+        shown = found.within(RATIO_LIMIT)
         beyond += shown != "yes"
         times = (f"{1000 * quantile(values, share):.2f}" for values in (ours, plain))
         table.add_row(name, *times, str(found), str(nothing), shown)
@@ -213,30 +213,30 @@ def time_taken(at: Bench, rounds: int, say: Callable[[str], None]) -> tuple[Tabl
 
 
 def calls_an_hour(ttl: int) -> float:
-    """Return how often one process looks at the secret in an hour, on the average.
+    """Return how many calls one process makes in an hour, on average.
 
-    AWS's client looks again after a whole number of seconds between half the time to live and all of it, each
-    as likely as the others; it is called at the next beat of the app's thread.
+    AWS's client calls again after a whole number of seconds between half the TTL and the TTL, all equally
+    likely; the app's thread runs it at its next beat.
     """
-    beat = min(BEAT, ttl / 2)
+    beat = min(BEAT_SECONDS, ttl / 2)
     waits = [max(1, math.ceil(after / beat)) * beat for after in range(round(ttl / 2), ttl + 1)]
     return 3600 / (sum(waits) / len(waits))
 
 
 def counted(
-    at: Bench, ttls: Sequence[int], seconds: float, say: Callable[[str], None]
+    env: CredentialBenchmark, ttls: Sequence[int], seconds: float, show: ShowProgress
 ) -> Mapping[int, Counter[str]]:
-    """Return the calls by operation of one instance for each of *ttls*, while requests come."""
-    proxies = {ttl: Proxy(at.aws.endpoint) for ttl in ttls}
+    """Return the calls of one instance by operation for each of *ttls*, under requests."""
+    proxies = {ttl: Proxy(env.aws.endpoint) for ttl in ttls}
     for proxy in proxies.values():
-        at.cleanup.callback(proxy.close)
-    ports = {ttl: at.app(OURS, proxy.address, ttl) for ttl, proxy in proxies.items()}
+        env.cleanup.callback(proxy.close)
+    ports = {ttl: env.app(OURS, proxy.address, ttl) for ttl, proxy in proxies.items()}
     for port in ports.values():
-        for _ in range(WARM_UP):
-            timed(port)  # so that each process has read the secret once
+        for _ in range(WARM_UP_REQUESTS):
+            timed(port)  # until each process has read the secret once
     for proxy in proxies.values():
         proxy.forget()
-    say(f"counting for {seconds:g} s")
+    show(f"counting for {seconds:g} s")
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for port in ports.values():
@@ -245,20 +245,22 @@ def counted(
     return {ttl: Counter(proxy.operations()) for ttl, proxy in proxies.items()}
 
 
-def calls(at: Bench, ttls: Sequence[int], seconds: float, say: Callable[[str], None]) -> tuple[Table, int]:
+def calls(
+    env: CredentialBenchmark, ttls: Sequence[int], seconds: float, show: ShowProgress
+) -> tuple[Table, int]:
     table = Table(title=f"calls of one instance of {WORKERS} processes in {seconds:g} s")
     for name in ("time to live, s", "DescribeSecret", "others", "by the formula", "an hour", "US$ a month"):
         table.add_column(name, justify="right")
     beyond = 0
-    for ttl, operations in counted(at, ttls, seconds, say).items():
-        looks, hourly = operations["DescribeSecret"], WORKERS * calls_an_hour(ttl)
+    for ttl, operations in counted(env, ttls, seconds, show).items():
+        described, hourly = operations["DescribeSecret"], WORKERS * calls_an_hour(ttl)
         expected = hourly * seconds / 3600
-        # Four standard deviations of a counting process, which this is more regular than, and the ends.
-        beyond += abs(looks - expected) > 4 * math.sqrt(expected) + WORKERS
-        others = operations.total() - looks
+        # Four standard deviations of a Poisson process, which varies more than this, and one call per worker.
+        beyond += abs(described - expected) > 4 * math.sqrt(expected) + WORKERS
+        others = operations.total() - described
         beyond += others > 0
-        cost = f"{hourly * 730 * PRICE:.3f}"
-        table.add_row(str(ttl), str(looks), str(others), f"{expected:.1f}", f"{hourly:.0f}", cost)
+        cost = f"{hourly * 730 * PRICE_PER_CALL_USD:.3f}"
+        table.add_row(str(ttl), str(described), str(others), f"{expected:.1f}", f"{hourly:.0f}", cost)
     return table, beyond
 
 
@@ -266,20 +268,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=20_000, help="0 leaves the time out (20000)")
-    parser.add_argument("--seconds", type=float, default=300, help="of counting; 0 leaves it out (300)")
-    parser.add_argument("--ttl", type=int, action="append", help="times to live to count with (2 10 60)")
-    asked = parser.parse_args()
+    parser.add_argument("--rounds", type=int, default=20_000, help="rounds of the time; 0 skips it (20000)")
+    parser.add_argument("--seconds", type=float, default=300, help="seconds of counting; 0 skips it (300)")
+    parser.add_argument("--ttl", type=int, action="append", help="TTLs in seconds to count with (2 10 60)")
+    given = parser.parse_args()
     console, out = Console(stderr=True, highlight=False), Console(width=120)
-    parts: list[Callable[[Bench, Callable[[str], None]], tuple[Table, int]]] = []
-    if asked.rounds:
-        parts.append(lambda at, say: time_taken(at, asked.rounds, say))
-    if asked.seconds:
-        parts.append(lambda at, say: calls(at, asked.ttl or (2, 10, 60), asked.seconds, say))
+    parts: list[Callable[[CredentialBenchmark, ShowProgress], tuple[Table, int]]] = []
+    if given.rounds:
+        parts.append(lambda env, show: time_taken(env, given.rounds, show))
+    if given.seconds:
+        parts.append(lambda env, show: calls(env, given.ttl or (2, 10, 60), given.seconds, show))
     beyond = 0
     for part in parts:
-        with bench(console.print) as at:
-            table, wrong = part(at, console.print)
+        with benchmark(console.print) as env:
+            table, wrong = part(env, console.print)
         out.print(table)
         beyond += wrong
     return 1 if beyond else 0

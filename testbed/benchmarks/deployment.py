@@ -1,7 +1,7 @@
-"""A deployment on this machine as the demo makes it, whose replication can be delayed and connections killed.
+"""The demo's deployment, in which replication can be delayed and connections killed.
 
-nginx with TLS twice, gunicorn, MariaDB with TLS, a real OpenBao and the real function between them. The
-function reaches OpenBao through a proxy, which delays its login.
+Two nginx with TLS, gunicorn, MariaDB with TLS, a real OpenBao and the real function. The function connects to
+OpenBao through a proxy, which delays its login.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pymysql
 import requests
@@ -33,41 +33,43 @@ from beanvault.vault.policies import configured
 from beanvault.vault.server import VaultServer
 from templates.deployment import APP_USERS
 from templates.deployment_file import parse
-from testbed.demo.flow import INVISIBLE, NAME, ROOT, Flow, Say, deployment_file
+from testbed.demo.configuration import INVISIBLE, NAME, deployment_file
+from testbed.demo.display import ShowProgress
+from testbed.demo.flow import ROOT, Flow
 from testbed.servers.proxy import FORWARD, Pass, ProxiedCall, Proxy
 
 ENGINE = "database"
 """The database engine's mount."""
 ROLE = "app"
-"""The static role that the app uses, of the first of its users."""
-PLAIN = Path(__file__).parent / "plain_app.py"
-LOGIN = "/v1/auth/approle/login"
-KILL_EVERY = 0.2
-SETTLED_BY = 20
-"""Answers in a row that come over connections of the current credential, so that each process gave some."""
-QUIET = 3.0
-"""Seconds without a call to Vault after which no run of the function is under way or due."""
+"""The static role of the first of the app's users."""
+PLAIN_APP = Path(__file__).parent / "plain_app.py"
+LOGIN_PATH = "/v1/auth/approle/login"
+KILL_INTERVAL_SECONDS = 0.2
+SETTLED_RESPONSES = 20
+"""Consecutive responses over connections of the current credential, enough to include every process."""
+QUIET_SECONDS = 3.0
+"""After this long without a call to Vault no run of the function is in progress or due."""
 
 
 class NotSettled(Exception):
-    """The deployment didn't come to rest between two scenarios."""
+    """The deployment did not settle between two scenarios."""
 
 
 @dataclass(slots=True, repr=False)
 class BenchmarkDeployment:
-    """The deployment; either its users take turns, or Vault rotates the one user (*static*)."""
+    """The deployment. Its users alternate, or Vault rotates one user (*static*)."""
 
     flow: Flow
     proxy: Proxy
-    tools: RotationContext
+    context: RotationContext
     static: bool
     _labels: int = 0
 
     @classmethod
-    def start(cls, directory: Path, cleanup: ExitStack, say: Say, *, static: bool) -> Self:
-        """Start and deploy everything below *directory*; *cleanup* ends it."""
+    def start(cls, directory: Path, cleanup: ExitStack, show: ShowProgress, *, static: bool) -> Self:
+        """Start the servers and deploy, with files below *directory*; *cleanup* stops them."""
         flow = Flow(directory, cleanup, lambda _: None)
-        say("starting OpenBao, MariaDB and the local AWS")
+        show("starting OpenBao, MariaDB and the local AWS")
         flow.start_servers()
         flow.prepare_vault()
         proxy = Proxy(flow.openbao.address, flow.openbao.ca_file, flow.authority.issue("proxy"))
@@ -78,19 +80,19 @@ class BenchmarkDeployment:
             described["replicator"] = {"mounts": ["beanvault", f"database:{ENGINE}"]}
             described["database"]["credential"] = f"{ENGINE}/{ROLE}"
         flow.deployment = parse(described, "the benchmark's deployment")
-        say("creating the stacks")
+        show("creating the stacks")
         flow.create_stacks()
         aws = Aws(flow.aws.session(), flow.aws.endpoint)
-        tools = replace(deployed.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap=0)
-        place = cls(flow, proxy, tools, static)
-        place._connect(aws)
-        say("deploying the app")
+        context = replace(deployed.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap=0)
+        deployment = cls(flow, proxy, context, static)
+        deployment._connect(aws)
+        show("deploying the app")
         flow.deploy_app()
-        place.settle()
-        return place
+        deployment.settle()
+        return deployment
 
     def _connect(self, aws: Aws) -> None:
-        """Open Vault to the function, tell it where Vault is, and replicate a first credential."""
+        """Give the function access to Vault through the proxy, and replicate a first credential."""
         prepared = setup.prepare(
             self.flow.vault,
             self.flow.root_token,
@@ -104,7 +106,7 @@ class BenchmarkDeployment:
         connection_secret.store(aws, secret, connection_secret.content(server, dict(prepared.auth)))
         if self.static:
             self.make_roles({ROLE: APP_USERS[0]})
-            self.tools.replication.wait_until_current(self.engine.role(ROLE).revision)
+            self.context.replication.wait_until_current(self.engine.role(ROLE).revision)
         else:
             self.rotate_other_user()
 
@@ -119,8 +121,8 @@ class BenchmarkDeployment:
         return CredentialPath(client, deployment.credential_mount, deployment.credential_path)
 
     def make_roles(self, roles: dict[str, str]) -> None:
-        """Make static roles for database users; their passwords change at once."""
-        client, database = self.flow.vault.client(self.flow.root_token), self.tools.database
+        """Create static roles for database users, which changes their passwords at once."""
+        client, database = self.flow.vault.client(self.flow.root_token), self.context.database
         if f"{ENGINE}/" not in client.sys.list_mounted_secrets_engines()["data"]:
             client.sys.enable_secrets_engine("database", path=ENGINE)
         endpoint = database.endpoint
@@ -141,35 +143,35 @@ class BenchmarkDeployment:
                 data={"db_name": "app", "username": user, "rotation_period": "24h"},
             )
 
-    # Rotations. Each returns when Vault took the new credential, by Vault's own clock.
+    # Rotations: each returns the time at which Vault stored the new credential, by Vault's clock.
 
     def rotate_other_user(self) -> dt.datetime:
-        """As `beanvault rotate`: the user who rests gets a new password and is published, with a push."""
-        alternating.rotate(self.tools, self.path, APP_USERS)
+        """Rotate as `beanvault rotate` does: set the unused user's password and publish it."""
+        alternating.rotate(self.context, self.path, APP_USERS)
         return self._published()
 
     def rotate_static_role(self) -> dt.datetime:
-        """As Vault does when a static role's period is over: nobody is told."""
+        """Rotate as Vault does when a static role's period is over, without any notification."""
         self.engine.rotate(ROLE)
         return self.engine.role(ROLE).rotated
 
     def make_both_users_static(self) -> None:
-        """Make Vault the one who changes both users' passwords, and publish one of them."""
+        """Let Vault rotate both users' passwords, and publish one of them."""
         self.make_roles({user: user for user in APP_USERS})
         self.rotate_both_users()
 
     def rotate_both_users(self) -> dt.datetime:
-        """Two static roles of the same phase: while one is about to be published, the other changes too."""
+        """Rotate two static roles together: before one is published, the other has changed too."""
         before = self.path.read()
         assert before is not None
         engine = self.engine
         for user in APP_USERS:
             engine.rotate(user)
-        rested = next(user for user in APP_USERS if user != before.credential.username)
-        fresh = engine.credential(rested)
+        unused = next(user for user in APP_USERS if user != before.credential.username)
+        fresh = engine.credential(unused)
         data = {"username": fresh.username, "password": fresh.password}
         self.path.write(dict(before.data) | data, before.revision.version)
-        self.tools.replication.ask(self.path.source)
+        self.context.replication.ask(self.path.source)
         return self._published()
 
     def _published(self) -> dt.datetime:
@@ -177,28 +179,28 @@ class BenchmarkDeployment:
         assert published is not None
         return moment(published.revision.created_time)
 
-    # What goes wrong in the window
+    # Faults during the rotation
 
     def delay(self, seconds: float) -> None:
-        """Let every login of the function to Vault take so long; 0 ends it."""
+        """Delay every login of the function to Vault by *seconds*; 0 ends the delay."""
 
         def rule(call: ProxiedCall) -> Pass:
-            return Pass(seconds) if call.path == LOGIN else FORWARD
+            return Pass(seconds) if call.path == LOGIN_PATH else FORWARD
 
         self.proxy.rule = rule
 
     @contextmanager
     def killing(self, user: str | None) -> Iterator[list[int]]:
-        """Kill every connection of *user* several times a second, and note how many each time.
+        """Kill every connection of *user* several times a second; yield the list of counts.
 
-        Of two users only the one in use: the other is just being proven by the rotation.
+        Of two users only the current one: the rotation is testing the other's login.
         """
         killed: list[int] = []
         stopped = threading.Event()
 
         def kill() -> None:
             with self.flow.mariadb.admin() as admin, admin.cursor() as cursor:
-                while not stopped.wait(KILL_EVERY):
+                while not stopped.wait(KILL_INTERVAL_SECONDS):
                     cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (user,))
                     found = cursor.fetchall()
                     for (number,) in found:
@@ -217,20 +219,15 @@ class BenchmarkDeployment:
             if user:
                 thread.join()
 
-    # Looking at the app
+    # The app's status
 
-    def status(self) -> dict[str, dict[str, str]]:
-        """Return what the app says of the connection that answers."""
-        with self.flow.site.visitor() as visitor:
-            answer = visitor.get(f"{self.flow.site.url}/api/status", timeout=30)
-            answer.raise_for_status()
-            told: dict[str, dict[str, str]] = answer.json()
-            return told
+    def status(self) -> dict[str, Any]:
+        return self.flow.site.status()
 
     def first_use(self, other_than: str, stopped: threading.Event) -> dt.datetime | None:
-        """Return when a query was first answered with another credential version; None: not before *stopped*.
+        """Return when a response first used another credential version, or None if *stopped* is set before.
 
-        Looked at twenty times a second, so it is late by the look's own time and up to 50 ms.
+        The status is polled 20 times a second: the time is late by the request's duration and up to 50 ms.
         """
         with self.flow.site.visitor() as visitor:
             while not stopped.wait(0.05):
@@ -243,25 +240,27 @@ class BenchmarkDeployment:
         return None
 
     def settle(self, seconds: float = 120) -> None:
-        """Return when the current credential is the one in use, and nothing is under way.
+        """Return when the app uses the current credential and no replication is in progress.
 
         Raises:
-            NotSettled: it isn't within *seconds*
+            NotSettled: this took longer than *seconds*
         """
         deadline = time.monotonic() + seconds
         self.delay(0)
         current, in_a_row, calls, quiet_since = "", 0, -1, time.monotonic()
-        while in_a_row < SETTLED_BY or time.monotonic() - quiet_since < QUIET:
+        while in_a_row < SETTLED_RESPONSES or time.monotonic() - quiet_since < QUIET_SECONDS:
             if time.monotonic() > deadline:
-                raise NotSettled(f"{in_a_row} answers in a row with the current credential after {seconds} s")
+                raise NotSettled(
+                    f"only {in_a_row} consecutive responses used the current credential after {seconds} s"
+                )
             if (now := len(self.proxy.calls())) != calls:
                 calls, quiet_since = now, time.monotonic()
-            current = self.tools.replication.current(self.flow.secret) or ""
+            current = self.context.replication.current(self.flow.secret) or ""
             in_a_row = in_a_row + 1 if self.status()["database"]["version_id"] == current else 0
             time.sleep(0.05)
 
     def deploy_plain(self) -> None:
-        """Deploy the app without its credential layer; it reads the credential of this moment."""
+        """Deploy the app without its credential layer; it reads the credential once, at its start."""
         self._labels += 1
         flow = self.flow
         project = flow.directory / f"plain-{self._labels}"
@@ -272,7 +271,7 @@ class BenchmarkDeployment:
                 shutil.copytree(source, target, dirs_exist_ok=True)
             else:
                 shutil.copy(source, target)
-        shutil.copy(PLAIN, project / "eb_app" / "plain.py")
+        shutil.copy(PLAIN_APP, project / "eb_app" / "plain.py")
         procfile = project / "Procfile"
         changed = procfile.read_text().replace("eb_app.application:", "eb_app.plain:")
         assert "eb_app.plain:" in changed

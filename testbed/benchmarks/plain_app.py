@@ -1,8 +1,8 @@
-"""The same app without the credential layer: a login read once, at the start, and given to SQLAlchemy.
+"""The same app without the credential layer: SQLAlchemy with a login that is read once, at the start.
 
-The credential layer is held against it, both ways: what it prevents (`rotation.py`, as the control
-that must fail) and what it costs (`credentials.py`). It does what most apps do: `pool_recycle`
-replaces connections by age, `pool_pre_ping` looks whether they live.
+The credential layer is compared with it: what the layer prevents (`rotation.py`, the control that must fail)
+and what it costs (`credentials.py`). It does what most apps do: `pool_recycle` replaces connections by age,
+`pool_pre_ping` checks them before use.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class FixedCredentials:
-    """One login for ever."""
+    """One login that never changes."""
 
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
@@ -43,13 +43,13 @@ class FixedCredentials:
         """Do nothing."""
 
     def refused(self, credential: Credential) -> None:
-        """Do nothing, which is the point."""
+        """Do nothing: this is the difference to the credential layer."""
 
     def wait(self, than: str, seconds: float) -> None:
-        """Don't wait."""
+        """Return at once."""
 
     def waiting(self) -> None:
-        """Nobody does."""
+        """Do nothing: no request waits."""
 
     def health(self) -> Health:
         return Health("current")
@@ -59,7 +59,7 @@ class FixedCredentials:
 
 
 class PlainDatabase:
-    """SQLAlchemy's pool as it comes."""
+    """SQLAlchemy's own pool."""
 
     def __init__(self, credential: Credential, settings: AppSettings) -> None:
         tls = tls_context(settings.ca_file)
@@ -91,7 +91,7 @@ def application_for(environ: Mapping[str, str]) -> Flask:
     logs.set_up(settings.log_file)
     client: Any = botocore.session.get_session().create_client("secretsmanager", config=AWS)
     credential = CachedSecret(settings.secret, client, settings.secret_ttl).read(fresh=True)
-    database = cast(DatabasePool, PlainDatabase(credential, settings))  # all that `create_app` uses of one
+    database = cast(DatabasePool, PlainDatabase(credential, settings))  # it has all that `create_app` uses
     return create_app(
         database, FixedCredentials(credential), mode=settings.mode, instance=instance.describe(environ)
     )

@@ -1,7 +1,8 @@
-"""Secrets Manager as a benchmark needs it: fast with 100,000 secrets, with AWS's quotas and a given latency.
+"""A simulated Secrets Manager: fast with 100,000 secrets, with AWS's quotas and a configurable latency.
 
-The local AWS is right in detail and slow in bulk (it looks at every secret for every page). This one keeps
-only what the replicator's calls read and write, and refuses what is over the quota as AWS does:
+The local AWS is accurate but slow in bulk (it reads every secret for every page). This simulation has only
+what the replicator's calls read and write, and throttles calls over the quota as AWS does. Its quotas and
+buckets are its own, not `replicator.limits`, so that a mistake there shows as throttling:
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 """
 
@@ -26,16 +27,18 @@ QUOTAS: dict[str, float] = {
     "tags": 50,
     "reads": 10_000,
 }
-"""Requests a second; a second's worth may come at once."""
-PAGE = 100
+"""Requests per second; a burst of one second's requests is allowed."""
+PAGE_SIZE = 100
 
 
 class CallRefused(Exception):
-    """An error answer, by AWS's code."""
+    """An error response, with AWS's code."""
 
 
 @dataclass(slots=True)
 class QuotaBucket:
+    """A token bucket that refuses; the replicator's own waits instead."""
+
     rate: float
     level: float
     filled: float = field(default_factory=time.monotonic)
@@ -72,7 +75,7 @@ class Secret:
 
 
 class SimulatedSecretsManager:
-    """The operations, by name; state in memory."""
+    """Secrets Manager's operations, by name, with their state in memory."""
 
     def __init__(self) -> None:
         self.secrets: dict[str, Secret] = {}
@@ -132,7 +135,7 @@ class SimulatedSecretsManager:
 
     def ListSecrets(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         prefixes = [v for f in body.get("Filters", []) if f["Key"] == "name" for v in f["Values"]]
-        start, size = int(body.get("NextToken") or 0), min(int(body.get("MaxResults", PAGE)), PAGE)
+        start, size = int(body.get("NextToken") or 0), min(int(body.get("MaxResults", PAGE_SIZE)), PAGE_SIZE)
         page: list[dict[str, Any]] = []
         at = start
         while at < len(self.order) and len(page) < size:
@@ -161,7 +164,7 @@ def _quota(operation: str) -> str:
 
 
 async def serve(port: int, latency: float) -> None:
-    """Serve Secrets Manager, and take EventBridge's and SNS's calls as they come, *latency* seconds later."""
+    """Serve Secrets Manager, *latency* seconds before each response, and accept EventBridge and SNS calls."""
     manager = SimulatedSecretsManager()
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -217,6 +220,6 @@ def _dispatch(manager: SimulatedSecretsManager, target: str, content: bytes) -> 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--latency", type=float, default=0.02, help="seconds before each answer")
-    asked = parser.parse_args()
-    asyncio.run(serve(asked.port, asked.latency))
+    parser.add_argument("--latency", type=float, default=0.02, help="seconds before each response")
+    given = parser.parse_args()
+    asyncio.run(serve(given.port, given.latency))

@@ -1,7 +1,6 @@
-"""The app with its credential layer and twice without, in one process.
+"""The app with its credential layer and twice without it, in one process.
 
-In processes of their own, equal apps differ by a third here, depending on which processor each comes to share
-with whom.
+In separate processes equal apps differ by a third, depending on how the processors are shared.
 """
 
 from __future__ import annotations

@@ -21,19 +21,19 @@ EXIT_INTERRUPTED = 130
 
 
 class Interrupted(BaseException):
-    """The demo was asked to end; like KeyboardInterrupt, nothing may swallow it."""
+    """The demo was interrupted by a signal; like KeyboardInterrupt, `except Exception` does not catch it."""
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C.")
+@click.option("--keep", is_flag=True, help="At the end leave everything running until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output at the end.")
 def main(keep: bool, as_json: bool) -> None:
     """Run the whole flow on this machine: a real OpenBao, a real MariaDB, the real EB CLI, a local AWS.
 
-    Everything listens on loopback and lives in a directory of its own, which is removed at the end (after a
-    failure its logs are kept).
+    Everything listens on loopback and writes to one temporary directory, which is removed at the end. After a
+    failure it is kept, with the logs.
 
-    Exit status: 0 all went well, 1 a step failed, 130 interrupted.
+    Exit status: 0 success, 1 a step failed, 130 interrupted.
 
     Example: ./scripts/demo --keep
     """
@@ -45,7 +45,7 @@ def main(keep: bool, as_json: bool) -> None:
     status = EXIT_INTERRUPTED
     try:
         with ExitStack() as cleanup:
-            flow = Flow(directory, cleanup, display.say)
+            flow = Flow(directory, cleanup, display.show)
             try:
                 status = _run(flow, display)
                 if status == 0:
@@ -58,9 +58,9 @@ def main(keep: bool, as_json: bool) -> None:
                         _keep(flow, display)
             finally:
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    signal.signal(number, signal.SIG_IGN)  # nothing may interrupt the stopping of servers
+                    signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
     except Interrupted:
-        click.echo("Interrupted; everything was stopped.", err=True)
+        click.echo("Interrupted. All servers were stopped.", err=True)
         status = EXIT_INTERRUPTED
     finally:
         if status != EXIT_FAILED:
@@ -73,7 +73,7 @@ def _run(flow: Flow, display: Display) -> int:
         try:
             with display.step(title) as record:
                 record.facts.update(step(flow))
-        except Exception as error:  # noqa: BLE001 - whatever it was, a person wants to see it and where the logs are
+        except Exception as error:  # noqa: BLE001 - any failure is shown with the path of the logs
             display.failed(title, error, flow.directory)
             return EXIT_FAILED
     return 0

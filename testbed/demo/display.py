@@ -1,4 +1,4 @@
-"""What the demo shows while it runs, and at its end."""
+"""The demo's output: progress, addresses, summary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,25 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from beanvault.ui import NullUi
+
 Fact = str | int | float | bool
+ShowProgress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressUi(NullUi):
+    """Shows the library's steps on the display."""
+
+    show: ShowProgress = print
+
+    def step(self, text: str) -> None:
+        self.show(text)
 
 
 @dataclass(slots=True)
 class StepRecord:
-    """One step as it went: its title, how long it took, and what it found out."""
+    """A finished step: its title, duration and facts."""
 
     title: str
     seconds: float = 0.0
@@ -50,8 +63,8 @@ class Display:
         for name, value in record.facts.items():
             self._console.print(f"      {name}: {value}", markup=False)
 
-    def say(self, text: str) -> None:
-        """Tell what is going on inside a step."""
+    def show(self, text: str) -> None:
+        """Show progress within a step."""
         self._console.print(f"    [dim]{text}[/]" if self._console.is_terminal else f"    {text}")
 
     def failed(self, title: str, error: Exception, directory: Path) -> None:
@@ -61,11 +74,11 @@ class Display:
         self._console.print(cause, markup=False)
         trace = directory / "failure.log"
         trace.write_text("".join(traceback.format_exception(error)))
-        self._console.print(f"Logs are kept in {directory}, the failure's trace in {trace}", markup=False)
+        self._console.print(f"The logs are in {directory}, the traceback is in {trace}", markup=False)
 
     def addresses(self, addresses: Mapping[str, str]) -> None:
-        """Show where a person finds what is left running."""
-        self._console.print("\nEverything is left running until Ctrl-C:")
+        """Show the addresses of the servers that are left running."""
+        self._console.print("\nEverything keeps running until Ctrl-C:")
         for name, address in addresses.items():
             self._console.print(f"  {name}: {address}", markup=False)
 

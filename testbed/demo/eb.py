@@ -1,4 +1,4 @@
-"""The real EB CLI, as a person would call it in the project's folder."""
+"""The real EB CLI, called as in a project's folder."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pathlib import Path
 
 
 class EbFailed(Exception):
-    """The EB CLI ended with an error; the message holds its last lines and its log's path."""
+    """The EB CLI failed; the message has its last lines and its log's path."""
 
 
 @dataclass(frozen=True, slots=True)
 class EbCli:
     directory: Path
-    """The project folder it works in: that of `.elasticbeanstalk/config.yml`."""
+    """The working directory, with `.elasticbeanstalk/config.yml`."""
     home: Path
-    """Its home directory, so that it reads and writes no settings of the person who runs it."""
+    """Its home directory, so that it reads and writes no settings of the current user."""
     environment: Mapping[str, str]
     log: Path
 
     def command(self, *arguments: str) -> list[str]:
         return [str(Path(sys.executable).parent / "eb"), *arguments]
 
-    def settings(self) -> dict[str, str]:
-        """The variables that it is called with."""
+    def variables(self) -> dict[str, str]:
+        """Return its environment variables."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
@@ -39,14 +39,14 @@ class EbCli:
         """Run `eb` with *arguments* and return what it printed.
 
         Raises:
-            EbFailed: it ended with another status than 0, or not within *seconds*
+            EbFailed: it failed or did not end within *seconds*
         """
         self.home.mkdir(parents=True, exist_ok=True)
         try:
             done = subprocess.run(
                 self.command(*arguments),
                 cwd=self.directory,
-                env=self.settings(),
+                env=self.variables(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -58,7 +58,7 @@ class EbCli:
             raise EbFailed(f"eb {arguments[0]} did not end within {seconds:g} s; log: {self.log}") from error
         with self.log.open("a") as log:
             log.write(f"$ eb {' '.join(arguments)}\n{done.stdout}\n")
-        # `eb deploy` has been seen to report a failed deployment with status 0; its last line tells.
+        # `eb deploy` sometimes reports a failed deployment with status 0, but with ERROR in its output.
         if done.returncode or "ERROR" in done.stdout:
             tail = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-12:])
             raise EbFailed(f"eb {arguments[0]} ended with status {done.returncode}:\n{tail}\nlog: {self.log}")

@@ -1,8 +1,7 @@
-"""The server process: moto's dispatcher with a record of each call, and all that is installed into it.
+"""The server process: moto's dispatcher with our packages installed into it, and a log of requests.
 
-One JSON line on stdout tells the endpoint when requests are taken; the process ends with SIGTERM, with
-SIGINT, and with its parent. `requests.jsonl` in the home directory has a line for each call: what was called,
-never with what.
+It prints its endpoint as one line of JSON when it accepts requests, and ends on SIGTERM, on SIGINT and with
+its parent. `requests.jsonl` in the home directory has a line for each call: the operation, never its content.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from urllib.parse import parse_qs
 
 from .settings import DatabaseAddress, LocalAwsSettings
 
-PARTS = ("corrections", "databases", "cloudformation", "beanstalk", "functions", "services", "authorization")
-"""The packages installed into moto, in this order; those with a `close` are closed in the reverse one."""
+PACKAGES = ("services", "cloudformation", "beanstalk", "functions", "authorization")
+"""The packages installed into moto, in this order; those with a `close` are closed in reverse order."""
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -41,7 +40,7 @@ class RequestLog:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         started = time.monotonic()
-        service, operation = _called(environ)
+        service, operation = _operation(environ)
         record: dict[str, Any] = {"time": datetime.now(UTC).isoformat()}
         record |= {"service": service, "operation": operation}
 
@@ -57,8 +56,8 @@ class RequestLog:
                 self._file.write(json.dumps(record) + "\n")
 
 
-def _called(environ: dict[str, Any]) -> tuple[str, str]:
-    """Return the service and the operation of a request; of a REST call its method and path."""
+def _operation(environ: dict[str, Any]) -> tuple[str, str]:
+    """Return service and operation of a request; for a REST call, its method and path as operation."""
     service = _service(environ)
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return service, target.rpartition(".")[2]
@@ -71,18 +70,20 @@ def _called(environ: dict[str, Any]) -> tuple[str, str]:
 
 
 def _service(environ: dict[str, Any]) -> str:
-    """Return the service that a request's signature is for."""
+    """Return the service in a request's signature."""
     scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
     return scope[3] if len(scope) > 3 else ""
 
 
 def run(home: Path, port: int, database: DatabaseAddress | None) -> None:
-    """Serve until SIGTERM, SIGINT or the parent's end; *port* 0 takes a free one."""
+    """Serve until SIGTERM, SIGINT or the end of the parent; *port* 0 takes a free one."""
     _end_with_parent()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _end)
     home.mkdir(parents=True, exist_ok=True)
-    os.environ["MOTO_ACM_VALIDATION_WAIT"] = "0"  # issue certificates at once: nobody answers their challenge
+    os.environ["MOTO_ACM_VALIDATION_WAIT"] = (
+        "0"  # issue certificates at once: nothing answers their challenge
+    )
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -116,21 +117,21 @@ def run(home: Path, port: int, database: DatabaseAddress | None) -> None:
 
 def _end(*_: Any) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.SIG_IGN)  # a second one must not interrupt the tidying up
+        signal.signal(name, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
     sys.exit(0)
 
 
 def _install(settings: LocalAwsSettings) -> list[Any]:
-    parts = [importlib.import_module(f"{__package__}.{name}") for name in PARTS]
+    parts = [importlib.import_module(f"{__package__}.{name}") for name in PACKAGES]
     for part in parts:
         part.install(settings)
     return parts
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent is gone.
+    """End this process when its parent has ended.
 
-    The kernel's own signal for that (PR_SET_PDEATHSIG) comes when the *thread* that started us ends, too.
+    The kernel's own signal for that (PR_SET_PDEATHSIG) also comes when only the parent's *thread* ends.
     """
     parent = os.getppid()
 

@@ -1,4 +1,4 @@
-"""What one run of the local AWS is told, passed to every part of it."""
+"""The settings of one run of the local AWS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OPERATOR_KEY_ID = "AKIALOCALOPERATOR000"
-"""The access key of the person at the keyboard: never refused, like an account's administrator."""
+"""The operator's access key: an administrator's, allowed everything."""
 
 ACCOUNT = "123456789012"
 
@@ -16,7 +16,7 @@ class DatabaseAddress:
     """The real MariaDB that answers for RDS instances."""
 
     socket: Path
-    """Where its administrator logs in without a password."""
+    """Root logs in here without a password."""
     host: str
     port: int
 
@@ -24,7 +24,7 @@ class DatabaseAddress:
 @dataclass(frozen=True, slots=True)
 class LocalAwsSettings:
     home: Path
-    """Everything a run writes lies below this directory."""
+    """The directory for everything that a run writes."""
     endpoint: str
-    """The server's own address, given to the processes it starts as AWS_ENDPOINT_URL."""
+    """The server's own address; its processes get it as AWS_ENDPOINT_URL."""
     database: DatabaseAddress | None = None

@@ -1,7 +1,7 @@
-"""`python -m testbed.servers`: OpenBao, MariaDB and the local AWS, empty, to try the command line on.
+"""`python -m testbed.servers`: an empty OpenBao, MariaDB and local AWS, for trying the command line.
 
-Prints a file of variables to `source`, and serves until Ctrl-C; then nothing of it is left, but the packages
-it installed (build/cache). The tutorial (docs/tutorial.md) begins with it.
+Prints a file of variables to `source` and serves until Ctrl-C. Then it removes its data, but for the cache of
+installed packages (build/cache). The tutorial (docs/tutorial.md) begins with it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _script(variables: Mapping[str, str]) -> str:
     beside = shlex.quote(str(Path(sys.executable).parent))
     others = r"\(AWS\|VAULT\|BAO\|BEANVAULT\)_[A-Za-z0-9_]*"
     lines = [
-        # Settings of the person's own would lead somewhere else.
+        # The user's own settings would lead to other servers.
         f"for name in $(env | sed -n 's/^\\({others}\\)=.*/\\1/p'); do unset \"$name\"; done",
         *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
         f"export PATH={beside}:$PATH:/usr/local/sbin:/usr/sbin:/sbin",

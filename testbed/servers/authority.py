@@ -1,4 +1,4 @@
-"""A certificate authority that lives as long as one run."""
+"""A certificate authority for one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOPBACK = ("localhost", "127.0.0.1")
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """Where a certificate and its private key lie, both PEM."""
+    """The PEM files of a certificate and its private key."""
 
     certificate: Path
     key: Path

@@ -1,4 +1,4 @@
-"""The local AWS as a process of its own; nothing of it is imported here."""
+"""Starts the local AWS as a process; imports nothing of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .mariadb import MariaDB
 from .process import Process
 
 OPERATOR = {"AWS_ACCESS_KEY_ID": "AKIALOCALOPERATOR000", "AWS_SECRET_ACCESS_KEY": "operator"}
-"""The credentials of the person at the keyboard."""
+"""The operator's credentials: an administrator's."""
 REGION = "eu-central-1"
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
 
@@ -31,9 +31,9 @@ class LocalAws:
 
     @classmethod
     def start(cls, directory: Path, database: MariaDB | None = None) -> LocalAws:
-        """Start it with all it keeps below *directory*; *database* answers for RDS instances.
+        """Start it with its files below *directory*; *database* answers for RDS instances.
 
-        But the virtual environments of bundles: one run leaves them to the next.
+        Only the virtual environments of bundles are kept for the next run, in `build/cache`.
         """
         home = directory / "localaws"
         home.mkdir(parents=True, mode=0o700)
@@ -50,7 +50,7 @@ class LocalAws:
         return cls(endpoint, home, process)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead any AWS SDK or tool to this server as the operator."""
+        """Return the variables with which any AWS SDK or tool uses this server as the operator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_DEFAULT_REGION": REGION,
@@ -59,11 +59,11 @@ class LocalAws:
         }
 
     def session(self, region: str = REGION) -> boto3.session.Session:
-        """Return the operator's session of *region*; all who ask share one, as making it takes long."""
+        """Return the operator's session of *region*, which is shared because creating one is slow."""
         return _session(region)
 
     def client(self, service: str, region: str = REGION) -> Any:
-        """Return the operator's client of *service*; all who ask share one."""
+        """Return the operator's client of *service*, which is shared."""
         with _making:
             return _client(self.endpoint, service, region)
 
@@ -71,7 +71,7 @@ class LocalAws:
         self.process.stop(30)
 
 
-_making = threading.Lock()  # a session may not make two clients at once
+_making = threading.Lock()  # a session is not thread-safe while it creates a client
 
 
 @cache
@@ -90,7 +90,7 @@ def _client(endpoint: str, service: str, region: str) -> Any:
 
 
 def _endpoint(log: Path) -> str | None:
-    """The server's first line on standard output is JSON with its address; the log holds both streams."""
+    """Return the endpoint from the server's JSON line on standard output, which the log includes."""
     for line in log.read_text(errors="replace").splitlines() if log.exists() else []:
         if line.startswith('{"endpoint"'):
             address: str = json.loads(line)["endpoint"]
@@ -99,5 +99,5 @@ def _endpoint(log: Path) -> str | None:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's variables without any AWS setting of the person who runs it."""
+    """Return this process's variables without the user's own AWS settings."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

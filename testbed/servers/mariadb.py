@@ -18,19 +18,19 @@ from .process import Process, ServerError, free_port, require_tool
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A server program, and where it differs from the other one."""
+    """A server program, and how it differs from the other one."""
 
     name: str
     program: str
     install: tuple[str, ...]
-    """What makes a data directory; options follow."""
+    """The command that creates a data directory, without options."""
     options: tuple[str, ...]
     without_tls: str
-    """The option under which it speaks plain text only."""
+    """The option that disables TLS."""
 
 
 def engine() -> Engine:
-    """Return MariaDB; or MySQL, where BEANVAULT_MYSQLD names its server program (docs/local.md)."""
+    """Return MariaDB, or MySQL if BEANVAULT_MYSQLD names its server program (docs/local.md)."""
     if named := os.environ.get("BEANVAULT_MYSQLD"):
         mysqld = require_tool(named)
         return Engine(
@@ -62,25 +62,25 @@ def engine() -> Engine:
 
 @dataclass(frozen=True, slots=True)
 class MariaDB:
-    """A database server of the demo and the tests; see `engine` for when it is a MySQL."""
+    """A database server for demo and tests; `engine` returns whether it is MariaDB or MySQL."""
 
     host: str
     port: int
     socket: Path
-    """Where root logs in without a password; only the user who started the server reaches it."""
+    """Root logs in here without a password; only the user who started the server can connect."""
     ca_file: Path
     process: Process
     command: tuple[str | Path, ...]
 
     @classmethod
     def start(cls, directory: Path, authority: Authority) -> MariaDB:
-        """Make a data directory below *directory* and start a server on it.
+        """Create a data directory below *directory* and start a server on it.
 
         Raises:
-            ServerError: it could not be prepared or did not start
+            ServerError: the data directory could not be created, or the server did not start
         """
         home = directory / "mariadb"
-        # Its own: in a shared directory another instance's clean-up takes its temporary tables.
+        # Its own directory: in a shared one another instance's clean-up removes its temporary tables.
         (home / "tmp").mkdir(parents=True, mode=0o700)
         home.chmod(0o700)
         pair = authority.issue("mariadb")

@@ -15,7 +15,7 @@ from .authority import Authority
 from .process import Process, ServerError, free_port, require_tool
 
 # The performance multiplier's default of 5 gives slow machines time to elect a leader; a single node would
-# wait 8 s for nothing.
+# wait 8 s without need.
 CONFIGURATION = """\
 ui = false
 api_addr = "{address}"
@@ -50,9 +50,9 @@ audit "http" "push" {{
 
 
 def hashicorp() -> str | None:
-    """Return HashiCorp Vault's program, where BEANVAULT_VAULT names it, to run in OpenBao's place.
+    """Return HashiCorp Vault's program, if BEANVAULT_VAULT names one to run instead of OpenBao.
 
-    It takes no audit device from its configuration: `enable_audit` is for it.
+    Its configuration cannot declare audit devices: `enable_audit` enables one.
     """
     return os.environ.get("BEANVAULT_VAULT")
 
@@ -68,12 +68,12 @@ class OpenBao:
     def start(
         cls, directory: Path, authority: Authority, audit_address: str | None = None, seal: str = ""
     ) -> OpenBao:
-        """Start a server with its data below *directory*; it answers, and waits to be initialised.
+        """Start a server with its data below *directory*; it answers, but is not initialised.
 
         *audit_address* (an http URL) receives the audit records besides the file `audit.log`. Both are
         declared here because OpenBao takes audit devices from its configuration only; the file stays so that
         the other's end never stops the server (https://openbao.org/docs/audit/). *seal* is the stanza of a
-        seal that opens by itself; without one the server waits for its unseal keys.
+        seal that unseals automatically; without one the server waits for its unseal keys.
         """
         if audit_address is not None and hashicorp():
             raise ServerError("HashiCorp Vault has no http audit device: unset BEANVAULT_VAULT for this")
@@ -99,7 +99,7 @@ class OpenBao:
         return cls._run(address, authority.ca_file, configuration)
 
     def restarted(self) -> OpenBao:
-        """Stop the server and start it again with what it had."""
+        """Stop the server and start it again with its data."""
         self.stop()
         return self._run(self.address, self.ca_file, self.configuration)
 
@@ -118,7 +118,7 @@ class OpenBao:
         return self.configuration.with_name("audit.log")
 
     def enable_audit(self, client: hvac.Client) -> None:
-        """Have HashiCorp Vault write `audit_log`, as OpenBao does by its configuration."""
+        """Let HashiCorp Vault write `audit_log`, as OpenBao does by its configuration."""
         if hashicorp():
             client.sys.enable_audit_device("file", options={"file_path": str(self.audit_log)})
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHOWN_LINES = 15
-"""How much of a log an error shows."""
+"""Lines of the log in an error."""
 
 
 class ServerError(Exception):
-    """A server did not start, or ended on its own; the message ends with its log's last lines and path."""
+    """A server did not start or exited; the message ends with its log's last lines and path."""
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on at this moment."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 def require_tool(name: str) -> str:
-    """Return the path of the program *name*, also from this virtual environment and from root's directories.
+    """Return the path of the program *name*, from PATH, this virtual environment or root's directories.
 
     Raises:
         ServerError: it is not installed
@@ -41,7 +41,9 @@ def require_tool(name: str) -> str:
     )
     found = shutil.which(name, path=path)
     if found is None:
-        raise ServerError(f"{name} is not there; ./scripts/setup installs what isn't named by a variable")
+        raise ServerError(
+            f"{name} is not installed. Run ./scripts/setup, or correct the variable that names it"
+        )
     return found
 
 
@@ -53,15 +55,15 @@ class Process:
     popen: subprocess.Popen[bytes]
     log: Path
     log_begins: int = 0
-    """How long the log was before: a server that is started again goes on with it."""
+    """The log's size at the start: a restarted server appends to its log."""
 
     @classmethod
     def start(
         cls, name: str, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
     ) -> Process:
-        """Start *command* in a session of its own, so that a Ctrl-C at the terminal reaches only us.
+        """Start *command* in its own session, so that a Ctrl-C at the terminal does not reach it.
 
-        The kernel ends it when the calling thread ends (setpriv, util-linux): a crash leaves nothing.
+        The kernel ends it when the calling thread ends (setpriv, util-linux), even after a crash.
         """
         wrapped = [require_tool("setpriv"), "--pdeathsig", "TERM", *map(str, command)]
         with log.open("ab") as out:
@@ -77,31 +79,31 @@ class Process:
         return cls(name, popen, log, begins)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
-        """Return as soon as *ready* says so.
+        """Return as soon as *ready* returns True.
 
         Raises:
-            ServerError: the process ended, or the time was over; the process is stopped then
+            ServerError: the process exited, or *seconds* are over, after which it is stopped
         """
         deadline = time.monotonic() + seconds
         while not ready():
             if self.popen.poll() is not None:
-                raise ServerError(self._told(f"ended with status {self.popen.returncode} while starting"))
+                raise ServerError(self._message(f"exited with status {self.popen.returncode} while starting"))
             if time.monotonic() > deadline:
                 self.stop()
-                raise ServerError(self._told(f"did not answer within {seconds:g} s"))
+                raise ServerError(self._message(f"did not answer within {seconds:g} s"))
             time.sleep(0.05)
 
     def require_running(self) -> None:
         """Check that the process runs.
 
         Raises:
-            ServerError: the process has ended, though nobody stopped it
+            ServerError: the process has exited
         """
         if self.popen.poll() is not None:
-            raise ServerError(self._told(f"ended by itself with status {self.popen.returncode}"))
+            raise ServerError(self._message(f"exited unexpectedly with status {self.popen.returncode}"))
 
     def stop(self, seconds: float = 15) -> None:
-        """End the process; kill it and what it started when it takes longer than *seconds*."""
+        """End the process; kill it and its children if that takes longer than *seconds*."""
         if self.popen.poll() is None:
             self.popen.terminate()
         try:
@@ -110,9 +112,9 @@ class Process:
             os.killpg(self.popen.pid, signal.SIGKILL)
             self.popen.wait()
 
-    def _told(self, what: str) -> str:
+    def _message(self, problem: str) -> str:
         lines = self.log.read_bytes()[self.log_begins :].decode(errors="replace").splitlines()
-        # A Go program that panics writes why it does, and then a thousand lines about where everything was.
+        # A Go program that panics writes the reason, then a thousand lines of stack traces.
         panics = [number for number, line in enumerate(lines) if line.startswith(("panic:", "fatal error:"))]
         lines = lines[panics[-1] :][:SHOWN_LINES] if panics else lines[-SHOWN_LINES:]
-        return "\n".join([f"{self.name} {what}", *(f"  {line}" for line in lines), f"log: {self.log}"])
+        return "\n".join([f"{self.name} {problem}", *(f"  {line}" for line in lines), f"log: {self.log}"])

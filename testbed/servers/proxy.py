@@ -1,4 +1,4 @@
-"""A proxy on loopback that counts, delays and breaks calls: bad days on purpose, for tests and benchmarks."""
+"""A proxy on loopback that counts, delays and breaks calls, for fault injection in tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "
 
 @dataclass(frozen=True, slots=True)
 class ProxiedCall:
-    """One request as it reached the proxy."""
+    """One request that the proxy received."""
 
     index: int
     """Counted from 0 in the order of arrival."""
     method: str
     path: str
-    """With the query."""
+    """Including the query."""
     operation: str
-    """AWS's name of the operation where the request tells one, else method and path."""
+    """AWS's operation name if the request has one, else method and path."""
     body: bytes = field(repr=False)
     port: int
-    """The client's, and so another one for each of its connections."""
+    """The client's port, which differs for each of its connections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Forward it, and answer what the server says, *delay* seconds later."""
+    """Forward the call, and return the server's response *delay* seconds later."""
 
     delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer with this; *after*: the server gets the request all the same."""
+    """Return this response; with *after* the server receives the request first."""
 
     status: int
     body: bytes = b""
@@ -53,9 +53,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Close the connection without an answer; *after*: the server gets the request all the same.
+    """Close the connection without a response; with *after* the server receives the request first.
 
-    *first* is called before the connection is closed, and when the server has answered where it was asked.
+    *first* is called before the connection is closed, with *after* when the server has responded.
     """
 
     after: bool = False
@@ -64,7 +64,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Answer with the first half of what the server says, then close the connection."""
+    """Return the first half of the server's response, then close the connection."""
 
 
 Behaviour = Pass | Answer | Drop | Cut
@@ -73,12 +73,12 @@ FORWARD = Pass()
 
 
 class Proxy:
-    """Stands before one server; `rule` decides about each call and may be exchanged at any time."""
+    """A proxy for one server. `rule` decides what happens to each call, and can be replaced at any time."""
 
     def __init__(self, upstream: str, ca_file: Path | None = None, pair: KeyPair | None = None) -> None:
-        """Stand before *upstream* (an http or https URL whose certificate *ca_file* vouches for).
+        """Start a proxy for *upstream*, an http or https URL; *ca_file* verifies its certificate.
 
-        With *pair* the proxy itself is reached over TLS.
+        With *pair* clients connect to the proxy over TLS.
         """
         self.rule: Rule = lambda _: FORWARD
         self._upstream = urlsplit(upstream)
@@ -98,7 +98,7 @@ class Proxy:
         self._thread.start()
 
     def calls(self) -> tuple[ProxiedCall, ...]:
-        """Return what has arrived since the start, or since the last `forget`."""
+        """Return the calls since the start, or since the last `forget`."""
         with self._lock:
             return tuple(self._calls)
 
@@ -128,7 +128,7 @@ class Proxy:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection of a client, and one to the server that belongs to it."""
+    """One connection of a client, and the connection to the server that belongs to it."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             super().handle_one_request()
         except (ConnectionError, TimeoutError):
-            self.close_connection = True  # the client went away, which is its right
+            self.close_connection = True  # the client closed the connection
 
     def finish(self) -> None:
         if self.upstream is not None:
@@ -147,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the test asks for `calls`."""
+        """Log nothing: tests read `calls`."""
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -169,13 +169,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case Cut():
                 status, headers, content = self._forward(body)
-                self._answer(status, headers, content, shown=len(content) // 2)
+                self._answer(status, headers, content, sent=len(content) // 2)
                 self.close_connection = True
             case _:
                 assert_never(behaviour)
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        """Serve every method alike: the base class looks for `do_GET`, `do_LIST` (Vault's own), ..."""
+        """Serve every method alike: the base class looks up `do_GET`, `do_LIST` (Vault's) and so on."""
         if name.startswith("do_"):
             return self._serve
         raise AttributeError(name)
@@ -208,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers: list[tuple[str, str]],
         content: bytes,
         delay: float = 0.0,
-        shown: int | None = None,
+        sent: int | None = None,
     ) -> None:
         if delay:
             time.sleep(delay)
@@ -217,5 +217,5 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content if shown is None else content[:shown])
+        self.wfile.write(content if sent is None else content[:sent])
         self.wfile.flush()

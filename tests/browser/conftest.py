@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from testbed.demo.flow import ROOT, Flow
+from testbed.demo.flow import Flow
 from testbed.servers.process import require_tool
+from tests.project import ROOT
 
 from .chromium import Browser, started
 

@@ -11,8 +11,8 @@ import pytest
 from beanvault.verify import page
 from beanvault.verify.model import Finding, Severity, Status
 from beanvault.verify.run import AREAS
-from testbed.demo.flow import ROOT
 from testbed.servers.authority import Authority
+from tests.project import ROOT
 
 from .barriers import violations
 from .chromium import Browser, started

@@ -10,9 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from eb_app.entries import LONGEST
-from testbed.demo.flow import ROOT, Flow
+from testbed.demo.flow import Flow
 from testbed.servers.authority import Authority
 from tests.polling import until
+from tests.project import ROOT
 
 from .barriers import violations
 from .chromium import Browser, started

@@ -19,7 +19,8 @@ import pytest
 
 from templates.shared import suppressions
 from testbed.servers.process import require_tool
-from tests.unit.templates.renders import CONFIGURATIONS, ROOT, layers, resolve, resources
+from tests.project import ROOT
+from tests.unit.templates.renders import CONFIGURATIONS, layers, resolve, resources
 
 HERE = Path(__file__).parent
 HOME = ROOT / ".checkers"

@@ -1,4 +1,4 @@
-"""The tutorial's blocks, typed one after the other in one shell, against the servers it starts with."""
+"""The tutorial's blocks, run one after the other in one shell, with the servers of its first block."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from testbed.servers.localaws import clean_environment
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 MARKED = re.compile(r"<!-- runs locally -->\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS = 400
 
 
 @pytest.fixture
 def servers() -> Iterator[str]:
-    """What `python -m testbed.servers` says to type; the servers end with the test."""
+    """The command that `python -m testbed.servers` prints; the servers end with the test."""
     with subprocess.Popen(
         [sys.executable, "-m", "testbed.servers"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -35,16 +35,16 @@ def servers() -> Iterator[str]:
     assert not directory.exists()
 
 
-def test_every_block_of_the_tutorial_that_runs_locally_does(servers: str, tmp_path: Path) -> None:
-    """In order, and the first that fails ends it; then what the tutorial promises of the outcome."""
+def test_the_tutorials_local_blocks_run(servers: str, tmp_path: Path) -> None:
+    """In order, up to the first failure; then the results that the tutorial promises."""
     blocks = MARKED.findall((ROOT / "docs" / "tutorial.md").read_text())
     assert len(blocks) >= 10
     script = "\n".join(["set -eu", servers, *(f"echo '--- {n}'\n{block}" for n, block in enumerate(blocks))])
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    # A home of its own, so that no settings of the person's are read, or written by the EB CLI.
+    # A separate home directory, so that the EB CLI neither reads nor writes the user's settings.
     environment = clean_environment() | {"HOME": str(tmp_path), "TMPDIR": str(temporary), "LANG": "C.UTF-8"}
-    # What they have set in their shell doesn't lead elsewhere either.
+    # The user's own variables do not lead to other servers.
     environment |= {
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
         "VAULT_NAMESPACE": "theirs",
@@ -60,11 +60,11 @@ def test_every_block_of_the_tutorial_that_runs_locally_does(servers: str, tmp_pa
         timeout=SECONDS,
         check=False,
     )
-    told = f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    assert done.returncode == 0, told
+    output = f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    assert done.returncode == 0, output
     rotated = re.findall(r"version (\d): (app_\w+), AWSCURRENT", done.stdout)
-    assert rotated == [("1", "app_blue"), ("2", "app_green")], told
+    assert rotated == [("1", "app_blue"), ("2", "app_green")], output
     used = re.findall(r'"database":\{[^}]*"user":"(app_\w+)"', done.stdout)
-    assert used[0] == "app_blue", told
-    assert used[-1] == "app_green", told
+    assert used[0] == "app_blue", output
+    assert used[-1] == "app_green", output
     assert "red, as it should be" in done.stdout

@@ -1,4 +1,4 @@
-"""The demo's steps as assertions: each looks at the outcome from outside, not at what the step says."""
+"""The demo's steps as assertions, which check results from outside, not the facts that a step returns."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ import pymysql
 import pytest
 
 from beanvault.artifacts import package
-from testbed.demo.flow import INVISIBLE, ROOT, STEPS, Facts, Flow
-from testbed.demo.load import VisitorLoad
+from testbed.demo.configuration import INVISIBLE
+from testbed.demo.flow import STEPS, Facts, Flow
+from testbed.demo.load import LoadSummary, OpenLoopLoad
+from tests.project import ROOT
 from tests.tls import assert_only_modern_tls
 
 Step = Callable[[Flow], Facts]
@@ -28,7 +30,7 @@ Step = Callable[[Flow], Facts]
 
 @dataclass
 class Journey:
-    """Runs the steps in their order, each once, as far as a test needs them."""
+    """Runs the steps in order, each once, as far as a test needs them."""
 
     flow: Flow
     facts: dict[str, Facts] = field(default_factory=dict)
@@ -53,7 +55,7 @@ def journey() -> Iterator[Journey]:
 
 
 def test_vault_is_unsealed_with_raft_and_a_read_only_policy(journey: Journey) -> None:
-    """It isn't a development server, and the function's policy grants nothing but reading and listing."""
+    """It is not a development server, and the function's policy grants only reading and listing."""
     journey.upto(Flow.prepare_vault)
     root = journey.flow.vault.client(journey.flow.root_token)
     status = root.sys.read_seal_status()
@@ -61,16 +63,18 @@ def test_vault_is_unsealed_with_raft_and_a_read_only_policy(journey: Journey) ->
     policy = root.sys.read_policy("demo-replicator")["data"]["rules"]
     rules = [line for line in policy.splitlines() if line.startswith('path "') and "auth/token/" not in line]
     assert any('"read"' in rule for rule in rules)
-    assert not any(verb in rule for rule in rules for verb in ("create", "update", "delete", "sudo", "patch"))
+    assert not any(
+        action in rule for rule in rules for action in ("create", "update", "delete", "sudo", "patch")
+    )
     assert INVISIBLE not in policy
 
 
-def test_the_stacks_are_there_and_their_parts_are_private_and_encrypted(journey: Journey) -> None:
+def test_the_stacks_exist_and_their_resources_are_private_and_encrypted(journey: Journey) -> None:
     """Read back from the services, not from the templates."""
     journey.upto(Flow.create_stacks)
     aws = journey.flow.aws
     stacks = aws.client("cloudformation").describe_stacks()["Stacks"]
-    # The environment's stack has dropped the label of the version it began with.
+    # The environment's stack was updated to remove the label of its first version.
     status = {stack["StackName"]: stack["StackStatus"] for stack in stacks}
     assert status.pop("demo-environment") == "UPDATE_COMPLETE"
     assert set(status.values()) == {"CREATE_COMPLETE"}
@@ -115,12 +119,12 @@ def test_the_credential_is_replicated_under_the_customers_key_and_a_second_run_d
     key = journey.flow.aws.client("kms").describe_key(KeyId=described["KmsKeyId"])["KeyMetadata"]
     assert key["KeyManager"] == "CUSTOMER"
     assert {"beanvault:owner", "beanvault:source"} <= {tag["Key"] for tag in described["Tags"]}
-    held = json.loads(secrets.get_secret_value(SecretId="demo/app/database")["SecretString"])
+    replicated = json.loads(secrets.get_secret_value(SecretId="demo/app/database")["SecretString"])
     vault = journey.flow.vault.client(journey.flow.root_token)
-    wanted = vault.secrets.kv.v2.read_secret_version(
+    stored = vault.secrets.kv.v2.read_secret_version(
         "app/database", mount_point="beanvault", raise_on_deleted_version=True
     )["data"]["data"]
-    assert (held["username"], held["password"]) == (wanted["username"], wanted["password"])
+    assert (replicated["username"], replicated["password"]) == (stored["username"], stored["password"])
     again = json.loads(str(facts["second run"]))
     assert again == {name: int(name == "Unchanged") for name in again}
 
@@ -142,15 +146,15 @@ def test_the_eb_cli_deployed_the_bundle_and_it_serves_tls_end_to_end(journey: Jo
 
 
 def test_a_rotation_under_load_fails_no_request_and_is_used(journey: Journey) -> None:
-    """How soon, the demo tells and `python -m testbed.benchmarks.rotation` holds against a limit."""
+    """The demo shows how soon, and `python -m testbed.benchmarks.rotation` compares that with a limit."""
     facts = journey.upto(Flow.rotate_under_load)
     assert facts["failed"] == 0
     assert int(facts["requests"]) > 300
     assert facts["database user"] == "app_blue → app_green"
 
 
-def test_the_database_itself_saw_the_new_user_over_tls(journey: Journey) -> None:
-    """The processes of the database show who is logged in, whatever the app says."""
+def test_the_database_has_connections_of_the_new_user_only(journey: Journey) -> None:
+    """Checked in the database's process list, not in the app's status."""
     journey.upto(Flow.rotate_under_load)
     with journey.flow.site.visitor() as visitor:
         visitor.get(f"{journey.flow.site.url}/api/entries", timeout=30)
@@ -159,25 +163,25 @@ def test_the_database_itself_saw_the_new_user_over_tls(journey: Journey) -> None
         assert cursor.fetchall() == (("app_green",),)
 
 
-def test_the_load_balancer_speaks_modern_tls_only(journey: Journey) -> None:
-    """As the listener's security policy says; asked by the `openssl` program."""
+def test_the_load_balancer_accepts_modern_tls_only(journey: Journey) -> None:
+    """As in the listener's security policy; tested with the `openssl` program."""
     journey.upto(Flow.deploy_app)
     assert_only_modern_tls(journey.flow.site.url.removeprefix("https://"))
 
 
-def test_vault_and_secrets_manager_hang_and_no_visitor_notices(journey: Journey) -> None:
-    """For a minute, while connections are cut every second.
+def test_no_request_fails_while_vault_and_secrets_manager_hang(journey: Journey) -> None:
+    """For a minute, while database connections are killed every second.
 
-    Both take connections and answer nothing, which is worse than being away. Afterwards a rotation goes
-    through and is used, by the processes that were there before.
+    Both accept connections and never answer, which is worse than being down. Afterwards a rotation succeeds
+    and its credential is used by the same processes as before.
     """
     journey.upto(Flow.rotate_under_load)
     flow = journey.flow
     before = gunicorns(flow)
-    with VisitorLoad(flow.site, "/api/entries", rate=50) as load:
-        hanging = [flow.openbao.process.popen.pid, flow.aws.process.popen.pid]
+    with OpenLoopLoad.start(flow.site, rate=50) as load:
+        stopped = [flow.openbao.process.popen.pid, flow.aws.process.popen.pid]
         try:
-            for pid in hanging:
+            for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
             for _ in range(60):
                 cut_connections(flow)
@@ -185,17 +189,17 @@ def test_vault_and_secrets_manager_hang_and_no_visitor_notices(journey: Journey)
             with flow.site.visitor() as visitor:
                 ready = visitor.get(f"{flow.site.url}/readyz", timeout=30).json()
         finally:
-            for pid in hanging:
+            for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
         assert (ready["ready"], ready["credential"]["state"]) == (True, "last good value")
         rotated = flow.rotate()
         deadline = time.monotonic() + 30
         while version_in_use(flow) != rotated.version_id:
-            assert time.monotonic() < deadline, "the app doesn't use the new credential"
+            assert time.monotonic() < deadline, "the app does not use the new credential"
             time.sleep(0.1)
-    tally = load.tally()
-    assert tally.requests > 500
-    assert tally.failed == 0, tally.problems
+        result = LoadSummary.of(load.finish())
+    assert result.requests >= 60 * 50
+    assert result.failed == 0, result.problems
     assert gunicorns(flow) == before
 
 
@@ -206,7 +210,7 @@ def version_in_use(flow: Flow) -> str:
 
 
 def cut_connections(flow: Flow) -> None:
-    """End every connection of the app, as a failover does."""
+    """Kill every database connection of the app, as a failover does."""
     with flow.mariadb.admin() as admin, admin.cursor() as cursor:
         cursor.execute("SELECT id FROM information_schema.processlist WHERE user LIKE 'app%'")
         for (number,) in cursor.fetchall():
@@ -226,7 +230,7 @@ def gunicorns(flow: Flow) -> set[str]:
     return found
 
 
-def test_what_must_be_refused_is_refused_and_the_rest_is_not(journey: Journey) -> None:
+def test_only_what_must_be_refused_is_refused(journey: Journey) -> None:
     facts = journey.upto(Flow.try_what_is_refused)
     allowed = {what for what, answer in facts.items() if answer == "allowed"}
     assert allowed == {
@@ -238,8 +242,8 @@ def test_what_must_be_refused_is_refused_and_the_rest_is_not(journey: Journey) -
     assert len(facts) == 12
 
 
-def test_no_password_is_in_any_file_of_the_run_but_where_it_must_be(journey: Journey) -> None:
-    """Logs of all servers, the function, the app and the EB CLI hold neither password nor token."""
+def test_no_password_is_in_any_other_file_of_the_run(journey: Journey) -> None:
+    """The logs of all servers, the function, the app and the EB CLI have neither password nor token."""
     journey.upto(Flow.try_what_is_refused)
     flow = journey.flow
     vault = flow.vault.client(flow.root_token)
@@ -256,11 +260,11 @@ def test_no_password_is_in_any_file_of_the_run_but_where_it_must_be(journey: Jou
         for spelling in (canary, base64.b64encode(canary.encode()).decode().rstrip("=")[:-1])
     ]
     stores = (flow.directory / "openbao" / "raft", flow.directory / "mariadb" / "data")
-    looked_at = [
+    searched = [
         path
         for path in flow.directory.rglob("*")
         if path.is_file() and not path.is_symlink() and not any(path.is_relative_to(s) for s in stores)
     ]
-    assert len(looked_at) > 20
-    leaks = [path for path in looked_at if any(s in path.read_bytes() for s in spellings)]
+    assert len(searched) > 20
+    leaks = [path for path in searched if any(s in path.read_bytes() for s in spellings)]
     assert leaks == []

@@ -1,4 +1,4 @@
-"""Whenever the demo is interrupted, nothing of it is left: no process, no file."""
+"""An interrupted demo leaves no process and no file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from shutil import rmtree
 
 import pytest
 
-from testbed.demo.flow import ROOT, STEPS
+from testbed.demo.flow import STEPS
+from tests.project import ROOT
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Where the demo makes its directory; it shows in the arguments of all it starts."""
+    """The directory for the demo's files; its path is in the arguments of all processes."""
     directory = Path(tempfile.mkdtemp(prefix="bvi-"))
     yield directory
     rmtree(directory, ignore_errors=True)
@@ -39,14 +40,14 @@ def _start(home: Path) -> subprocess.Popen[str]:
 
 
 def _await(demo: subprocess.Popen[str], beginning: str) -> None:
-    """Read what the demo says until a line begins so."""
+    """Read the demo's output up to a line with this beginning."""
     assert demo.stderr is not None
-    said: list[str] = []
+    lines: list[str] = []
     for line in demo.stderr:
-        said.append(line)
+        lines.append(line)
         if line.startswith(beginning):
             return
-    raise AssertionError("".join(said[-20:]))
+    raise AssertionError("".join(lines[-20:]))
 
 
 def _processes(home: Path) -> list[str]:
@@ -54,12 +55,12 @@ def _processes(home: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            described = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
             state = (process / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if str(home).encode() in told and state != "Z":
-            found.append(f"{process.name}: {told[:200]!r}")
+        if str(home).encode() in described and state != "Z":
+            found.append(f"{process.name}: {described[:200]!r}")
     return found
 
 
@@ -68,7 +69,7 @@ def test_an_interrupt_in_any_step_leaves_no_process_and_no_file(number: int, hom
     demo = _start(home)
     try:
         _await(demo, f"… {number}/")
-        assert _processes(home)  # so that an empty list means something afterwards
+        assert _processes(home)  # control: the list is not always empty
         demo.send_signal(signal.SIGINT)
         assert demo.stderr is not None
         demo.stderr.read()
@@ -81,7 +82,7 @@ def test_an_interrupt_in_any_step_leaves_no_process_and_no_file(number: int, hom
 
 
 def test_a_killed_demo_leaves_no_process(home: Path) -> None:
-    """Nothing can clean up after SIGKILL but the kernel: each server ends with the one that started it."""
+    """After SIGKILL only the kernel can clean up: each server ends with its parent."""
     demo = _start(home)
     try:
         _await(demo, "… 6/")

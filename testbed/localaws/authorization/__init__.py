@@ -1,11 +1,11 @@
-"""Least privilege, enforced: every call is decided by the policies of its caller and of its resource."""
+"""IAM, enforced: each call is allowed or denied by the policies of its caller and of its resource."""
 
 from __future__ import annotations
 
 from ..settings import LocalAwsSettings
 from . import enforcement
 from .policy import AccessRequest, Decision, PolicyError, evaluate, parse
-from .services import AssumedRoleSession, NotTrustedError, assume_role, may_call
+from .service_principals import AssumedRoleSession, NotTrustedError, assume_role, service_is_allowed
 
 __all__ = [
     "AccessRequest",
@@ -16,11 +16,11 @@ __all__ = [
     "assume_role",
     "evaluate",
     "install",
-    "may_call",
     "parse",
+    "service_is_allowed",
 ]
 
 
 def install(_settings: LocalAwsSettings) -> None:
-    """Enforce IAM on every call to this process but those of the operator and of the engine itself."""
+    """Enforce IAM on every call to this process, except those of the operator and of the engine itself."""
     enforcement.install()

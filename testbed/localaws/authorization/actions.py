@@ -1,4 +1,4 @@
-"""Where IAM calls an operation otherwise than the API does, or a service otherwise than its signature.
+"""Operations whose IAM action has another name than in the API, and services whose IAM prefix differs.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html and its neighbours
 """
@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3
 from collections.abc import Mapping
 
 PREFIXES: Mapping[str, str] = {"monitoring": "cloudwatch", "email": "ses", "tagging": "tag"}
-"""What signatures call a service, and what permissions do."""
+"""The service's name in signatures → its prefix in IAM."""
 
 ACTIONS: Mapping[str, Mapping[str, str]] = {
     "lambda": {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"},
@@ -17,7 +17,7 @@ ACTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "sns": {"PublishBatch": "Publish"},
     "s3": {
-        # Each of S3's operations that its permissions call otherwise, where moto knows the operation.
+        # All of S3's operations that moto knows and whose action has another name.
         "CompleteMultipartUpload": "PutObject",
         "CopyObject": "PutObject",
         "CreateMultipartUpload": "PutObject",

@@ -1,4 +1,4 @@
-"""What a request to moto means to IAM: its action, the resources it touches, its condition keys.
+"""A request to moto in IAM's terms: its action, the resources it touches, its condition keys.
 
 Names of actions, resources and keys are those of
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
@@ -26,16 +26,16 @@ Params = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ServiceCall:
-    """One API call as a policy sees it."""
+    """One API call as policies see it."""
 
     service: str
-    """IAM's prefix: `cloudwatch`, where the signature says `monitoring`."""
+    """IAM's prefix: `cloudwatch`, although the signature has `monitoring`."""
     operation: str
     params: Params
     account: str
     region: str
-    given: str
-    """The ARN that moto knows already (S3's bucket or object, a role to assume), or `*`."""
+    resource: str
+    """The ARN that moto has already derived (S3's bucket or object, a role to assume), or `*`."""
 
     @property
     def action(self) -> str:
@@ -45,25 +45,25 @@ class ServiceCall:
         return f"{self.service}:{renamed}"
 
     def arn(self, value: Any, kind: str = "") -> str:
-        """Return *value* if it is an ARN already, else the ARN of the *kind* of thing so called."""
+        """Return *value* if it is an ARN, else the ARN of the *kind* of resource with that name."""
         text = str(value)
         prefix = f"arn:aws:{self.service}:{self.region}:{self.account}:{kind}"
         return text if text.startswith("arn:") else prefix + text
 
     def resources(self) -> tuple[str, ...]:
-        """Return the ARNs for which the action must be allowed, each of them; `*` if it knows none."""
-        if self.given != "*":
-            return (self.given,)
+        """Return the ARNs, each of which the action must be allowed for; `*` if the action has none."""
+        if self.resource != "*":
+            return (self.resource,)
         derive = _RESOURCES.get(self.service)
         return tuple(one for one in (derive(self) if derive else ()) if one) or ("*",)
 
     def context(self, resource: str) -> dict[str, ContextValue]:
-        """Return the condition keys that follow from the request and from *resource*'s tags."""
+        """Return the condition keys of the request and of *resource*'s tags."""
         tags = tags_of(self.params.get("Tags") or self.params.get("tags"))
         found: dict[str, Any] = {
             "aws:RequestedRegion": self.region,
             "aws:ResourceAccount": account_of(resource),
-            "aws:SecureTransport": "true",  # loopback stands for TLS
+            "aws:SecureTransport": "true",  # loopback counts as TLS
             "aws:SourceIp": "127.0.0.1",
             "aws:ViaAWSService": "false",
             "aws:PrincipalIsAWSService": "false",
@@ -78,25 +78,25 @@ class ServiceCall:
         return {key: _context_value(value) for key, value in found.items() if value not in (None, (), [])}
 
 
-def describe(response: BaseResponse, given: str) -> ServiceCall:
-    """Read the call that *response* is about to serve; *given* is the resource that moto derived."""
+def describe_call(response: BaseResponse, resource: str) -> ServiceCall:
+    """Return the call that *response* is about to answer; *resource* is the ARN that moto derived."""
     signed_for = re.search(r"/([a-z0-9-]+)/aws4_request", response.headers.get("Authorization", ""))
     service = signed_for[1] if signed_for else str(response.service_name)
     operation = str(response._get_action())
     params = {} if service == "s3" else _parameters(response, operation)
     if service == "s3":
-        # moto's own guess is CreateBucket or ListBucket for all it has no permission for.
+        # moto guesses CreateBucket or ListBucket for operations that it has no permission for.
         routed = response._get_action_from_method_and_request_uri(response.normalized_request)
         operation = str(routed or operation)
         params = {key: value[0] for key, value in response.querystring.items()}
-        given = given.replace(":::*", ":::") if given.endswith(":::*") else given
+        resource = resource.replace(":::*", ":::") if resource.endswith(":::*") else resource
     return ServiceCall(
-        PREFIXES.get(service, service), operation, params, response.current_account, response.region, given
+        PREFIXES.get(service, service), operation, params, response.current_account, response.region, resource
     )
 
 
 def _parameters(response: BaseResponse, operation: str) -> Params:
-    """The operation's parameters under the names of its API, whatever the protocol."""
+    """Return the operation's parameters under the API's names, for every protocol."""
     request = response.normalized_request
     model = get_service_model(response.boto3_service_name)
     if operation not in model.operation_names:
@@ -194,7 +194,7 @@ def _elasticbeanstalk(call: ServiceCall) -> list[str]:
 
 
 def _named(**kinds: str) -> Callable[[ServiceCall], list[str]]:
-    """A service whose resource is the first of these parameters: its name after the kind's prefix."""
+    """Return the resources of a service that names them by the first of these parameters."""
     return lambda call: next(
         ([call.arn(call.params[param], kind)] for param, kind in kinds.items() if call.params.get(param)), []
     )
@@ -260,7 +260,7 @@ _CONTEXT: dict[str, Callable[[ServiceCall], dict[str, Any]]] = {
     "sns": lambda call: {
         "sns:Protocol": call.params.get("Protocol"),
         "sns:Endpoint": call.params.get("Endpoint"),
-        "aws:SourceOwner": call.account,  # what a topic's default policy asks for
+        "aws:SourceOwner": call.account,  # a topic's default policy requires it
     },
     "s3": lambda call: {
         "s3:prefix": call.params.get("prefix"),

@@ -1,4 +1,4 @@
-"""The hook into moto that lets a call pass or refuses it, in the words of the service that was called."""
+"""The hook into moto that allows or refuses each call, with the error of the service that was called."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 from werkzeug.exceptions import HTTPException
 
-from ..inproc import ENGINE_KEY_ID
+from ..moto_client import ENGINE_KEY_ID
 from ..settings import OPERATOR_KEY_ID
-from .calls import ServiceCall, describe
-from .identity import ANONYMOUS, Caller, CredentialError, authenticate, presented
+from .calls import ServiceCall, describe_call
+from .identity import ANONYMOUS, Caller, CredentialError, authenticate, presented_credentials
 from .policy import AccessRequest, Decision, evaluate
 from .resources import find_key, find_secret, resource_policy
 
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
-"""Operations that bring their own proof of identity instead of a signature."""
+"""Operations that carry their own proof of identity instead of a signature."""
 
 
 def install() -> None:
-    """Decide every call here. moto by itself knows neither resources nor conditions nor resource policies."""
+    """Authorize every call here: moto ignores resources, conditions and resource policies."""
     ActionAuthenticatorMixin._authenticate_and_authorize_action = _authorize  # type: ignore[method-assign, assignment]  # a hook
-    # A bucket policy that asks for TLS made every object call 403: moto reads it again, without conditions.
+    # moto evaluates bucket policies again without conditions: one that requires TLS would refuse every call.
     FakeBucket.get_permission = lambda *_: PermissionResult.PERMITTED  # type: ignore[method-assign]  # a hook
-    # moto warns about error codes that a service's model does not list; no model lists these.
+    # moto warns about error codes that a service's model does not list. No model lists these.
     errors.COMMON_ERROR_CODES.extend({code for codes in _CODES.values() for code in codes})
 
 
 def _authorize(response: BaseResponse, _request_class: type, resource: str = "*") -> None:
-    shown = presented(response)
-    if shown and shown.key_id in (OPERATOR_KEY_ID, ENGINE_KEY_ID):
+    presented = presented_credentials(response)
+    if presented and presented.key_id in (OPERATOR_KEY_ID, ENGINE_KEY_ID):
         return
-    call = describe(response, resource)
-    if shown is None and call.operation in UNSIGNED:
+    call = describe_call(response, resource)
+    if presented is None and call.operation in UNSIGNED:
         return
-    if shown is None and call.service != "s3":
+    if presented is None and call.service != "s3":
         raise _refusal(response, "unsigned", "Request is missing Authentication Token")
     try:
-        caller = authenticate(response, shown) if shown else ANONYMOUS
+        caller = authenticate(response, presented) if presented else ANONYMOUS
     except CredentialError as error:
         raise _refusal(response, error.kind, str(error)) from None
-    if call.operation == "GetCallerIdentity":  # allowed even where a policy denies it
+    if call.operation == "GetCallerIdentity":  # allowed even if a policy denies it
         return
-    for request, because in _requests(call, caller):
+    for request, message in _requests(call, caller):
         decision = decide(caller, request)
         if decision is not Decision.ALLOWED:
-            raise _refusal(response, "denied", because or _message(caller, request, decision))
+            raise _refusal(response, "denied", message or _message(caller, request, decision))
 
 
 def decide(caller: Caller, request: AccessRequest) -> Decision:
-    """Decide *request* by the caller's policies and by the policy of the resource."""
+    """Decide *request* by the policies of the caller and of the resource."""
     return evaluate(
         caller.policies,
         request,
@@ -67,22 +67,22 @@ def decide(caller: Caller, request: AccessRequest) -> Decision:
 
 
 def _requests(call: ServiceCall, caller: Caller) -> Iterator[tuple[AccessRequest, str]]:
-    """All that must be allowed for *call*, with the words of the refusal where the service has its own."""
+    """Yield each request that must be allowed for *call*, and the service's own error message, if any."""
     for resource in call.resources():
         context = {**call.context(resource), **caller.context}
         yield AccessRequest(call.action, resource, caller.arn, context), ""
         if call.service == "secretsmanager":
-            yield from _secrets_manager(call, resource, caller, context)
+            yield from _key_requests(call, resource, caller, context)
 
 
 READS_VALUE = {"GetSecretValue"}
 WRITES_VALUE = {"CreateSecret", "PutSecretValue"}
 
 
-def _secrets_manager(
+def _key_requests(
     call: ServiceCall, resource: str, caller: Caller, context: dict[str, Any]
 ) -> Iterator[tuple[AccessRequest, str]]:
-    """Secrets Manager uses a customer managed key with the caller's rights.
+    """Yield what Secrets Manager does with a customer managed key under the caller's permissions.
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
     """
@@ -131,7 +131,7 @@ def _message(caller: Caller, request: AccessRequest, decision: Decision) -> str:
     return f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} {why}"
 
 
-# --- refusals, as each protocol spells them -----------------------------------------------------------------
+# --- errors, as each protocol has them -------------------------------------------------------------------
 
 _CODES = {
     # kind: (JSON protocols, the others, EC2)
@@ -148,11 +148,11 @@ _SERVICE_CODES = {
 
 
 class _ServiceError(ServiceException):
-    """Defined here because moto looks for a service of the name of the module of its own exceptions."""
+    """Defined here: moto derives a service from the module name of its own exceptions."""
 
 
 class _AccessDenied(HTTPException):
-    """An error in its final form: werkzeug takes all of it, moto's dispatcher `description` and `code`."""
+    """A complete error response: werkzeug uses all of it, moto's dispatcher `description` and `code`."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: Any) -> None:
         super().__init__(description=body)
@@ -167,7 +167,7 @@ class _AccessDenied(HTTPException):
 
 
 def _refusal(response: BaseResponse, kind: str, message: str) -> _AccessDenied:
-    """Return the refusal in the form that the service's own clients understand."""
+    """Return the error in the form that the service's clients understand."""
     model = get_service_model(response.boto3_service_name)
     protocol = response.determine_response_protocol(model)
     json, other, ec2 = _CODES[kind]
@@ -175,5 +175,5 @@ def _refusal(response: BaseResponse, kind: str, message: str) -> _AccessDenied:
     code = ec2 if protocol == "ec2" else json if speaks_json else other
     code = _SERVICE_CODES.get((model.service_name, kind), code)
     _, headers, body = response.serialized(ActionResult(_ServiceError(code, message)))
-    response.response_headers.update(headers)  # moto's dispatcher answers with these
+    response.response_headers.update(headers)  # moto's dispatcher sends these
     return _AccessDenied(400 if protocol == "json" else 403, headers, body)

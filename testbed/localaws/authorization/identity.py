@@ -1,4 +1,4 @@
-"""Who is calling: the access key presented, proven by its signature, and the policies that go with it."""
+"""Who is calling: the access key of a request, its signature, and the policies of its owner."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLOCK_SKEW = timedelta(minutes=15)
 
 
 class CredentialError(Exception):
-    """The call could not be attributed to anybody; *kind* chooses the service's error code."""
+    """The caller could not be authenticated; *kind* selects the service's error code."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -45,8 +45,8 @@ ANONYMOUS = Caller("*", "")
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
-    """What a request says about its credentials, from the Authorization header or a presigned URL."""
+class PresentedCredentials:
+    """The credentials of a request, from its Authorization header or a presigned URL."""
 
     key_id: str
     token: str | None
@@ -54,26 +54,28 @@ class Presented:
     query: dict[str, str]
 
 
-def presented(response: BaseResponse) -> Presented | None:
-    """Return the credentials that the request names, or None if it is unsigned."""
+def presented_credentials(response: BaseResponse) -> PresentedCredentials | None:
+    """Return the credentials of the request, or None if it is unsigned."""
     query = dict(parse_qsl(urlsplit(response.uri).query, keep_blank_values=True))
     header = response.headers.get("Authorization", "")
     signed = re.search(r"Credential=([^/]+)/.*Signature=([0-9a-f]+)", header)
     if signed:
-        return Presented(signed[1], response.headers.get("X-Amz-Security-Token"), signed[2], {})
+        return PresentedCredentials(signed[1], response.headers.get("X-Amz-Security-Token"), signed[2], {})
     if "X-Amz-Signature" in query:
         key_id = query["X-Amz-Credential"].split("/")[0]
-        return Presented(key_id, query.get("X-Amz-Security-Token"), query["X-Amz-Signature"], query)
-    if "AWSAccessKeyId" in query:  # boto3 still presigns S3 in this older way unless told otherwise
+        return PresentedCredentials(
+            key_id, query.get("X-Amz-Security-Token"), query["X-Amz-Signature"], query
+        )
+    if "AWSAccessKeyId" in query:  # boto3's default for S3 is still this older scheme
         token = query.get("x-amz-security-token")
-        return Presented(query["AWSAccessKeyId"], token, query["Signature"], query)
+        return PresentedCredentials(query["AWSAccessKeyId"], token, query["Signature"], query)
     return None
 
 
-def authenticate(response: BaseResponse, shown: Presented) -> Caller:
+def authenticate(response: BaseResponse, presented: PresentedCredentials) -> Caller:
     """Return the caller whose key signed this request. Raises CredentialError."""
-    credentials, caller = _look_up(shown, response.current_account)
-    if _expected_signature(response, shown, credentials) != shown.signature:
+    credentials, caller = _look_up(presented, response.current_account)
+    if _expected_signature(response, presented, credentials) != presented.signature:
         raise CredentialError(
             "signature",
             "The request signature we calculated does not match the signature you provided. Check your "
@@ -82,13 +84,15 @@ def authenticate(response: BaseResponse, shown: Presented) -> Caller:
     return caller
 
 
-def _expected_signature(response: BaseResponse, shown: Presented, credentials: Credentials) -> str:
-    if "AWSAccessKeyId" in shown.query:
-        return _version_2(response, shown.query, credentials)
+def _expected_signature(
+    response: BaseResponse, presented: PresentedCredentials, credentials: Credentials
+) -> str:
+    if "AWSAccessKeyId" in presented.query:
+        return _version_2(response, presented.query, credentials)
     query = urlsplit(response.uri).query
-    if shown.query:
-        scope, signed = shown.query["X-Amz-Credential"], shown.query["X-Amz-SignedHeaders"]
-        moment, life = shown.query["X-Amz-Date"], timedelta(seconds=int(shown.query["X-Amz-Expires"]))
+    if presented.query:
+        scope, signed = presented.query["X-Amz-Credential"], presented.query["X-Amz-SignedHeaders"]
+        moment, life = presented.query["X-Amz-Date"], timedelta(seconds=int(presented.query["X-Amz-Expires"]))
         query = "&".join(part for part in query.split("&") if not part.startswith("X-Amz-Signature="))
     else:
         parts = dict(re.findall(r"(\w+)=([^,\s]+)", response.headers["Authorization"]))
@@ -105,19 +109,19 @@ def _expected_signature(response: BaseResponse, shown: Presented, credentials: C
     )
     request.context["timestamp"] = moment
     _, _, region, service, _ = scope.split("/")
-    kind = S3SigV4QueryAuth if shown.query else S3SigV4Auth if service == "s3" else SigV4Auth
+    kind = S3SigV4QueryAuth if presented.query else S3SigV4Auth if service == "s3" else SigV4Auth
     signer = kind(credentials, service, region)
     return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
 
 
 def _body(response: BaseResponse) -> bytes | str:
-    """The body as it was signed: of a form, werkzeug has kept the fields only."""
+    """Return the body as it was signed: werkzeug keeps only the fields of a form."""
     form = response.normalized_request.form
     return urlencode(list(form.items(multi=True))) if form else response.raw_body
 
 
 def _version_2(response: BaseResponse, query: dict[str, str], credentials: Credentials) -> str:
-    """The signature of a URL that boto3 presigned in its older way, still its default for S3."""
+    """Return the version 2 signature of a presigned URL, still boto3's default for S3."""
     _check_age(datetime.fromtimestamp(int(query["Expires"]), UTC), timedelta(0))
     headers = HTTPHeaders()
     for name, value in query.items():
@@ -131,7 +135,7 @@ def _version_2(response: BaseResponse, query: dict[str, str], credentials: Crede
 
 
 def _check_age(signed: datetime, life: timedelta) -> None:
-    """A signature holds for *life* after it was made."""
+    """Raise CredentialError if the signature is older than *life*."""
     now = datetime.now(UTC)
     if now > signed + life:
         raise CredentialError(
@@ -140,11 +144,11 @@ def _check_age(signed: datetime, life: timedelta) -> None:
         )
 
 
-def _look_up(shown: Presented, account: str) -> tuple[Credentials, Caller]:
+def _look_up(presented: PresentedCredentials, account: str) -> tuple[Credentials, Caller]:
     sessions = sts_backends[account][PARTITION].assumed_roles
-    session = next((one for one in sessions if one.access_key_id == shown.key_id), None)
+    session = next((one for one in sessions if one.access_key_id == presented.key_id), None)
     if session:
-        if shown.token != session.session_token:
+        if presented.token != session.session_token:
             raise CredentialError("unknown key", "The security token included in the request is invalid.")
         if session.expiration.replace(tzinfo=UTC) < datetime.now(UTC):
             raise CredentialError("expired", "The security token included in the request is expired")
@@ -155,7 +159,7 @@ def _look_up(shown: Presented, account: str) -> tuple[Credentials, Caller]:
     backend = iam_backends[account][PARTITION]
     for user in backend.users.values():
         for key in user.access_keys:
-            if key.access_key_id == shown.key_id:
+            if key.access_key_id == presented.key_id:
                 return Credentials(key.access_key_id, key.secret_access_key), _user(backend, user)
     raise CredentialError("unknown key", "The security token included in the request is invalid.")
 
@@ -185,7 +189,7 @@ def _role_session(session: Any) -> Caller:
 
 
 def remember_context(account: str, key_id: str, context: Mapping[str, ContextValue]) -> None:
-    """Let condition keys go with every call that the session of *key_id* makes."""
+    """Add condition keys to every call of the session of *key_id*."""
     session: Any = sts_backends[account][PARTITION].get_assumed_role_from_access_key(key_id)
     session.localaws_context = dict(context)
 

@@ -23,7 +23,7 @@ ContextValue = str | tuple[str, ...]
 
 
 class PolicyError(ValueError):
-    """A policy holds something that IAM would have refused as malformed, such as an unknown operator."""
+    """A policy is malformed, for example by an unknown operator; IAM would not have stored it."""
 
 
 class Decision(Enum):
@@ -39,12 +39,12 @@ class AccessRequest:
     action: str
     """As IAM writes it: `secretsmanager:GetSecretValue`."""
     resource: str
-    """An ARN, or `*` for an action that knows no resource."""
+    """An ARN, or `*` for an action without resources."""
     principal: str
-    """ARN of user, role or role session; a service (`lambda.amazonaws.com`); `*` for nobody known."""
+    """ARN of user, role or role session; a service (`lambda.amazonaws.com`); `*` for an anonymous caller."""
     context: Mapping[str, ContextValue] = field(default_factory=dict)
-    """Condition keys in any spelling of case. `aws:PrincipalArn` and `aws:PrincipalAccount` follow from
-    the principal where they are not given."""
+    """Condition keys, in upper or lower case. `aws:PrincipalArn` and `aws:PrincipalAccount` default to the
+    principal's."""
 
 
 def evaluate(
@@ -58,10 +58,11 @@ def evaluate(
     """Decide *request*.
 
     *policies* are the principal's identity-based policies; *limits* its permissions boundary and session
-    policy, each of which must allow as well. *resource_decides* is for keys and roles: no identity-based
-    policy helps unless the *resource_policy* (key policy, trust policy) allows the principal, or hands the
-    decision to its account.
-    Raises PolicyError for a statement that IAM would not have stored.
+    policy, each of which must allow it too. *resource_decides* is for keys and roles: identity-based policies
+    count only if the *resource_policy* (key policy, trust policy) delegates to the principal's account.
+
+    Raises:
+        PolicyError: a statement is malformed
     """
     facts = _Facts.of(request)
     identity = [_effect(policy, facts) for policy in policies]
@@ -77,14 +78,14 @@ def evaluate(
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Document:
-    """Return a policy's text as a document; the same text is read once."""
+    """Return a policy's text as a document; each text is parsed once."""
     document: Document = json.loads(text)
     return document
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """A request with its condition keys in lower case, ready to be compared."""
+    """A request with its condition keys in lower case."""
 
     action: str
     resource: str
@@ -104,7 +105,7 @@ class _Facts:
 
 
 def _values(value: Any) -> tuple[str, ...]:
-    """One value or several, as IAM compares them: text, with true and false in lower case."""
+    """Return one value or several as text, as IAM compares them: true and false in lower case."""
     several = value if isinstance(value, list | tuple) else (value,)
     return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in several)
 
@@ -113,7 +114,7 @@ Matcher = Callable[[Any, _Facts], bool]
 
 
 def _effect(policy: Document, facts: _Facts, names: Matcher | None = None) -> str | None:
-    """`Deny`, `Allow` or None: what the statements that apply amount to."""
+    """Return the combined effect of the statements that apply: `Deny`, `Allow` or None."""
     statements = policy["Statement"]
     statements = statements if isinstance(statements, list) else [statements]
     variables = policy.get("Version") == "2012-10-17"
@@ -124,7 +125,7 @@ def _effect(policy: Document, facts: _Facts, names: Matcher | None = None) -> st
 
 
 def _applies(statement: Document, facts: _Facts, names: Matcher | None, variables: bool) -> bool:
-    """Does the statement speak of this request? *names* reads its principal, None where it can't have one."""
+    """Return whether the statement applies; *names* matches its principal, None if it can't have one."""
 
     def read(element: Any) -> tuple[str, ...]:
         return _resolved(_values(element), facts.context) if variables else _values(element)
@@ -143,7 +144,7 @@ def _applies(statement: Document, facts: _Facts, names: Matcher | None, variable
     def is_principal() -> bool:
         if names is None or "Principal" in statement:
             return names is None or names(statement["Principal"], facts)
-        # Whom a NotPrincipal leaves out is told by name, not by account.
+        # NotPrincipal excludes principals by name, not by account.
         return names is _names_principal and not names(statement["NotPrincipal"], facts)
 
     return (
@@ -151,15 +152,15 @@ def _applies(statement: Document, facts: _Facts, names: Matcher | None, variable
         and matches("Resource", is_resource, absent=names is not None)  # a trust policy has none
         and is_principal()
         and all(
-            _condition_holds(operator, read(wanted), facts.context.get(key.lower(), ()))
+            _condition_holds(operator, read(expected), facts.context.get(key.lower(), ()))
             for operator, pairs in statement.get("Condition", {}).items()
-            for key, wanted in pairs.items()
+            for key, expected in pairs.items()
         )
     )
 
 
 def _names_principal(element: Any, facts: _Facts) -> bool:
-    """Is the principal itself, or everybody, named? The account's root names only the account."""
+    """Return whether the principal itself, or everybody, is named; an account's root names only itself."""
     named = (
         {one for value in element.values() for one in _values(value)} if isinstance(element, dict) else {"*"}
     )
@@ -176,12 +177,12 @@ def _names_account(element: Any, facts: _Facts) -> bool:
 # --- patterns -----------------------------------------------------------------------------------------------
 
 _LITERAL = str.maketrans("*?", "\ue000\ue001")
-"""What a policy variable stands for is taken literally: its wildcards are set aside until compared."""
+"""Wildcards in a policy variable's value are literal: they are replaced until the comparison."""
 _LITERAL_BACK = str.maketrans("\ue000\ue001", "*?")
 
 
 def _resolved(texts: Iterable[str], context: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Replace `${key}` and `${key, 'default'}`; a text whose variable has no single value is left out."""
+    """Replace `${key}` and `${key, 'default'}`; drop texts whose variable has no single value."""
 
     def value(match: re.Match[str]) -> str:
         key, _, default = (part.strip() for part in match[1].partition(","))
@@ -213,7 +214,7 @@ def _like(pattern: str, value: str) -> bool:
 
 
 def _arn_like(pattern: str, value: str) -> bool:
-    """Match an ARN part by part: a wildcard does not reach over one of the first five colons."""
+    """Match an ARN part by part: a wildcard does not cross one of the first five colons."""
     parts, actual = pattern.split(":", 5), value.split(":", 5)
     return pattern == "*" or (len(parts) == len(actual) and all(map(_like, parts, actual)))
 
@@ -229,28 +230,32 @@ def _date(text: str) -> datetime:
 
 
 Comparison = Callable[[str, str], bool]
-"""Of the policy's value and the request's."""
+"""Compares the policy's value with the request's."""
 
 
 def _ordered(name: str, read: Callable[[str], Any]) -> dict[str, Comparison]:
     return {
-        f"{name}Equals": lambda want, got: bool(read(got) == read(want)),
-        f"{name}LessThan": lambda want, got: bool(read(got) < read(want)),
-        f"{name}LessThanEquals": lambda want, got: bool(read(got) <= read(want)),
-        f"{name}GreaterThan": lambda want, got: bool(read(got) > read(want)),
-        f"{name}GreaterThanEquals": lambda want, got: bool(read(got) >= read(want)),
+        f"{name}Equals": lambda expected, actual: bool(read(actual) == read(expected)),
+        f"{name}LessThan": lambda expected, actual: bool(read(actual) < read(expected)),
+        f"{name}LessThanEquals": lambda expected, actual: bool(read(actual) <= read(expected)),
+        f"{name}GreaterThan": lambda expected, actual: bool(read(actual) > read(expected)),
+        f"{name}GreaterThanEquals": lambda expected, actual: bool(read(actual) >= read(expected)),
     }
 
 
 _COMPARISONS: dict[str, Comparison] = {
-    "StringEquals": lambda want, got: want.translate(_LITERAL_BACK) == got,
-    "StringEqualsIgnoreCase": lambda want, got: want.translate(_LITERAL_BACK).lower() == got.lower(),
+    "StringEquals": lambda expected, actual: expected.translate(_LITERAL_BACK) == actual,
+    "StringEqualsIgnoreCase": lambda expected, actual: (
+        expected.translate(_LITERAL_BACK).lower() == actual.lower()
+    ),
     "StringLike": _like,
     "ArnEquals": _arn_like,
     "ArnLike": _arn_like,
-    "BinaryEquals": lambda want, got: want == got,
-    "Bool": lambda want, got: want.lower() == got.lower(),
-    "IpAddress": lambda want, got: ipaddress.ip_address(got) in ipaddress.ip_network(want, strict=False),
+    "BinaryEquals": lambda expected, actual: expected == actual,
+    "Bool": lambda expected, actual: expected.lower() == actual.lower(),
+    "IpAddress": lambda expected, actual: (
+        ipaddress.ip_address(actual) in ipaddress.ip_network(expected, strict=False)
+    ),
     **_ordered("Numeric", float),
     **_ordered("Date", _date),
 }
@@ -266,23 +271,23 @@ _NEGATED = {
 }
 
 
-def _condition_holds(operator: str, wanted: tuple[str, ...], actual: tuple[str, ...]) -> bool:
+def _condition_holds(operator: str, expected: tuple[str, ...], values: tuple[str, ...]) -> bool:
     over, _, bare = operator.rpartition(":")
     name = bare.removesuffix("IfExists")
     if name == "Null":
-        return str(not actual).lower() in (one.lower() for one in wanted)
+        return str(not values).lower() in (one.lower() for one in expected)
     negated = name in _NEGATED
     compare = _COMPARISONS.get(_NEGATED.get(name, name))
     if compare is None or over not in ("", "ForAllValues", "ForAnyValue"):
-        raise PolicyError(f"condition operator {operator!r} is not one that IAM knows")
-    if not actual:
+        raise PolicyError(f"IAM has no condition operator {operator!r}")
+    if not values:
         return bare.endswith("IfExists") or over == "ForAllValues" or (negated and not over)
-    hits = (any(_compares(compare, want, got) for want in wanted) != negated for got in actual)
+    hits = (any(_compares(compare, each, actual) for each in expected) != negated for actual in values)
     return all(hits) if over == "ForAllValues" or (negated and not over) else any(hits)
 
 
-def _compares(compare: Comparison, want: str, got: str) -> bool:
+def _compares(compare: Comparison, expected: str, actual: str) -> bool:
     try:
-        return compare(want, got)
-    except ValueError:  # a value that is no number, date or address matches none
+        return compare(expected, actual)
+    except ValueError:  # a value that is not a number, date or address matches nothing
         return False

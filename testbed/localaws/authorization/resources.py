@@ -1,4 +1,4 @@
-"""What moto's backends know about a resource: its ARN, its tags, its policy, the state of its key."""
+"""What moto's backends know about a resource: its ARN, tags, policy and key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def find_secret(account: str, region: str, secret_id: str) -> Any | None:
 
 
 def secret_arn(account: str, region: str, secret_id: str) -> str:
-    """Return the ARN of a secret called by name or ARN; for one that isn't there, the ARN it could have."""
+    """Return the ARN of a secret, given its name or ARN; for a missing secret, the ARN it would have."""
     secret = find_secret(account, region, secret_id)
     if secret:
         return str(secret.arn)
@@ -33,7 +33,7 @@ def secret_arn(account: str, region: str, secret_id: str) -> str:
 
 
 def find_key(account: str, region: str, key_id: str) -> Any | None:
-    """Return a KMS key called by id, ARN, alias or alias ARN."""
+    """Return a KMS key, given its id, ARN, alias or alias ARN."""
     backend = kms_backends[account][region]
     if "alias/" in key_id:
         key_id = backend.get_key_id_from_alias(backend.get_alias_name(key_id)) or ""
@@ -54,19 +54,19 @@ def vpc_arn(account: str, region: str, group_id: str | None) -> str | None:
 
 
 def account_of(arn: str) -> str | None:
-    """Return the account that owns a resource; a bucket's ARN doesn't name it."""
+    """Return the account that owns a resource; a bucket's ARN has none, so its owner is looked up."""
     if arn.count(":") < 5:
         return None
     _, partition, service, _, account, rest = arn.split(":", 5)
     if service != "s3":
         return account or None
     name = rest.partition("/")[0]
-    owners = (owner for owner, held in s3_backends.items() if partition in held)
+    owners = (owner for owner, backends in s3_backends.items() if partition in backends)
     return next((owner for owner in owners if name in s3_backends[owner][partition].buckets), None)
 
 
 def tags_of(source: Any) -> dict[str, str]:
-    """Return tags as a mapping, given an ARN or any of the shapes in which the services take tags."""
+    """Return tags as a mapping, given an ARN or tags in any service's shape."""
     if isinstance(source, str):
         return _resource_tags(source) if source.count(":") >= 5 else {}
     if isinstance(source, dict):
@@ -79,7 +79,7 @@ def tags_of(source: Any) -> dict[str, str]:
 
 def _resource_tags(arn: str) -> dict[str, str]:
     _, _, service, region, account, _ = arn.split(":", 5)
-    if service == "secretsmanager":  # the general way below would go through all secrets on each call
+    if service == "secretsmanager":  # the general code below would iterate over all secrets on each call
         secret = find_secret(account, region, arn)
         return tags_of(secret.tags) if secret else {}
     if not account:
@@ -91,7 +91,7 @@ def _resource_tags(arn: str) -> dict[str, str]:
 
 
 def resource_policy(arn: str) -> Document | None:
-    """Return the policy attached to the resource itself, if it can carry one and does."""
+    """Return the resource's own policy, if it has one."""
     if arn.count(":") < 5:
         return None
     _, partition, service, region, account, rest = arn.split(":", 5)

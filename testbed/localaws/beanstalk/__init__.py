@@ -1,8 +1,9 @@
-"""Elastic Beanstalk for moto, and what it deploys really runs.
+"""Elastic Beanstalk, with deployments that really run.
 
-`install` puts the API's operations in moto's place; each deployment launches an *instance*: the bundle
-unpacked, its requirements installed, its hooks and `.ebextensions` executed, the Procfile's processes started
-with the instance profile's credentials, a real nginx before them, and a load balancer's nginx before that.
+`operations.py` and `read_operations.py` answer the API's calls instead of moto. Each deployment launches an
+*instance*: the bundle is unpacked, its requirements installed, its hooks and `.ebextensions` executed, the
+Procfile's processes started with the instance profile's credentials, behind the instance's nginx and the load
+balancer's.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from .state import Beanstalk
 
 
 def install(settings: LocalAwsSettings) -> None:
-    """Serve Elastic Beanstalk from here, before moto's server takes its first request."""
+    """Replace moto's Elastic Beanstalk, before its server takes the first request."""
     models.eb_backends.backend = Beanstalk
     models.eb_backends.clear()
     urls.url_paths["{0}/$"] = Operations.dispatch
     add_newer_stacks()
-    # The EB CLI has its own model of the API, and wants what botocore's doesn't let moto write.
+    # The EB CLI has its own model of the API, with a member that botocore's does not have.
     model: Any = get_service_model("elasticbeanstalk")
     settings_shape = model._service_description["shapes"]["ConfigurationSettingsDescription"]
     settings_shape["members"]["Tier"] = {"shape": "EnvironmentTier"}
@@ -33,5 +34,5 @@ def install(settings: LocalAwsSettings) -> None:
 
 
 def close() -> None:
-    """End all that the environments run."""
+    """Stop all processes of the environments."""
     Operations.rollouts.close()

@@ -1,8 +1,8 @@
-"""The load balancers: one nginx with one loopback port for each environment, in the place of its CNAME.
+"""The load balancers: one nginx, with a loopback port for each environment that stands for its CNAME.
 
-An environment's target is switched by a flag file that nginx looks at for every request, not by a reload: a
-reload closes idle keep-alive connections, and a client that is just sending on one loses that request. So
-nginx is reloaded only when an environment comes or goes.
+An environment's target is switched by a flag file that nginx checks for every request, not by a reload: a
+reload closes idle keep-alive connections, and a request just sent on one is lost. So nginx is reloaded only
+when an environment is added or removed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .processes import ManagedProcess, tail, wait_listening
 
 
 class BalancerError(Exception):
-    """nginx refused the load balancers' configuration, or didn't start."""
+    """nginx refused the load balancers' configuration or did not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +35,28 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
-    """What stands before one environment."""
+class Frontend:
+    """The load balancer of one environment."""
 
     environment: str
     port: int
     slots: tuple[int, int]
-    """The two loopback ports its instances take turns on."""
+    """The two loopback ports that its old and new instance alternate between."""
     secure_targets: bool
     tls: Tls | None = None
     hosts: tuple[str, ...] = ()
-    """Host names of its listener rule; none means that it is the listener's default action."""
-    otherwise: str = "404"
-    """The status with which a host without a rule is answered."""
+    """Host names of its listener rule; none if it is the listener's default action."""
+    default_status: str = "404"
+    """The response to a host without a rule."""
     redirect_http: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     """Response headers that the listener's attributes add."""
-    tells_tls: bool = False
-    """Requests carry X-Amzn-Tls-Version and X-Amzn-Tls-Cipher-Suite, in OpenSSL's words."""
+    adds_tls_headers: bool = False
+    """Whether requests get X-Amzn-Tls-Version and X-Amzn-Tls-Cipher-Suite, with OpenSSL's names."""
 
 
 def protocols(policy: str) -> str:
-    """Nginx's ssl_protocols of an Elastic Load Balancing security policy.
+    """Return nginx's ssl_protocols for an Elastic Load Balancing security policy.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
     """
@@ -68,45 +68,51 @@ def protocols(policy: str) -> str:
 
 
 def ciphers(policy: str) -> str:
-    """Nginx's ssl_ciphers (up to TLS 1.2) of a policy; the restricted ones have no CBC. See `protocols`."""
+    """Return nginx's ssl_ciphers (up to TLS 1.2) for a policy; restricted policies have no CBC."""
     return "ECDHE+AESGCM" if "-Res-" in policy else "HIGH:!aNULL:!MD5"
 
 
 class LoadBalancers:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._fronts: dict[str, Front] = {}
+        self._frontends: dict[str, Frontend] = {}
         self._nginx: ManagedProcess | None = None
         self._lock = threading.Lock()
 
-    def put(self, *fronts: Front) -> None:
-        """Add or replace environments' fronts at once; they are served on return. Raises BalancerError."""
+    def put(self, *frontends: Frontend) -> None:
+        """Add or replace the load balancers of environments, and return when they listen.
+
+        Raises:
+            BalancerError: nginx refused the configuration or does not listen
+        """
         with self._lock:
-            before = dict(self._fronts)
-            self._fronts.update({front.environment: front for front in fronts})
-            if before == self._fronts:
+            before = dict(self._frontends)
+            self._frontends.update({frontend.environment: frontend for frontend in frontends})
+            if before == self._frontends:
                 return
             try:
                 self._apply()
             except BalancerError:
-                self._fronts = before
+                self._frontends = before
                 raise
-            for front in fronts:
-                if not self._nginx or not wait_listening(front.port, self._nginx):
-                    raise BalancerError(f"No load balancer listens on {front.port}: {tail(self._log, 5)}")
+            for frontend in frontends:
+                if not self._nginx or not wait_listening(frontend.port, self._nginx):
+                    raise BalancerError(
+                        f"The load balancer does not listen on port {frontend.port}: {tail(self._log, 5)}"
+                    )
 
     def remove(self, environment: str) -> None:
         with self._lock:
-            if self._fronts.pop(environment, None):
+            if self._frontends.pop(environment, None):
                 self._apply()
                 self._flag(environment).unlink(missing_ok=True)
 
     def slot(self, environment: str) -> int:
-        """Which of the two slots takes the requests: 0 or 1."""
+        """Return which of the two slots receives the requests: 0 or 1."""
         return int(self._flag(environment).exists())
 
-    def point(self, environment: str, slot: int) -> None:
-        """Send the next requests to *slot*; those under way end where they are."""
+    def switch(self, environment: str, slot: int) -> None:
+        """Send the next requests to *slot*; requests in progress stay with the other."""
         self._flag(environment).touch() if slot else self._flag(environment).unlink(missing_ok=True)
 
     def _flag(self, environment: str) -> Path:
@@ -118,10 +124,10 @@ class LoadBalancers:
 
     def _apply(self) -> None:
         (self._directory / "scratch").mkdir(parents=True, exist_ok=True)
-        for front in self._fronts.values():
-            if front.tls:
-                self._write(f"{front.environment}.crt", front.tls.certificate)
-                self._write(f"{front.environment}.key", front.tls.key)
+        for frontend in self._frontends.values():
+            if frontend.tls:
+                self._write(f"{frontend.environment}.crt", frontend.tls.certificate)
+                self._write(f"{frontend.environment}.key", frontend.tls.key)
         configuration = self._directory / "nginx.conf"
         tried = self._directory / "tried.conf"
         tried.write_text(self._render())
@@ -154,7 +160,7 @@ class LoadBalancers:
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         user = "user root;" if os.getuid() == 0 else ""
-        servers = "\n".join(self._server(front) for front in self._fronts.values())
+        servers = "\n".join(self._server(frontend) for frontend in self._frontends.values())
         return f"""
 {user}
 pid nginx.pid;
@@ -170,34 +176,35 @@ http {{
 }}
 """
 
-    def _server(self, front: Front) -> str:
-        name, (first, second) = front.environment, front.slots
-        tls, listen = "", f"127.0.0.1:{front.port}{' ssl' if front.tls else ''}"
-        if front.tls:
+    def _server(self, frontend: Frontend) -> str:
+        name, (first, second) = frontend.environment, frontend.slots
+        tls, listen = "", f"127.0.0.1:{frontend.port}{' ssl' if frontend.tls else ''}"
+        if frontend.tls:
             tls = (
                 f"ssl_certificate {name}.crt; ssl_certificate_key {name}.key; "
-                f"ssl_protocols {protocols(front.tls.policy)}; ssl_ciphers {ciphers(front.tls.policy)}; "
+                f"ssl_protocols {protocols(frontend.tls.policy)}; "
+                f"ssl_ciphers {ciphers(frontend.tls.policy)}; "
                 f"ssl_session_cache shared:{name}:1m; "
             )
-            if front.redirect_http:
+            if frontend.redirect_http:
                 tls += "error_page 497 =301 https://$http_host$request_uri;"
         headers = "\n".join(
             f'        proxy_hide_header {key}; add_header {key} "{value}" always;'
-            for key, value in front.headers.items()
+            for key, value in frontend.headers.items()
         )
-        told = (
+        tls_headers = (
             "proxy_set_header X-Amzn-Tls-Version $ssl_protocol;"
             " proxy_set_header X-Amzn-Tls-Cipher-Suite $ssl_cipher;"
-            if front.tells_tls
+            if frontend.adds_tls_headers
             else ""
         )
         default = (
-            f"    server {{ listen {listen} default_server; {tls} return {front.otherwise}; }}"
-            if front.hosts
+            f"    server {{ listen {listen} default_server; {tls} return {frontend.default_status}; }}"
+            if frontend.hosts
             else ""
         )
-        names = " ".join(front.hosts) or "_"
-        # Like its model it never repeats a request: what a deployment loses is seen.
+        names = " ".join(frontend.hosts) or "_"
+        # As in AWS, requests are never repeated: one that a deployment loses is visible.
         return f"""
     upstream {name}-0 {{ server 127.0.0.1:{first} max_fails=0; keepalive 64; keepalive_timeout 20s; }}
     upstream {name}-1 {{ server 127.0.0.1:{second} max_fails=0; keepalive 64; keepalive_timeout 20s; }}
@@ -212,7 +219,7 @@ http {{
         if (-f {self._flag(name)}) {{ set $target {name}-1; }}
 {headers}
         location / {{
-            proxy_pass {"https" if front.secure_targets else "http"}://$target;
+            proxy_pass {"https" if frontend.secure_targets else "http"}://$target;
             proxy_http_version 1.1;
             proxy_request_buffering off;
             proxy_buffering off;
@@ -225,7 +232,7 @@ http {{
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Port $server_port;
-            {told}
+            {tls_headers}
         }}
     }}
 """

@@ -1,16 +1,10 @@
-"""What an instance finds in a source bundle: files, `.ebextensions`, requirements, the Procfile."""
+"""Reads a source bundle: files, `.ebextensions`, requirements, the Procfile."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import io
-import os
 import re
-import shutil
 import stat
-import subprocess
-import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-from .processes import ManagedProcess, tail
 
 Options = Mapping[tuple[str, str], str]
 """Option settings: (namespace, option name) → value."""
@@ -29,11 +21,11 @@ PYTHON = "aws:elasticbeanstalk:container:python"
 
 
 class BundleRejected(Exception):
-    """An instance could not be brought up; the message is what the environment's events say."""
+    """An instance could not be deployed; the message becomes the environment's event."""
 
 
 def sample_application() -> bytes:
-    """The bundle of an environment without a version, like Beanstalk's own sample application."""
+    """Return the bundle of an environment without a version, like Beanstalk's own sample application."""
     source = (
         "import http.server, os\n\n\n"
         "class Hello(http.server.BaseHTTPRequestHandler):\n"
@@ -53,7 +45,11 @@ def sample_application() -> bytes:
 
 
 def unpack(bundle: bytes, target: Path) -> None:
-    """Unpack a bundle's zip into *target*; raise DeploymentError for one that leads outside, or is no zip."""
+    """Unpack a bundle's zip into *target*.
+
+    Raises:
+        BundleRejected: it is not a zip file, or a path leads outside of *target*
+    """
     target.mkdir(parents=True)
     try:
         with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
@@ -70,7 +66,7 @@ def unpack(bundle: bytes, target: Path) -> None:
 
 
 class _ExtensionLoader(yaml.SafeLoader):
-    """YAML with CloudFormation's tags, which only `Resources` has and nobody here reads."""
+    """YAML with CloudFormation's tags, which only `Resources` has; they are ignored."""
 
 
 _ExtensionLoader.add_multi_constructor("!", lambda *_: None)
@@ -78,7 +74,7 @@ _ExtensionLoader.add_multi_constructor("!", lambda *_: None)
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One `.ebextensions/*.config` file; the sections that an instance executes, as they stand."""
+    """One `.ebextensions/*.config` file: the sections that an instance executes."""
 
     name: str
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -88,7 +84,11 @@ class Extension:
 
 
 def extensions(staged: Path) -> list[Extension]:
-    """Read `.ebextensions/*.config` in the order in which Beanstalk takes them; raise DeploymentError."""
+    """Return the `.ebextensions/*.config` files in Beanstalk's order.
+
+    Raises:
+        BundleRejected: a file is invalid
+    """
     found = []
     for path in sorted((staged / ".ebextensions").glob("*.config")):
         try:
@@ -106,7 +106,7 @@ def extensions(staged: Path) -> list[Extension]:
 
 
 def _option_settings(settings: Any) -> dict[tuple[str, str], str]:
-    """Both spellings: a list of namespace, option_name, value, or namespaces with their options."""
+    """Read both forms: a list of namespace, option_name and value, or a mapping of namespaces."""
     if isinstance(settings, list):
         rows = [(row.get("namespace", PROPERTIES), row["option_name"], row["value"]) for row in settings]
     else:
@@ -118,7 +118,7 @@ def _option_settings(settings: Any) -> dict[tuple[str, str], str]:
 
 
 def procfile(staged: Path, options: Options) -> dict[str, str]:
-    """Return the process types and their commands; without a Procfile, the platform's own `web`."""
+    """Return the process types and their commands; without a Procfile, the platform's default `web`."""
     path = staged / "Procfile"
     if not path.is_file():
         wsgi = options.get((PYTHON, "WSGIPath"), "application")
@@ -129,56 +129,3 @@ def procfile(staged: Path, options: Options) -> dict[str, str]:
     if "web" not in processes:
         raise BundleRejected("The Procfile names no web process.")
     return processes
-
-
-def find_uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.exists() else shutil.which("uv")
-    if not found:
-        raise BundleRejected("uv, which installs requirements.txt, is neither beside Python nor on PATH.")
-    return found
-
-
-def find_python(version: str) -> str | None:
-    """Return an interpreter of the platform branch's version (3.14), or None when this machine has none."""
-    found = subprocess.run(
-        [find_uv(), "python", "find", "--no-python-downloads", "--no-project", "--system", version],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    return found.stdout.strip() or None if found.returncode == 0 else None
-
-
-def virtual_environment(requirements: Path, python: str, cache: Path, log: Path) -> Path:
-    """Return an environment of *python* with *requirements* (a file that may be missing) installed.
-
-    Environments are shared by all with the same lock and interpreter, servers side by side too: the first
-    builds it under a file lock, which the kernel releases if the builder dies. Raises DeploymentError.
-    """
-    text = requirements.read_bytes() if requirements.is_file() else b""
-    target = cache / hashlib.sha256(python.encode() + b"\0" + text).hexdigest()[:20]
-    cache.mkdir(parents=True, exist_ok=True)
-    uv = find_uv()
-    with target.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (target / "complete").exists():
-            return target
-        shutil.rmtree(target, ignore_errors=True)
-        steps = [[uv, "venv", "--no-project", "--python", python, str(target)]]
-        if text:
-            hashes = ["--require-hashes"] if b"--hash=" in text else []
-            install = [uv, "pip", "install", "--python", str(target / "bin/python")]
-            steps.append([*install, *hashes, "-r", str(requirements)])
-        for step in steps:
-            status = ManagedProcess(
-                step, cwd=cache, env={**os.environ, "UV_SYSTEM_CERTS": "1"}, log=log
-            ).wait(600)
-            if status:
-                raise BundleRejected(
-                    f"Fail to install application dependencies: uv {step[1]} ended with status {status}.\n"
-                    f"{tail(log, 10)}"
-                )
-        (target / "complete").touch()
-    return target

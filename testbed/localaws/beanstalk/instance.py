@@ -8,12 +8,10 @@ The steps are those of the platform, in its order
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import re
 import shutil
 import signal
-import ssl
 import subprocess
 import threading
 import time
@@ -24,24 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from . import proxy
-from .bundle import (
-    PROPERTIES,
-    BundleRejected,
-    Extension,
-    Options,
-    extensions,
-    find_python,
-    procfile,
-    unpack,
-    virtual_environment,
-)
-from .metadata import Identity, MetadataService
+from .bundle import PROPERTIES, BundleRejected, Extension, Options, extensions, procfile, unpack
+from .health_check import HealthCheck
+from .metadata import InstanceMetadata, MetadataService
 from .processes import ManagedProcess, free_port, tail, wait_listening
+from .python_environment import find_python, virtual_environment
 
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
 LAUNCH = "aws:autoscaling:launchconfiguration"
-COMMAND_TIMEOUT = 300.0
-HEALTHY_WITHIN = 60.0
+COMMAND_TIMEOUT_SECONDS = 300.0
 LOGS = (
     "var/log/eb-engine.log",
     "var/log/web.stdout.log",
@@ -52,35 +41,36 @@ LOGS = (
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What an instance is launched with."""
+    """The parameters of launching an instance."""
 
     root: Path
-    identity: Identity
+    metadata: InstanceMetadata
     bundle: bytes
     defaults: Options
     settings: Options
-    """Set on the environment: they win over the bundle's `.ebextensions`, and those over *defaults*."""
+    """The environment's option settings: they override `.ebextensions`, which override *defaults*."""
     python: str
-    """The platform branch's version of Python, 3.14 for instance."""
+    """The platform branch's version of Python, such as 3.14."""
     fallback_python: str
-    """The interpreter for a machine that has no such version."""
+    """The interpreter to use if this machine has no such version."""
     cache: Path
-    """Where virtual environments are kept."""
+    """The directory of virtual environments."""
     endpoint: str
     ports: Mapping[int, int]
-    """The instance's ports 80 and 443, and the loopback ports that stand for them."""
-    say: Callable[[str], None] = field(repr=False)
+    """The instance's ports 80 and 443 → their loopback ports."""
+    add_event: Callable[[str], None] = field(repr=False)
+    """Adds an event to the environment's."""
     aborted: threading.Event = field(repr=False)
 
 
 class Instance:
     def __init__(self, launch: Launch) -> None:
         self._launch, self.root = launch, launch.root
-        self.id = launch.identity.instance_id
+        self.id = launch.metadata.instance_id
         self.extension_options: Options = {}
         self.options: Options = {**launch.defaults, **launch.settings}
         self._ports = dict(launch.ports)
-        self._named_ports: set[int] = set()  # those that nginx is configured for
+        self._named_ports: set[int] = set()  # those that nginx listens on
         self._app_port = free_port()
         self._processes: dict[str, ManagedProcess] = {}
         self._proxy: ManagedProcess | None = None
@@ -89,12 +79,12 @@ class Instance:
 
     @property
     def secure(self) -> bool:
-        """Whether the load balancer speaks HTTPS to it."""
+        """Whether the load balancer connects by HTTPS."""
         return self.options.get((PROCESS, "Protocol"), "HTTP").upper() == "HTTPS"
 
     @property
     def causes(self) -> list[str]:
-        """Why it is not well, as enhanced health would say; empty when it is."""
+        """The causes that enhanced health shows for an unhealthy instance."""
         causes = [
             f"Process {name} exited with status {process.exit_status}."
             for name, process in self._processes.items()
@@ -105,7 +95,11 @@ class Instance:
         return causes
 
     def deploy(self) -> None:
-        """Bring the bundle up and wait until the health check passes; raise DeploymentError."""
+        """Start the bundle and wait until the health check passes.
+
+        Raises:
+            BundleRejected: a step failed
+        """
         staging, current = self.root / "var/app/staging", self.root / "var/app/current"
         for folder in ("var/log/nginx", "var/pids", "run", "var/run", "home/webapp", "tmp", "etc/pki/tls"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
@@ -116,7 +110,7 @@ class Instance:
             self.extension_options = {**self.extension_options, **extension.options}
         self.options = {**self._launch.defaults, **self.extension_options, **self._launch.settings}
         self._metadata = MetadataService(
-            self._launch.identity,
+            self._launch.metadata,
             token_required=self.options.get((LAUNCH, "DisableIMDSv1"), "true") == "true",
         )
         for extension in found:
@@ -136,7 +130,7 @@ class Instance:
         self._wait_healthy()
 
     def stop(self, *, grace: float = 30.0) -> None:
-        """Let requests finish for *grace* seconds, proxy first, then end all and remove the directory."""
+        """Stop the proxy, then the app, each with *grace* seconds for its requests; remove the directory."""
         if self._proxy:
             self._proxy.stop(signal.SIGQUIT, grace)
         for process in self._processes.values():
@@ -146,7 +140,7 @@ class Instance:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def logs(self, lines: int) -> str:
-        """The last lines of the platform's logs and of those the bundle names, as `eb logs` prints them."""
+        """Return the last lines of the platform's logs and the bundle's, as `eb logs` prints them."""
         named = (self.root / "opt/elasticbeanstalk/tasks/taillogs.d").glob("*.conf")
         patterns = [line.strip() for conf in sorted(named) for line in conf.read_text().splitlines()]
         below = [pattern.removeprefix(f"{self.root}/") for pattern in patterns if pattern]
@@ -157,7 +151,7 @@ class Instance:
             for path in (*(self.root / name for name in LOGS), *own)
         )
 
-    # What follows are deploy's steps.
+    # The steps of deploy
 
     def _listening(self, port: int) -> int:
         self._named_ports.add(port)
@@ -165,12 +159,12 @@ class Instance:
             self._ports[port] = free_port()
         return self._ports[port]
 
-    def _note(self, text: str) -> None:
+    def _log_line(self, text: str) -> None:
         with self._log.open("a") as log:
             log.write(f"{time.strftime('%Y/%m/%d %H:%M:%S')} [INFO] {text}\n")
 
     def _rewrite(self, staging: Path) -> None:
-        """Move the platform's paths below this instance (proxy.instance_paths); nginx files come later."""
+        """Rewrite the platform's paths (proxy.instance_paths) in all files but nginx's, written later."""
         hooks = [path for path in (staging / ".platform").rglob("*") if "nginx" not in path.parts]
         for path in [*hooks, *(staging / ".ebextensions").glob("*.config"), staging / "Procfile"]:
             if path.is_file():
@@ -181,10 +175,10 @@ class Instance:
             (staging / "Procfile").write_text(proxy.app_port(text, self._app_port))
 
     def _environment(self, *, properties: bool = True) -> dict[str, str]:
-        """All that processes here see; nothing of the server's own environment but PATH and LANG.
+        """Return the processes' environment; of the server's own it has only PATH and LANG.
 
-        The app is to listen on a free port instead of 8000. Besides the Procfile's words, which are changed,
-        PORT and GUNICORN_CMD_ARGS say so: the latter wins over a gunicorn configuration file.
+        The app listens on a free port instead of 8000: the Procfile is changed, and PORT and
+        GUNICORN_CMD_ARGS are set. The latter overrides a gunicorn configuration file.
         """
         assert self._metadata is not None  # noqa: S101 - deploy starts it first
         own = {name: value for (space, name), value in self.options.items() if space == PROPERTIES}
@@ -193,7 +187,7 @@ class Instance:
             if properties
             else {}
         )
-        region = self._launch.identity.region
+        region = self._launch.metadata.region
         bind = f"--bind=127.0.0.1:{self._app_port}"
         return {
             "LANG": os.environ.get("LANG", "C.UTF-8"),
@@ -209,22 +203,22 @@ class Instance:
             "GUNICORN_CMD_ARGS": f"{given.get('GUNICORN_CMD_ARGS', '')} {bind}".strip(),
         }
 
-    def _run(self, what: str, argv: list[str], cwd: Path, env: Mapping[str, str]) -> int:
+    def _run(self, name: str, argv: list[str], cwd: Path, env: Mapping[str, str]) -> int:
         if self._launch.aborted.is_set():
             raise BundleRejected("The deployment was aborted.")
-        self._note(f"Running {what}")
+        self._log_line(f"Running {name}")
         try:
             process = ManagedProcess(argv, cwd=cwd, env=env, log=self._log)
         except OSError as error:
-            raise BundleRejected(f"{what} could not be started: {error}") from None
+            raise BundleRejected(f"{name} could not be started: {error}") from None
         try:
-            return process.wait(COMMAND_TIMEOUT)
+            return process.wait(COMMAND_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             process.stop(grace=5)
-            raise BundleRejected(f"{what} did not end within {COMMAND_TIMEOUT:.0f} s.") from None
+            raise BundleRejected(f"{name} did not end within {COMMAND_TIMEOUT_SECONDS:.0f} s.") from None
 
-    def _failed(self, what: str, log: Path | None = None) -> BundleRejected:
-        return BundleRejected(f"{what}\n{tail(log or self._log, 12)}")
+    def _failed(self, message: str, log: Path | None = None) -> BundleRejected:
+        return BundleRejected(f"{message}\n{tail(log or self._log, 12)}")
 
     def _hooks(self, kind: str, cwd: Path) -> None:
         for hook in sorted((cwd / ".platform/hooks" / kind).glob("*")):
@@ -238,7 +232,7 @@ class Instance:
         for name, entry in extension.files.items():
             if "source" in entry:
                 raise BundleRejected(
-                    f".ebextensions/{extension.name}: {name} has a source; write its content."
+                    f".ebextensions/{extension.name}: {name} has a source; only content is supported here."
                 )
             target = Path(name) if Path(name).is_relative_to(self.root) else self.root / name.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -248,14 +242,14 @@ class Instance:
             target.chmod(int(str(entry.get("mode", "000644"))[-3:], 8))
 
     def _commands(self, commands: Mapping[str, Mapping[str, Any]], cwd: Path, env: dict[str, str]) -> None:
-        """Run `commands` or `container_commands` by name; this instance is always the leader."""
+        """Run `commands` or `container_commands` in the order of their names; this instance is the leader."""
         for name, entry in sorted(commands.items()):
             own = {**env, **{key: str(value) for key, value in (entry.get("env") or {}).items()}}
             where = cwd / str(entry.get("cwd", ""))
             if "test" in entry and self._run(
                 f"test of {name}", ["/bin/sh", "-c", str(entry["test"])], where, own
             ):
-                self._note(f"{name} is not to run: its test failed")
+                self._log_line(f"{name} is skipped: its test failed")
                 continue
             line = entry["command"]
             argv = [str(word) for word in line] if isinstance(line, list) else ["/bin/sh", "-c", str(line)]
@@ -266,10 +260,10 @@ class Instance:
         python = find_python(self._launch.python)
         if python is None:
             python = self._launch.fallback_python
-            self._launch.say(
-                f"Python {self._launch.python} is not on this machine; {python} runs the application."
+            self._launch.add_event(
+                f"Python {self._launch.python} is not installed here; {python} runs the application."
             )
-        self._note("Installing dependencies")
+        self._log_line("Installing dependencies")
         made = virtual_environment(staging / "requirements.txt", python, self._launch.cache, self._log)
         link = self.root / "var/app/venv/staging-LQM1lest"
         link.parent.mkdir(parents=True)
@@ -277,19 +271,17 @@ class Instance:
 
     def _start(self, current: Path, configuration: Path) -> None:
         for name, line in procfile(current, self.options).items():
-            simple = not re.search(
-                r"[;&|]|^(cd|export) ", line
-            )  # then no shell stays in front of the process
+            simple = not re.search(r"[;&|]|^(cd|export) ", line)  # then `exec` replaces the shell
             argv = ["/bin/sh", "-c", f"exec env {line}" if simple else line]
             log = self.root / f"var/log/{name}.stdout.log"
             self._processes[name] = ManagedProcess(argv, cwd=current, env=self._environment(), log=log)
         test = proxy.command(configuration, self.root, "-t")
         if self._run("nginx -t", test, self.root, self._environment(properties=False)):
-            raise self._failed("The proxy server's configuration is refused by nginx -t.")
+            raise self._failed("nginx -t refused the proxy server's configuration.")
         target = 443 if self.secure else 80
         if target not in self._named_ports:
             raise self._failed(
-                f"The target group wants port {target}, where the proxy server doesn't listen."
+                f"The target group uses port {target}, but the proxy server does not listen on it."
             )
         log = self.root / "var/log/nginx/error.log"
         argv = proxy.command(configuration, self.root)
@@ -298,44 +290,14 @@ class Instance:
             raise self._failed("The proxy server (nginx) does not listen.", log)
 
     def _wait_healthy(self) -> None:
-        web, path = self._processes["web"], self.options.get((PROCESS, "HealthCheckPath")) or "/"
-        wanted = self.options.get((PROCESS, "MatcherHTTPCode")) or "200"
-        last, until = "no answer", time.monotonic() + HEALTHY_WITHIN
-        while time.monotonic() < until and not self._launch.aborted.is_set():
-            if web.exit_status is not None:
-                last = f"the web process exited with status {web.exit_status}"
-                break
-            try:
-                status = self._ask(path)
-            except OSError as error:
-                last = str(error)
-            else:
-                if matches(status, wanted):
-                    return
-                last = f"{path} answered {status} instead of {wanted}"
-            time.sleep(0.1)
+        check = HealthCheck(
+            self._ports[443 if self.secure else 80],
+            self.secure,
+            self.options.get((PROCESS, "HealthCheckPath")) or "/",
+            self.options.get((PROCESS, "MatcherHTTPCode")) or "200",
+        )
+        problem = check.wait(self._processes["web"], self._launch.aborted)
         if self._launch.aborted.is_set():
             raise BundleRejected("The deployment was aborted.")
-        raise self._failed(f"The health check failed: {last}.", self.root / LOGS[1])
-
-    def _ask(self, path: str) -> int:
-        """One health check as a load balancer makes it, which accepts any certificate of its targets."""
-        connection: http.client.HTTPConnection
-        if self.secure:
-            anyone = ssl.create_default_context()
-            anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
-            connection = http.client.HTTPSConnection("127.0.0.1", self._ports[443], timeout=5, context=anyone)
-        else:
-            connection = http.client.HTTPConnection("127.0.0.1", self._ports[80], timeout=5)
-        with contextlib.closing(connection):
-            try:
-                connection.request("GET", path, headers={"User-Agent": "ELB-HealthChecker/2.0"})
-                return connection.getresponse().status
-            except http.client.HTTPException as error:
-                raise OSError(repr(error)) from None
-
-
-def matches(status: int, wanted: str) -> bool:
-    """Whether *status* is in a MatcherHTTPCode such as `200`, `200,302` or `200-299`."""
-    bounds = [part.strip().split("-") for part in wanted.split(",")]
-    return any(int(bound[0]) <= status <= int(bound[-1]) for bound in bounds)
+        if problem:
+            raise self._failed(f"The health check failed: {problem}.", self.root / LOGS[1])

@@ -1,4 +1,4 @@
-"""What an environment makes of, and reads from, moto's Elastic Load Balancing and certificates."""
+"""An environment's listener rule and target group in Elastic Load Balancing, and its certificate in ACM."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any
 from botocore.exceptions import ClientError
 from moto.acm.models import AWS_ROOT_CA, acm_backends
 
-from ..inproc import client
-from .balancer import Front, Tls
+from ..moto_client import client
+from .balancer import Frontend, Tls
 from .bundle import Options
 from .instance import PROCESS
 from .state import ENVIRONMENT, SHARED, Environment
 
 _RESPONSE = "routing.http.response."
-_TELLS_TLS = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
+_TLS_HEADERS_ATTRIBUTE = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 
 
 def shared_load_balancer(options: Options) -> str | None:
-    """The ARN of the shared load balancer, if the environment is to use one."""
+    """Return the ARN of the shared load balancer, if the environment uses one."""
     return options.get(SHARED) if options.get((ENVIRONMENT, "LoadBalancerIsShared")) == "true" else None
 
 
 def _hosts(options: Options) -> list[str]:
-    """Host names of the listener's rules that name some."""
+    """Return the host names of the listener's rules."""
     rules = options.get(("aws:elbv2:listener:443", "Rules"), "").split(",")
     named = [options.get((f"aws:elbv2:listenerrule:{rule.strip()}", "HostHeaders"), "") for rule in rules]
     return [host.strip() for hosts in named for host in hosts.split(",") if host.strip()]
 
 
 def _tls(arn: str, policy: str, account: str) -> Tls:
-    """Certificate and key as ACM holds them; no API of ACM hands out the key of an imported certificate."""
+    """Return certificate and key from ACM's backend: ACM's API returns no key of an imported certificate."""
     bundle = acm_backends[account][arn.split(":")[3]].get_certificate(arn)
     chain = bundle.chain.replace(AWS_ROOT_CA, b"")
     return Tls(certificate=bundle.cert.strip() + b"\n" + chain.strip() + b"\n", key=bundle.key, policy=policy)
 
 
-def front(environment: Environment, options: Options, *, secure_targets: bool) -> Front:
-    """Return the load balancer's side of an environment, from its options and the listener it shares."""
+def frontend(environment: Environment, options: Options, *, secure_targets: bool) -> Frontend:
+    """Return an environment's load balancer, from its options and the shared listener."""
     number = 443 if secure_targets else 80
     slots = (environment.slots[0][number], environment.slots[1][number])
     load_balancer = shared_load_balancer(options)
@@ -50,7 +50,7 @@ def front(environment: Environment, options: Options, *, secure_targets: bool) -
             if certificate
             else None
         )
-        return Front(environment.id, environment.port, slots, secure_targets, tls)
+        return Frontend(environment.id, environment.port, slots, secure_targets, tls)
     elb = client("elbv2", environment.region, environment.account)
     listeners = {
         each["Port"]: each for each in elb.describe_listeners(LoadBalancerArn=load_balancer)["Listeners"]
@@ -64,26 +64,26 @@ def front(environment: Environment, options: Options, *, secure_targets: bool) -
     settings = elb.describe_load_balancer_attributes(LoadBalancerArn=load_balancer)["Attributes"]
     default = listener["DefaultActions"][0]
     plain = listeners.get(80, {}).get("DefaultActions", [{}])[0]
-    return Front(
+    return Frontend(
         environment.id,
         environment.port,
         slots,
         secure_targets,
         tls,
         hosts=("localhost", "127.0.0.1", *_hosts(options)),
-        otherwise=default.get("FixedResponseConfig", {}).get("StatusCode", "503"),
+        default_status=default.get("FixedResponseConfig", {}).get("StatusCode", "503"),
         redirect_http=plain.get("Type") == "redirect",
         headers={
             each["Key"].removeprefix(_RESPONSE).removesuffix(".header_value").replace("_", "-"): each["Value"]
             for each in attributes
             if each["Key"].startswith(_RESPONSE) and each["Key"].endswith(".header_value") and each["Value"]
         },
-        tells_tls={"Key": _TELLS_TLS, "Value": "true"} in settings,
+        adds_tls_headers={"Key": _TLS_HEADERS_ATTRIBUTE, "Value": "true"} in settings,
     )
 
 
 def attach(environment: Environment, options: Options) -> None:
-    """Make the target group and the listener rule that Beanstalk makes on a shared load balancer, once."""
+    """Create target group and listener rule on a shared load balancer, unless they exist."""
     load_balancer = shared_load_balancer(options)
     if load_balancer is None or environment.rule:
         return
@@ -113,7 +113,7 @@ def attach(environment: Environment, options: Options) -> None:
 
 def detach(environment: Environment) -> None:
     elb = client("elbv2", environment.region, environment.account)
-    with contextlib.suppress(ClientError):  # the load balancer may have gone first
+    with contextlib.suppress(ClientError):  # the load balancer may have been deleted before
         if environment.rule:
             elb.delete_rule(RuleArn=environment.rule)
         if environment.target_group:

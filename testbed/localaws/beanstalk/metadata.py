@@ -17,13 +17,13 @@ from typing import Any
 
 _TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 _TOKEN = "X-aws-ec2-metadata-token"
-_RENEW_BEFORE = 900.0
-"""Seconds before expiry at which the role is assumed anew; SDKs ask about then."""
+_RENEW_BEFORE_SECONDS = 900.0
+"""The role is assumed again this long before expiry, which is about when SDKs refresh."""
 
 
 @dataclass(slots=True)
-class Identity:
-    """What an instance may say of itself."""
+class InstanceMetadata:
+    """What the metadata service answers about an instance."""
 
     instance_id: str
     region: str
@@ -38,23 +38,23 @@ class Identity:
     def credentials(self) -> str:
         with self._lock:
             now = datetime.now(UTC)
-            held = self._credentials
-            if held is None or (held["Expiration"] - now).total_seconds() < _RENEW_BEFORE:
-                held = self._credentials = self.assume()
+            current = self._credentials
+            if current is None or (current["Expiration"] - now).total_seconds() < _RENEW_BEFORE_SECONDS:
+                current = self._credentials = self.assume()
         return json.dumps(
             {
                 "Code": "Success",
                 "LastUpdated": f"{now:%Y-%m-%dT%H:%M:%SZ}",
                 "Type": "AWS-HMAC",
-                "AccessKeyId": held["AccessKeyId"],
-                "SecretAccessKey": held["SecretAccessKey"],
-                "Token": held["SessionToken"],
-                "Expiration": f"{held['Expiration']:%Y-%m-%dT%H:%M:%SZ}",
+                "AccessKeyId": current["AccessKeyId"],
+                "SecretAccessKey": current["SecretAccessKey"],
+                "Token": current["SessionToken"],
+                "Expiration": f"{current['Expiration']:%Y-%m-%dT%H:%M:%SZ}",
             }
         )
 
     def answer(self, path: str) -> str | None:
-        """Return the text of a metadata path, or None when there is none."""
+        """Return the text of a metadata path, or None if the path does not exist."""
         zone = f"{self.region}a"
         texts: dict[str, Callable[[], str]] = {
             "/latest/meta-data/instance-id": lambda: self.instance_id,
@@ -80,7 +80,7 @@ class Identity:
 class MetadataService:
     """A loopback server that answers for one instance until it is closed."""
 
-    def __init__(self, identity: Identity, *, token_required: bool) -> None:
+    def __init__(self, metadata: InstanceMetadata, *, token_required: bool) -> None:
         tokens: dict[str, float] = {}  # token → when it expires
 
         class Handler(BaseHTTPRequestHandler):
@@ -112,11 +112,11 @@ class MetadataService:
                 ):
                     self._reply(401)
                     return
-                text = identity.answer(self.path)
+                text = metadata.answer(self.path)
                 self._reply(404) if text is None else self._reply(200, text)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing: the paths are of no interest, and the answers are secret."""
+                """Log nothing: the responses contain credentials."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

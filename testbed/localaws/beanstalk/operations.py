@@ -1,6 +1,6 @@
-"""Elastic Beanstalk's API: the operations that the EB CLI, CloudFormation and boto3's users need.
+"""Elastic Beanstalk's API: the operations that the EB CLI, CloudFormation and our tests call.
 
-moto's dispatcher calls the method that bears an operation's name; parameters come parsed by botocore's model.
+moto's dispatcher calls the method with the operation's name; botocore's model parses the parameters.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from datetime import timedelta
 
 from moto.core.responses import ActionResult, EmptyResult
 
-from ..inproc import client
+from ..moto_client import client
 from . import listeners, platforms
-from .observations import Observations, moment
+from .read_operations import ReadOperations, parse_time
 from .state import Application, Environment, InvalidParameterValue, now
 
 
-class Operations(Observations):
+class Operations(ReadOperations):
     # Applications and versions
 
     def create_application(self) -> ActionResult:
@@ -30,7 +30,7 @@ class Operations(Observations):
             dict(self._get_param("ResourceLifecycleConfig") or {}),
         )
         self._backend.applications[name] = made
-        self._say(f"Created new Application: {name}", made)
+        self._add_event(f"Created new Application: {name}", made)
         return ActionResult({"Application": made.description_of()})
 
     def describe_applications(self) -> ActionResult:
@@ -61,7 +61,7 @@ class Operations(Observations):
         for ending in [self.rollouts.terminate(self._backend, each, self.request) for each in live]:
             ending.join()
         del self._backend.applications[application.name]
-        self._say("The application has been deleted successfully.", application)
+        self._add_event("The application has been deleted successfully.", application)
         return EmptyResult()
 
     def create_application_version(self) -> ActionResult:
@@ -75,7 +75,9 @@ class Operations(Observations):
             raise InvalidParameterValue(f"Application Version {label} already exists.")
         source = self._get_param("SourceBundle")
         if not source:
-            raise InvalidParameterValue("A version here needs a SourceBundle: there is no sample to copy.")
+            raise InvalidParameterValue(
+                "The local AWS needs a SourceBundle for a version: it has no sample application to copy."
+            )
         s3 = client("s3", self.region, self.current_account)
         try:
             s3.head_object(Bucket=source["S3Bucket"], Key=source["S3Key"])
@@ -92,7 +94,7 @@ class Operations(Observations):
             "DateUpdated": now(),
             "Status": "PROCESSED" if self._get_param("Process") else "UNPROCESSED",
         }
-        self._say(f"Created new Application Version: {label}", application, version=label)
+        self._add_event(f"Created new Application Version: {label}", application, version=label)
         return ActionResult({"ApplicationVersion": application.versions[label]})
 
     def describe_application_versions(self) -> ActionResult:
@@ -167,7 +169,7 @@ class Operations(Observations):
     def describe_environments(self) -> ActionResult:
         application, version = self._text("ApplicationName"), self._text("VersionLabel")
         names, identifiers = self._list("EnvironmentNames"), self._list("EnvironmentIds")
-        since = moment(self._get_param("IncludedDeletedBackTo")) or now() - timedelta(hours=1)
+        since = parse_time(self._get_param("IncludedDeletedBackTo")) or now() - timedelta(hours=1)
         deleted = self._get_param("IncludeDeleted", True)
         found = [
             each.description_of()
@@ -197,7 +199,7 @@ class Operations(Observations):
             what = "application version" if version else "configuration"
             self.rollouts.update(self._backend, environment, self.request, undo, what)
         else:
-            self._say("Environment update completed successfully.", environment)
+            self._add_event("Environment update completed successfully.", environment)
         return ActionResult(environment.description_of())
 
     def terminate_environment(self) -> ActionResult:

@@ -1,4 +1,4 @@
-"""The platforms an environment can run on: moto's list, and the branches since."""
+"""The platforms of environments: moto's list and newer branches."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def stack_of(arn: str, region: str) -> str | None:
 
 
 def python_version(stack: str) -> str:
-    """The branch's version of Python; 3.14 for a platform of another language, which can't be run here."""
+    """Return the branch's version of Python; 3.14 for other languages, which do not run here."""
     named = re.search(r"Python (\d\.\d+)", stack)
     return named[1] if named else "3.14"
 
 
 def summaries(region: str) -> Iterator[dict[str, Any]]:
-    """PlatformSummary of each stack; PlatformName is there for the filter of that name."""
+    """Yield the PlatformSummary of each stack; PlatformName serves the filter of that name."""
     for details in SOLUTION_STACK_DETAILS:
         stack = str(details["SolutionStackName"])
         branch, version = branch_and_version(stack)
@@ -66,16 +66,16 @@ def summaries(region: str) -> Iterator[dict[str, Any]]:
 
 
 def matches(value: str, test: dict[str, Any]) -> bool:
-    """Whether a value passes one filter of ListPlatformVersions or ListPlatformBranches."""
-    wanted = [str(each) for each in test.get("Values") or []]
+    """Return whether a value matches one filter of ListPlatformVersions or ListPlatformBranches."""
+    expected = [str(each) for each in test.get("Values") or []]
     match test.get("Operator", "="):
         case "!=" | "not_in":
-            return value not in wanted
+            return value not in expected
         case "contains":
-            return any(each in value for each in wanted)
+            return any(each in value for each in expected)
         case "begins_with":
-            return value.startswith(tuple(wanted))
+            return value.startswith(tuple(expected))
         case "ends_with":
-            return value.endswith(tuple(wanted))
+            return value.endswith(tuple(expected))
         case _:
-            return value in wanted
+            return value in expected

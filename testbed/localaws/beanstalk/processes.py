@@ -1,7 +1,7 @@
-"""Processes and ports of what the environments run.
+"""The processes and ports of environments.
 
-Nothing started here outlives the server, not even after kill -9: a *leash*, a tiny process of its own
-session, reads a pipe, and ends every registered process group when the writing end goes away.
+Nothing started here outlives the server, not even after kill -9: a *watchdog*, a small process in its own
+session, reads a pipe and ends every registered process group when the writing end is closed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_LEASH = """
+_WATCHDOG = """
 import contextlib, os, signal, sys, time
 groups = set()
 for line in sys.stdin:
@@ -38,36 +38,36 @@ send(signal.SIGKILL)
 """
 
 
-class _Leash:
+class _Watchdog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._popen: subprocess.Popen[bytes] | None = None
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self.closed = False
 
-    def _tell(self, word: str) -> None:
+    def _send(self, command: str) -> None:
         if self._popen is None:
             self._popen = subprocess.Popen(
-                [sys.executable, "-c", _LEASH], stdin=subprocess.PIPE, start_new_session=True
+                [sys.executable, "-c", _WATCHDOG], stdin=subprocess.PIPE, start_new_session=True
             )
         assert self._popen.stdin is not None  # noqa: S101 - it was made with a pipe
-        self._popen.stdin.write(word.encode() + b"\n")
+        self._popen.stdin.write(command.encode() + b"\n")
         self._popen.stdin.flush()
 
     def start(self, argv: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
-        with self._lock:  # a process is registered before anybody can close the leash
+        with self._lock:  # a process is registered before the watchdog can be closed
             if self.closed:
-                raise OSError("the local AWS is stopping: no process is started any more")
+                raise OSError("the local AWS is stopping and starts no more processes")
             popen = subprocess.Popen(argv, start_new_session=True, **options)  # type: ignore[call-overload]
             self._children[popen.pid] = popen
-            self._tell(f"+{popen.pid}")
+            self._send(f"+{popen.pid}")
         return popen  # type: ignore[no-any-return]
 
     def forget(self, pid: int) -> None:
         with self._lock:
             self._children.pop(pid, None)
             if not self.closed:
-                self._tell(f"-{pid}")
+                self._send(f"-{pid}")
 
     def close(self) -> None:
         with self._lock:
@@ -75,7 +75,7 @@ class _Leash:
             popen, self._popen = self._popen, None
         if popen and popen.stdin:
             popen.stdin.close()
-            while popen.poll() is None:  # the dead would count as alive until they are waited for
+            while popen.poll() is None:  # zombies count as alive until they are waited for
                 for child in list(self._children.values()):
                     child.poll()
                 time.sleep(0.02)
@@ -85,18 +85,18 @@ class _Leash:
         self.closed = False
 
 
-_leash = _Leash()
-open_all = _leash.open
-end_all = _leash.close
-"""SIGTERM to all that was started, SIGKILL five seconds later, and nothing new starts until `open_all`."""
+_watchdog = _Watchdog()
+open_all = _watchdog.open
+end_all = _watchdog.close
+"""Sends SIGTERM to all processes and SIGKILL five seconds later; none starts until `open_all`."""
 
 
 class ManagedProcess:
-    """A command with its own process group, its output appended to *log*."""
+    """A command in its own process group; its output is appended to *log*."""
 
     def __init__(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> None:
         with log.open("ab") as output:
-            self._popen = _leash.start(
+            self._popen = _watchdog.start(
                 argv, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         self.pid = self._popen.pid
@@ -109,11 +109,11 @@ class ManagedProcess:
         """Return the exit status; raise subprocess.TimeoutExpired."""
         status = self._popen.wait(seconds)
         if not self._signal(0):
-            _leash.forget(self.pid)
+            _watchdog.forget(self.pid)
         return status
 
     def stop(self, number: int = signal.SIGTERM, grace: float = 30.0) -> None:
-        """Signal the whole group as systemd does, and kill what is left of it after *grace* seconds."""
+        """Signal the whole group, as systemd does, and kill it after *grace* seconds."""
         self._signal(number)
         until = time.monotonic() + grace
         while self._popen.poll() is None or self._signal(0):
@@ -122,10 +122,10 @@ class ManagedProcess:
                 break
             time.sleep(0.02)
         self._popen.wait()
-        _leash.forget(self.pid)
+        _watchdog.forget(self.pid)
 
     def _signal(self, number: int) -> bool:
-        """Whether there was still a process of the group to receive it."""
+        """Send a signal; return whether the group still has a process."""
         try:
             os.killpg(self.pid, number)
         except ProcessLookupError:
@@ -133,21 +133,21 @@ class ManagedProcess:
         return True
 
 
-_given: set[int] = set()
+_reserved_ports: set[int] = set()
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on, below the range from which outgoing connections get theirs.
+    """Return a free loopback port below the range of ports for outgoing connections.
 
-    A port of that range could be taken by a connection between two deployments.
+    An outgoing connection could take a port of that range between two deployments.
     """
     while True:
-        port = random.randint(18000, 32000)  # noqa: S311 - any free one will do
+        port = random.randint(18000, 32000)  # noqa: S311 - not for security
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-            if port not in _given:
-                _given.add(port)
+            if port not in _reserved_ports:
+                _reserved_ports.add(port)
                 return port
 
 
@@ -161,5 +161,5 @@ def wait_listening(port: int, process: ManagedProcess, seconds: float = 10.0) ->
 
 
 def tail(log: Path, lines: int) -> str:
-    """The last *lines* of a log, or nothing when there is no such file."""
+    """Return the last *lines* of a log, or an empty text if there is no such file."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.is_file() else ""

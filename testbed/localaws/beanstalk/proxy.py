@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 APP_PORT = 8000
-"""Where the platform's proxy looks for the app: 127.0.0.1:8000."""
+"""The platform's proxy forwards to 127.0.0.1:8000."""
 
 _OWNED = re.compile(
     r"(?<![\w./~})-])"  # the beginning of a path
@@ -89,12 +89,12 @@ location / {
 
 
 def instance_paths(text: str, root: Path) -> str:
-    """Return *text* with the absolute paths that belong to the platform moved below an instance's *root*.
+    """Return *text* with the platform's absolute paths moved below an instance's *root*.
 
     An instance here has no machine of its own. So hook scripts, `.ebextensions`, the Procfile, nginx files
     and environment properties are staged with these paths prefixed: /etc/pki, /etc/nginx, /usr/share/nginx,
     /var/app, /var/lib/nginx, /var/log, /var/pids, /var/run, /run, /opt/elasticbeanstalk. Only the staged
-    copies are rewritten; a path that is the tail of another is left alone: rewriting twice is harmless.
+    copies are rewritten. A path inside another path is left alone, so rewriting twice is harmless.
     """
     return _OWNED.sub(lambda found: f"{root}{found[0]}", text)
 
@@ -107,8 +107,8 @@ def app_port(text: str, port: int) -> str:
 def nginx_file(text: str, root: Path, app: int, listening: Callable[[int], int]) -> str:
     """Return an nginx file for an unprivileged instance: its own paths, app port and ports to listen on.
 
-    *listening* gives the loopback port that stands for a port of the instance. IPv6 listeners are dropped,
-    and `user` becomes whoever runs this.
+    *listening* returns the loopback port that stands for a port of the instance. IPv6 listeners are dropped,
+    and `user` becomes the current user.
     """
 
     def listen(found: re.Match[str]) -> str:
@@ -128,7 +128,7 @@ def nginx_file(text: str, root: Path, app: int, listening: Callable[[int], int])
 
 
 def write_configuration(staged: Path, root: Path, app: int, listening: Callable[[int], int]) -> Path:
-    """Write the platform's nginx files and the bundle's (*staged*, `.platform/nginx`) over them.
+    """Write the platform's nginx files, overridden by the bundle's (*staged*, `.platform/nginx`).
 
     Returns the main file, `etc/nginx/nginx.conf` below *root*.
     """
@@ -148,7 +148,7 @@ def write_configuration(staged: Path, root: Path, app: int, listening: Callable[
 
 
 def command(configuration: Path, root: Path, *more: str) -> list[str]:
-    """The nginx command line, in the foreground, for a configuration of an instance."""
+    """Return the command that runs nginx in the foreground with an instance's configuration."""
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     prefix = root / "usr/share/nginx"
     return [nginx, "-e", "stderr", "-p", f"{prefix}/", "-c", str(configuration), "-g", "daemon off;", *more]

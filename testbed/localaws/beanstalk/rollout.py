@@ -1,4 +1,4 @@
-"""Workflows: what Beanstalk does in the background after an operation has answered."""
+"""Launching, updating and terminating environments in the background, after the API call has returned."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..inproc import client
+from ..moto_client import client
 from ..settings import LocalAwsSettings
 from . import listeners
 from .balancer import BalancerError, LoadBalancers
 from .bundle import BundleRejected, sample_application
 from .instance import LAUNCH, Instance, Launch
-from .metadata import Identity
+from .metadata import InstanceMetadata
 from .platforms import python_version
 from .processes import end_all, open_all
 from .state import DEFAULTS, Beanstalk, Environment, now
 
-DEREGISTRATION_DELAY = 1.0
-"""Seconds from the switch to a new instance to the end of the old one (a target group's default is 300)."""
+DEREGISTRATION_DELAY_SECONDS = 1.0
+"""From the switch to a new instance to the end of the old one (a target group's default is 300)."""
 
-Say = Callable[[str, str], None]
+AddEvent = Callable[[str, str], None]
 
 
 class Rollouts:
@@ -43,56 +43,56 @@ class Rollouts:
         end_all()
 
     def launch(self, backend: Beanstalk, environment: Environment, request: str) -> None:
-        def work(say: Say) -> None:
-            say("createEnvironment is starting.", "INFO")
-            if self._deploy(environment, say):
-                say(f"Application available at {environment.cname}.", "INFO")
-                say(f"Successfully launched environment: {environment.name}", "INFO")
+        def work(add_event: AddEvent) -> None:
+            add_event("createEnvironment is starting.", "INFO")
+            if self._deploy(environment, add_event):
+                add_event(f"Application available at {environment.cname}.", "INFO")
+                add_event(f"Successfully launched environment: {environment.name}", "INFO")
             else:
-                say("Create environment operation is complete, but with errors.", "ERROR")
+                add_event("Create environment operation is complete, but with errors.", "ERROR")
 
         self._spawn(work, backend, environment, request)
 
     def update(
         self, backend: Beanstalk, environment: Environment, request: str, undo: Callable[[], None], what: str
     ) -> None:
-        """Deploy the environment as it is described now; *undo* puts the description back if that fails."""
+        """Deploy the environment's current settings; *undo* restores the previous ones if that fails."""
 
-        def work(say: Say) -> None:
-            say("Environment update is starting.", "INFO")
-            say(f"Deploying new {what} to instance(s).", "INFO")
-            if self._deploy(environment, say):
-                say(f"New {what} was deployed to running EC2 instances.", "INFO")
-                say("Environment update completed successfully.", "INFO")
+        def work(add_event: AddEvent) -> None:
+            add_event("Environment update is starting.", "INFO")
+            add_event(f"Deploying new {what} to instance(s).", "INFO")
+            if self._deploy(environment, add_event):
+                add_event(f"New {what} was deployed to running EC2 instances.", "INFO")
+                add_event("Environment update completed successfully.", "INFO")
             else:
                 undo()
-                say("The deployment failed; the previous instance keeps serving.", "WARN")
+                add_event("The deployment failed; the previous instance keeps serving.", "WARN")
                 failed = "application" if what == "application version" else "configuration"
-                say(f"Failed to deploy {failed}.", "ERROR")
+                add_event(f"Failed to deploy {failed}.", "ERROR")
 
         environment.status = "Updating"
         self._spawn(work, backend, environment, request)
 
     def terminate(self, backend: Beanstalk, environment: Environment, request: str) -> threading.Thread:
-        def work(say: Say) -> None:
-            say("terminateEnvironment is starting.", "INFO")
+        def work(add_event: AddEvent) -> None:
+            add_event("terminateEnvironment is starting.", "INFO")
             self._balancers.remove(environment.id)
             if environment.instance:
                 environment.instance.stop(grace=5)
                 environment.instance = None
             listeners.detach(environment)
             environment.status, environment.terminated = "Terminated", now()
-            say("terminateEnvironment completed successfully.", "INFO")
+            add_event("terminateEnvironment completed successfully.", "INFO")
 
         environment.status = "Terminating"
         environment.aborted.set()
         return self._spawn(work, backend, environment, request)
 
     def _spawn(
-        self, work: Callable[[Say], None], backend: Beanstalk, environment: Environment, request: str
+        self, work: Callable[[AddEvent], None], backend: Beanstalk, environment: Environment, request: str
     ) -> threading.Thread:
-        def say(message: str, severity: str) -> None:
-            backend.say(
+        def add_event(message: str, severity: str) -> None:
+            backend.add_event(
                 message,
                 request,
                 application=environment.application.name,
@@ -103,7 +103,7 @@ class Rollouts:
         def run() -> None:
             with environment.working:
                 try:
-                    work(say)
+                    work(add_event)
                 finally:
                     environment.updated = now()
                     if environment.status in ("Launching", "Updating"):
@@ -113,40 +113,40 @@ class Rollouts:
         thread.start()
         return thread
 
-    def _deploy(self, environment: Environment, say: Say) -> bool:
-        """Launch a new instance, switch to it, end the old one; on failure the old one stays as it is."""
+    def _deploy(self, environment: Environment, add_event: AddEvent) -> bool:
+        """Launch a new instance, switch to it and stop the old one; on failure keep the old one."""
         environment.aborted.clear()
         old, slot = environment.instance, 0
         if old:
             slot = 1 - self._balancers.slot(environment.id)
         instance = None
         try:
-            instance = Instance(self._plan(environment, slot, lambda text: say(text, "INFO")))
+            instance = Instance(self._plan(environment, slot, lambda text: add_event(text, "INFO")))
             instance.deploy()
-            front = listeners.front(environment, instance.options, secure_targets=instance.secure)
+            frontend = listeners.frontend(environment, instance.options, secure_targets=instance.secure)
             listeners.attach(environment, instance.options)
-            self._balancers.point(environment.id, slot)
-            self._balancers.put(front)
+            self._balancers.switch(environment.id, slot)
+            self._balancers.put(frontend)
         except (BundleRejected, BalancerError, BotoCoreError, ClientError, OSError) as error:
             if instance:
                 if old:
-                    self._balancers.point(environment.id, 1 - slot)
+                    self._balancers.switch(environment.id, 1 - slot)
                 instance.stop(grace=2)
-            say(f"Instance deployment failed. {error}", "ERROR")
+            add_event(f"Instance deployment failed. {error}", "ERROR")
             return False
         environment.instance = instance
         environment.deployment, environment.deployed = environment.deployment + 1, now()
-        say("Instance deployment completed successfully.", "INFO")
+        add_event("Instance deployment completed successfully.", "INFO")
         if old:
-            time.sleep(DEREGISTRATION_DELAY)
+            time.sleep(DEREGISTRATION_DELAY_SECONDS)
             old.stop()
         return True
 
-    def _plan(self, environment: Environment, slot: int, say: Callable[[str], None]) -> Launch:
+    def _plan(self, environment: Environment, slot: int, add_event: Callable[[str], None]) -> Launch:
         identifier = f"i-{secrets.token_hex(8)}0"
         return Launch(
             root=self._home / identifier,  # short: the paths of Unix sockets below it must fit 107 bytes
-            identity=self._identity(environment, identifier),
+            metadata=self._metadata_of(environment, identifier),
             bundle=self._bundle(environment),
             defaults=DEFAULTS,
             settings=dict(environment.settings),
@@ -155,7 +155,7 @@ class Rollouts:
             cache=self._cache,
             endpoint=self.settings.endpoint,
             ports=environment.slots[slot],
-            say=say,
+            add_event=add_event,
             aborted=environment.aborted,
         )
 
@@ -169,21 +169,21 @@ class Rollouts:
         return body
 
     @staticmethod
-    def _identity(environment: Environment, identifier: str) -> Identity:
-        """The instance's identity, with the role of the instance profile that the environment names."""
+    def _metadata_of(environment: Environment, identifier: str) -> InstanceMetadata:
+        """Return the instance's metadata, with the role of the environment's instance profile."""
         role = None
         if profile := environment.options.get((LAUNCH, "IamInstanceProfile")):
             iam = client("iam", environment.region, environment.account)
-            held = iam.get_instance_profile(InstanceProfileName=profile.rpartition("/")[2])
-            role = held["InstanceProfile"]["Roles"][0]
+            found = iam.get_instance_profile(InstanceProfileName=profile.rpartition("/")[2])
+            role = found["InstanceProfile"]["Roles"][0]
 
         def assume() -> dict[str, object]:
             sts = client("sts", environment.region, environment.account)
-            assert role is not None  # noqa: S101 - without a role nobody is told of credentials
+            assert role is not None  # noqa: S101 - without a role there is no path for credentials
             answer = sts.assume_role(RoleArn=role["Arn"], RoleSessionName=identifier)
             credentials: dict[str, object] = answer["Credentials"]
             return credentials
 
-        return Identity(
+        return InstanceMetadata(
             identifier, environment.region, environment.account, role["RoleName"] if role else None, assume
         )

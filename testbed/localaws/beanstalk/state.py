@@ -101,7 +101,7 @@ class Environment:
     settings: dict[tuple[str, str], str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: f"e-{secrets.token_hex(5)}")
     port: int = field(default_factory=free_port)
-    """Where its load balancer listens: with `localhost`, its CNAME."""
+    """The port of its load balancer; `localhost` and this port are its CNAME."""
     slots: tuple[dict[int, int], dict[int, int]] = field(default_factory=_slots)
     created: datetime = field(default_factory=now)
     updated: datetime = field(default_factory=now)
@@ -109,7 +109,7 @@ class Environment:
     instance: Instance | None = None
     target_group: str | None = None
     rule: str | None = None
-    """ARNs of what was made for it on a shared load balancer."""
+    """ARNs of its target group and listener rule on a shared load balancer."""
     aborted: threading.Event = field(default_factory=threading.Event)
     working: threading.Lock = field(default_factory=threading.Lock)
     deployment: int = 0
@@ -162,7 +162,7 @@ class Environment:
 
 
 class Beanstalk(EBBackend):
-    """In moto's place: its own backend knows no versions, options or events."""
+    """Replaces moto's backend, which has no versions, options or events."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -173,7 +173,7 @@ class Beanstalk(EBBackend):
 
     @property
     def _url_module(self) -> ModuleType:
-        return urls  # moto would look for a module of this name beside this one
+        return urls  # moto would derive the module from this class's
 
     def arn(self, kind: str, path: str) -> str:
         return f"arn:aws:elasticbeanstalk:{self.region_name}:{self.account_id}:{kind}/{path}"
@@ -203,7 +203,7 @@ class Beanstalk(EBBackend):
                 return resource
         raise ResourceNotFound(f"Resource not found for ARN '{arn}'.")
 
-    def say(
+    def add_event(
         self,
         message: str,
         request: str,
@@ -213,10 +213,10 @@ class Beanstalk(EBBackend):
         severity: str = "INFO",
         version: str | None = None,
     ) -> None:
-        """Record an event under the id of the request that caused it, by which the EB CLI follows it."""
+        """Record an event with the id of the request that caused it; the EB CLI follows it by that id."""
         with self._lock:
             moment = now()
-            if self._events:  # the CLI asks for what is later than the last one
+            if self._events:  # the CLI asks for events after the last one
                 moment = max(moment, self._events[-1]["EventDate"] + timedelta(milliseconds=2))
             self._events.append(
                 {
@@ -233,7 +233,7 @@ class Beanstalk(EBBackend):
             del self._events[:-5000]
 
     def events(self) -> list[dict[str, Any]]:
-        """The latest first."""
+        """Return all events, the latest first."""
         with self._lock:
             return self._events[::-1]
 

@@ -1,6 +1,7 @@
-"""CloudFormation on top of moto's services, with an engine of its own instead of moto's.
+"""CloudFormation on top of moto's services, with its own engine.
 
-It has no rollback, no resource events, no ordering and few of the types that a Beanstalk deployment needs.
+moto's engine has no rollback, no resource events, no ordering and few of the types that a Beanstalk
+deployment needs.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from .types import custom
 
 
 def install(settings: LocalAwsSettings) -> None:
-    """Let custom resources answer to this server."""
+    """Let the functions of custom resources answer to this server."""
     custom.serve_at(settings.endpoint)
 
 
 def application() -> Any:
     """Return the WSGI application that takes CloudFormation's requests.
 
-    It stands beside moto's dispatcher: moto's own CloudFormation would take a second to import.
+    It is separate from moto's dispatcher: moto's own CloudFormation takes a second to import.
     """
     served = Flask(__name__)
     served.request_class = BackendRequest

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlparse
 
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 
-from .. import inproc
+from .. import moto_client
 from . import template
 from .engine import Region
 from .errors import ValidationError
@@ -29,7 +29,7 @@ class CloudFormationResponse(BaseResponse):
         with _lock:
             return _regions.setdefault(key, Region(*key))
 
-    # what several operations take
+    # parameters that several operations have
 
     def _text(self, name: str) -> str:
         return str(self._get_param(name) or "")
@@ -47,26 +47,26 @@ class CloudFormationResponse(BaseResponse):
     def _body(self, stack: Stack | None = None) -> str:
         body, url = self._text("TemplateBody"), self._text("TemplateURL")
         if stack and self._get_param("UsePreviousTemplate"):
-            return stack.wanted.body
+            return stack.desired.body
         if bool(body) == bool(url):
             raise ValidationError("Either Template URL or Template Body must be specified.")
         if body:
             template.check_size(body)
             return body
         bucket, key = s3_location(url)
-        found = inproc.client("s3", self.region, self.current_account).get_object(Bucket=bucket, Key=key)
+        found = moto_client.client("s3", self.region, self.current_account).get_object(Bucket=bucket, Key=key)
         body = str(found["Body"].read().decode())
-        template.check_size(body, template.URL_LIMIT, "templateURL")
+        template.check_size(body, template.URL_LIMIT_BYTES, "templateURL")
         return body
 
-    def _wanted(self, stack: Stack | None = None) -> DesiredStack:
+    def _desired(self, stack: Stack | None = None) -> DesiredStack:
         tags = self._pairs("Tags")
         if tags is None:
-            tags = stack.wanted.tags if stack else {}
+            tags = stack.desired.tags if stack else {}
         capabilities = self._get_param("Capabilities") or []
-        return self._engine.wanted(self._body(stack), self._parameters(), tags, capabilities, stack)
+        return self._engine.desired_stack(self._body(stack), self._parameters(), tags, capabilities, stack)
 
-    def _facts(self, stack: Stack) -> None:
+    def _apply_request_options(self, stack: Stack) -> None:
         stack.capabilities = tuple(self._get_param("Capabilities") or stack.capabilities)
         stack.role = self._text("RoleARN") or stack.role
         stack.disable_rollback = bool(self._get_param("DisableRollback"))
@@ -83,7 +83,7 @@ class CloudFormationResponse(BaseResponse):
         try:
             stack = self._stack()
         except ValidationError:
-            return EmptyResult()  # deleting what isn't there succeeds
+            return EmptyResult()  # deleting a missing stack succeeds
         self._engine.delete(stack)
         return EmptyResult()
 
@@ -114,8 +114,8 @@ class CloudFormationResponse(BaseResponse):
 
     def get_template(self) -> ActionResult:
         if self._text("ChangeSetName"):
-            return ActionResult({"TemplateBody": self._change_set()[1].wanted.body})
-        return ActionResult({"TemplateBody": self._stack().wanted.body})
+            return ActionResult({"TemplateBody": self._change_set()[1].desired.body})
+        return ActionResult({"TemplateBody": self._stack().desired.body})
 
     def list_exports(self) -> ActionResult:
         exports = self._engine.exports.all().items()
@@ -144,20 +144,20 @@ class CloudFormationResponse(BaseResponse):
             name,
             self._text("ChangeSetName"),
             kind,
-            self._wanted(stack),
+            self._desired(stack),
             reverts_drift=self._text("DeploymentMode") == "REVERT_DRIFT",
             description=self._text("Description"),
         )
         stack, _ = self._engine.change_set(made.id)
-        self._facts(stack)
+        self._apply_request_options(stack)
         return ActionResult({"Id": made.id, "StackId": stack.id})
 
     def describe_change_set(self) -> ActionResult:
         stack, change_set = self._change_set()
         shown = _change_set_summary(stack, change_set)
         shown["Changes"] = [change.described() for change in change_set.changes]
-        shown["Parameters"] = change_set.wanted.shown_parameters()
-        shown["Tags"] = [{"Key": key, "Value": value} for key, value in change_set.wanted.tags.items()]
+        shown["Parameters"] = change_set.desired.shown_parameters()
+        shown["Tags"] = [{"Key": key, "Value": value} for key, value in change_set.desired.tags.items()]
         shown["Capabilities"] = list(stack.capabilities)
         return ActionResult(shown)
 
@@ -180,7 +180,7 @@ class CloudFormationResponse(BaseResponse):
 
 
 def s3_location(url: str) -> tuple[str, str]:
-    """Return bucket and key of an S3 URL, whichever style it has."""
+    """Return bucket and key of an S3 URL, path-style or virtual-hosted."""
     parsed = urlparse(url)
     path = unquote(parsed.path).lstrip("/")
     host = (parsed.hostname or "").split(".")
@@ -193,7 +193,7 @@ def s3_location(url: str) -> tuple[str, str]:
 
 
 def _resources(stack: Stack) -> list[dict[str, Any]]:
-    """Return each resource's last state, of those that exist and of those that failed or went."""
+    """Return each resource's last state, including resources that failed or were deleted."""
     last: dict[str, dict[str, Any]] = {}
     for event in stack.events:
         if event["ResourceType"] != "AWS::CloudFormation::Stack":

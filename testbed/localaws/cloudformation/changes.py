@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .intrinsics import UNKNOWN
-from .resource import Resource, ResourceType
+from .resource import Resource
+from .resource_type import ResourceType
 
 _ASPECTS = ("DeletionPolicy", "UpdateReplacePolicy", "Metadata", "UpdatePolicy", "CreationPolicy")
 
@@ -20,7 +21,7 @@ class PlannedChange:
     type_name: str
     physical_id: str = ""
     replacement: str = ""
-    """For Modify: True, False, or Conditional where only the execution can tell."""
+    """For Modify: True, False, or Conditional where only the execution can decide."""
     scope: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
     """The properties that change, each with Never, Conditionally or Always for RequiresRecreation."""

@@ -1,8 +1,8 @@
-"""What resources are by now, as far as their services tell: the third side of a drift-aware change set.
+"""What resources are now, read from their services: the third side of a drift-aware change set.
 
-As in AWS, only properties that the template names are compared, and only of types that can be read; what
-CloudFormation calls write-only (the option settings of an environment among it) is taken as it was deployed.
-Rules of security groups that are resources of their own belong to those.
+As in AWS, only properties that the template names are compared, and only of types that can be read.
+Write-only properties (an environment's option settings, for example) count as deployed. Rules of a security
+group that are resources of their own are compared there.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
@@ -17,19 +17,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from .resource import GONE, Resource
+from .resource import MISSING_CODES, Resource
 
 _RULES = {"AWS::EC2::SecurityGroupIngress": False, "AWS::EC2::SecurityGroupEgress": True}
-"""The types of single rules, and whether they are for traffic that leaves."""
+"""The types of single rules, and whether they are egress rules."""
 
 Live = Mapping[str, Any]
 
 
 def actual(resource: Resource, others: Iterable[Resource]) -> Resource | None:
-    """Return *resource* with the properties it has by now.
+    """Return *resource* with the properties it has now.
 
-    It is the same object when they are as deployed, and None when it is gone. *others* are all resources
-    of the stack.
+    It is the same object if nothing has drifted, and None if the resource was deleted. *others* are all
+    resources of the stack.
     """
     reader = READERS.get(resource.type_name)
     if reader is None:
@@ -37,17 +37,17 @@ def actual(resource: Resource, others: Iterable[Resource]) -> Resource | None:
     try:
         live = reader(resource, tuple(others))
     except ClientError as error:
-        if GONE.search(error.response["Error"]["Code"]):
+        if MISSING_CODES.search(error.response["Error"]["Code"]):
             return None
         raise
     if live is None:
         return None
     named = {name: value for name, value in live.items() if name in resource.properties}
-    drifted = {name: value for name, value in named.items() if not _says(value, resource.properties[name])}
+    drifted = {name: value for name, value in named.items() if not _matches(value, resource.properties[name])}
     if not drifted:
         return resource
     found = copy.copy(resource)
-    # What a service has no value for any more is as if the template had never named it.
+    # A property that the service no longer has a value for counts as never named by the template.
     found.properties = {
         name: drifted.get(name, value)
         for name, value in resource.properties.items()
@@ -56,19 +56,21 @@ def actual(resource: Resource, others: Iterable[Resource]) -> Resource | None:
     return found
 
 
-def _says(live: Any, wanted: Any) -> bool:
-    """Tell whether everything that *wanted* names is so in *live*; a service's own defaults don't count."""
-    if isinstance(wanted, Mapping):
-        return isinstance(live, Mapping) and all(_says(live.get(key), value) for key, value in wanted.items())
-    if isinstance(wanted, list):
+def _matches(live: Any, expected: Any) -> bool:
+    """Return whether *live* has everything that *expected* names; a service's own defaults are no drift."""
+    if isinstance(expected, Mapping):
+        return isinstance(live, Mapping) and all(
+            _matches(live.get(key), value) for key, value in expected.items()
+        )
+    if isinstance(expected, list):
         return (
             isinstance(live, list)
-            and len(live) == len(wanted)
-            and all(any(_says(one, each) for one in live) for each in wanted)
+            and len(live) == len(expected)
+            and all(any(_matches(one, each) for one in live) for each in expected)
         )
-    if "{{resolve:" in str(wanted):
-        return True  # values that come from elsewhere aren't compared, as in AWS
-    return str(live).lower() == str(wanted).lower()
+    if "{{resolve:" in str(expected):
+        return True  # as in AWS, dynamic references are not compared
+    return str(live).lower() == str(expected).lower()
 
 
 # Readers
@@ -76,13 +78,13 @@ def _says(live: Any, wanted: Any) -> bool:
 
 def _bucket(bucket: Resource, _: tuple[Resource, ...]) -> Live | None:
     client, name = bucket.client(), bucket.name
-    client.head_bucket(Bucket=name)  # a bucket that is gone, apart from settings that are
+    client.head_bucket(Bucket=name)  # raises if the bucket is missing; a missing setting is caught below
 
     def setting(operation: str, member: str) -> Any:
         try:
             return getattr(client, operation)(Bucket=name)[member]
         except ClientError as error:
-            if GONE.search(error.response["Error"]["Code"]):
+            if MISSING_CODES.search(error.response["Error"]["Code"]):
                 return None
             raise
 
@@ -98,8 +100,8 @@ def _bucket(bucket: Resource, _: tuple[Resource, ...]) -> Live | None:
 
 def _in_template(encryption: Live) -> dict[str, Any]:
     (rule,) = encryption["Rules"]
-    words = {"ApplyServerSideEncryptionByDefault": "ServerSideEncryptionByDefault"}
-    return {words.get(key, key): value for key, value in rule.items()}
+    names = {"ApplyServerSideEncryptionByDefault": "ServerSideEncryptionByDefault"}
+    return {names.get(key, key): value for key, value in rule.items()}
 
 
 def _key(key: Resource, _: tuple[Resource, ...]) -> Live:
@@ -146,8 +148,8 @@ def _instance(instance: Resource, _: tuple[Resource, ...]) -> Live:
 def _balancer(balancer: Resource, _: tuple[Resource, ...]) -> Live:
     client = balancer.client()
     found = client.describe_load_balancer_attributes(LoadBalancerArn=balancer.physical_id)["Attributes"]
-    wanted = {attribute["Key"] for attribute in balancer.properties.get("LoadBalancerAttributes") or ()}
-    return {"LoadBalancerAttributes": [attribute for attribute in found if attribute["Key"] in wanted]}
+    named = {attribute["Key"] for attribute in balancer.properties.get("LoadBalancerAttributes") or ()}
+    return {"LoadBalancerAttributes": [attribute for attribute in found if attribute["Key"] in named]}
 
 
 def _rules(ec2: Any, group: str) -> list[dict[str, Any]]:
@@ -168,9 +170,9 @@ def _group(group: Resource, others: tuple[Resource, ...]) -> Live:
 
 
 def _rule(rule: Mapping[str, Any], *, egress: bool) -> dict[str, Any]:
-    """Return a rule of the API in a template's words."""
+    """Return a rule of the API under the names that templates use."""
     side = "Destination" if egress else "Source"
-    words = {
+    names = {
         "IpProtocol": rule["IpProtocol"],
         "FromPort": rule.get("FromPort"),
         "ToPort": rule.get("ToPort"),
@@ -181,12 +183,12 @@ def _rule(rule: Mapping[str, Any], *, egress: bool) -> dict[str, Any]:
         "Description": rule.get("Description"),
     }
     if rule["IpProtocol"] == "-1":
-        del words["FromPort"], words["ToPort"]
-    return {key: value for key, value in words.items() if value not in (None, "")}
+        del names["FromPort"], names["ToPort"]
+    return {key: value for key, value in names.items() if value not in (None, "")}
 
 
 def _single_rule(rule: Resource, _: tuple[Resource, ...]) -> Live | None:
-    """A rule's content can't be changed in place: it is there, or it is gone."""
+    """Return no properties if the rule exists, else None: a rule's content can't be changed in place."""
     found = _rules(rule.client(), rule.properties["GroupId"])
     return {} if rule.physical_id in {each["SecurityGroupRuleId"] for each in found} else None
 
@@ -204,4 +206,4 @@ READERS: Mapping[str, Callable[[Resource, tuple[Resource, ...]], Live | None]] =
         **dict.fromkeys(_RULES, _single_rule),
     }
 )
-"""By type; the properties each reads are those that somebody changes by hand."""
+"""By type; each reads the properties that people change by hand."""

@@ -1,4 +1,4 @@
-"""The stacks of a region: what may be asked of them, and the operations that run in the background."""
+"""The stacks of a region: finding them, checking requests, and starting operations in the background."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .errors import (
     ValidationError,
 )
 from .operation import Operation, delete
-from .resource import ResourceScope, reason
+from .resource import ResourceScope, failure_reason
 from .stack import ChangeSet, DesiredStack, Exports, Stack, now
 from .types import REGISTRY
 
@@ -54,9 +54,9 @@ class Region:
                     return stack, change_set
         raise ChangeSetNotFound(f"ChangeSet [{name}] does not exist")
 
-    # asking
+    # checking requests
 
-    def wanted(
+    def desired_stack(
         self,
         body: str,
         given: Mapping[str, Any],
@@ -64,28 +64,28 @@ class Region:
         capabilities: list[str],
         stack: Stack | None = None,
     ) -> DesiredStack:
-        """Check a template with its parameters; raises ValidationError for all that is wrong on its face."""
+        """Check a template with its parameters; raises ValidationError if they are invalid."""
         document = template.parse(body)
         template.check(document, REGISTRY)
         needed = template.needed_capability(document)
         if needed and not {needed, "CAPABILITY_NAMED_IAM"} & set(capabilities):
             raise InsufficientCapabilities(f"Requires capabilities : [{needed}]")
-        previous = stack.wanted.parameters if stack else {}
+        previous = stack.desired.parameters if stack else {}
         return DesiredStack(body, document, template.parameter_values(document, given, previous), dict(tags))
 
-    def new_stack(self, name: str, wanted: DesiredStack) -> Stack:
+    def new_stack(self, name: str, desired: DesiredStack) -> Stack:
         stack_id = f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{name}/{uuid.uuid4()}"
-        return Stack(ResourceScope(self.region, self.account, name, stack_id), wanted)
+        return Stack(ResourceScope(self.region, self.account, name, stack_id), desired)
 
     def create_change_set(
         self,
         stack_name: str,
         name: str,
         kind: str,
-        wanted: DesiredStack,
+        desired: DesiredStack,
         *,
         reverts_drift: bool = False,
-        **facts: Any,
+        description: str = "",
     ) -> ChangeSet:
         with self._lock:
             stack = next(
@@ -99,7 +99,7 @@ class Region:
             if kind == "CREATE" and not stack:
                 stack = self.new_stack(stack_name, DesiredStack("", {"Resources": {}}, {}, {}))
                 self.stacks[stack.id] = stack
-                stack.turn("REVIEW_IN_PROGRESS", "User Initiated")
+                stack.set_status("REVIEW_IN_PROGRESS", "User Initiated")
             if stack is None:
                 raise ValidationError(f"Stack [{stack_name}] does not exist")
             if kind == "UPDATE":
@@ -109,23 +109,23 @@ class Region:
                     f"ChangeSet {name} cannot be created because a change set with that name exists"
                 )
         change_set_id = f"arn:aws:cloudformation:{self.region}:{self.account}:changeSet/{name}/{uuid.uuid4()}"
-        made = ChangeSet(name, change_set_id, kind, wanted, (), reverts_drift, **facts)
+        made = ChangeSet(name, change_set_id, kind, desired, (), reverts_drift, description)
         try:
-            made.changes = resolution.plan(stack, wanted, self.exports, reverts_drift=reverts_drift)
+            made.changes = resolution.plan(stack, desired, self.exports, reverts_drift=reverts_drift)
             if (
                 kind == "UPDATE"
                 and not made.changes
-                and not resolution.changes_anything(stack, wanted, self.exports)
+                and not resolution.changes_anything(stack, desired, self.exports)
             ):
                 made.status, made.status_reason = "FAILED", NO_CHANGES
         except (ValidationError, ResourceFailed) as error:
-            made.status, made.status_reason = "FAILED", reason(error)
+            made.status, made.status_reason = "FAILED", failure_reason(error)
         if made.status == "FAILED":
             made.execution_status = "UNAVAILABLE"
         stack.change_sets[name] = made
         return made
 
-    # doing
+    # operations
 
     def execute(self, stack: Stack, change_set: ChangeSet) -> None:
         if change_set.execution_status != "AVAILABLE":
@@ -134,17 +134,17 @@ class Region:
                 f" of [{change_set.status}]"
             )
         stack.change_sets.clear()
-        self.start(stack, change_set.wanted, change_set.kind, reverts_drift=change_set.reverts_drift)
+        self.start(stack, change_set.desired, change_set.kind, reverts_drift=change_set.reverts_drift)
 
-    def start(self, stack: Stack, wanted: DesiredStack, kind: str, *, reverts_drift: bool = False) -> None:
-        """Begin bringing *stack* to *wanted* in the background."""
+    def start(self, stack: Stack, desired: DesiredStack, kind: str, *, reverts_drift: bool = False) -> None:
+        """Start the operation that brings *stack* to *desired*, in the background."""
         with self._lock:
             if kind == "UPDATE":
                 self._check_updatable(stack)
                 stack.updated = now()
-            stack.turn(f"{kind}_IN_PROGRESS", "User Initiated")
+            stack.set_status(f"{kind}_IN_PROGRESS", "User Initiated")
         self._in_background(
-            stack, lambda: Operation(self.exports, stack, wanted, kind, reverts_drift=reverts_drift).run()
+            stack, lambda: Operation(self.exports, stack, desired, kind, reverts_drift=reverts_drift).run()
         )
 
     def delete(self, stack: Stack) -> None:
@@ -164,7 +164,7 @@ class Region:
                 raise ValidationError(
                     f"Stack [{stack.name}] is in {stack.status} state and can not be deleted"
                 )
-            stack.turn("DELETE_IN_PROGRESS", "User Initiated")
+            stack.set_status("DELETE_IN_PROGRESS", "User Initiated")
         self._in_background(stack, lambda: delete(stack))
 
     def _in_background(self, stack: Stack, work: Callable[[], None]) -> None:
@@ -172,9 +172,10 @@ class Region:
             try:
                 work()
             except Exception:
-                logger.exception("the operation on stack %s ended unexpectedly", stack.name)
-                stack.turn(
-                    stack.status.replace("_IN_PROGRESS", "_FAILED"), "Internal failure of the local AWS"
+                logger.exception("the operation on stack %s failed with a bug of the local AWS", stack.name)
+                stack.set_status(
+                    stack.status.replace("_IN_PROGRESS", "_FAILED"),
+                    "Internal failure of the local AWS; its log has the trace",
                 )
 
         threading.Thread(target=run, daemon=True, name=f"stack {stack.name}").start()

@@ -1,4 +1,4 @@
-"""What CloudFormation refuses, under the codes its clients know."""
+"""CloudFormation's errors, under the codes that its clients know."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from moto.core.exceptions import ServiceException
 
 
 class ValidationError(ServiceException):
-    """A template, a parameter or a stack's state doesn't allow what was asked."""
+    """The request is refused because of a template, a parameter or the stack's status."""
 
     code = "ValidationError"
 
@@ -28,4 +28,4 @@ class InsufficientCapabilities(ServiceException):
 
 
 class ResourceFailed(Exception):
-    """A resource couldn't be created, updated or deleted; the message is what its event says."""
+    """A resource could not be created, updated or deleted; the message goes into its event."""

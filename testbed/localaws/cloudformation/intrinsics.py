@@ -15,7 +15,7 @@ from .errors import ValidationError
 from .template import attribute_reference
 
 UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
-"""What a change set shows for a value that only its execution can tell."""
+"""What a change set shows for a value that is known only after it was executed."""
 
 ZONES = {
     "us-east-1": "abcdef",
@@ -24,7 +24,7 @@ ZONES = {
     "ap-northeast-1": "acd",
     "ca-central-1": "abd",
 }
-"""Availability zones where a region hasn't just a, b and c."""
+"""Availability zones of regions that have others than a, b and c."""
 
 _NO_VALUE = object()
 _SUB = re.compile(r"\$\{([^}]+)\}")
@@ -41,8 +41,8 @@ class Referable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Unmade:
-    """A resource of a change set that doesn't exist yet."""
+class NotYetCreated:
+    """A resource that does not exist before the change set is executed."""
 
     physical_id: str = UNKNOWN
 
@@ -52,14 +52,14 @@ class Unmade:
 
 @dataclass(slots=True)
 class Resolver:
-    """Turns a template's expressions into values, given what is known so far."""
+    """Turns a template's expressions into values, from the parameters and resources known so far."""
 
     document: Mapping[str, Any]
     parameters: Mapping[str, Any]
     """Parameters and pseudo parameters."""
     resources: Mapping[str, Referable]
     imported: Callable[[str], str]
-    """The value of an export; raises ValidationError when there is none."""
+    """Returns the value of an export; raises ValidationError if it does not exist."""
     _conditions: dict[str, bool] = field(default_factory=dict)
 
     def resolve(self, node: Any) -> Any:
@@ -76,7 +76,7 @@ class Resolver:
         return self._conditions[name]
 
     def applies(self, definition: Mapping[str, Any]) -> bool:
-        """Tell whether a resource or an output is wanted under the current conditions."""
+        """Return whether a resource or an output exists under the current conditions."""
         return "Condition" not in definition or self.condition(definition["Condition"])
 
     def _resolve(self, node: Any) -> Any:
@@ -181,7 +181,7 @@ def _text(value: Any) -> str:
 def dereferenced(node: Any, client: Callable[[str], Any]) -> Any:
     """Return *node* with its dynamic references read; *client* makes a client of a named service.
 
-    The values go to the resource's call and nowhere else: a stack keeps the references.
+    The values go only into the API call: the stack keeps the references.
     """
     if isinstance(node, list):
         return [dereferenced(item, client) for item in node]

@@ -1,4 +1,4 @@
-"""Resolving a template against what exists: conditions, properties, outputs, and the plan of an update."""
+"""Resolving a template against existing resources: conditions, properties, outputs, an update's plan."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 from . import drift, template
 from .changes import PlannedChange, difference
 from .errors import ValidationError
-from .intrinsics import Referable, Resolver, Unmade
-from .resource import Resource, in_api_words
+from .intrinsics import NotYetCreated, Referable, Resolver
+from .resource import Resource
+from .resource_type import tag_mapping
 from .stack import DesiredStack, Exports, Output, Stack
 from .types import type_of
 
 
 def resolver(
     stack: Stack,
-    wanted: DesiredStack,
+    desired: DesiredStack,
     exports: Exports,
     resources: Mapping[str, Referable] | None = None,
     imports: set[str] | None = None,
 ) -> Resolver:
-    """Return a resolver of *wanted* over the stack's resources, or over *resources* in their place.
+    """Return a resolver of *desired* over the stack's resources, or over *resources* instead.
 
     The exports it uses are added to *imports*.
     """
@@ -36,72 +37,72 @@ def resolver(
         return known[name][1].value
 
     pseudo: dict[str, Any] = {
-        "AWS::AccountId": stack.place.account,
+        "AWS::AccountId": stack.scope.account,
         "AWS::NotificationARNs": [],
         "AWS::Partition": "aws",
-        "AWS::Region": stack.place.region,
+        "AWS::Region": stack.scope.region,
         "AWS::StackId": stack.id,
         "AWS::StackName": stack.name,
         "AWS::URLSuffix": "amazonaws.com",
     }
     return Resolver(
-        wanted.document,
-        pseudo | wanted.parameters,
+        desired.document,
+        pseudo | desired.parameters,
         stack.resources if resources is None else resources,
         imported,
     )
 
 
-def active(wanted: DesiredStack, using: Resolver) -> dict[str, Mapping[str, Any]]:
-    """Return the resources that the conditions want, each after those it depends on."""
-    found = {n: d for n, d in wanted.document["Resources"].items() if using.applies(d)}
+def active(desired: DesiredStack, using: Resolver) -> dict[str, Mapping[str, Any]]:
+    """Return the resources that exist under the conditions, each after those it depends on."""
+    found = {n: d for n, d in desired.document["Resources"].items() if using.applies(d)}
     return {name: found[name] for name in template.ordered(found)}
 
 
-def properties(using: Resolver, definition: Mapping[str, Any], wanted: DesiredStack) -> dict[str, Any]:
+def properties(using: Resolver, definition: Mapping[str, Any], desired: DesiredStack) -> dict[str, Any]:
     """Return a resource's resolved properties, with the stack's tags where its type takes tags."""
     resolved: dict[str, Any] = using.resolve(definition.get("Properties") or {})
     kind = type_of(definition["Type"])
-    if kind.tagged and wanted.tags:
-        tags = wanted.tags | in_api_words(resolved.get(kind.tags))
+    if kind.tagged and desired.tags:
+        tags = desired.tags | tag_mapping(resolved.get(kind.tags))
         resolved[kind.tags] = [{"Key": key, "Value": value} for key, value in tags.items()]
     return resolved
 
 
 def outputs(
-    stack: Stack, wanted: DesiredStack, exports: Exports
+    stack: Stack, desired: DesiredStack, exports: Exports
 ) -> tuple[tuple[Output, ...], frozenset[str]]:
     """Return the outputs, and every export that the template uses anywhere."""
     imports: set[str] = set()
-    using = resolver(stack, wanted, exports, imports=imports)
+    using = resolver(stack, desired, exports, imports=imports)
     found = []
-    for key, output in (wanted.document.get("Outputs") or {}).items():
+    for key, output in (desired.document.get("Outputs") or {}).items():
         if using.applies(output):
             value, export = using.resolve(output["Value"]), using.resolve(output.get("Export", {}))
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             found.append(Output(key, text, output.get("Description", ""), export.get("Name", "")))
-    for definition in active(wanted, using).values():
+    for definition in active(desired, using).values():
         using.resolve(definition.get("Properties"))
     return tuple(found), frozenset(imports)
 
 
 def plan(
-    stack: Stack, wanted: DesiredStack, exports: Exports, *, reverts_drift: bool = False
+    stack: Stack, desired: DesiredStack, exports: Exports, *, reverts_drift: bool = False
 ) -> tuple[PlannedChange, ...]:
-    """Return what an update to *wanted* would do, without doing it."""
+    """Return what an update to *desired* would do, without doing it."""
     present = actual_resources(stack) if reverts_drift else dict(stack.resources)
     known: dict[str, Referable] = {**present}
-    using = resolver(stack, wanted, exports, known)
-    old = stack.wanted.document["Resources"]
+    using = resolver(stack, desired, exports, known)
+    old = stack.desired.document["Resources"]
     changes: list[PlannedChange] = []
-    definitions = active(wanted, using)
+    definitions = active(desired, using)
     for name, definition in definitions.items():
         existing = present.get(name)
-        resolved = properties(using, definition, wanted)
+        resolved = properties(using, definition, desired)
         if existing is None:
-            gone = reverts_drift and name in stack.resources
+            was_deleted = reverts_drift and name in stack.resources
             change: PlannedChange | None = PlannedChange(
-                "Add", name, definition["Type"], drift="DELETED" if gone else ""
+                "Add", name, definition["Type"], drift="DELETED" if was_deleted else ""
             )
         else:
             change = difference(
@@ -113,22 +114,22 @@ def plan(
                 change = replace(change, drift="MODIFIED" if drifted else "IN_SYNC")
             changes.append(change)
             if change.replacement != "False":
-                known[name] = Unmade()
+                known[name] = NotYetCreated()
     removed = [resource for name, resource in present.items() if name not in definitions]
     changes += [PlannedChange("Remove", r.logical_id, r.type_name, r.physical_id) for r in removed]
     return tuple(changes)
 
 
 def actual_resources(stack: Stack) -> dict[str, Resource]:
-    """Return the stack's resources as they are by now; without those that somebody deleted."""
+    """Return the stack's resources as they are now, without those deleted outside CloudFormation."""
     found = {name: drift.actual(each, stack.resources.values()) for name, each in stack.resources.items()}
     return {name: each for name, each in found.items() if each is not None}
 
 
-def changes_anything(stack: Stack, wanted: DesiredStack, exports: Exports) -> bool:
-    """Tell whether an update that changes no resource changes outputs, parameters or tags."""
-    was, found = stack.wanted, outputs(stack, wanted, exports)[0]
-    return (found, wanted.parameters, wanted.tags) != (stack.outputs, was.parameters, was.tags)
+def changes_anything(stack: Stack, desired: DesiredStack, exports: Exports) -> bool:
+    """Return whether an update that changes no resource changes outputs, parameters or tags."""
+    was, found = stack.desired, outputs(stack, desired, exports)[0]
+    return (found, desired.parameters, desired.tags) != (stack.outputs, was.parameters, was.tags)
 
 
 def last_first(stack: Stack, definitions: Mapping[str, Any]) -> list[Resource]:

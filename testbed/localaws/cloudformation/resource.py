@@ -1,27 +1,23 @@
-"""Resource types as data, and the few rules that turn the data into API calls.
-
-A type names the operations of its service. What goes into a call is found by name: CloudFormation's
-properties and the API's parameters mostly share theirs (letter case aside), and what differs is declared. A
-property that no declared operation knows is an error, never silently dropped.
-"""
+"""One resource of a stack: the API calls that create, update, tag and delete it."""
 
 from __future__ import annotations
 
 import re
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from .. import inproc
+from .. import moto_client
+from .api_parameters import fit, input_shape
 from .errors import ResourceFailed, ValidationError
-from .fitting import fit, input_shape
 from .intrinsics import dereferenced
+from .resource_type import ResourceType, Setting, tag_mapping
 
-GONE = re.compile("NotFound|NoSuch|DoesNotExist|NonExistent|NotExist|ResourceNotFound")
+MISSING_CODES = re.compile("NotFound|NoSuch|DoesNotExist|NonExistent|NotExist|ResourceNotFound")
 _SHOWN_VALUE = re.compile(r", value: .*?, type:", re.DOTALL)
 
 _TAG_OPERATIONS = {
@@ -35,12 +31,15 @@ _TAG_OPERATIONS = {
     "secretsmanager": ("tag_resource", "untag_resource", "SecretId"),
     "sqs": ("tag_queue", "untag_queue", "QueueUrl"),
 }
-"""How a service adds and removes tags, and the argument that says where; the rest do it by `ResourceArn`."""
+"""A service's operations that add and remove tags, and the argument that names the resource.
+
+Services that are not listed use `tag_resource`, `untag_resource` and `ResourceArn`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceScope:
-    """Where a stack's resources live."""
+    """The account, region and stack that a resource belongs to."""
 
     region: str
     account: str
@@ -48,126 +47,16 @@ class ResourceScope:
     stack_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A property that has an API call of its own."""
-
-    call: str
-    arguments: Callable[[Any], Mapping[str, Any]]
-    undo: str = ""
-    """What takes the setting back when the property goes; without it the last value stays."""
-
-
-def sets(call: str, argument: str, undo: str = "", value: Callable[[Any], Any] = lambda v: v) -> Setting:
-    """Return a setting whose call takes the property as one argument."""
-    return Setting(call, lambda given: {argument: value(given)}, undo)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceType:
-    """One type of resource.
-
-    Texts with braces are formats over `{id}`, `{name}`, `{region}`, `{account}`, the members of the create
-    call's answer and the properties; texts without are the name (or the dotted path) of such a member.
-    """
-
-    name: str
-    service: str
-    create: str | Callable[[Resource], None]
-    answer: str = ""
-    """Where in the answer the resource is described, e.g. `Listeners.0`."""
-    id: str = "{name}"
-    """What Ref returns."""
-    named: str = ""
-    """The property that holds the physical name; one is made up when it is absent."""
-    name_limit: int = 128
-    lower_case: bool = False
-    rename: Mapping[str, str] = field(default_factory=dict)
-    """Property → the API's parameter, where they differ by more than case."""
-    constants: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the create call that no property says."""
-    settings: Mapping[str, Setting | Callable[[Resource], object]] = field(default_factory=dict)
-    """Properties set by a call of their own; a function sees to presence and absence itself."""
-    ignored: frozenset[str] = frozenset()
-    """Properties that nothing here can honour and that change nothing a test would see."""
-    known: frozenset[str] | None = None
-    """Further properties of a type whose create *function* picks from them: any other is refused.
-
-    None means that a call takes them all, and refuses by itself.
-    """
-    update: str | Callable[[Resource, Mapping[str, Any]], None] = ""
-    """Called when a property changed that is neither a setting nor the tags."""
-    whole: bool = False
-    """The update call takes all properties, not only the changed ones."""
-    mutable: frozenset[str] | None = frozenset()
-    """Properties that an update *function* handles (None: all); for an operation its parameters tell."""
-    replace: frozenset[str] = frozenset()
-    """Properties whose change replaces the resource although the update call knows them."""
-    delete: str | Callable[[Resource], None] = ""
-    delete_with: Mapping[str, Any] = field(default_factory=dict)
-    """The delete call's arguments where they aren't simply members of the same names."""
-    snapshot: Callable[[Resource], object] | None = None
-    deletion_policy: str = "Delete"
-    attributes: Mapping[str, str | Callable[[Resource], Any]] | None = field(default_factory=dict)
-    """What Fn::GetAtt knows; None means that only the resource itself can tell."""
-    tagged: str = ""
-    """What tag calls name the resource by; empty where tags don't exist."""
-    tag_kind: str = ""
-    """EC2's word for the resource in TagSpecifications."""
-    tags: str = "Tags"
-
-    def has_attribute(self, name: str) -> bool:
-        return self.attributes is None or name in self.attributes
-
-    def check(self, properties: Mapping[str, Any]) -> None:
-        """Refuse properties that nothing here would read."""
-        if self.known is None:
-            return
-        read = self.known | (self.mutable or frozenset()) | self.settings.keys() | self.ignored | {self.named}
-        if extra := sorted(properties.keys() - read - ({self.tags} if self.tagged else set())):
-            raise ResourceFailed(
-                f"Properties validation failed: extraneous key [{extra[0]}] is not permitted"
-            )
-
-    def replaces(self, changed: set[str]) -> bool:
-        """Tell whether a change of these properties makes a new resource."""
-        known = changed if self.mutable is None else set(self.mutable)
-        if isinstance(self.update, str) and self.update:
-            parameters = {member.lower() for member in input_shape(self.service, self.update).members}
-            known |= {name for name in changed if self.rename.get(name, name).lower() in parameters}
-        kept = (known | self.settings.keys() | self.ignored) - self.replace - {self.named}
-        if self.tagged:
-            kept.add(self.tags)
-        return bool(changed - kept)
-
-
-def same(*names: str) -> dict[str, str | Callable[[Resource], Any]]:
-    """Return attributes that are called as in the API's answer."""
-    return {name: name for name in names}
-
-
-def words(text: str) -> frozenset[str]:
-    """Return the names of properties that *text* holds, with spaces between them."""
-    return frozenset(text.split())
-
-
-def in_api_words(pairs: Mapping[str, Any] | list[Mapping[str, Any]] | None) -> dict[str, str]:
-    """Return tags, in whichever shape a template has them, as a plain mapping."""
-    if isinstance(pairs, Mapping):
-        return dict(pairs)
-    return {pair["Key"]: pair["Value"] for pair in pairs or []}
-
-
 @dataclass(slots=True, eq=False)
 class Resource:
-    """One resource of a stack: what was asked for, and what it became."""
+    """One resource of a stack: its properties, and what the create call answered."""
 
     type: ResourceType
     type_name: str
     logical_id: str
-    place: ResourceScope
+    scope: ResourceScope
     properties: dict[str, Any] = field(repr=False)
-    """Resolved, but with dynamic references as they are in the template: values don't stay here."""
+    """Resolved, but for dynamic references: their values are not kept."""
     policies: Mapping[str, str] = field(default_factory=dict)
     """DeletionPolicy and UpdateReplacePolicy, where the template has them."""
     name: str = ""
@@ -178,12 +67,14 @@ class Resource:
     def __post_init__(self) -> None:
         given = self.properties.get(self.type.named)
         self.name = (
-            str(given) if given else _made_up(self.place.stack_name, self.logical_id, self.type.name_limit)
+            str(given)
+            if given
+            else _generated_name(self.scope.stack_name, self.logical_id, self.type.name_limit)
         )
         if self.type.lower_case:
             self.name = self.name.lower()
 
-    # what templates see
+    # what templates refer to
 
     def attribute(self, name: str) -> Any:
         if self.type.attributes is None:
@@ -193,15 +84,15 @@ class Resource:
             raise ResourceFailed(
                 f"resource {self.logical_id} does not support attribute type {name} in Fn::GetAtt"
             )
-        return source(self) if callable(source) else self.say(source)
+        return source(self) if callable(source) else self.expand(source)
 
-    # what types use
+    # what resource types use
 
     def client(self, service: str = "") -> Any:
-        return inproc.client(service or self.type.service, self.place.region, self.place.account)
+        return moto_client.client(service or self.type.service, self.scope.region, self.scope.account)
 
     def call(self, operation: str, /, **arguments: Any) -> dict[str, Any]:
-        """Call an operation with template values, converted to what its parameters want."""
+        """Call an operation with template values, converted to the types of its parameters."""
         service = self.type.service
         present = {key: value for key, value in arguments.items() if value is not None}
         fitted = fit(input_shape(service, operation), dereferenced(present, self.client))
@@ -209,7 +100,7 @@ class Resource:
         return answer
 
     def lookup(self, path: str) -> Any:
-        """Return a member of the answer, else a property; a dotted path goes inside."""
+        """Return a member of the answer, else a property; a dotted path descends into it."""
         found: Any = None
         for part in path.split("."):
             if part.isdigit() and isinstance(found, list):
@@ -221,8 +112,8 @@ class Resource:
         return found
 
     def _member(self, name: str) -> Any:
-        place = self.place
-        own = {"id": self.physical_id, "name": self.name, "region": place.region, "account": place.account}
+        scope = self.scope
+        own = {"id": self.physical_id, "name": self.name, "region": scope.region, "account": scope.account}
         if name in own:
             return own[name]
         renamed = {self.type.rename.get(key, key): value for key, value in self.properties.items()}
@@ -232,7 +123,8 @@ class Resource:
                     return value
         raise KeyError(name)
 
-    def say(self, text: str) -> Any:
+    def expand(self, text: str) -> Any:
+        """Return *text* with its `{members}` filled in; a text without braces is a member's name."""
         if "{" not in text:
             return self.lookup(text)
         return re.sub(r"\{([^}]+)\}", lambda match: str(self.lookup(match[1])), text)
@@ -241,15 +133,15 @@ class Resource:
         return any(old.get(name) != self.properties.get(name) for name in names)
 
     def difference(self, old: Mapping[str, Any], name: str) -> tuple[list[Any], list[Any]]:
-        """Return what went out of a list, and what came into it."""
+        """Return the items removed from a list property, and those added to it."""
         was, now = old.get(name) or [], self.properties.get(name) or []
         return [item for item in was if item not in now], [item for item in now if item not in was]
 
     def pick(self, *names: str) -> dict[str, Any]:
-        """Return these properties, where given, under the API's names."""
+        """Return these properties, where set, under the API's names."""
         return {self.type.rename.get(n, n): self.properties[n] for n in names if n in self.properties}
 
-    def plain(self) -> dict[str, Any]:
+    def create_arguments(self) -> dict[str, Any]:
         """Return the properties that belong in the create call, under the API's names."""
         apart = self.type.settings.keys() | self.type.ignored | {self.type.tags, self.type.named}
         return self.pick(*(name for name in self.properties if name not in apart))
@@ -258,7 +150,7 @@ class Resource:
         return {self.type.rename.get(self.type.named, self.type.named): self.name} if self.type.named else {}
 
     def tag_arguments(self, operation: str) -> dict[str, Any]:
-        tags = in_api_words(self.properties.get(self.type.tags))
+        tags = tag_mapping(self.properties.get(self.type.tags))
         if not tags or not self.type.tagged:
             return {}
         members = input_shape(self.type.service, operation).members
@@ -271,7 +163,7 @@ class Resource:
         return {argument: tags} if argument else {}
 
     def identified(self, operation: str, *, optional: bool = False) -> dict[str, Any]:
-        """Return the arguments of *operation* that the resource itself can say."""
+        """Return the arguments of *operation* that identify the resource."""
         shape = input_shape(self.type.service, operation)
         found = {}
         for member in shape.members if optional else shape.required_members:
@@ -281,7 +173,7 @@ class Resource:
                 continue
         return found
 
-    # its life
+    # creating, updating, deleting
 
     def create(self) -> None:
         kind = self.type
@@ -290,23 +182,26 @@ class Resource:
             kind.create(self)
         else:
             arguments = (
-                self.named_argument() | self.plain() | dict(kind.constants) | self.tag_arguments(kind.create)
+                self.named_argument()
+                | self.create_arguments()
+                | dict(kind.constants)
+                | self.tag_arguments(kind.create)
             )
-            self.adopt(self.call(kind.create, **arguments))
+            self.take_answer(self.call(kind.create, **arguments))
         for name in kind.settings:
             if name in self.properties:
                 self._set(name)
 
-    def adopt(self, answer: Mapping[str, Any]) -> None:
-        """Take over what the create call answered."""
+    def take_answer(self, answer: Mapping[str, Any]) -> None:
+        """Keep the create call's answer, and the physical id from it."""
         described: Any = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
         for part in filter(None, self.type.answer.split(".")):
             described = described[int(part)] if part.isdigit() else described[part]
         self.answer = described
-        self.physical_id = str(self.say(self.type.id))
+        self.physical_id = str(self.expand(self.type.id))
 
     def update(self, properties: dict[str, Any]) -> None:
-        """Bring the resource from its properties to these, in place."""
+        """Change the resource in place to these properties."""
         kind, old = self.type, self.properties
         kind.check(properties)
         self.properties = properties
@@ -314,7 +209,7 @@ class Resource:
         for name in (name for name in kind.settings if name in changed):
             self._set(name)
         if kind.tagged and kind.tags in changed - kind.settings.keys():
-            self._retag(in_api_words(old.get(kind.tags)), in_api_words(properties.get(kind.tags)))
+            self._retag(tag_mapping(old.get(kind.tags)), tag_mapping(properties.get(kind.tags)))
         rest = changed - kind.settings.keys() - kind.ignored - {kind.tags}
         if rest and callable(kind.update):
             kind.update(self, old)
@@ -323,29 +218,29 @@ class Resource:
 
     def _update_by(self, operation: str, changed: set[str]) -> None:
         whole = self.type.whole or operation == self.type.create
-        arguments = self.plain() if whole else self.pick(*changed)
+        arguments = self.create_arguments() if whole else self.pick(*changed)
         known = {member.lower() for member in input_shape(self.type.service, operation).members}
         arguments = {key: value for key, value in arguments.items() if key.lower() in known}
         self.call(operation, **self.named_argument() | self.identified(operation) | arguments)
 
     def delete(self) -> None:
-        """Delete the resource; one that is gone already is no failure."""
+        """Delete the resource; a missing one is no failure."""
         try:
             if callable(self.type.delete):
                 self.type.delete(self)
             elif self.type.delete_with:
-                arguments = {key: self._said(value) for key, value in self.type.delete_with.items()}
+                arguments = {key: self._expanded(value) for key, value in self.type.delete_with.items()}
                 self.call(self.type.delete, **arguments)
             elif self.type.delete:
                 self.call(self.type.delete, **self.identified(self.type.delete, optional=True))
         except ClientError as error:
-            if not GONE.search(error.response["Error"]["Code"]):
+            if not MISSING_CODES.search(error.response["Error"]["Code"]):
                 raise
 
-    def _said(self, value: Any) -> Any:
+    def _expanded(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self._said(item) for item in value]
-        return self.say(value) if isinstance(value, str) else value
+            return [self._expanded(item) for item in value]
+        return self.expand(value) if isinstance(value, str) else value
 
     def _set(self, name: str) -> None:
         setting = self.type.settings[name]
@@ -361,26 +256,26 @@ class Resource:
         add, remove, argument = _TAG_OPERATIONS.get(
             self.type.service, ("tag_resource", "untag_resource", "ResourceArn")
         )
-        gone = sorted(old.keys() - new.keys())
+        removed = sorted(old.keys() - new.keys())
         added = {key: value for key, value in new.items() if old.get(key) != value}
-        for operation, tags, spelt in (
-            (remove, gone, ("tagkeys", "tagkeylist", "tagstoremove", "tags")),
+        for operation, tags, spellings in (
+            (remove, removed, ("tagkeys", "tagkeylist", "tagstoremove", "tags")),
             (add, added, ("tagstoadd", "tags")),
         ):
             if tags:
                 members = input_shape(self.type.service, operation).members
-                names = next(member for member in members if member.lower() in spelt)
-                self.call(operation, **{argument: self.say(self.type.tagged), names: tags})
+                names = next(member for member in members if member.lower() in spellings)
+                self.call(operation, **{argument: self.expand(self.type.tagged), names: tags})
 
 
-def reason(error: Exception) -> str:
-    """Say what failed, without any value that was passed."""
+def failure_reason(error: Exception) -> str:
+    """Return what failed, without any value that was passed."""
     if isinstance(error, ValidationError):
         return str(error.message)
     if isinstance(error, ClientError):
-        said = error.response["Error"]
-        call = f"{said['Code']}, {error.operation_name}"
-        return f'Resource handler returned message: "{said["Message"]}" ({call})'
+        answer = error.response["Error"]
+        call = f"{answer['Code']}, {error.operation_name}"
+        return f'Resource handler returned message: "{answer["Message"]}" ({call})'
     if isinstance(error, ParamValidationError):
         return "Properties validation failed: " + _SHOWN_VALUE.sub(", type:", str(error))
     if isinstance(error, KeyError):
@@ -390,7 +285,7 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _made_up(stack: str, logical_id: str, limit: int) -> str:
+def _generated_name(stack: str, logical_id: str, limit: int) -> str:
     letters = string.ascii_uppercase + string.digits
     suffix = "".join(secrets.choice(letters) for _ in range(12))
     return f"{stack}-{logical_id}"[: limit - 13].rstrip("-") + f"-{suffix}"

@@ -1,4 +1,4 @@
-"""The nouns of the engine: a stack, what it should become, its events, outputs and change sets."""
+"""The data of a stack: its desired state, resources, events, outputs and change sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class DesiredStack:
-    """What a stack should be: a template with its parameters and tags."""
+    """The desired state of a stack: a template with its parameters and tags."""
 
     body: str = field(repr=False)
     document: dict[str, Any] = field(repr=False)
@@ -53,7 +53,7 @@ class ChangeSet:
     id: str
     kind: str
     """CREATE or UPDATE."""
-    wanted: DesiredStack
+    desired: DesiredStack
     changes: tuple[PlannedChange, ...]
     reverts_drift: bool = False
     description: str = ""
@@ -65,15 +65,15 @@ class ChangeSet:
 
 @dataclass(slots=True, eq=False)
 class Stack:
-    place: ResourceScope
-    wanted: DesiredStack
+    scope: ResourceScope
+    desired: DesiredStack
     status: str = ""
     reason: str = ""
     resources: dict[str, Resource] = field(default_factory=dict)
-    """What exists, by logical id."""
+    """Existing resources, by logical id."""
     outputs: tuple[Output, ...] = ()
     imports: frozenset[str] = frozenset()
-    """The exports of other stacks that this one uses."""
+    """The exports of other stacks that this one imports."""
     events: list[dict[str, Any]] = field(default_factory=list, repr=False)
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
@@ -87,23 +87,23 @@ class Stack:
 
     @property
     def name(self) -> str:
-        return self.place.stack_name
+        return self.scope.stack_name
 
     @property
     def id(self) -> str:
-        return self.place.stack_id
+        return self.scope.stack_id
 
     @property
     def busy(self) -> bool:
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
-    def turn(self, status: str, reason: str = "") -> None:
-        """Take on a status, and leave an event that says so."""
+    def set_status(self, status: str, reason: str = "") -> None:
+        """Set the stack's status and record it as an event."""
         self.status, self.reason = status, reason
         self._event(self.name, self.id, "AWS::CloudFormation::Stack", status, reason)
 
-    def note(self, resource: Resource, status: str, reason: str = "") -> None:
-        """Give a resource a status, and leave an event that says so."""
+    def set_resource_status(self, resource: Resource, status: str, reason: str = "") -> None:
+        """Set a resource's status and record it as an event."""
         resource.status = status
         self._event(resource.logical_id, resource.physical_id, resource.type_name, status, reason)
 
@@ -127,8 +127,8 @@ class Stack:
         return {
             "StackId": self.id,
             "StackName": self.name,
-            "Description": self.wanted.document.get("Description"),
-            "Parameters": self.wanted.shown_parameters(),
+            "Description": self.desired.document.get("Description"),
+            "Parameters": self.desired.shown_parameters(),
             "CreationTime": self.created,
             "LastUpdatedTime": self.updated,
             "DeletionTime": self.deleted,
@@ -138,7 +138,7 @@ class Stack:
             "Capabilities": list(self.capabilities),
             "Outputs": [output.described() for output in self.outputs],
             "RoleARN": self.role or None,
-            "Tags": [{"Key": key, "Value": value} for key, value in self.wanted.tags.items()],
+            "Tags": [{"Key": key, "Value": value} for key, value in self.desired.tags.items()],
             "EnableTerminationProtection": self.termination_protection,
             "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         }
@@ -146,7 +146,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Exports:
-    """What the stacks of a region give each other."""
+    """The exports of a region's stacks, and who imports them."""
 
     stacks: Mapping[str, Stack]
 

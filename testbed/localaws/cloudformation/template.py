@@ -1,4 +1,4 @@
-"""Templates as text and as a document: reading, limits, parameters, and what can be wrong with them."""
+"""Templates as text and as a document: reading, limits, parameters, validation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import yaml
 
 from .errors import ValidationError
 
-BODY_LIMIT = 51_200
-URL_LIMIT = 1_000_000
-"""Bytes a template may have in a request and in S3:
+BODY_LIMIT_BYTES = 51_200
+URL_LIMIT_BYTES = 1_000_000
+"""Maximum bytes of a template in a request and in S3:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 
 RESOURCE_KEYS = frozenset(
@@ -64,7 +64,7 @@ def parse(body: str) -> dict[str, Any]:
     return document
 
 
-def check_size(body: str, limit: int = BODY_LIMIT, where: str = "templateBody") -> None:
+def check_size(body: str, limit: int = BODY_LIMIT_BYTES, where: str = "templateBody") -> None:
     if len(body.encode()) > limit:
         raise ValidationError(
             f"1 validation error detected: Value '{body[:64]}…' at '{where}' failed to satisfy constraint: "
@@ -106,7 +106,7 @@ def attributes_used(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def names_used(node: Any) -> set[str]:
-    """Return every name that *node* points at: logical ids, parameters and pseudo parameters."""
+    """Return every name that *node* refers to: logical ids, parameters and pseudo parameters."""
     found = {name for name, _ in attributes_used(node)}
     for key, value in walk(node):
         if key == "Ref":
@@ -145,7 +145,7 @@ def ordered(definitions: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def check(document: Mapping[str, Any], attributes_of: Mapping[str, Any]) -> None:
-    """Refuse what CloudFormation refuses before it touches anything.
+    """Refuse templates that CloudFormation refuses before it changes anything.
 
     *attributes_of* maps each known resource type to an object with `has_attribute(name)`.
     """
@@ -195,7 +195,7 @@ def check(document: Mapping[str, Any], attributes_of: Mapping[str, Any]) -> None
 
 
 def needed_capability(document: Mapping[str, Any]) -> str:
-    """Return the capability that a template with IAM resources asks for, or an empty string."""
+    """Return the capability that a template with IAM resources requires, or an empty string."""
     names = {"AWS::IAM::Role": "RoleName", "AWS::IAM::ManagedPolicy": "ManagedPolicyName"}
     names |= {"AWS::IAM::InstanceProfile": "InstanceProfileName", "AWS::IAM::User": "UserName"}
     identities = [d for d in document["Resources"].values() if d["Type"].startswith("AWS::IAM::")]
@@ -205,11 +205,11 @@ def needed_capability(document: Mapping[str, Any]) -> str:
 
 
 def parameter_values(
-    document: Mapping[str, Any], given: Mapping[str, str], previous: Mapping[str, str] | None = None
+    document: Mapping[str, Any], given: Mapping[str, str | None], previous: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return each parameter's text: what was given, the previous value, or the default.
+    """Return each parameter's value: the given one, the previous one, or the default.
 
-    A None in *given* asks for the previous value (UsePreviousValue).
+    None in *given* means the previous value (UsePreviousValue).
     """
     declared: Mapping[str, Mapping[str, Any]] = document.get("Parameters") or {}
     if extra := sorted(given.keys() - declared.keys()):

@@ -1,4 +1,4 @@
-"""Invoking functions: warm sandboxes, concurrency, retries, and where a lost event goes."""
+"""Invoking functions: warm sandboxes, concurrency, retries and dead letters."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from .runtime_api import Event
 from .sandbox import Configuration, InvocationReport, Sandbox
 
 UNRESERVED_CONCURRENCY = 10
-"""The quota of a new account, taken for each function that reserves nothing."""
+"""A new account's quota, applied to each function without reserved concurrency."""
 
 RETRY_SECONDS = (1, 2)
-"""Lambda waits one and two minutes."""
+"""The delays before asynchronous retries (one and two minutes in Lambda)."""
 
 
 class ThrottledError(Exception):
-    """All that the function may run at the same time is running."""
+    """The function's concurrency is used up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function as it is configured at the moment of an invocation."""
+    """A function's configuration at the time of an invocation."""
 
     configuration: Configuration
     code: bytes = field(repr=False)
@@ -41,13 +41,13 @@ class Function:
     """Reserved concurrent executions."""
     retries: int = 2
     maximum_age: int = 21600
-    """Seconds an asynchronous event may wait."""
+    """Seconds that an asynchronous event can wait."""
     dead_letters: str | None = None
-    """ARN of a queue or topic."""
+    """ARN of a queue or topic for failed events."""
 
 
 LookUp = Callable[[], Function | None]
-"""Finds a function as it is configured now; None when it is gone."""
+"""Returns a function with its current configuration, or None if it was deleted."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,12 @@ class Invoker:
         self._closed = threading.Event()
 
     def invoke(self, function: Function, event: Event) -> InvocationReport:
-        """Run *event* now. Raises ThrottledError, and NotTrustedError for a role that Lambda can't assume."""
+        """Run *event* now.
+
+        Raises:
+            ThrottledError: the function's concurrency is used up
+            NotTrustedError: Lambda cannot assume the function's role
+        """
         with self._slot(function) as pool:
             sandbox = self._warm(pool, function.configuration) or self._start(function)
             try:
@@ -80,8 +85,8 @@ class Invoker:
         return report
 
     def invoke_later(self, look_up: LookUp, event: Event) -> None:
-        """Run *event* in the background, with the retries that the function asks for."""
-        threading.Thread(target=self._persist, args=(look_up, event), daemon=True).start()
+        """Run *event* in the background, with the function's retries."""
+        threading.Thread(target=self._run_with_retries, args=(look_up, event), daemon=True).start()
 
     def forget(self, arn: str) -> None:
         """End the idle processes of a deleted function."""
@@ -146,7 +151,7 @@ class Invoker:
 
     # --- asynchronous ---------------------------------------------------------------------------------------
 
-    def _persist(self, look_up: LookUp, event: Event) -> None:
+    def _run_with_retries(self, look_up: LookUp, event: Event) -> None:
         received, attempts = time.monotonic(), 0
         while not self._closed.is_set():
             function = look_up()
@@ -156,23 +161,25 @@ class Invoker:
                 report = self.invoke(function, event)
             except ThrottledError:
                 if time.monotonic() - received > function.maximum_age:
-                    self._lost(function, event, "EventAgeExceeded")
+                    self._send_to_dead_letters(function, event, "EventAgeExceeded")
                     return
                 self._closed.wait(0.2)
                 continue
             except NotTrustedError as error:
-                self._note(function, f"(not invoked: {error})")
+                self._log_line(function, f"(not invoked: {error})")
                 return
             attempts += 1
             if not report.outcome.failed:
                 return
             if attempts > function.retries:
-                self._lost(function, event, json.loads(report.outcome.payload).get("errorMessage", ""))
+                self._send_to_dead_letters(
+                    function, event, json.loads(report.outcome.payload).get("errorMessage", "")
+                )
                 return
             self._closed.wait(RETRY_SECONDS[attempts - 1])
 
-    def _lost(self, function: Function, event: Event, error: str) -> None:
-        """Send to the dead letters, with the function's own role, which needs the right to."""
+    def _send_to_dead_letters(self, function: Function, event: Event, error: str) -> None:
+        """Send a failed event to the dead letters, with the function's role, which needs permission."""
         target = function.dead_letters
         if not target:
             return
@@ -183,8 +190,8 @@ class Invoker:
             )
             send(clients, target, event.payload.decode(), attributes=attributes)
         except (ClientError, NotTrustedError, LookupError) as error_of_sending:
-            self._note(function, f"(not delivered to {target}: {error_of_sending})")
+            self._log_line(function, f"(not delivered to {target}: {error_of_sending})")
 
-    def _note(self, function: Function, line: str) -> None:
+    def _log_line(self, function: Function, line: str) -> None:
         with (self._home / f"{function.configuration.name}.log").open("a") as file:
             file.write(line + "\n")

@@ -1,4 +1,4 @@
-"""Where a function's log goes: a file, CloudWatch Logs by the role's own rights, metrics from EMF lines."""
+"""A function's log: to a file, to CloudWatch Logs with its role's permissions, EMF lines to metrics."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ..inproc import client
+from ..moto_client import client
 from .sandbox import Sandbox
 
 _file_lock = threading.Lock()
 
 
 def deliver(sandbox: Sandbox, log: str, directory: Path, endpoint: str) -> None:
-    """Hand on what one invocation has logged."""
+    """Deliver the log of one invocation."""
     configuration = sandbox.configuration
     note = _to_cloudwatch(sandbox, log, endpoint)
     with _file_lock, (directory / f"{configuration.name}.log").open("a") as file:
@@ -29,7 +29,7 @@ def deliver(sandbox: Sandbox, log: str, directory: Path, endpoint: str) -> None:
 
 
 def _to_cloudwatch(sandbox: Sandbox, log: str, endpoint: str) -> str:
-    """Write as the function's role; return a line for the file if that was refused: Lambda says nothing."""
+    """Write with the function's role; on refusal, which Lambda ignores, return a line for the file."""
     configuration = sandbox.configuration
     logs = sandbox.session.client("logs", configuration.region, endpoint)
     stream = {"logGroupName": configuration.log_group, "logStreamName": sandbox.log_stream}

@@ -16,7 +16,7 @@ PREFIX = "/2018-06-01/runtime/"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One invocation as the runtime gets it."""
+    """One invocation, as the runtime receives it."""
 
     payload: bytes = field(repr=False)
     function_arn: str
@@ -25,18 +25,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class InvocationOutcome:
-    """What came of an invocation: the handler's answer, or an error object."""
+    """The result of an invocation: the handler's response, or an error object."""
 
     payload: bytes = field(repr=False)
     failed: bool = False
 
 
 class RuntimeApi:
-    """Hands the runtime one event at a time and keeps what it posts back."""
+    """Gives the runtime one event at a time and keeps its responses."""
 
     def __init__(self) -> None:
         self.outcomes: queue.Queue[InvocationOutcome | None] = queue.Queue()
-        """What the runtime posts; before that None, once: it has initialised and asks for its first event."""
+        """The runtime's responses. The first item is None: it has initialised and asks for an event."""
         self._asked = False
         self._events: queue.Queue[tuple[Event, int] | None] = queue.Queue()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -58,9 +58,7 @@ class RuntimeApi:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = (
-                True  # else each answer waits 40 ms for the other side's acknowledgement
-            )
+            disable_nagle_algorithm = True  # else each response waits 40 ms for an acknowledgement
 
             def do_GET(self) -> None:
                 if self.path != f"{PREFIX}invocation/next":
@@ -107,6 +105,6 @@ class RuntimeApi:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing: the function's own log tells what happened."""
+                """Log nothing: the function has its own log."""
 
         return Handler

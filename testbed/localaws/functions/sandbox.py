@@ -1,4 +1,4 @@
-"""One warm process of a function: its zip, AWS's own runtime client, its role's credentials, nothing else."""
+"""One warm process of a function: its zip, AWS's runtime client and its role's credentials, nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RUNTIME_PACKAGES = (
     *("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3"),
     *("awslambdaric", "runtime_client", "snapshot_restore_py", "simplejson"),
 )
-"""What AWS's Python runtime brings. Anything else must be in the zip, or its import fails, as there."""
+"""The packages of AWS's Python runtime. As there, any other must be in the zip, or its import fails."""
 
 INIT_SECONDS = 10
 CREDENTIAL_MARGIN = timedelta(minutes=5)
@@ -39,7 +39,7 @@ WATCH_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All that, when it changes, needs a new process."""
+    """The configuration of a function; a change needs a new process."""
 
     name: str
     arn: str
@@ -64,15 +64,15 @@ class InvocationReport:
 
     outcome: InvocationOutcome
     log: str
-    """START, what the function printed, END, REPORT."""
+    """START, the function's output, END, REPORT."""
 
 
-# The kernel ends a sandbox with the *thread* that started it, so all are started by one that lives on.
+# The kernel ends a sandbox with the *thread* that started it, so one long-lived thread starts them all.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox-starter")
 
 
 class Sandbox:
-    """Runs one invocation at a time. After `alive` has become false it is of no more use."""
+    """Runs one invocation at a time, until `alive` is false."""
 
     def __init__(
         self,
@@ -125,14 +125,14 @@ class Sandbox:
 
     @property
     def alive(self) -> bool:
-        """Is the process there, with credentials that outlive another invocation?"""
+        """Whether the process runs, with credentials that outlive another invocation."""
         left = self.session.expires - datetime.now(UTC)
         return self._process.poll() is None and left > CREDENTIAL_MARGIN + timedelta(
             seconds=self.configuration.timeout
         )
 
     def invoke(self, event: Event) -> InvocationReport:
-        """Run *event*; a time-out, a crash or too much memory ends the process, told as Lambda tells it."""
+        """Run *event*; a time-out, a crash or too much memory ends the process, reported as in Lambda."""
         limit = self.configuration.timeout
         began, init, outcome = time.monotonic(), "", None
         if self._init_milliseconds is None:
@@ -143,7 +143,7 @@ class Sandbox:
         if outcome is None:
             self._api.hand_over(event, time.time() + limit)
             outcome = self._watch(event, began + limit)
-        assert outcome is not None  # noqa: S101  the runtime says only once that it is ready
+        assert outcome is not None  # noqa: S101 - the runtime reports only once that it is ready
         milliseconds = (time.monotonic() - began) * 1000
         log = (
             f"START RequestId: {event.request_id} Version: {self.configuration.version}\n{self._printed()}"
@@ -155,7 +155,7 @@ class Sandbox:
         return InvocationReport(outcome, log)
 
     def close(self) -> None:
-        """End the process, with all that it started, and remove its directory."""
+        """End the process and its children, and remove its directory."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -163,12 +163,14 @@ class Sandbox:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _watch(self, event: Event, deadline: float) -> InvocationOutcome | None:
-        """Return what the runtime posts next (None: it is ready), or why it never will."""
+        """Return the runtime's next response (None: it is ready), or the error that prevents it."""
         while True:
             with contextlib.suppress(queue.Empty):
                 return self._api.outcomes.get(timeout=WATCH_SECONDS)
             if self._process.poll() is not None and self._api.outcomes.empty():
-                return _broken(event, "Runtime.ExitError", f"Error: {_exit_reason(self._process.returncode)}")
+                return _error_outcome(
+                    event, "Runtime.ExitError", f"Error: {_exit_reason(self._process.returncode)}"
+                )
             if self._memory() > self.configuration.memory * 1024:
                 kind, message = "Runtime.OutOfMemory", "Error: Runtime exited with error: signal: killed"
             elif time.monotonic() > deadline:
@@ -178,18 +180,18 @@ class Sandbox:
                 continue
             self._process.kill()
             self._process.wait()
-            return _broken(event, kind, message)
+            return _error_outcome(event, kind, message)
 
     def _memory(self) -> int:
-        """The peak of the process's resident memory, in kilobytes."""
-        with contextlib.suppress(OSError):  # it is gone
+        """Return the process's peak resident memory, in kilobytes."""
+        with contextlib.suppress(OSError):  # the process has ended
             status = Path(f"/proc/{self._process.pid}/status").read_text()
             found = re.search(r"VmHWM:\s+(\d+) kB", status)
             self._peak_kilobytes = max(self._peak_kilobytes, int(found[1]) if found else 0)
         return self._peak_kilobytes
 
     def _printed(self) -> str:
-        """What the function has written since the last time."""
+        """Return the output since the last call."""
         with self._output.open("rb") as output:
             output.seek(self._read)
             new = output.read()
@@ -198,7 +200,7 @@ class Sandbox:
         return text if not text or text.endswith("\n") else text + "\n"
 
 
-def _broken(event: Event, kind: str, message: str) -> InvocationOutcome:
+def _error_outcome(event: Event, kind: str, message: str) -> InvocationOutcome:
     error = {"errorType": kind, "errorMessage": f"RequestId: {event.request_id} {message}"}
     return InvocationOutcome(json.dumps(error).encode(), failed=True)
 
@@ -230,7 +232,7 @@ def _lambda_environment(configuration: Configuration) -> dict[str, str]:
 
 
 def _unpacked(below: Path, digest: str, code: bytes) -> Path:
-    """Return the directory that holds the zip's content; the same zip is unpacked once."""
+    """Return the directory with the zip's content; each zip is unpacked once."""
     target = below / hashlib.sha256(digest.encode()).hexdigest()[:32]
     if not target.exists():
         scratch = below / uuid.uuid4().hex
@@ -248,7 +250,7 @@ def _runtime_directory(target: Path) -> Path:
     for package in RUNTIME_PACKAGES:
         found = importlib.util.find_spec(package)
         if found is None or found.origin is None:
-            raise ModuleNotFoundError(f"{package}, a part of AWS's Python runtime, is not installed here")
+            raise ModuleNotFoundError(f"{package}, a part of AWS's Python runtime, is not installed")
         origin = Path(found.origin)
         source = origin.parent if origin.name == "__init__.py" else origin
         with contextlib.suppress(FileExistsError):

@@ -1,23 +1,28 @@
-"""What moto lacks or gets wrong in Secrets Manager, STS, EventBridge and Backup."""
+"""What moto lacks or gets wrong, one module per service; each function names the symptom it corrects.
+
+The correction of a call to a service is in the module called as boto3 calls the service. Each has a test in
+tests/integration/testbed/localaws (`test_corrections.py`, `test_services.py`).
+"""
 
 from __future__ import annotations
 
 import threading
 
 from ..settings import LocalAwsSettings
-from . import backup, events, secretsmanager, sts
+from . import backup, ec2, elbv2, events, iam, rds, route53, s3, secretsmanager, sts
 
 _stop = threading.Event()
 
 
 def install(settings: LocalAwsSettings) -> None:
     """Correct moto's services in this process, and start firing schedules."""
-    backup.install()
-    secretsmanager.install()
+    for service in (backup, ec2, elbv2, iam, route53, s3, secretsmanager):
+        service.install()
+    rds.install(settings.database)
     sts.install(settings.home)
     events.install(settings.home, _stop)
 
 
 def close() -> None:
-    """Fire no more schedules."""
+    """Stop firing schedules."""
     _stop.set()

@@ -1,4 +1,4 @@
-"""AWS Backup: which resources a plan selects. moto knows plans and vaults, and answers 500 for selections."""
+"""AWS Backup: the resource selections of plans, for which moto answers 500."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def _one(response: BackupResponse) -> tuple[dict[str, dict[str, Any]], str]:
     return selections, name
 
 
-def _told(response: BackupResponse, name: str) -> dict[str, str]:
+def _identifiers(response: BackupResponse, name: str) -> dict[str, str]:
     return {"SelectionId": name, "BackupPlanId": response.path.split("/")[3]}
 
 
 def _create(self: BackupResponse) -> ActionResult:
     name = str(uuid.uuid4())
     _selections(self)[name] = json.loads(self.body)["BackupSelection"]
-    return ActionResult(_told(self, name))
+    return ActionResult(_identifiers(self, name))
 
 
 def _get(self: BackupResponse) -> ActionResult:
     selections, name = _one(self)
-    return ActionResult({**_told(self, name), "BackupSelection": selections[name]})
+    return ActionResult({**_identifiers(self, name), "BackupSelection": selections[name]})
 
 
 def _list(self: BackupResponse) -> ActionResult:
     found = [
-        {**_told(self, name), "SelectionName": body["SelectionName"]}
+        {**_identifiers(self, name), "SelectionName": body["SelectionName"]}
         for name, body in _selections(self).items()
     ]
     return ActionResult({"BackupSelectionsList": found})

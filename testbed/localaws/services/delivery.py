@@ -1,4 +1,4 @@
-"""Putting a message where an ARN points: what Lambda and EventBridge do with targets and dead letters."""
+"""Delivers a message to an ARN, for the targets and dead letters of Lambda and EventBridge."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Clients = Callable[[str], Any]
-"""Makes a client of a service, with the rights under which the message is sent."""
+"""Makes a client of a service, with the permissions of the sender."""
 
 ACTIONS = {
     "lambda": "lambda:InvokeFunction",
     "sqs": "sqs:SendMessage",
     "sns": "sns:Publish",
 }
-"""What a policy must allow so that a message can be put into a resource of that service."""
+"""The action that a resource's policy must allow for a delivery."""
 
 
 def send(
@@ -23,9 +23,11 @@ def send(
     *,
     attributes: Mapping[str, str] | None = None,
 ) -> None:
-    """Put *body* into the function, queue or topic *target*; *attributes* go with a message.
+    """Send *body* to the function, queue or topic *target*; *attributes* are added to a message.
 
-    Raises ClientError as the target's service does, LookupError for a target of another kind.
+    Raises:
+        ClientError: the target's service refused it
+        LookupError: the target is of another kind
     """
     service, name = target.split(":")[2], target.rpartition(":")[2]
     if service not in ACTIONS:

@@ -1,7 +1,7 @@
-"""EventBridge: rules deliver to functions, queues and topics, if those let them; `rate` schedules fire.
+"""EventBridge: rules deliver to functions, queues and topics whose policy allows it; `rate` schedules fire.
 
-Schedules are followed by the real clock, to the second, from the moment they are first seen. Those with
-`cron` never fire here.
+Schedules follow the real clock, to the second, from when they are first observed. `cron` schedules never fire
+here.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from typing import Any
 from botocore.exceptions import ClientError
 from moto.events.models import Rule, events_backends
 
-from ..authorization import may_call
-from ..inproc import client
+from ..authorization import service_is_allowed
+from ..moto_client import client
 from .delivery import ACTIONS, Clients, send
 
 DELIVERED_HERE = ("lambda", "sns", "sqs")
-UNITS = {"minute": 60, "hour": 3600, "day": 86400}
+SECONDS_PER_UNIT = {"minute": 60, "hour": 3600, "day": 86400}
 
 
 def install(home: Path, stop: threading.Event) -> None:
-    """Correct rules and start following schedules until *stop*."""
+    """Correct the delivery of rules, and fire schedules until *stop* is set."""
     failures = home / "undelivered.log"
     original = Rule.send_to_targets
 
     @functools.wraps(original)
     def send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
-        """PutEvents answered 500 for a function or topic; schedules' and disabled rules got every event."""
+        """Moto answers PutEvents with 500 for functions and topics, and sends events to disabled rules."""
         if self.state != "ENABLED" or (self.scheduled_expression and not self.event_pattern.get_pattern()):
             return
         if self.event_pattern.matches_event(original_event):
@@ -51,12 +51,12 @@ def install(home: Path, stop: threading.Event) -> None:
 
 
 def deliver(rule: Rule, event: Any, failures: Path) -> None:
-    """Deliver *event* to the rule's targets, as far as each target's own policy lets EventBridge."""
+    """Deliver *event* to those of the rule's targets whose policy allows EventBridge to."""
     clients = functools.partial(client, region=rule.region_name, account=rule.account_id)
     for target in rule.targets:
         arn = target["Arn"]
         if arn.split(":")[2] in DELIVERED_HERE:
-            allowed = may_call("events.amazonaws.com", ACTIONS[arn.split(":")[2]], arn, rule.arn)
+            allowed = service_is_allowed("events.amazonaws.com", ACTIONS[arn.split(":")[2]], arn, rule.arn)
             _attempt(clients, target, _envelope(event), failures, allowed=allowed)
 
 
@@ -68,10 +68,10 @@ def _attempt(
     *,
     allowed: bool,
 ) -> None:
-    """Send, else put the message into the target's dead-letter queue and note why."""
+    """Send the message; on failure log why and send it to the target's dead-letter queue."""
     try:
         if not allowed:
-            raise LookupError("the target's policy does not allow the service to send to it")  # noqa: TRY301
+            raise LookupError("the target's policy does not allow EventBridge to send to it")  # noqa: TRY301
         send(clients, target["Arn"], body)
     except (ClientError, LookupError) as error:
         with failures.open("a") as file:
@@ -99,7 +99,7 @@ def _envelope(event: dict[str, Any]) -> str:
 def seconds_of(expression: str | None) -> int | None:
     """Return the period of `rate(5 minutes)`; None for any other expression."""
     found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression or "")
-    return int(found[1]) * UNITS[found[2]] if found else None
+    return int(found[1]) * SECONDS_PER_UNIT[found[2]] if found else None
 
 
 def _follow_schedules(failures: Path, stop: threading.Event) -> None:

@@ -1,6 +1,6 @@
-"""Secrets Manager's refusals that moto does not know, and three places where it loses track of a version.
+"""Secrets Manager: errors that moto does not raise, and three operations in which it mixes up versions.
 
-Texts and limits: https://docs.aws.amazon.com/secretsmanager/latest/apireference/ and
+Messages and limits: https://docs.aws.amazon.com/secretsmanager/latest/apireference/ and
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 """
 
@@ -35,7 +35,7 @@ Params = Mapping[str, Any]
 
 
 def install() -> None:
-    """Put the checks before moto's own methods, and mend what moto does with versions."""
+    """Add checks before moto's methods, and correct its handling of versions."""
     checked = {
         "CreateSecret": (_value, _name, _tags, _not_scheduled, _key_can_encrypt),
         "PutSecretValue": (_value, _not_deleted, _key_can_encrypt),
@@ -57,7 +57,7 @@ def install() -> None:
     SecretsManagerResponse.stop_replication_to_replica = _stop_replication  # type: ignore[attr-defined]
     SecretsManagerResponse.list_secret_version_ids = _list_versions  # type: ignore[method-assign, assignment]
     FakeSecret._form_version_ids_to_stages = _labelled_versions  # type: ignore[method-assign, assignment]
-    _mend_versions()
+    _correct_versions()
 
 
 Check = Callable[[SecretsManagerBackend, Params], None]
@@ -87,7 +87,7 @@ def _constraint(field: str, constraint: str) -> JsonRESTError:
 
 
 def _value(_backend: SecretsManagerBackend, params: Params) -> None:
-    """A value of more than 65,536 bytes was taken, and so was an empty one."""
+    """Refuse values over 65,536 bytes and empty ones; moto accepts them."""
     sizes = {
         "secretString": params.get("SecretString") and len(params["SecretString"].encode()),
         "secretBinary": params.get("SecretBinary") and len(base64.b64decode(params["SecretBinary"])),
@@ -104,7 +104,7 @@ def _value(_backend: SecretsManagerBackend, params: Params) -> None:
 
 
 def _name(_backend: SecretsManagerBackend, params: Params) -> None:
-    """A name with any character, of any length, was taken."""
+    """Refuse invalid names; moto accepts any character and length."""
     if not NAME.fullmatch(params["Name"]):
         raise _invalid(
             "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: "
@@ -114,7 +114,7 @@ def _name(_backend: SecretsManagerBackend, params: Params) -> None:
 
 
 def _tags(backend: SecretsManagerBackend, params: Params) -> None:
-    """Tags of any number and length were taken."""
+    """Refuse too many, too long and invalid tags; moto accepts them."""
     secret = backend.secrets.get(params["SecretId"]) if "SecretId" in params else None
     keys = {tag["Key"] for tag in (secret.tags if secret else None) or []}
     for tag in params.get("Tags") or []:
@@ -135,7 +135,7 @@ def _tags(backend: SecretsManagerBackend, params: Params) -> None:
 
 
 def _not_scheduled(backend: SecretsManagerBackend, params: Params) -> None:
-    """Creating over a secret that is pending deletion said ResourceExistsException, or went through."""
+    """Refuse to create a secret over one pending deletion; moto has the wrong error, or accepts it."""
     secret = backend.secrets.get(params["Name"])
     if secret and secret.is_deleted():
         raise _invalid(
@@ -145,7 +145,7 @@ def _not_scheduled(backend: SecretsManagerBackend, params: Params) -> None:
 
 
 def _not_deleted(backend: SecretsManagerBackend, params: Params) -> None:
-    """A secret that is pending deletion could be written, tagged and replicated."""
+    """Refuse operations on a secret pending deletion; moto writes, tags and replicates it."""
     secret = backend.secrets.get(params["SecretId"])
     if secret and secret.is_deleted():
         raise _invalid(
@@ -155,7 +155,7 @@ def _not_deleted(backend: SecretsManagerBackend, params: Params) -> None:
 
 
 def _token_is_new(backend: SecretsManagerBackend, params: Params) -> None:
-    """UpdateSecret with the token of an existing version was a no-op; only PutSecretValue is."""
+    """Refuse UpdateSecret with the token of an existing version; moto takes it as a no-op."""
     secret, token = backend.secrets.get(params["SecretId"]), params.get("ClientRequestToken")
     if secret and token in secret.versions and {"SecretString", "SecretBinary"} & params.keys():
         raise _invalid(
@@ -166,7 +166,7 @@ def _token_is_new(backend: SecretsManagerBackend, params: Params) -> None:
 
 
 def _stage_can_move(backend: SecretsManagerBackend, params: Params) -> None:
-    """AWSCURRENT could be taken off, and a refused move had already taken the label away."""
+    """Refuse to remove AWSCURRENT, and refuse an invalid move before moto removes the label."""
     source, target = params.get("RemoveFromVersionId"), params.get("MoveToVersionId")
     if params["VersionStage"] == "AWSCURRENT" and source and not target:
         raise _invalid(
@@ -187,7 +187,7 @@ def _stage_can_move(backend: SecretsManagerBackend, params: Params) -> None:
 
 
 def _policy(_backend: SecretsManagerBackend, params: Params) -> None:
-    """BlockPublicPolicy had no effect, and a policy could be any text."""
+    """Refuse invalid policies, and public ones with BlockPublicPolicy; moto accepts any text."""
     try:
         statements = json.loads(params["ResourcePolicy"])["Statement"]
     except (ValueError, KeyError, TypeError):
@@ -202,7 +202,7 @@ def _policy(_backend: SecretsManagerBackend, params: Params) -> None:
 
 
 def _key_can_encrypt(backend: SecretsManagerBackend, params: Params) -> None:
-    """A key that is missing, disabled or to be deleted encrypted all the same."""
+    """Refuse a key that is missing, disabled or pending deletion; moto uses it."""
     if not _usable(backend, params):
         raise _invalid(
             "Secrets Manager can't encrypt the protected secret text using the provided KMS key. Check that "
@@ -229,7 +229,7 @@ def _usable(backend: SecretsManagerBackend, params: Params) -> bool:
 
 
 def _stop_replication(response: SecretsManagerResponse) -> str:
-    """StopReplicationToReplica did not exist: the replica becomes a secret of its own, in its region."""
+    """StopReplicationToReplica, which moto lacks: the replica becomes a secret of its own in its region."""
     backend, secret_id = response.backend, response._get_param("SecretId")
     _not_deleted(backend, {"SecretId": secret_id})
     replica = backend.secrets.get(secret_id)
@@ -246,24 +246,28 @@ def _stop_replication(response: SecretsManagerResponse) -> str:
 
 
 def _labelled_versions(secret: FakeSecret) -> dict[str, Any]:
-    """DescribeSecret and ListSecrets showed versions without a label, which are deprecated and left out."""
-    return {one: held["version_stages"] for one, held in secret.versions.items() if held["version_stages"]}
+    """Leave deprecated versions (without a label) out of DescribeSecret and ListSecrets; moto shows them."""
+    return {
+        one: version["version_stages"]
+        for one, version in secret.versions.items()
+        if version["version_stages"]
+    }
 
 
 def _list_versions(response: SecretsManagerResponse) -> str:
-    """ListSecretVersionIds gave the name for the ARN, deprecated versions unasked, and a wrong time."""
+    """ListSecretVersionIds; moto's has the name for the ARN, always deprecated versions, and a wrong time."""
     secret = response.backend.describe_secret(response._get_param("SecretId"))
     every = response._get_bool_param("IncludeDeprecated", False)
     versions = [
-        {"VersionId": one, "VersionStages": held["version_stages"], "CreatedDate": held["createdate"]}
-        for one, held in secret.versions.items()
-        if every or held["version_stages"]
+        {"VersionId": one, "VersionStages": version["version_stages"], "CreatedDate": version["createdate"]}
+        for one, version in secret.versions.items()
+        if every or version["version_stages"]
     ]
     return json.dumps({"ARN": secret.arn, "Name": secret.name, "Versions": versions})
 
 
-def _mend_versions() -> None:
-    """After a stage was moved, GetSecretValue gave the old version, and the next put made two AWSCURRENT."""
+def _correct_versions() -> None:
+    """Follow a moved stage: moto returns the old version, and the next put makes two AWSCURRENT."""
     read, move = SecretsManagerBackend.get_secret_value, SecretsManagerBackend.update_secret_version_stage
 
     @functools.wraps(read)

@@ -29,10 +29,10 @@ from testbed.servers.mariadb import MariaDB
 from testbed.servers.openbao import OpenBao
 from testbed.servers.proxy import ProxiedCall
 from tests.polling import until
+from tests.project import ROOT
 
 from .support_interrupts import ctrl_c
 
-ROOT = Path(__file__).parents[3]
 NAME = "story"
 SECONDS = 300
 
@@ -225,12 +225,12 @@ def test_a_connection_that_was_interrupted_anywhere_leaves_the_one_before(operat
 
 
 def test_a_credential_is_rotated_and_replicated_without_anybody_seeing_it(operator: Operator) -> None:
-    token = {"VAULT_TOKEN": operator.root_token}
-    first = operator.json("rotate", **token)
+    token = operator.root_token
+    first = operator.json("rotate", VAULT_TOKEN=token)
     assert first["username"] == "app_blue"
-    second = operator.json("rotate", **token)
+    second = operator.json("rotate", VAULT_TOKEN=token)
     assert second["username"] == "app_green"
-    assert "may still be in use" in operator.run("rotate", status=1, **token).stderr
+    assert "may still be in use" in operator.run("rotate", status=1, VAULT_TOKEN=token).stderr
     assert "use a token whose policy allows it" in operator.run("rotate", status=3, VAULT_TOKEN="s.no").stderr
     for after in (False, True):  # the function's work goes on without the one who asked for it
         call = operator.interrupted_at(at_number(0), "replicate", after=after)
@@ -249,6 +249,7 @@ def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) ->
     """The real one, with its own configuration; its application logs in with the replicated credential."""
 
     def environment() -> Mapping[str, Any]:
+        found: Mapping[str, Any]
         (found,) = beanstalk.describe_environments(EnvironmentNames=[f"{NAME}-app"])["Environments"]
         return found
 
@@ -263,7 +264,7 @@ def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) ->
     for after in (False, True):
         pressed = ctrl_c(
             eb.command("deploy", f"{NAME}-app", "--label", f"story-0-{after}", "--timeout", "5"),
-            eb.settings(),
+            eb.variables(),
             lambda call: call.operation == "UpdateEnvironment",
             after=after,
             directory=project,

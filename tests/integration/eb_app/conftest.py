@@ -17,6 +17,7 @@ import pymysql
 import pytest
 from botocore.config import Config
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from eb_app.credentials import Credentials, SecretCredentials
 from eb_app.database import DatabasePool
@@ -174,6 +175,12 @@ def boot(world: World, tmp_path: Path) -> Iterator[Boot]:
             return running
 
         yield start
+
+
+def json_of(response: TestResponse) -> Any:
+    """Return the response's JSON document; fail where there is none."""
+    assert response.is_json
+    return response.json
 
 
 class Visitors:

@@ -16,18 +16,18 @@ import requests
 from testbed.localaws.beanstalk import proxy
 from testbed.servers.localaws import OPERATOR, REGION
 from testbed.servers.process import Process, free_port, require_tool
+from tests.project import ROOT
 
 if TYPE_CHECKING:
     from .conftest import World
 
-PROJECT = Path(__file__).parents[3]
 CERTIFICATE_HOOK = ".platform/hooks/prebuild/10_certificate.sh"
 
 
 def run_hook(hook: str, root: Path) -> None:
     """Run a platform hook with the platform's paths moved below *root*."""
     script = root / Path(hook).name
-    script.write_text(proxy.instance_paths((PROJECT / hook).read_text(), root))
+    script.write_text(proxy.instance_paths((ROOT / hook).read_text(), root))
     script.chmod(0o755)
     subprocess.run([script], check=True, timeout=60, capture_output=True)
 
@@ -36,7 +36,7 @@ def app_environment(world: World, **more: str) -> dict[str, str]:
     """Return what the environment's option settings and the instance's role give the app."""
     return {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(PROJECT),
+        "PYTHONPATH": str(ROOT),
         "AWS_ENDPOINT_URL": world.aws.endpoint,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
@@ -120,7 +120,7 @@ class Running:
 def configure(root: Path, app_port: int, ports: dict[int, int]) -> Path:
     """Write nginx's merged configuration below *root*, as the platform does, and return the main file."""
     return proxy.write_configuration(
-        PROJECT / ".platform/nginx", root, app_port, lambda port: ports.setdefault(port, free_port())
+        ROOT / ".platform/nginx", root, app_port, lambda port: ports.setdefault(port, free_port())
     )
 
 
@@ -142,7 +142,7 @@ def boot(world: World, root: Path, **environment: str) -> Running:
     app_port = free_port()
     configuration = configure(root, app_port, ports)
     check_configuration(configuration, root)
-    line = proxy.app_port((PROJECT / "Procfile").read_text(), app_port).removeprefix("web:").split()
+    line = proxy.app_port((ROOT / "Procfile").read_text(), app_port).removeprefix("web:").split()
     command = [require_tool(line[0]), *line[1:]]
     log = root / "var/log/web.stdout.log"
     web = Process.start("gunicorn", command, log, app_environment(world, **environment))

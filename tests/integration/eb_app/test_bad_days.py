@@ -143,7 +143,7 @@ def test_a_lost_entry_and_a_leaked_connection_would_be_found(running: Running, w
         pass
     settle(world, running, writers)
     leaked = [world.database(world.credentials()).engine.connect() for _ in range(MOST_CONNECTIONS + 1)]
-    with pytest.raises(AssertionError, match="nothing came within"):
+    with pytest.raises(AssertionError, match="no result within"):
         settle(world, running, writers)
     for connection in leaked:
         connection.invalidate()

@@ -21,10 +21,11 @@ import requests
 from eb_app.entries import LONGEST, PAGE
 from testbed.servers.process import require_tool
 from tests.polling import until
+from tests.project import ROOT
 from tests.tls import assert_only_modern_tls
 
 from .conftest import Boot, World
-from .instance import CERTIFICATE_HOOK, PROJECT, app_environment, check_configuration, configure, run_hook
+from .instance import CERTIFICATE_HOOK, app_environment, check_configuration, configure, run_hook
 
 
 def test_the_instance_serves_tls_and_says_so(boot: Boot) -> None:
@@ -227,7 +228,7 @@ def test_the_migration_runs_as_the_leader_runs_it(world: World) -> None:
     """Once and again; with a mistake in the environment it fails and names it, without a password."""
     command = re.search(
         r"command: /var/app/venv/\*/bin/python (.*)",
-        (PROJECT / ".ebextensions/30-migrate.config").read_text(),
+        (ROOT / ".ebextensions/30-migrate.config").read_text(),
     )
     assert command
     world.sql(f"DROP TABLE `{world.schema}`.entries", f"DROP TABLE `{world.schema}`.alembic_version")
@@ -252,7 +253,7 @@ def test_the_migration_runs_as_the_leader_runs_it(world: World) -> None:
 
 def test_the_hooks_are_sound_and_can_run_again_and_again(tmp_path: Path) -> None:
     """ShellCheck has nothing to say, the platform may run them, and the log's folder may be there already."""
-    hooks = sorted(PROJECT.glob(".platform/*hooks/*/*.sh"))
+    hooks = sorted(ROOT.glob(".platform/*hooks/*/*.sh"))
     assert len(hooks) == 4
     assert all(os.access(hook, os.X_OK) for hook in hooks)
     checked = subprocess.run(

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-LOCK = Path(__file__).resolve().parents[3] / "eb_app" / "requirements.txt"
+from tests.project import ROOT
+
+LOCK = ROOT / "eb_app" / "requirements.txt"
 
 
 def install(cache: Path, target: Path, *options: str) -> subprocess.CompletedProcess[str]:

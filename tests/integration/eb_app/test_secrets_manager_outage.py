@@ -9,7 +9,7 @@ import pytest
 from testbed.servers.proxy import Answer, Drop, Pass, Proxy
 from tests.polling import until
 
-from .conftest import Visitors, World
+from .conftest import Visitors, World, json_of
 
 
 @pytest.fixture
@@ -43,18 +43,18 @@ def test_the_last_good_value_serves_on(
         until(lambda: len(visitors.statuses) > 20)
         opened = int(world.sql("SHOW GLOBAL STATUS LIKE 'Connections'")[0][1])
         wire.rule = lambda _: outage
-        until(lambda: client.get("/readyz").json["credential"]["state"] == "last good value", 30)
+        until(lambda: json_of(client.get("/readyz"))["credential"]["state"] == "last good value", 30)
         ready = client.get("/readyz")
         assert ready.status_code == 200
-        assert ready.json["credential"]["reason"] == reason
-        assert ready.json["credential"]["since"]
+        assert json_of(ready)["credential"]["reason"] == reason
+        assert json_of(ready)["credential"]["since"]
         until(lambda: int(world.sql("SHOW GLOBAL STATUS LIKE 'Connections'")[0][1]) > opened + 10)
         wire.rule = lambda _: Pass()
         world.let_in(world.green, "three")
         version = world.publish(world.green, "three")
         until(lambda: credentials.version() == version, 60)
     assert visitors.failed == []
-    assert client.get("/readyz").json["credential"]["state"] == "current"
+    assert json_of(client.get("/readyz"))["credential"]["state"] == "current"
 
 
 def test_a_process_may_start_while_secrets_manager_is_away(world: World, wire: Proxy) -> None:
@@ -64,9 +64,9 @@ def test_a_process_may_start_while_secrets_manager_is_away(world: World, wire: P
     assert client.get("/api/entries").status_code == 503
     assert client.get("/healthz").status_code == 200
     ready = client.get("/readyz")
-    assert (ready.status_code, ready.json["database"]) == (503, "DatabaseUnreachable")
-    assert ready.json["credential"]["state"] == "unavailable"
-    assert ready.json["credential"]["reason"] == "ConnectionClosedError"
+    assert (ready.status_code, json_of(ready)["database"]) == (503, "DatabaseUnreachable")
+    assert json_of(ready)["credential"]["state"] == "unavailable"
+    assert json_of(ready)["credential"]["reason"] == "ConnectionClosedError"
     wire.rule = lambda _: Pass()
     until(lambda: client.get("/readyz").status_code == 200)
     assert client.get("/api/entries").status_code == 200

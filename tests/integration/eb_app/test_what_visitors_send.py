@@ -18,7 +18,7 @@ from eb_app.entries import LONGEST, PAGE
 from eb_app.logs import JsonFormatter
 from eb_app.web import LARGEST_REQUEST
 
-from .conftest import World
+from .conftest import World, json_of
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 CANARY = "canary-3b8d"
@@ -78,7 +78,7 @@ def test_an_entry_is_added_listed_and_deleted_over_the_api(client: FlaskClient) 
 def test_text_comes_back_as_it_was_and_is_text_on_the_page(client: FlaskClient, text: str) -> None:
     """SQL, HTML and template syntax are letters like any other; four-byte characters survive."""
     assert add(client, text).status_code == 201
-    assert client.get("/api/entries").json["entries"][0]["text"] == text.strip()
+    assert json_of(client.get("/api/entries"))["entries"][0]["text"] == text.strip()
     page = client.get("/").text
     assert html.escape(text.strip()).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
     assert "<script" not in page
@@ -91,7 +91,7 @@ def test_a_repeated_request_adds_one_entry(client: FlaskClient) -> None:
     for _ in range(2):
         assert form(client, "once", key).status_code == 303
         assert add(client, "once", headers={"Idempotency-Key": key}).status_code == 201
-    assert len(client.get("/api/entries").json["entries"]) == 1
+    assert len(json_of(client.get("/api/entries"))["entries"]) == 1
     assert add(client, "twice", headers={"Idempotency-Key": key}).status_code == 409
     assert form(client, "twice", key).status_code == 409
 
@@ -121,7 +121,7 @@ def test_what_is_no_entry_is_refused(
     """With an error in JSON and nothing written."""
     answer = client.post("/api/entries", data=body, content_type=content_type)
     assert answer.status_code == status
-    assert isinstance(answer.json["error"], str)
+    assert isinstance(json_of(answer)["error"], str)
     assert world.sql(f"SELECT COUNT(*) FROM `{world.schema}`.entries") == [(0,)]
 
 
@@ -153,13 +153,13 @@ def test_pages_of_entries_follow_each_other(client: FlaskClient) -> None:
     """However many there are, an answer has a page of them; nonsense is the first page."""
     for number in range(PAGE + 3):
         add(client, f"entry {number}")
-    first = client.get("/api/entries").json["entries"]
+    first = json_of(client.get("/api/entries"))["entries"]
     assert len(first) == PAGE
-    rest = client.get(f"/api/entries?before={first[-1]['id']}").json["entries"]
+    rest = json_of(client.get(f"/api/entries?before={first[-1]['id']}"))["entries"]
     assert [entry["text"] for entry in rest] == ["entry 2", "entry 1", "entry 0"]
     assert f"before={first[-1]['id']}" in client.get("/").text
     for nonsense in ("x", "-1", "0", "9" * 40, "1 OR 1=1", "%00"):
-        assert client.get(f"/api/entries?before={nonsense}").json["entries"] == first
+        assert json_of(client.get(f"/api/entries?before={nonsense}"))["entries"] == first
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_errors_are_pages_for_people_and_json_for_programs(client: FlaskClient) 
     """Unknown addresses and methods."""
     assert client.get("/nowhere").status_code == 404
     assert "<html" in client.get("/nowhere").text
-    assert client.get("/api/nowhere").json == {"error": client.get("/api/nowhere").json["error"]}
+    assert client.get("/api/nowhere").json == {"error": json_of(client.get("/api/nowhere"))["error"]}
     refused = client.put("/api/entries", json={})
     assert refused.status_code == 405
     assert refused.is_json
@@ -257,7 +257,7 @@ def test_the_status_tells_all_but_the_password(client: FlaskClient, world: World
             "X-Amzn-Tls-Cipher-Suite": "<script>",
         },
     )
-    told = answer.json
+    told = json_of(answer)
     assert told["credential"]["user"] == told["database"]["user"] == world.blue
     assert told["credential"]["version_id"] == told["database"]["version_id"]
     assert told["credential"]["age_seconds"] >= 0

@@ -21,7 +21,9 @@ from replicator.config import Config, Mount
 from replicator.replicate import ReplicationRequest, RunClock
 from replicator.report import Report
 from replicator.run import run
+from testbed.servers.localaws import LocalAws
 from testbed.servers.proxy import Proxy
+from tests.conftest import Unsealed
 
 from .support_bad_days import Day
 from .support_faults import retry_at_once
@@ -93,7 +95,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(openbao: Any, local_aws: Any, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(openbao: Unsealed, local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A fresh mount and prefix, connected with the root token."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws.endpoint)
     name = f"t{uuid.uuid4().hex[:8]}"
@@ -117,24 +119,24 @@ def bench(openbao: Any, local_aws: Any, monkeypatch: pytest.MonkeyPatch) -> Benc
 
 
 @pytest.fixture
-def alerts(bench: Bench) -> Mailbox:
+def alerts(bench: Bench, local_aws: LocalAws) -> Mailbox:
     """What is published to the deployment's topic."""
     topic = bench.session.client("sns").create_topic(Name=f"{bench.mount}-alerts")["TopicArn"]
     bench.set(topic_arn=topic)
-    return subscribe(bench.session.client, topic, f"{bench.mount}-alerts")
+    return subscribe(local_aws.client, topic, f"{bench.mount}-alerts")
 
 
 @pytest.fixture
-def bus(bench: Bench) -> Mailbox:
+def bus(bench: Bench, local_aws: LocalAws) -> Mailbox:
     """What is put on the deployment's bus."""
     name = f"{bench.mount}-beanvault"
     bench.session.client("events").create_event_bus(Name=name)
     bench.set(bus_name=name)
-    return overhear(bench.session.client, name, f"{bench.mount}-events")
+    return overhear(local_aws.client, name, f"{bench.mount}-events")
 
 
 @pytest.fixture
-def environ(bench: Bench, local_aws: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def environ(bench: Bench, local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The function's variables, set in this process as well."""
     found = variables(bench.config) | local_aws.environment()
     for name, value in found.items():
@@ -146,8 +148,8 @@ def environ(bench: Bench, local_aws: Any, monkeypatch: pytest.MonkeyPatch) -> di
 def day(
     bench: Bench,
     alerts: Mailbox,
-    openbao: Any,
-    local_aws: Any,
+    openbao: Unsealed,
+    local_aws: LocalAws,
     authority: Any,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -180,7 +182,9 @@ def deleting(day: Day) -> Day:
 
 
 @pytest.fixture(scope="module")
-def make_world(openbao: Any, local_aws: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+def make_world(
+    openbao: Unsealed, local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Make]:
     """Makes worlds whose runs can be killed, all behind the same two proxies."""
     topic = local_aws.client("sns").create_topic(Name=f"k{uuid.uuid4().hex[:8]}")["TopicArn"]
     kms = local_aws.client("kms")

@@ -22,10 +22,10 @@ from replicator.config import Config
 from templates.deployment import Deployment
 from templates.deployment_file import parse
 from testbed.servers.localaws import REGION, LocalAws
+from tests.project import ROOT
 
 from .support_notify import Mailbox, overhear, subscribe
 
-ROOT = Path(__file__).resolve().parents[3]
 LAYERS = ("keys", "network", "storage", "replicator")
 """The replicator's own, and what it imports from."""
 TEAM_KEY = "alias/team"

@@ -15,6 +15,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.project import ROOT
+
 
 class ForkServer:
     """Starts one process at a time."""
@@ -27,8 +29,8 @@ class ForkServer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=out,
-                cwd=Path(__file__).parents[3],
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
                 text=True,
                 bufsize=1,
             )

@@ -136,7 +136,7 @@ class World(ABC):
     def health(self) -> str:
         """Return the state of health that was told last."""
         tags = self.aws.describe_secret(SecretId=f"{self.name}-connection").get("Tags", [])
-        return {tag["Key"]: tag["Value"] for tag in tags}.get("beanvault:health", "")
+        return str({tag["Key"]: tag["Value"] for tag in tags}.get("beanvault:health", ""))
 
     def check_what_an_app_sees(self) -> None:
         """What is current has the identity that belongs to its value; only new names may be free."""

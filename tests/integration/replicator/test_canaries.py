@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ import pytest
 
 from testbed.servers.authority import Authority
 from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy
+from tests.project import ROOT
 
 from .support_canaries import canary, leaks, spellings
-from .support_deployed import ROOT, Deployed, deployed
+from .support_deployed import Deployed, deployed
 
 MARK = "told-by-name"
 """Part of the names of secrets, so it is in everything that is told."""
@@ -252,20 +254,23 @@ def _every_outcome(scene: Scene) -> None:
         assert json.loads(place.value(f"{MARK}/{path}"))[key] in evidence.values
 
 
+def _instead_of_the_value(echo: Answer, call: ProxiedCall) -> Behaviour:
+    return echo if f"/data/{MARK}" in call.path else FORWARD
+
+
 def _bad_days_of_vault(scene: Scene) -> None:
     """Inside Lambda: Vault answers errors, pages and halves that repeat the value."""
-    for number, fault in enumerate(
-        (
-            lambda text: Answer(500, b'{"errors":["' + text + b'"]}', "application/json"),
-            lambda text: Answer(403, b'{"errors":["permission denied: ' + text + b'"]}', "application/json"),
-            lambda text: Answer(200, b"<html>" + text, "text/html"),
-            lambda text: Answer(200, b'{"data":{"data":["' + text + b'"]}}', "application/json"),
-            lambda text: Answer(200, b'{"data":"' + text + b'"}', "application/json"),
-        )
-    ):
+    faults: tuple[Callable[[bytes], Answer], ...] = (
+        lambda text: Answer(500, b'{"errors":["' + text + b'"]}', "application/json"),
+        lambda text: Answer(403, b'{"errors":["permission denied: ' + text + b'"]}', "application/json"),
+        lambda text: Answer(200, b"<html>" + text, "text/html"),
+        lambda text: Answer(200, b'{"data":{"data":["' + text + b'"]}}', "application/json"),
+        lambda text: Answer(200, b'{"data":"' + text + b'"}', "application/json"),
+    )
+    for number, fault in enumerate(faults):
         scene.write("db", f"new-{number}")
         echo = fault(json.dumps(scene.evidence.values[-1])[1:-1].encode())
-        scene.vault.rule = lambda call, echo=echo: echo if f"/data/{MARK}" in call.path else FORWARD
+        scene.vault.rule = partial(_instead_of_the_value, echo)
         assert scene.invoke()["errorType"] == "RunFailed"
     scene.vault.rule = lambda _: FORWARD
 

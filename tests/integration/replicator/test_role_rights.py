@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -170,8 +171,7 @@ def foreign(place: Deployed) -> Callable[[str], str]:
 @pytest.fixture(scope="module")
 def role(place: Deployed) -> Callable[[str], Any]:
     """Makes clients with the role's rights."""
-    session, endpoint = place.role_session(), place.aws.endpoint
-    return lambda service: session.client(service, endpoint_url=endpoint)
+    return partial(place.role_session().client, endpoint_url=place.aws.endpoint)
 
 
 @pytest.fixture(scope="module")

@@ -23,10 +23,10 @@ from testbed.localaws.functions.runtime_api import Event
 from testbed.localaws.functions.sandbox import Configuration, InvocationReport, Sandbox
 from testbed.servers.localaws import OPERATOR, REGION
 from testbed.servers.proxy import FORWARD, Pass, Proxy
+from tests.project import ROOT
 
 from .support_notify import Mailbox, variables
 
-ROOT = Path(__file__).resolve().parents[3]
 Start = Callable[..., Sandbox]
 SECRETS = 100
 MEGABYTES = Replicator().memory_mb
@@ -41,7 +41,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> package.Package:
 @pytest.fixture
 def start(made: package.Package, bench: Any, local_aws: Any, tmp_path: Path) -> Iterator[Start]:
     """Starts a fresh process of the function, its zip unpacked in a directory of its own."""
-    session = AssumedRoleSession(*OPERATOR.values(), "", datetime.now(UTC) + timedelta(hours=1))
+    session = AssumedRoleSession(
+        OPERATOR["AWS_ACCESS_KEY_ID"],
+        OPERATOR["AWS_SECRET_ACCESS_KEY"],
+        "",
+        datetime.now(UTC) + timedelta(hours=1),
+    )
     name, home = bench.mount, tmp_path / "lambda"
     home.mkdir()
     running: list[Sandbox] = []

@@ -37,8 +37,8 @@ from templates.vault import authority_parameter, host_name
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import REGION, LocalAws
 from testbed.servers.mariadb import MariaDB
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 STRICT, TRIAL = "strict", "trial"
 ELSEWHERE = "eu-west-1"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from urllib3 import HTTPResponse
 
 from beanvault.aws import Aws
 
@@ -24,11 +26,6 @@ class Answer:
     """The code of a refusal."""
 
 
-class _Raw(io.BytesIO):
-    def stream(self, **_: Any) -> Iterable[bytes]:
-        yield self.read()
-
-
 def playing(**operations: list[Answer | BaseException]) -> Aws:
     """Return a session that answers each operation (`lambda_Invoke=[…]`) with its list, in order."""
     session = boto3.session.Session(
@@ -41,8 +38,11 @@ def playing(**operations: list[Answer | BaseException]) -> Aws:
             if isinstance(answer, BaseException):
                 raise answer
             body = {**answer.body, **({"__type": answer.error} if answer.error else {})}
-            headers = {"x-amzn-ErrorType": answer.error} if answer.error else {}
-            return AWSResponse(request.url, answer.status, headers, _Raw(json.dumps(body).encode()))
+            headers = HTTPHeaders()
+            if answer.error:
+                headers["x-amzn-ErrorType"] = answer.error
+            raw = HTTPResponse(io.BytesIO(json.dumps(body).encode()), preload_content=False)
+            return AWSResponse(request.url, answer.status, headers, raw)
 
         return play
 

@@ -12,7 +12,8 @@ import pytest
 
 from beanvault.cli import cli
 from scripts.docs.commands import HELP_OPTIONS, commands
-from tests.unit.docs.markdown_files import FILES, ROOT, blocks
+from tests.project import ROOT
+from tests.unit.docs.markdown_files import FILES, blocks
 
 HELP = dict(commands())
 

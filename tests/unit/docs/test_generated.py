@@ -8,8 +8,9 @@ import pytest
 
 from replicator.config import OPTIONAL, REQUIRED
 from scripts.docs import commands, controls, variables
-from scripts.docs.markdown import ROOT, WORDS
+from scripts.docs.markdown import WORDS
 from scripts.docs.pages import PAGES
+from tests.project import ROOT
 
 
 @pytest.mark.parametrize("name", PAGES)

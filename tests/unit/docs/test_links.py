@@ -9,7 +9,8 @@ import pytest
 
 from templates import observability
 from templates.deployment_file import read
-from tests.unit.docs.markdown_files import FILES, ROOT, anchors, links
+from tests.project import ROOT
+from tests.unit.docs.markdown_files import FILES, anchors, links
 
 
 def broken(file: Path, text: str) -> list[str]:

@@ -6,7 +6,8 @@ import re
 
 from templates.aws_versions import PLATFORM
 from testbed.demo.flow import STEPS
-from tests.unit.docs.markdown_files import FILES, ROOT, blocks
+from tests.project import ROOT
+from tests.unit.docs.markdown_files import FILES, blocks
 
 
 def test_the_shown_output_has_the_demos_steps() -> None:

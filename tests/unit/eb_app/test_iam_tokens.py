@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 import botocore.session
@@ -10,6 +11,7 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 
 from eb_app.credentials import CredentialUnavailable, IamCredentials
+from eb_app.credentials.iam import TokenSigner
 
 KEY_ID = "AKIDEXAMPLE"
 LOG = "eb_app.credentials.iam"
@@ -19,7 +21,9 @@ def credentials() -> IamCredentials:
     rds = botocore.session.Session().create_client(
         "rds", region_name="eu-central-1", aws_access_key_id=KEY_ID, aws_secret_access_key="example"
     )
-    return IamCredentials("db.example", 3307, "app_iam", rds)
+    return IamCredentials(
+        "db.example", 3307, "app_iam", cast(TokenSigner, rds)
+    )  # botocore makes its methods at run time
 
 
 def test_a_token_is_a_request_to_connect_signed_for_fifteen_minutes() -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import botocore.session
 import pytest
@@ -15,7 +15,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from eb_app.credentials import CredentialUnavailable, IamCredentials, SecretCredentials
 from eb_app.credentials.cached_secret import CachedSecret, SecretUnusable
-from testbed.localaws import inproc
+from eb_app.credentials.iam import TokenSigner
+from testbed.localaws import moto_client
 from tests.polling import until
 
 CANARY = "canary-9c41"
@@ -26,7 +27,7 @@ class Api:
     """Secrets Manager's backend in this process, with a plug that can be pulled."""
 
     def __init__(self) -> None:
-        self.client = inproc.client("secretsmanager", "eu-central-1")
+        self.client = moto_client.client("secretsmanager", "eu-central-1")
         self.name = f"unit/{uuid.uuid4()}"
         self.down: Exception | None = None
         self.hangs: threading.Event | None = None
@@ -315,9 +316,8 @@ def test_iam_makes_a_token_for_each_connection() -> None:
     """Signed here, for this server and user; nothing is asked of AWS."""
     session = botocore.session.get_session()
     session.set_credentials("AKIAEXAMPLE", CANARY)
-    credentials = IamCredentials(
-        "db.example", 3307, "app_iam", session.create_client("rds", region_name="eu-central-1")
-    )
+    signer = cast(TokenSigner, session.create_client("rds", region_name="eu-central-1"))
+    credentials = IamCredentials("db.example", 3307, "app_iam", signer)
     held = credentials.current()
     token = held.password.decode()
     assert token.startswith("db.example:3307/?Action=connect&DBUser=app_iam&")

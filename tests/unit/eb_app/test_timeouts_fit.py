@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import Any
 
 from eb_app import gunicorn_conf
 from eb_app.database import PLACE_TIMEOUT, POOL_TIMEOUT
 from eb_app.factory import AWS
 from eb_app.login import ANSWER_TIMEOUT, CONNECT_TIMEOUT, LOGIN_ANSWER_TIMEOUT
 from eb_app.settings import LONGEST_WAIT
+from tests.project import ROOT
 
-PLATFORM = Path(__file__).parents[3] / ".platform" / "nginx" / "conf.d"
+PLATFORM = ROOT / ".platform" / "nginx" / "conf.d"
 LOAD_BALANCER_IDLE = 60
 
 LOGIN = CONNECT_TIMEOUT + LOGIN_ANSWER_TIMEOUT
@@ -47,8 +48,9 @@ def test_a_stop_lets_the_longest_request_end() -> None:
 
 def test_a_process_that_starts_while_secrets_manager_hangs_fits_as_well() -> None:
     """Its first read fails after two tries, and then there is nothing to log in with."""
-    one = AWS.connect_timeout + AWS.read_timeout
-    tries = AWS.retries["total_max_attempts"]
+    config: Any = AWS  # botocore sets its attributes at run time
+    one = config.connect_timeout + config.read_timeout
+    tries = config.retries["total_max_attempts"]
     first_read = tries * one + (tries - 1) * 1  # botocore's pause before the second is at most a second
     assert first_read < LONGEST - PLACE_TIMEOUT - LONGEST_WAIT - POOL_TIMEOUT
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from typing import Any
+
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from urllib3 import HTTPResponse
 
 from replicator.aws import CLIENT_CONFIG, Clients
 from replicator.limits import QUOTAS, TokenBucket, keep_quotas, token_buckets
@@ -71,12 +76,12 @@ def test_every_attempt_of_a_call_takes_from_its_bucket() -> None:
     """Botocore sends a throttled call again by itself; the quota counts what is sent."""
     bucket, statuses = Counted(50), iter([400, 400, 200])
 
-    def answer(**_: object) -> AWSResponse:
+    def answer(**_: object) -> Any:  # an AWSResponse; the stubs know no handler that answers
         status = next(statuses)
         body = b"{}" if status == 200 else b'{"__type": "ThrottlingException"}'
-        response = AWSResponse("https://local", status, {}, None)
-        response._content = body
-        return response
+        return AWSResponse(
+            "https://local", status, HTTPHeaders(), HTTPResponse(BytesIO(body), preload_content=False)
+        )
 
     client = Clients().session.client(
         "secretsmanager",

@@ -14,9 +14,9 @@ from templates.deployment import Deployment
 from templates.deployment_file import parse, read
 from templates.layers import LAYERS, layers_of
 from templates.shared import render
+from tests.project import ROOT
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
 FIXTURES = HERE / "rendered"
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 
@@ -140,7 +140,8 @@ def resolve(value: Any, configuration: str, layer: str) -> Any:
         if function == "Ref":
             return _ref(argument, configuration, layer)
         if function == "Fn::GetAtt":
-            return _attribute(*argument, configuration, layer)
+            name, attribute = argument
+            return _attribute(name, attribute, configuration, layer)
         if function == "Fn::ImportValue":
             return _imported(argument, configuration)
         if function == "Fn::Sub":
@@ -197,9 +198,8 @@ def _substituted(argument: Any, configuration: str, layer: str) -> str:
         name = match[1]
         if name in own:
             return str(resolve(own[name], configuration, layer))
-        if "." in name:
-            return _attribute(*name.split(".", 1), configuration, layer)
-        return _ref(name, configuration, layer)
+        name, dot, attribute = name.partition(".")
+        return _attribute(name, attribute, configuration, layer) if dot else _ref(name, configuration, layer)
 
     return re.sub(r"\$\{([^!}]+)\}", replaced, pattern)
 

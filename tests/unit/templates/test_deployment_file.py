@@ -13,8 +13,8 @@ from templates.deployment import Deployment, Network
 from templates.deployment_file import DeploymentFileError, parse, read
 from templates.fields import InterfaceEndpoint, Range, RetentionDays
 from templates.options import TABLE, Choice
+from tests.project import ROOT
 
-ROOT = Path(__file__).parents[3]
 LEAST: dict[str, Any] = {"name": "demo", "region": "eu-central-1", "vault": {"where": "host"}}
 
 

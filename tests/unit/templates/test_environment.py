@@ -4,7 +4,8 @@ import pytest
 
 from eb_app.settings import AppSettings
 from templates.environment import APP_LOG, LOGS
-from tests.unit.templates.renders import CONFIGURATIONS, ROOT, deployment, layers, resolve, resource
+from tests.project import ROOT
+from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource
 
 ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
 

@@ -5,7 +5,8 @@ import yaml
 from troposphere import Ref
 
 from templates.options import OptionSetting, Text, UnknownOption, kind_of
-from tests.unit.templates.renders import CONFIGURATIONS, ROOT, resource
+from tests.project import ROOT
+from tests.unit.templates.renders import CONFIGURATIONS, resource
 
 
 def _settings(configuration: str) -> list[tuple[str, str, object]]:

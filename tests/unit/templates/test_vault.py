@@ -9,7 +9,8 @@ import pytest
 from templates import vault
 from templates.deployment_file import parse
 from templates.vault import OPENBAO_HASHES, OPENBAO_VERSION, authority_parameter, host_name
-from tests.unit.templates.renders import CONFIGURATIONS, ROOT, deployment, layers, resolve, resource
+from tests.project import ROOT
+from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource
 
 HOSTED = [name for name in CONFIGURATIONS if deployment(name).vault.where == "host"]
 

@@ -1,13 +1,25 @@
 """The resource types of the local AWS.
 
-Updates of Backup::BackupPlan, RDS::DBProxy and RDS::EventSubscription change the stack's view only, because
-moto has no operation for them. What a type declares as `ignored` has no effect.
+Updates of Backup::BackupPlan, RDS::DBProxy and RDS::EventSubscription change only what the stack shows,
+because moto has no operation for them. Properties that a type declares as `ignored` have no effect.
 """
 
 from __future__ import annotations
 
-from ..resource import ResourceType
-from . import beanstalk, compute, custom, database, edge, identity, messaging, network, observability, storage
+from ..resource_type import ResourceType
+from . import (
+    beanstalk,
+    compute,
+    custom,
+    database,
+    edge,
+    identity,
+    messaging,
+    network,
+    observability,
+    security_groups,
+    storage,
+)
 
 REGISTRY: dict[str, ResourceType] = {
     kind.name: kind
@@ -21,6 +33,7 @@ REGISTRY: dict[str, ResourceType] = {
         messaging,
         network,
         observability,
+        security_groups,
         storage,
     )
     for kind in module.TYPES

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from ..errors import ResourceFailed
-from ..resource import Resource, ResourceType, words
+from ..resource import Resource
+from ..resource_type import ResourceType, names
 
 _beanstalk = partial(ResourceType, service="elasticbeanstalk")
 
@@ -33,13 +34,11 @@ def _environment(resource: Resource) -> dict[str, Any]:
     return described
 
 
-def _wait(resource: Resource, wanted: str) -> None:
+def _wait(resource: Resource, desired: str) -> None:
     deadline = time.monotonic() + READY_WITHIN_SECONDS
-    while (status := _environment(resource).get("Status", "Terminated")) != wanted:
+    while (status := _environment(resource).get("Status", "Terminated")) != desired:
         if status == "Terminated":
-            raise ResourceFailed(
-                f"Environment {resource.name} was terminated while it should have become {wanted}."
-            )
+            raise ResourceFailed(f"Environment {resource.name} was terminated before it became {desired}.")
         if time.monotonic() > deadline:
             raise ResourceFailed(
                 f"Environment {resource.name} is still {status} after {READY_WITHIN_SECONDS} s."
@@ -48,17 +47,19 @@ def _wait(resource: Resource, wanted: str) -> None:
 
 
 def _create(environment: Resource) -> None:
-    plain = environment.plain() | {"OptionSettings": list(_options(environment.properties).values())}
+    plain = environment.create_arguments() | {
+        "OptionSettings": list(_options(environment.properties).values())
+    }
     if template := plain.get("Tier"):
         plain["Tier"] = {key: str(value) for key, value in template.items()}
     tags = environment.tag_arguments("create_environment")
     answer = environment.call("create_environment", EnvironmentName=environment.name, **plain, **tags)
-    environment.adopt(answer)
+    environment.take_answer(answer)
     _wait(environment, "Ready")
 
 
 def _update(environment: Resource, old: Mapping[str, Any]) -> None:
-    """Send what changed; the version label only if the template's own did: a later deployment stays."""
+    """Send what changed. The version label only if the template changed it: `eb deploy` decides otherwise."""
     now, was = _options(environment.properties), _options(old)
     removed = [
         {k: v for k, v in option.items() if k != "Value"} for key, option in was.items() if key not in now
@@ -111,7 +112,7 @@ TYPES = (
         named="EnvironmentName",
         name_limit=40,
         update=_update,
-        mutable=words("Description OptionSettings VersionLabel TemplateName SolutionStackName PlatformArn"),
+        mutable=names("Description OptionSettings VersionLabel TemplateName SolutionStackName PlatformArn"),
         delete=_terminate,
         attributes={"EndpointURL": _endpoint},
         tagged="{EnvironmentArn}",

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, words
+from ..resource import Resource
+from ..resource_type import ResourceType, names
 
 _lambda = partial(ResourceType, service="lambda")
 
 
 def _code(function: Resource) -> dict[str, Any]:
-    """Return the function's code; a source written into the template becomes a zip."""
+    """Return the function's code; inline source becomes a zip."""
     code = dict(function.properties["Code"])
     if "ZipFile" in code:
         packed = io.BytesIO()
@@ -25,11 +26,11 @@ def _code(function: Resource) -> dict[str, Any]:
 
 
 def _create_function(function: Resource) -> None:
-    function.adopt(
+    function.take_answer(
         function.call(
             "create_function",
             **function.named_argument()
-            | function.plain()
+            | function.create_arguments()
             | function.tag_arguments("create_function")
             | {"Code": _code(function)},
         )
@@ -74,7 +75,7 @@ def _group_tags(group: Resource) -> None:
 
 
 def _create_group(group: Resource) -> None:
-    plain = group.plain()
+    plain = group.create_arguments()
     if isinstance(plain.get("VPCZoneIdentifier"), list):
         plain["VPCZoneIdentifier"] = ",".join(plain["VPCZoneIdentifier"])
     group.call("create_auto_scaling_group", AutoScalingGroupName=group.name, **plain)
@@ -98,7 +99,7 @@ TYPES = (
         name_limit=64,
         settings={"ReservedConcurrentExecutions": _concurrency},
         update=_update_function,
-        mutable=words(
+        mutable=names(
             "Code DeadLetterConfig Description Environment Handler KmsKeyArn LoggingConfig MemorySize Role "
             "Runtime Timeout TracingConfig VpcConfig"
         ),
@@ -117,7 +118,7 @@ TYPES = (
         name="AWS::Lambda::EventInvokeConfig",
         create=_invoke_config,
         update=_invoke_config,
-        mutable=words("DestinationConfig MaximumEventAgeInSeconds MaximumRetryAttempts"),
+        mutable=names("DestinationConfig MaximumEventAgeInSeconds MaximumRetryAttempts"),
         delete="delete_function_event_invoke_config",
     ),
     ResourceType(
@@ -127,7 +128,7 @@ TYPES = (
         named="AutoScalingGroupName",
         settings={"Tags": _group_tags},
         update=_update_group,
-        mutable=words(
+        mutable=names(
             "DesiredCapacity HealthCheckGracePeriod HealthCheckType LaunchTemplate MaxSize MinSize "
             "VPCZoneIdentifier"
         ),

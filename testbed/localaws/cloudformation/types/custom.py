@@ -1,4 +1,4 @@
-"""Custom resources: a Lambda function does the work and PUTs its answer to a URL of this server.
+"""Custom resources: a Lambda function does the work and PUTs its response to a URL of this server.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 """
@@ -12,24 +12,25 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import ResourceFailed
-from ..resource import Resource, ResourceType, words
+from ..resource import Resource
+from ..resource_type import ResourceType, names
 
 ROUTE = "/localaws/custom-resource/"
 ANSWER_WITHIN_SECONDS = 300.0
-"""How long a stack waits where the template has no ServiceTimeout. (CloudFormation waits an hour.)"""
+"""How long a stack waits if the template has no ServiceTimeout (an hour in CloudFormation)."""
 
 _waiting: dict[str, queue.Queue[dict[str, Any]]] = {}
 _endpoint = ""
 
 
 def serve_at(endpoint: str) -> None:
-    """Tell where answers reach this process: *endpoint* routes ROUTE to `application`."""
+    """Set the endpoint that functions answer to; it routes ROUTE to `application`."""
     global _endpoint
     _endpoint = endpoint
 
 
 def application(environ: Mapping[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Take the answer of a custom resource's function."""
+    """Take the response of a custom resource's function."""
     waiting = _waiting.get(environ["PATH_INFO"].removeprefix(ROUTE))
     if environ["REQUEST_METHOD"] != "PUT" or waiting is None:
         start_response("404 Not Found", [("Content-Length", "0")])
@@ -48,7 +49,7 @@ def _request(kind: str, resource: Resource, old: Mapping[str, Any] | None = None
         "ResponseURL": f"{_endpoint}{ROUTE}{token}",
         "ResourceType": resource.type_name,
         "LogicalResourceId": resource.logical_id,
-        "StackId": resource.place.stack_id,
+        "StackId": resource.scope.stack_id,
         "ResourceProperties": _as_text(properties),
     }
     if resource.physical_id:
@@ -82,7 +83,7 @@ def _request(kind: str, resource: Resource, old: Mapping[str, Any] | None = None
 
 
 def _as_text(value: Any) -> Any:
-    """Return properties as functions get them: every number and truth value as text."""
+    """Return properties as functions receive them: numbers and booleans as text."""
     if isinstance(value, Mapping):
         return {key: _as_text(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -95,8 +96,8 @@ CUSTOM = ResourceType(
     service="lambda",
     create=lambda resource: _request("Create", resource),
     update=lambda resource, old: _request("Update", resource, old),
-    mutable=None,  # the function decides what an update means
-    replace=words("ServiceToken"),
+    mutable=None,  # the function decides what an update does
+    replace=names("ServiceToken"),
     delete=lambda resource: _request("Delete", resource),
     attributes=None,
 )

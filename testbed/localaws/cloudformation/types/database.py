@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, same, words
+from ..resource import Resource
+from ..resource_type import ResourceType, attributes_named, names
 
 _rds = partial(ResourceType, service="rds")
 _secrets = partial(ResourceType, service="secretsmanager")
@@ -15,27 +16,29 @@ _secrets = partial(ResourceType, service="secretsmanager")
 
 
 def _managed_password(instance: Resource) -> dict[str, Any]:
-    wanted = instance.properties.get("ManageMasterUserPassword")
+    desired = instance.properties.get("ManageMasterUserPassword")
     key = (instance.properties.get("MasterUserSecret") or {}).get("KmsKeyId")
-    return {"ManageMasterUserPassword": wanted, "MasterUserSecretKmsKeyId": key}
+    return {"ManageMasterUserPassword": desired, "MasterUserSecretKmsKeyId": key}
 
 
 def _create_instance(instance: Resource) -> None:
-    plain = instance.plain() | _managed_password(instance)
+    plain = instance.create_arguments() | _managed_password(instance)
     plain.pop("MasterUserSecret", None)
     tags = instance.tag_arguments("create_db_instance")
-    instance.adopt(instance.call("create_db_instance", DBInstanceIdentifier=instance.name, **plain, **tags))
+    instance.take_answer(
+        instance.call("create_db_instance", DBInstanceIdentifier=instance.name, **plain, **tags)
+    )
 
 
 def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
     changed = {name for name in instance.properties if instance.changed(old, name)}
     passwords = {"ManageMasterUserPassword", "MasterUserSecret"}
     arguments = instance.pick(*changed - passwords - {"EnableCloudwatchLogsExports", "Tags"})
-    if changed & passwords:  # only then: each mention makes another managed secret
+    if changed & passwords:  # otherwise each update would create another managed secret
         arguments |= _managed_password(instance)
     if "EnableCloudwatchLogsExports" in changed:
-        gone, new = instance.difference(old, "EnableCloudwatchLogsExports")
-        logs = {"EnableLogTypes": new, "DisableLogTypes": gone}
+        removed, new = instance.difference(old, "EnableCloudwatchLogsExports")
+        logs = {"EnableLogTypes": new, "DisableLogTypes": removed}
         arguments["CloudwatchLogsExportConfiguration"] = logs
     instance.call(
         "modify_db_instance", DBInstanceIdentifier=instance.name, ApplyImmediately=True, **arguments
@@ -43,7 +46,7 @@ def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
 
 
 def _snapshot(instance: Resource) -> None:
-    name = f"{instance.place.stack_name}-snapshot-{instance.name}"
+    name = f"{instance.scope.stack_name}-snapshot-{instance.name}"
     instance.call("create_db_snapshot", DBInstanceIdentifier=instance.name, DBSnapshotIdentifier=name)
 
 
@@ -61,7 +64,7 @@ _ATTRIBUTES = (
     "DBInstanceArn",
     "DbiResourceId",
 )
-_MODIFIABLE = words(
+_MODIFIABLE = names(
     "AllocatedStorage AutoMinorVersionUpgrade BackupRetentionPeriod CACertificateIdentifier "
     "CopyTagsToSnapshot DBInstanceClass DBParameterGroupName DeletionProtection EnableCloudwatchLogsExports "
     "EnableIAMDatabaseAuthentication EnablePerformanceInsights EngineVersion ManageMasterUserPassword "
@@ -80,10 +83,10 @@ def _parameters(group: Resource) -> None:
 
 
 def _options(group: Resource) -> None:
-    wanted = group.properties.get("OptionConfigurations") or []
+    desired = group.properties.get("OptionConfigurations") or []
     found = group.call("describe_option_groups", OptionGroupName=group.name)["OptionGroupsList"][0]
-    gone = {o["OptionName"] for o in found["Options"]} - {o["OptionName"] for o in wanted}
-    changes = {"OptionsToInclude": wanted, "OptionsToRemove": sorted(gone)}
+    removed = {o["OptionName"] for o in found["Options"]} - {o["OptionName"] for o in desired}
+    changes = {"OptionsToInclude": desired, "OptionsToRemove": sorted(removed)}
     given = {name: value for name, value in changes.items() if value}
     if given:
         group.call("modify_option_group", OptionGroupName=group.name, ApplyImmediately=True, **given)
@@ -92,10 +95,10 @@ def _options(group: Resource) -> None:
 # Proxies
 
 
-def _targets(group: Resource, verb: str) -> None:
+def _targets(group: Resource, action: str) -> None:
     databases = group.pick("DBInstanceIdentifiers")
     proxy = group.properties["DBProxyName"]
-    group.call(f"{verb}_db_proxy_targets", DBProxyName=proxy, TargetGroupName="default", **databases)
+    group.call(f"{action}_db_proxy_targets", DBProxyName=proxy, TargetGroupName="default", **databases)
 
 
 def _create_targets(group: Resource) -> None:
@@ -129,7 +132,7 @@ TYPES = (
         name_limit=63,
         lower_case=True,
         rename={"VPCSecurityGroups": "VpcSecurityGroupIds"},
-        ignored=words("DeleteAutomatedBackups AllowMajorVersionUpgrade"),
+        ignored=names("DeleteAutomatedBackups AllowMajorVersionUpgrade"),
         update=_update_instance,
         mutable=_MODIFIABLE,
         delete="delete_db_instance",
@@ -177,7 +180,7 @@ TYPES = (
         answer="EventSubscription",
         named="SubscriptionName",
         update=_keep,
-        mutable=words("Enabled EventCategories SnsTopicArn SourceIds SourceType"),
+        mutable=names("Enabled EventCategories SnsTopicArn SourceIds SourceType"),
         delete="delete_event_subscription",
         tagged="arn:aws:rds:{region}:{account}:es:{name}",
     ),
@@ -187,18 +190,18 @@ TYPES = (
         answer="DBProxy",
         named="DBProxyName",
         update=_keep,
-        mutable=words("Auth DebugLogging IdleClientTimeout RequireTLS RoleArn VpcSecurityGroupIds"),
+        mutable=names("Auth DebugLogging IdleClientTimeout RequireTLS RoleArn VpcSecurityGroupIds"),
         delete="delete_db_proxy",
-        attributes=same("Endpoint"),
+        attributes=attributes_named("Endpoint"),
         tagged="DBProxyArn",
     ),
     _rds(
         name="AWS::RDS::DBProxyTargetGroup",
         create=_create_targets,
-        known=words("DBProxyName TargetGroupName"),
+        known=names("DBProxyName TargetGroupName"),
         update=lambda group, _: _create_targets(group),
-        mutable=words("ConnectionPoolConfigurationInfo DBInstanceIdentifiers"),
-        delete=partial(_targets, verb="deregister"),
+        mutable=names("ConnectionPoolConfigurationInfo DBInstanceIdentifiers"),
+        delete=partial(_targets, action="deregister"),
     ),
     _secrets(
         name="AWS::SecretsManager::Secret",
@@ -207,7 +210,7 @@ TYPES = (
         named="Name",
         name_limit=512,
         update=_update_secret,
-        mutable=words("Description KmsKeyId SecretString"),
+        mutable=names("Description KmsKeyId SecretString"),
         delete="delete_secret",
         delete_with={"SecretId": "{id}", "ForceDeleteWithoutRecovery": True},
         tagged="{id}",
@@ -217,7 +220,7 @@ TYPES = (
         create="put_resource_policy",
         id="SecretId",
         update="put_resource_policy",
-        replace=words("SecretId"),
+        replace=names("SecretId"),
         delete="delete_resource_policy",
         delete_with={"SecretId": "SecretId"},
     ),

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, same, sets, words
+from ..resource import Resource
+from ..resource_type import ResourceType, attributes_named, names, sets
 
 _elb = partial(ResourceType, service="elbv2")
 _waf = partial(ResourceType, service="wafv2")
@@ -27,7 +28,7 @@ def _update_balancer(balancer: Resource, old: Mapping[str, Any]) -> None:
         balancer.call("set_ip_address_type", **where, **balancer.pick("IpAddressType"))
 
 
-# WAF: every change wants the lock token of the last one
+# WAF: every change requires the lock token of the previous one
 
 
 def _token(acl: Resource) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def _token(acl: Resource) -> dict[str, Any]:
 
 
 def _update_acl(acl: Resource, _: Mapping[str, Any]) -> None:
-    plain = {key: value for key, value in acl.plain().items() if key != "Scope"}
+    plain = {key: value for key, value in acl.create_arguments().items() if key != "Scope"}
     acl.call("update_web_acl", **_token(acl), **plain)
 
 
@@ -63,7 +64,7 @@ def _create_zone(zone: Resource) -> None:
     answer = zone.call(
         "create_hosted_zone",
         Name=zone.properties["Name"],
-        CallerReference=f"{zone.place.stack_id}/{zone.name}",
+        CallerReference=f"{zone.scope.stack_id}/{zone.name}",
         **zone.pick("HostedZoneConfig"),
         **first,
     )
@@ -90,9 +91,9 @@ TYPES = (
         name_limit=32,
         settings={"LoadBalancerAttributes": sets("modify_load_balancer_attributes", "Attributes")},
         update=_update_balancer,
-        mutable=words("SecurityGroups Subnets IpAddressType"),
+        mutable=names("SecurityGroups Subnets IpAddressType"),
         delete="delete_load_balancer",
-        attributes=same("DNSName")
+        attributes=attributes_named("DNSName")
         | {"CanonicalHostedZoneID": "CanonicalHostedZoneId", "LoadBalancerFullName": _balancer_name},
         tagged="{id}",
     ),
@@ -113,7 +114,7 @@ TYPES = (
         id="{name}|{Id}|{Scope}",
         named="Name",
         update=_update_acl,
-        mutable=words("DefaultAction Description Rules VisibilityConfig"),
+        mutable=names("DefaultAction Description Rules VisibilityConfig"),
         delete=_delete_acl,
         attributes={"Arn": "ARN"},
         tagged="ARN",
@@ -128,7 +129,7 @@ TYPES = (
         name="AWS::WAFv2::LoggingConfiguration",
         create=_put_waf_logging,
         update=_put_waf_logging,
-        mutable=words("LogDestinationConfigs RedactedFields"),
+        mutable=names("LogDestinationConfigs RedactedFields"),
         delete="delete_logging_configuration",
         delete_with={"ResourceArn": "ResourceArn"},
     ),
@@ -137,16 +138,16 @@ TYPES = (
         service="acm",
         create="request_certificate",
         id="CertificateArn",
-        ignored=words("DomainValidationOptions"),
-        replace=words("DomainValidationOptions"),
+        ignored=names("DomainValidationOptions"),
+        replace=names("DomainValidationOptions"),
         delete="delete_certificate",
         tagged="{id}",
     ),
     _route53(
         name="AWS::Route53::HostedZone",
         create=_create_zone,
-        known=words("Name VPCs"),
-        ignored=words("HostedZoneTags HostedZoneConfig"),
+        known=names("Name VPCs"),
+        ignored=names("HostedZoneTags HostedZoneConfig"),
         delete="delete_hosted_zone",
         delete_with={"Id": "{id}"},
     ),
@@ -154,7 +155,7 @@ TYPES = (
         name="AWS::Route53::RecordSet",
         create=partial(_record, "CREATE"),
         update=partial(_record, "UPSERT"),
-        mutable=words("AliasTarget"),
+        mutable=names("AliasTarget"),
         delete=partial(_record, "DELETE"),
     ),
 )

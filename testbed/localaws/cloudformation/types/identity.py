@@ -6,22 +6,23 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, same, words
+from ..resource import Resource
+from ..resource_type import ResourceType, attributes_named, names
 
 _iam = partial(ResourceType, service="iam")
 _kms = partial(ResourceType, service="kms")
 
 
 def _managed(role: Resource, old: Mapping[str, Any]) -> None:
-    gone, new = role.difference(old, "ManagedPolicyArns")
-    for verb, arns in (("detach", gone), ("attach", new)):
+    removed, new = role.difference(old, "ManagedPolicyArns")
+    for action, arns in (("detach", removed), ("attach", new)):
         for arn in arns:
-            role.call(f"{verb}_role_policy", RoleName=role.name, PolicyArn=arn)
+            role.call(f"{action}_role_policy", RoleName=role.name, PolicyArn=arn)
 
 
 def _create_role(role: Resource) -> None:
     plain = role.pick("AssumeRolePolicyDocument", "Description")
-    role.adopt(role.call("create_role", RoleName=role.name, **plain))
+    role.take_answer(role.call("create_role", RoleName=role.name, **plain))
     _managed(role, {})
 
 
@@ -36,9 +37,9 @@ def _update_role(role: Resource, old: Mapping[str, Any]) -> None:
 
 def _role_tags(role: Resource) -> None:
     now = role.tag_arguments("create_role").get("Tags", {})
-    held = [tag["Key"] for tag in role.call("list_role_tags", RoleName=role.name)["Tags"]]
-    if gone := [key for key in held if key not in now]:
-        role.call("untag_role", RoleName=role.name, TagKeys=gone)
+    existing = [tag["Key"] for tag in role.call("list_role_tags", RoleName=role.name)["Tags"]]
+    if removed := [key for key in existing if key not in now]:
+        role.call("untag_role", RoleName=role.name, TagKeys=removed)
     if now:
         role.call("tag_role", RoleName=role.name, Tags=now)
 
@@ -67,15 +68,15 @@ def _delete_managed(policy: Resource) -> None:
 
 
 def _put_in_profile(profile: Resource, old: Mapping[str, Any]) -> None:
-    gone, new = profile.difference(old, "Roles")
-    for verb, roles in (("remove_role_from", gone), ("add_role_to", new)):
+    removed, new = profile.difference(old, "Roles")
+    for action, roles in (("remove_role_from", removed), ("add_role_to", new)):
         for role in roles:
-            profile.call(f"{verb}_instance_profile", InstanceProfileName=profile.name, RoleName=role)
+            profile.call(f"{action}_instance_profile", InstanceProfileName=profile.name, RoleName=role)
 
 
 def _create_profile(profile: Resource) -> None:
     name = {"InstanceProfileName": profile.name}
-    profile.adopt(profile.call("create_instance_profile", **name))
+    profile.take_answer(profile.call("create_instance_profile", **name))
     _put_in_profile(profile, {})
 
 
@@ -87,8 +88,8 @@ def _delete_profile(profile: Resource) -> None:
 
 
 def _rotation(key: Resource) -> None:
-    wanted = str(key.properties.get("EnableKeyRotation", "")).lower() == "true"
-    key.call("enable_key_rotation" if wanted else "disable_key_rotation", KeyId=key.physical_id)
+    desired = str(key.properties.get("EnableKeyRotation", "")).lower() == "true"
+    key.call("enable_key_rotation" if desired else "disable_key_rotation", KeyId=key.physical_id)
 
 
 def _update_key(key: Resource, old: Mapping[str, Any]) -> None:
@@ -117,9 +118,9 @@ TYPES = (
         name_limit=64,
         settings={"Tags": _role_tags},
         update=_update_role,
-        mutable=words("AssumeRolePolicyDocument Description ManagedPolicyArns"),
+        mutable=names("AssumeRolePolicyDocument Description ManagedPolicyArns"),
         delete=_delete_role,
-        attributes=same("Arn"),
+        attributes=attributes_named("Arn"),
         tagged="{name}",
     ),
     _iam(
@@ -130,7 +131,7 @@ TYPES = (
         id="Arn",
         named="ManagedPolicyName",
         update=_update_managed,
-        mutable=words("PolicyDocument"),
+        mutable=names("PolicyDocument"),
         delete=_delete_managed,
     ),
     _iam(
@@ -140,9 +141,9 @@ TYPES = (
         answer="InstanceProfile",
         named="InstanceProfileName",
         update=_put_in_profile,
-        mutable=words("Roles"),
+        mutable=names("Roles"),
         delete=_delete_profile,
-        attributes=same("Arn"),
+        attributes=attributes_named("Arn"),
     ),
     _kms(
         name="AWS::KMS::Key",
@@ -151,11 +152,11 @@ TYPES = (
         id="KeyId",
         rename={"KeyPolicy": "Policy"},
         settings={"EnableKeyRotation": _rotation},
-        ignored=words("PendingWindowInDays"),
+        ignored=names("PendingWindowInDays"),
         update=_update_key,
-        mutable=words("KeyPolicy Description"),
+        mutable=names("KeyPolicy Description"),
         delete=_delete_key,
-        attributes=same("Arn", "KeyId"),
+        attributes=attributes_named("Arn", "KeyId"),
         tagged="{id}",
     ),
     _kms(

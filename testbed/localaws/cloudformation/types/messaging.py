@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, words
+from ..resource import Resource
+from ..resource_type import ResourceType, names
 
 _events = partial(ResourceType, service="events")
 _sns = partial(ResourceType, service="sns")
@@ -15,22 +16,22 @@ _sqs = partial(ResourceType, service="sqs")
 
 
 def _text(value: Any) -> str:
-    """Return a value as SNS and SQS want their attributes: all of them text."""
+    """Return a value as SNS and SQS take their attributes: as text."""
     return json.dumps(value) if isinstance(value, (dict, list, bool)) else str(value)
 
 
 def _put_rule(rule: Resource, old: Mapping[str, Any] | None = None) -> None:
     bus = rule.pick("EventBusName")
-    plain = {key: value for key, value in rule.plain().items() if key != "Targets"}
+    plain = {key: value for key, value in rule.create_arguments().items() if key != "Targets"}
     rule.answer = rule.call("put_rule", Name=rule.name, **plain, **rule.tag_arguments("put_rule"))
     default = not bus or bus["EventBusName"] == "default"
     rule.physical_id = rule.name if default else f"{bus['EventBusName']}|{rule.name}"
     targets = rule.properties.get("Targets") or []
-    gone = {target["Id"] for target in (old or {}).get("Targets") or []} - {
+    removed = {target["Id"] for target in (old or {}).get("Targets") or []} - {
         target["Id"] for target in targets
     }
-    if gone:
-        rule.call("remove_targets", Rule=rule.name, Ids=sorted(gone), **bus)
+    if removed:
+        rule.call("remove_targets", Rule=rule.name, Ids=sorted(removed), **bus)
     if targets:
         answer = rule.call("put_targets", Rule=rule.name, Targets=targets, **bus)
         if failed := answer.get("FailedEntries"):
@@ -53,7 +54,7 @@ def _put_bus_policy(policy: Resource, _: Mapping[str, Any] | None = None) -> Non
 
 
 def _create_topic(topic: Resource) -> None:
-    topic.adopt(topic.call("create_topic", Name=topic.name, **topic.tag_arguments("create_topic")))
+    topic.take_answer(topic.call("create_topic", Name=topic.name, **topic.tag_arguments("create_topic")))
     _topic_attributes(topic)
 
 
@@ -90,7 +91,7 @@ def _queue_attributes(queue: Resource) -> dict[str, str]:
 
 def _create_queue(queue: Resource) -> None:
     attributes, tags = _queue_attributes(queue), queue.tag_arguments("create_queue")
-    queue.adopt(queue.call("create_queue", QueueName=queue.name, Attributes=attributes, **tags))
+    queue.take_answer(queue.call("create_queue", QueueName=queue.name, Attributes=attributes, **tags))
 
 
 def _update_queue(queue: Resource, _: Mapping[str, Any]) -> None:
@@ -109,9 +110,9 @@ TYPES = (
     _events(
         name="AWS::Events::EventBusPolicy",
         create=_put_bus_policy,
-        known=words("EventBusName StatementId"),
+        known=names("EventBusName StatementId"),
         update=_put_bus_policy,
-        mutable=words("Statement"),
+        mutable=names("Statement"),
         delete="remove_permission",
     ),
     _events(
@@ -119,7 +120,7 @@ TYPES = (
         create=_put_rule,
         named="Name",
         update=_put_rule,
-        mutable=words("Description EventPattern RoleArn ScheduleExpression State Targets"),
+        mutable=names("Description EventPattern RoleArn ScheduleExpression State Targets"),
         delete=_delete_rule,
         attributes={"Arn": "RuleArn"},
         tagged="RuleArn",
@@ -131,7 +132,7 @@ TYPES = (
         id="TopicArn",
         named="TopicName",
         update=_topic_attributes,
-        mutable=words("DisplayName KmsMasterKeyId"),
+        mutable=names("DisplayName KmsMasterKeyId"),
         delete="delete_topic",
         delete_with={"TopicArn": "{id}"},
         tagged="{id}",
@@ -141,7 +142,7 @@ TYPES = (
         create=partial(_policy_on, "set_topic_attributes", "Topics", "TopicArn"),
         known=frozenset(),
         update=partial(_policy_on, "set_topic_attributes", "Topics", "TopicArn"),
-        mutable=words("PolicyDocument Topics"),
+        mutable=names("PolicyDocument Topics"),
     ),
     _sns(
         name="AWS::SNS::Subscription",
@@ -159,7 +160,7 @@ TYPES = (
         named="QueueName",
         name_limit=80,
         update=_update_queue,
-        mutable=words("DelaySeconds KmsMasterKeyId MessageRetentionPeriod VisibilityTimeout"),
+        mutable=names("DelaySeconds KmsMasterKeyId MessageRetentionPeriod VisibilityTimeout"),
         delete="delete_queue",
         delete_with={"QueueUrl": "{id}"},
         attributes={"Arn": "arn:aws:sqs:{region}:{account}:{name}", "QueueName": "{name}"},
@@ -170,7 +171,7 @@ TYPES = (
         create=partial(_policy_on, "set_queue_attributes", "Queues", "QueueUrl"),
         known=frozenset(),
         update=partial(_policy_on, "set_queue_attributes", "Queues", "QueueUrl"),
-        mutable=words("PolicyDocument Queues"),
+        mutable=names("PolicyDocument Queues"),
         delete=_remove_queue_policy,
     ),
 )

@@ -1,4 +1,4 @@
-"""AWS::EC2 types."""
+"""AWS::EC2 types but security groups: VPCs, subnets, routes, gateways, endpoints, launch templates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from ..errors import ResourceFailed
-from ..resource import Resource, ResourceType, Setting, same, sets, words
+from ..resource import Resource
+from ..resource_type import ResourceType, Setting, attributes_named, names, sets
 
 _ec2 = partial(ResourceType, service="ec2")
 
@@ -20,74 +21,6 @@ def _boxed(call: str, argument: str) -> Setting:
 def _default_security_group(vpc: Resource) -> str:
     filters = [{"Name": "vpc-id", "Values": [vpc.physical_id]}, {"Name": "group-name", "Values": ["default"]}]
     return str(vpc.call("describe_security_groups", Filters=filters)["SecurityGroups"][0]["GroupId"])
-
-
-# Security group rules
-
-
-def _permission(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a rule of a template as the API's IpPermission."""
-    about = {"Description": rule["Description"]} if "Description" in rule else {}
-    permission = {key: rule[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in rule}
-    sources = {
-        "CidrIp": ("IpRanges", "CidrIp"),
-        "CidrIpv6": ("Ipv6Ranges", "CidrIpv6"),
-        "SourceSecurityGroupId": ("UserIdGroupPairs", "GroupId"),
-        "DestinationSecurityGroupId": ("UserIdGroupPairs", "GroupId"),
-        "SourcePrefixListId": ("PrefixListIds", "PrefixListId"),
-        "DestinationPrefixListId": ("PrefixListIds", "PrefixListId"),
-    }
-    unknown = rule.keys() - sources.keys() - {"IpProtocol", "FromPort", "ToPort", "Description", "GroupId"}
-    if unknown:
-        raise ResourceFailed(
-            f"Properties validation failed: extraneous key {sorted(unknown)} is not permitted"
-        )
-    for key, (group, member) in sources.items():
-        if key in rule:
-            permission[group] = [{member: rule[key], **about}]
-    return permission
-
-
-def _rules(
-    resource: Resource, verb: str, way: str, group: str, rules: list[Mapping[str, Any]]
-) -> dict[str, Any]:
-    answer: dict[str, Any] = {}
-    for rule in rules:
-        answer = resource.call(
-            f"{verb}_security_group_{way}", GroupId=group, IpPermissions=[_permission(rule)]
-        )
-    return answer
-
-
-def _create_rule(way: str, resource: Resource) -> None:
-    answer = _rules(resource, "authorize", way, resource.properties["GroupId"], [resource.properties])
-    resource.physical_id = answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
-
-
-def _delete_rule(way: str, resource: Resource) -> None:
-    _rules(resource, "revoke", way, resource.properties["GroupId"], [resource.properties])
-
-
-def _create_group(group: Resource) -> None:
-    group.adopt(
-        group.call(
-            "create_security_group",
-            **group.named_argument(),
-            Description=group.properties["GroupDescription"],
-            **group.pick("VpcId"),
-            **group.tag_arguments("create_security_group"),
-        )
-    )
-    if group.properties.get("SecurityGroupEgress"):  # a list of one's own replaces the rule that allows all
-        _rules(group, "revoke", "egress", group.physical_id, [{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}])
-    _update_group(group, {})
-
-
-def _update_group(group: Resource, old: Mapping[str, Any]) -> None:
-    for way, name in (("ingress", "SecurityGroupIngress"), ("egress", "SecurityGroupEgress")):
-        gone, new = group.difference(old, name)
-        _rules(group, "revoke", way, group.physical_id, gone)
-        _rules(group, "authorize", way, group.physical_id, new)
 
 
 # Attachments, routes, flow logs
@@ -112,7 +45,7 @@ def _create_route(route: Resource) -> None:
 
 
 def _create_flow_log(log: Resource) -> None:
-    arguments = log.plain() | {"ResourceIds": [log.properties["ResourceId"]]}
+    arguments = log.create_arguments() | {"ResourceIds": [log.properties["ResourceId"]]}
     del arguments["ResourceId"]
     answer = log.call("create_flow_logs", **arguments, **log.tag_arguments("create_flow_logs"))
     if refused := answer.get("Unsuccessful"):
@@ -123,8 +56,8 @@ def _create_flow_log(log: Resource) -> None:
 def _update_endpoint(endpoint: Resource, old: Mapping[str, Any]) -> None:
     arguments = endpoint.pick("PolicyDocument", "PrivateDnsEnabled")
     for name in ("RouteTableIds", "SubnetIds", "SecurityGroupIds"):
-        gone, new = endpoint.difference(old, name)
-        arguments |= {f"Add{name}": new or None, f"Remove{name}": gone or None}
+        removed, new = endpoint.difference(old, name)
+        arguments |= {f"Add{name}": new or None, f"Remove{name}": removed or None}
     endpoint.call("modify_vpc_endpoint", VpcEndpointId=endpoint.physical_id, **arguments)
 
 
@@ -148,7 +81,7 @@ TYPES = (
             "EnableDnsSupport": _boxed("modify_vpc_attribute", "EnableDnsSupport"),
             "EnableDnsHostnames": _boxed("modify_vpc_attribute", "EnableDnsHostnames"),
         },
-        attributes=same("CidrBlock") | {"DefaultSecurityGroup": _default_security_group},
+        attributes=attributes_named("CidrBlock") | {"DefaultSecurityGroup": _default_security_group},
         tagged="{id}",
         tag_kind="vpc",
     ),
@@ -187,7 +120,7 @@ TYPES = (
         id="PublicIp",
         delete="release_address",
         delete_with={"AllocationId": "AllocationId"},
-        attributes=same("AllocationId"),
+        attributes=attributes_named("AllocationId"),
         tagged="AllocationId",
         tag_kind="elastic-ip",
     ),
@@ -214,7 +147,7 @@ TYPES = (
         create=_create_route,
         update="replace_route",
         whole=True,
-        replace=words("RouteTableId DestinationCidrBlock DestinationIpv6CidrBlock DestinationPrefixListId"),
+        replace=names("RouteTableId DestinationCidrBlock DestinationIpv6CidrBlock DestinationPrefixListId"),
         delete="delete_route",
     ),
     _ec2(
@@ -232,36 +165,12 @@ TYPES = (
         tag_kind="vpc-flow-log",
     ),
     _ec2(
-        name="AWS::EC2::SecurityGroup",
-        create=_create_group,
-        known=words("GroupDescription VpcId"),
-        id="GroupId",
-        named="GroupName",
-        update=_update_group,
-        mutable=words("SecurityGroupIngress SecurityGroupEgress"),
-        delete="delete_security_group",
-        delete_with={"GroupId": "{id}"},
-        attributes=same("GroupId"),
-        tagged="{id}",
-        tag_kind="security-group",
-    ),
-    _ec2(
-        name="AWS::EC2::SecurityGroupIngress",
-        create=partial(_create_rule, "ingress"),
-        delete=partial(_delete_rule, "ingress"),
-    ),
-    _ec2(
-        name="AWS::EC2::SecurityGroupEgress",
-        create=partial(_create_rule, "egress"),
-        delete=partial(_delete_rule, "egress"),
-    ),
-    _ec2(
         name="AWS::EC2::VPCEndpoint",
         create="create_vpc_endpoint",
         answer="VpcEndpoint",
         id="VpcEndpointId",
         update=_update_endpoint,
-        mutable=words("PolicyDocument PrivateDnsEnabled RouteTableIds SubnetIds SecurityGroupIds"),
+        mutable=names("PolicyDocument PrivateDnsEnabled RouteTableIds SubnetIds SecurityGroupIds"),
         delete="delete_vpc_endpoints",
         delete_with={"VpcEndpointIds": ["{id}"]},
         tagged="{id}",
@@ -293,10 +202,10 @@ TYPES = (
         id="LaunchTemplateId",
         named="LaunchTemplateName",
         update=_update_template,
-        mutable=words("LaunchTemplateData TagSpecifications"),
+        mutable=names("LaunchTemplateData TagSpecifications"),
         delete="delete_launch_template",
         delete_with={"LaunchTemplateId": "{id}"},
-        attributes=same("LatestVersionNumber"),
+        attributes=attributes_named("LatestVersionNumber"),
     ),
     _ec2(
         name="AWS::EC2::Volume",

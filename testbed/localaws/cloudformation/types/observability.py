@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..resource import Resource, ResourceType, sets, words
+from ..resource import Resource
+from ..resource_type import ResourceType, names, sets
 
 _logs = partial(ResourceType, service="logs")
 _cloudwatch = partial(ResourceType, service="cloudwatch")
@@ -20,7 +21,7 @@ TYPES = (
     _logs(
         name="AWS::Logs::LogGroup",
         create=_create_log_group,
-        known=words("KmsKeyId"),
+        known=names("KmsKeyId"),
         named="LogGroupName",
         name_limit=512,
         settings={

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..resource import Resource, ResourceType, in_api_words, sets, words
+from ..resource import Resource
+from ..resource_type import ResourceType, names, sets, tag_mapping
 
 _s3 = partial(ResourceType, service="s3")
 _backup = partial(ResourceType, service="backup")
 
 
 def _create_bucket(bucket: Resource) -> None:
-    region = bucket.place.region
+    region = bucket.scope.region
     where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     bucket.call("create_bucket", Bucket=bucket.name, **where)
     bucket.physical_id = bucket.name
@@ -49,7 +50,7 @@ def _logging(bucket: Resource) -> None:
 
 
 def _bucket_tags(bucket: Resource) -> None:
-    if tags := in_api_words(bucket.properties.get("Tags")):
+    if tags := tag_mapping(bucket.properties.get("Tags")):
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
         bucket.call("put_bucket_tagging", Bucket=bucket.name, Tagging={"TagSet": pairs})
     else:
@@ -57,12 +58,12 @@ def _bucket_tags(bucket: Resource) -> None:
 
 
 def _create_plan(plan: Resource) -> None:
-    """The API has other words for a plan's rules and for a rule's vault."""
+    """The API has other names for a plan's rules and for a rule's vault."""
     given = dict(plan.properties["BackupPlan"])
     rules = [dict(rule) for rule in given.pop("BackupPlanRule")]
     for rule in rules:
         rule["TargetBackupVaultName"] = rule.pop("TargetBackupVault")
-    plan.adopt(plan.call("create_backup_plan", BackupPlan=given | {"Rules": rules}))
+    plan.take_answer(plan.call("create_backup_plan", BackupPlan=given | {"Rules": rules}))
 
 
 def _keep(resource: Resource, _: Mapping[str, Any]) -> None:
@@ -109,7 +110,7 @@ TYPES = (
         id="Bucket",
         rename={"PolicyDocument": "Policy"},
         update="put_bucket_policy",
-        replace=words("Bucket"),
+        replace=names("Bucket"),
         delete="delete_bucket_policy",
         delete_with={"Bucket": "Bucket"},
     ),
@@ -127,7 +128,7 @@ TYPES = (
         known=frozenset(),
         id="BackupPlanId",
         update=_keep,
-        mutable=words("BackupPlan"),
+        mutable=names("BackupPlan"),
         delete="delete_backup_plan",
     ),
     _backup(

@@ -11,8 +11,7 @@ import pytest
 
 from beanvault.artifacts import package
 from beanvault.errors import ConfigurationError
-
-ROOT = Path(__file__).resolve().parents[4]
+from tests.project import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from beanvault.teardown.retained import REMOVALS
 from templates.deployment_file import read
 from templates.layers import LAYERS
 from testbed.servers.localaws import REGION, LocalAws, clean_environment
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 BUCKET = f"elasticbeanstalk-{REGION}-123456789012"
 
 

@@ -114,7 +114,7 @@ class AwsMethod:
 
 
 def answer(data: dict[str, Any] | None, status: int = 200) -> Answer:
-    body = {"errors": []} if status == 404 else {"data": data}
+    body: dict[str, Any] = {"errors": []} if status == 404 else {"data": data}
     return Answer(status, json.dumps(body).encode(), "application/json")
 
 

@@ -8,6 +8,7 @@ import secrets
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -94,14 +95,15 @@ def test_the_login_reads_its_mount_and_nothing_else(openbao: Unsealed, ready: Va
     assert read["data"]["data"] == {"password": "a"}
     listing = "metadata" if hashicorp() else "detailed-metadata"
     assert client.list(f"reads-kv/{listing}/")["data"]["keys"] == ["app/"]
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: client.secrets.kv.v2.read_secret_version(
             "app/database", mount_point="reads-hidden", raise_on_deleted_version=True
         ),
         lambda: client.secrets.kv.v2.list_secrets("", mount_point="reads-hidden"),
         lambda: client.secrets.kv.v2.create_or_update_secret("app/x", {"a": "b"}, mount_point="reads-kv"),
         lambda: client.secrets.kv.v2.delete_metadata_and_all_versions("app/database", mount_point="reads-kv"),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(hvac_errors.Forbidden):
             attempt()
     client.auth.token.revoke_self()

@@ -37,12 +37,14 @@ def _a_way_out(key: str, destination: str, site: Site) -> Iterator[None]:
     ec2.delete_route(**route)
 
 
-for _key, _range in (
+for _key, _destination in (
     ("DestinationCidrBlock", "0.0.0.0/0"),
     ("DestinationCidrBlock", "128.0.0.0/1"),
     ("DestinationIpv6CidrBlock", "::/0"),
 ):
-    BREAKS.add("RDS.46", partial(_a_way_out, _key, _range), f"database_subnets_have_a_route_to_{_range}")
+    BREAKS.add(
+        "RDS.46", partial(_a_way_out, _key, _destination), f"database_subnets_have_a_route_to_{_destination}"
+    )
 
 
 @BREAKS.breaks("REL-NAT")

@@ -11,7 +11,7 @@ from .support_breaks import Site, Table, policy
 BREAKS = Table()
 
 
-def _permission(site: Site, **source: str) -> Iterator[None]:
+def _permission(source: Mapping[str, str], site: Site) -> Iterator[None]:
     client, name = site.client("lambda"), site.deployment.function_name
     client.add_permission(FunctionName=name, StatementId="quick", Action="lambda:InvokeFunction", **source)
     yield
@@ -39,7 +39,7 @@ for _name, _source in (
         },
     ),
 ):
-    BREAKS.add("Lambda.1", partial(_permission, **_source), f"the_function_is_started_by_{_name}")
+    BREAKS.add("Lambda.1", partial(_permission, _source), f"the_function_is_started_by_{_name}")
 
 
 def _configured(name: str, bad: Any, site: Site) -> Iterator[None]:

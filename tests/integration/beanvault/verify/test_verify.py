@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import zip_longest
-from pathlib import Path
 
 import boto3
 import pytest
@@ -23,6 +22,7 @@ from templates.deployment_file import parse
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import LocalAws
 from testbed.servers.mariadb import MariaDB
+from tests.project import ROOT
 
 from . import (
     support_breaks_database,
@@ -46,7 +46,6 @@ TABLES = (
 )
 WAVES = [tuple(filter(None, wave)) for wave in zip_longest(*TABLES)]
 """One break of each table at a time: they have no resource and no control in common."""
-ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Stacks of the local AWS, made by change sets and cleared away after each test."""
+"""Stacks of the local AWS, created by change sets and deleted after each test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Stacks:
-    """CloudFormation of one region, with what a test needs to say in a line."""
+    """CloudFormation of one region, with shortcuts for tests."""
 
     aws: LocalAws
     api: Any

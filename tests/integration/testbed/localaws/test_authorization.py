@@ -1,4 +1,4 @@
-"""IAM enforced by the local AWS, over HTTP: who is let in, to what, and how a refusal reads."""
+"""IAM enforced by the local AWS, over HTTP: who is allowed what, and the errors of refusals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def arn(service: str, rest: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role with one session, and the means to change its policy."""
+    """A role with one session, whose policy a test can change."""
 
     aws: LocalAws
     name: str
@@ -42,8 +42,8 @@ class Role:
         return client(self.aws, service, *self.keys(), **config)
 
     def keys(self) -> tuple[str, str, str]:
-        held = self.credentials
-        return held["AccessKeyId"], held["SecretAccessKey"], held["SessionToken"]
+        issued = self.credentials
+        return issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]
 
     def allow(self, *statements: dict[str, Any]) -> None:
         document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **one} for one in statements]}
@@ -76,7 +76,7 @@ def role(local_aws: LocalAws) -> Role:
 
 
 def refused(call: Any, /, **parameters: Any) -> dict[str, Any]:
-    """Return code, message and status of the refusal that *call* must end in."""
+    """Assert that *call* is refused; return code, message and status."""
     with pytest.raises(ClientError) as caught:
         call(**parameters)
     response = caught.value.response
@@ -128,7 +128,7 @@ def test_an_allow_reaches_as_far_as_its_resource(
     denied: dict[str, Any],
     code: str,
     status: int,
-):
+) -> None:
     """Moto knows no resource for most services: an allow for one ARN denied all calls."""
     role.allow({"Action": f"{service}:*", "Resource": arn(service, named)})
     call = getattr(role.client(service), operation)
@@ -138,8 +138,8 @@ def test_an_allow_reaches_as_far_as_its_resource(
     assert f"assumed-role/{role.name}/test is not authorized to perform: {service}:" in answer["Message"]
 
 
-def test_functions_are_named_by_name_and_by_arn(role: Role):
-    """An ARN in the path is signed twice encoded; what is missing is told only to whom may know."""
+def test_functions_are_named_by_name_and_by_arn(role: Role) -> None:
+    """An ARN in the path is signed double-encoded; only allowed callers learn what is missing."""
     role.allow({"Action": "lambda:*", "Resource": arn("lambda", "function:allowed")})
     functions = role.client("lambda")
     for name in ("allowed", arn("lambda", "function:allowed")):
@@ -150,8 +150,8 @@ def test_functions_are_named_by_name_and_by_arn(role: Role):
     assert "lambda:InvokeFunction" in answer["Message"]
 
 
-def test_databases_metrics_and_networks(role: Role):
-    """One call of each of the query protocols, and a condition key that comes from the request."""
+def test_databases_metrics_and_networks(role: Role) -> None:
+    """One call of each query protocol, and a condition key of the request."""
     role.allow(
         {"Action": "rds:*", "Resource": arn("rds", "db:allowed")},
         {
@@ -170,8 +170,8 @@ def test_databases_metrics_and_networks(role: Role):
     assert refused(role.client("iam").list_roles)["Code"] == "AccessDenied"
 
 
-def test_the_operator_is_never_refused(local_aws: LocalAws):
-    """No policy speaks of the operator's key, and none is needed."""
+def test_the_operator_is_never_refused(local_aws: LocalAws) -> None:
+    """The operator's key needs no policy."""
     assert local_aws.client("iam").list_roles()["Roles"] is not None
 
 
@@ -185,7 +185,7 @@ WRONG_KEY = {
 
 
 @pytest.mark.parametrize("service", WRONG_KEY)
-def test_credentials_are_verified(role: Role, service: str):
+def test_credentials_are_verified(role: Role, service: str) -> None:
     """An unknown key, a wrong secret and another session's token each have the service's own code."""
     operation, unknown, mismatch = WRONG_KEY[service]
     key, secret, token = role.keys()
@@ -197,22 +197,22 @@ def test_credentials_are_verified(role: Role, service: str):
         assert refused(getattr(client(role.aws, service, *keys), operation))["Code"] == code
 
 
-def test_expired_credentials_are_refused(local_aws: LocalAws):
-    """Beyond its duration a session is of no use (a negative duration is what moto lets us make)."""
+def test_expired_credentials_are_refused(local_aws: LocalAws) -> None:
+    """A session ends after its duration (moto accepts a negative one)."""
     name = new_role(local_aws)
     sts = client(local_aws, "sts", "AKIALOCALOPERATOR000", "operator", None, parameter_validation=False)
-    held = sts.assume_role(
+    issued = sts.assume_role(
         RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{name}", RoleSessionName="test", DurationSeconds=-1
     )["Credentials"]
-    keys = held["AccessKeyId"], held["SecretAccessKey"], held["SessionToken"]
+    keys = issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]
     assert refused(client(local_aws, "kms", *keys).list_keys)["Code"] == "ExpiredTokenException"
 
 
-def test_an_unsigned_request_is_nobodys(local_aws: LocalAws):
-    """Without a signature there is no caller (and moto takes any such call for one of S3)."""
-    asked = Request(local_aws.endpoint, b"{}", {"X-Amz-Target": "secretsmanager.ListSecrets"})  # noqa: S310
+def test_an_unsigned_request_is_refused(local_aws: LocalAws) -> None:
+    """Without a signature there is no caller (moto takes such a call as one of S3)."""
+    unsigned = Request(local_aws.endpoint, b"{}", {"X-Amz-Target": "secretsmanager.ListSecrets"})  # noqa: S310
     with pytest.raises(HTTPError) as caught:
-        urlopen(asked)  # noqa: S310  an address of this test
+        urlopen(unsigned)  # noqa: S310  an address of this test
     assert caught.value.code == 403
     assert b"AccessDenied" in caught.value.read()
 
@@ -226,7 +226,9 @@ def key(local_aws: LocalAws) -> str:
     return made
 
 
-def test_a_secret_under_a_customer_managed_key_needs_the_key(local_aws: LocalAws, role: Role, key: str):
+def test_a_secret_under_a_customer_managed_key_needs_the_key(
+    local_aws: LocalAws, role: Role, key: str
+) -> None:
     """Reading needs kms:Decrypt, writing kms:GenerateDataKey too, all through the service."""
     name = f"app/{uuid.uuid4().hex}"
     made = local_aws.client("secretsmanager").create_secret(Name=name, SecretString="v", KmsKeyId=key)
@@ -258,8 +260,8 @@ def test_a_secret_under_a_customer_managed_key_needs_the_key(local_aws: LocalAws
     mine.put_secret_value(SecretId=name, SecretString="w")
 
 
-def test_the_key_policy_has_the_last_word(local_aws: LocalAws, role: Role, key: str):
-    """Without a delegation to the account, rights in IAM are worth nothing for a key."""
+def test_the_key_policy_has_the_last_word(local_aws: LocalAws, role: Role, key: str) -> None:
+    """Unless the key policy delegates to the account, IAM policies have no effect on a key."""
     role.allow({"Action": "kms:*", "Resource": "*"})
     role.client("kms").describe_key(KeyId=key)
     administrators = {
@@ -273,8 +275,8 @@ def test_the_key_policy_has_the_last_word(local_aws: LocalAws, role: Role, key: 
     assert refused(role.client("kms").describe_key, KeyId=key)["Code"] == "AccessDeniedException"
 
 
-def test_rights_by_tag_and_by_stage(local_aws: LocalAws, role: Role):
-    """Conditions on the resource's tags, the request's tags and the asked version stage."""
+def test_permissions_by_tag_and_by_stage(local_aws: LocalAws, role: Role) -> None:
+    """Conditions on the resource's tags, the request's tags and the requested version stage."""
     tags = {"mine": [{"Key": "owner", "Value": "me"}], "theirs": [{"Key": "owner", "Value": "them"}]}
     names = {whose: f"{whose}-{uuid.uuid4().hex}" for whose in tags}
     for whose, name in names.items():
@@ -315,7 +317,7 @@ def test_rights_by_tag_and_by_stage(local_aws: LocalAws, role: Role):
     secrets.create_secret(**new, Tags=tags["mine"])
 
 
-def test_a_secrets_own_policy_allows_and_denies(local_aws: LocalAws, role: Role):
+def test_a_secrets_own_policy_allows_and_denies(local_aws: LocalAws, role: Role) -> None:
     """Within the account the resource policy suffices, and its deny beats the role's allow."""
     name = uuid.uuid4().hex
     admin, mine = local_aws.client("secretsmanager"), role.client("secretsmanager")
@@ -335,8 +337,8 @@ def test_a_secrets_own_policy_allows_and_denies(local_aws: LocalAws, role: Role)
     assert "explicit deny" in refused(mine.get_secret_value, SecretId=name)["Message"]
 
 
-def test_a_batch_needs_the_right_to_each_secret(local_aws: LocalAws, role: Role):
-    """BatchGetSecretValue alone reads nothing."""
+def test_a_batch_needs_permission_for_each_secret(local_aws: LocalAws, role: Role) -> None:
+    """Permission for BatchGetSecretValue alone is not enough."""
     names = [uuid.uuid4().hex for _ in range(2)]
     for name in names:
         local_aws.client("secretsmanager").create_secret(Name=name, SecretString="v")
@@ -355,20 +357,20 @@ def test_a_batch_needs_the_right_to_each_secret(local_aws: LocalAws, role: Role)
 # --- roles --------------------------------------------------------------------------------------------------
 
 
-def test_a_role_is_assumed_as_its_trust_policy_says(local_aws: LocalAws, role: Role):
-    """The external id is asked for; a role that trusts others is refused in spite of the caller's rights."""
+def test_a_role_is_assumed_if_its_trust_policy_allows_it(local_aws: LocalAws, role: Role) -> None:
+    """The external id is required; a role that trusts others is refused in spite of any permission."""
     role.allow({"Action": "sts:AssumeRole", "Resource": "*"})
     account = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     condition = {"StringEquals": {"sts:ExternalId": "known"}}
     trust = {"Effect": "Allow", "Principal": account, "Action": "sts:AssumeRole", "Condition": condition}
-    asked = {
+    parameters = {
         "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{new_role(local_aws, trust=trust)}",
         "RoleSessionName": "test",
     }
     sts = role.client("sts")
-    sts.assume_role(**asked, ExternalId="known")
-    assert refused(sts.assume_role, **asked)["Code"] == "AccessDenied"
-    assert refused(sts.assume_role, **asked, ExternalId="other")["Code"] == "AccessDenied"
+    sts.assume_role(**parameters, ExternalId="known")
+    assert refused(sts.assume_role, **parameters)["Code"] == "AccessDenied"
+    assert refused(sts.assume_role, **parameters, ExternalId="other")["Code"] == "AccessDenied"
 
     service = {
         "Effect": "Allow",
@@ -379,7 +381,7 @@ def test_a_role_is_assumed_as_its_trust_policy_says(local_aws: LocalAws, role: R
     assert refused(sts.assume_role, RoleArn=other, RoleSessionName="test")["Code"] == "AccessDenied"
 
 
-def test_a_permissions_boundary_and_a_session_policy_limit_a_role(local_aws: LocalAws):
+def test_a_permissions_boundary_and_a_session_policy_limit_a_role(local_aws: LocalAws) -> None:
     """Each of them must allow what the role's own policy allows."""
     statement = {"Effect": "Allow", "Action": ["sqs:*", "sns:*"], "Resource": "*"}
     boundary = local_aws.client("iam").create_policy(
@@ -398,7 +400,7 @@ def test_a_permissions_boundary_and_a_session_policy_limit_a_role(local_aws: Loc
     refused(limited.client("kms").list_keys)  # the boundary is silent
 
 
-def test_a_users_rights_come_from_groups_too(local_aws: LocalAws):
+def test_a_users_groups_grant_permissions(local_aws: LocalAws) -> None:
     """Long-term keys, with the group's managed policy."""
     iam, name = local_aws.client("iam"), uuid.uuid4().hex
     statement = {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}
@@ -408,14 +410,14 @@ def test_a_users_rights_come_from_groups_too(local_aws: LocalAws):
     iam.create_user(UserName=name)
     iam.create_group(GroupName=name)
     iam.attach_group_policy(GroupName=name, PolicyArn=policy)
-    held = iam.create_access_key(UserName=name)["AccessKey"]
-    queues = client(local_aws, "sqs", held["AccessKeyId"], held["SecretAccessKey"], None)
+    issued = iam.create_access_key(UserName=name)["AccessKey"]
+    queues = client(local_aws, "sqs", issued["AccessKeyId"], issued["SecretAccessKey"], None)
     refused(queues.list_queues)
     iam.add_user_to_group(UserName=name, GroupName=name)
     queues.list_queues()
 
 
-def test_a_forwarded_caller_identity_is_verified(role: Role):
+def test_a_forwarded_caller_identity_is_verified(role: Role) -> None:
     """Vault's AWS login forwards a signed GetCallerIdentity; header and body are covered by the signature."""
     body = "Action=GetCallerIdentity&Version=2011-06-15"
 
@@ -424,9 +426,9 @@ def test_a_forwarded_caller_identity_is_verified(role: Role):
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
             "X-Vault-AWS-IAM-Server-ID": "vault.example",
         }
-        asked = AWSRequest("POST", role.aws.endpoint, headers, body)
-        SigV4Auth(Credentials(*role.keys()), "sts", REGION).add_auth(asked)
-        sent = dict(asked.headers.items()) | {"X-Vault-AWS-IAM-Server-ID": server_id}
+        request = AWSRequest("POST", role.aws.endpoint, headers, body)
+        SigV4Auth(Credentials(*role.keys()), "sts", REGION).add_auth(request)
+        sent = dict(request.headers.items()) | {"X-Vault-AWS-IAM-Server-ID": server_id}
         with urlopen(Request(role.aws.endpoint, body.encode(), sent)) as answer:  # noqa: S310
             read: bytes = answer.read()
         return read
@@ -442,7 +444,7 @@ def test_a_forwarded_caller_identity_is_verified(role: Role):
 
 @pytest.fixture
 def bucket(local_aws: LocalAws, role: Role) -> str:
-    """A bucket that asks for TLS, with two objects, one of which the role may read."""
+    """A bucket that requires TLS, with two objects, one of which the role can read."""
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     s3 = local_aws.client("s3")
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -460,7 +462,7 @@ def bucket(local_aws: LocalAws, role: Role) -> str:
     return name
 
 
-def test_a_bucket_that_asks_for_tls_can_be_used(role: Role, bucket: str):
+def test_a_bucket_that_requires_tls_can_be_used(role: Role, bucket: str) -> None:
     """A TLS-only bucket policy made every object call 403 in moto; loopback counts as TLS here."""
     s3 = role.client("s3")
     assert s3.get_object(Bucket=bucket, Key="mine/a b")["Body"].read() == b"content"
@@ -496,7 +498,7 @@ RENAMED = [
 @pytest.mark.parametrize(("permission", "operation", "more"), RENAMED)
 def test_s3s_permissions_have_their_own_names(
     role: Role, bucket: str, permission: str, operation: str, more: dict[str, Any]
-):
+) -> None:
     """Only the permission that the service's reference names for an operation lets it through."""
 
     def code() -> str:
@@ -514,8 +516,8 @@ def test_s3s_permissions_have_their_own_names(
     assert code() not in ("AccessDenied", "403")
 
 
-def test_reading_an_older_version_takes_a_permission_of_its_own(role: Role, bucket: str):
-    """`s3:GetObject` alone reads what is current."""
+def test_reading_an_older_version_needs_its_own_permission(role: Role, bucket: str) -> None:
+    """`s3:GetObject` alone reads only the current version."""
     operators = role.aws.client("s3")
     operators.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     version = operators.put_object(Bucket=bucket, Key="mine/a b", Body=b"newer")["VersionId"]
@@ -526,8 +528,8 @@ def test_reading_an_older_version_takes_a_permission_of_its_own(role: Role, buck
 
 
 @pytest.mark.parametrize("version", ["s3v4", "s3-query"])
-def test_a_presigned_url_has_the_signers_rights(role: Role, bucket: str, version: str):
-    """In both forms in which boto3 signs one; an altered one, and nobody, is refused."""
+def test_a_presigned_url_has_the_signers_permissions(role: Role, bucket: str, version: str) -> None:
+    """In both of boto3's signature versions; an altered or unsigned URL is refused."""
     s3 = role.client("s3", signature_version=version)
 
     def address(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Elastic Beanstalk on this machine: bundles really run, behind real nginx, driven by the real EB CLI."""
+"""Elastic Beanstalk on this machine: bundles run behind real nginx, deployed by the real EB CLI."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ import requests
 from testbed.servers.authority import Authority, KeyPair
 from testbed.servers.localaws import LocalAws
 from tests.polling import until
+from tests.project import ROOT
 
-REPOSITORY = Path(__file__).parents[4]
 HELLO = Path(__file__).parent / "bundles/hello"
 REGION = "eu-west-1"
 STACK = "64bit Amazon Linux 2023 v4.9.2 running Python 3.14"
@@ -58,7 +58,7 @@ def processes_below(directory: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Aws:
-    """A running local AWS, and what its load balancers are trusted by."""
+    """A running local AWS, and the certificate of its load balancers."""
 
     server: LocalAws
     ca: Path
@@ -121,7 +121,7 @@ class Aws:
 
 def bundle(version: str, without: str = "", **changed: str) -> bytes:
     """The fixture app as a zip; *changed* maps paths with `/` written `__` to other contents."""
-    lock = (REPOSITORY / "eb_app/requirements.txt").read_text()
+    lock = (ROOT / "eb_app/requirements.txt").read_text()
     blocks = re.split(r"(?m)^(?=[a-z])", lock)
     files = {str(path.relative_to(HELLO)): path for path in HELLO.rglob("*") if path.is_file()}
     made = io.BytesIO()
@@ -227,7 +227,7 @@ def test_a_bundle_runs_behind_the_load_balancer_with_tls(aws: Aws, environment: 
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_the_listener_speaks_only_the_versions_of_its_policy(environment: dict[str, Any]) -> None:
+def test_the_listener_accepts_only_the_tls_versions_of_its_policy(environment: dict[str, Any]) -> None:
     def connects(version: str) -> bool:
         command = ["openssl", "s_client", "-connect", environment["CNAME"], version]
         return subprocess.run(command, input=b"", capture_output=True, check=False).returncode == 0
@@ -249,22 +249,22 @@ def test_plain_http_is_redirected(environment: dict[str, Any]) -> None:
 
 
 def test_hooks_and_extensions_ran_in_the_platforms_order(aws: Aws, environment: dict[str, Any]) -> None:
-    told = aws.get(environment).json()
-    assert told["commands"] == ["first:hi", "second", "predeploy:staging", "postdeploy:current"]
-    assert told["greeting"] == "from the environment"  # the API's setting wins over .ebextensions
-    assert "HOUSE_RULE" in told["environment"]
-    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & set(told["environment"])
+    answer_body = aws.get(environment).json()
+    assert answer_body["commands"] == ["first:hi", "second", "predeploy:staging", "postdeploy:current"]
+    assert answer_body["greeting"] == "from the environment"  # the API's setting wins over .ebextensions
+    assert "HOUSE_RULE" in answer_body["environment"]
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & set(answer_body["environment"])
 
 
 def test_the_app_has_its_instance_profiles_credentials(aws: Aws, environment: dict[str, Any]) -> None:
-    told = aws.get(environment, "/credentials").json()
+    answer_body = aws.get(environment, "/credentials").json()
     sts = boto3.client(
         "sts",
         region_name=REGION,
         endpoint_url=aws.server.endpoint,
-        aws_access_key_id=told["AccessKeyId"],
-        aws_secret_access_key=told["SecretAccessKey"],
-        aws_session_token=told["Token"],
+        aws_access_key_id=answer_body["AccessKeyId"],
+        aws_secret_access_key=answer_body["SecretAccessKey"],
+        aws_session_token=answer_body["Token"],
     )
     assert ":assumed-role/demo-instance/i-" in sts.get_caller_identity()["Arn"]
 
@@ -304,7 +304,7 @@ def test_a_broken_bundle_leaves_the_old_version_serving(
 def test_a_deployment_under_load_loses_no_request(aws: Aws, environment: dict[str, Any]) -> None:
     """Keep-alive clients and slow requests, across two deployments."""
     stop, lost = threading.Event(), list[str]()
-    seen: set[str] = set()
+    served: set[str] = set()
 
     def load(path: str) -> None:
         with requests.Session() as session:
@@ -314,7 +314,7 @@ def test_a_deployment_under_load_loses_no_request(aws: Aws, environment: dict[st
                     answer = session.get(url, timeout=30, verify=str(aws.ca))
                     answer.raise_for_status()
                     if path == "/":
-                        seen.add(answer.json()["version"])
+                        served.add(answer.json()["version"])
                 except requests.RequestException as error:
                     lost.append(repr(error))
 
@@ -324,23 +324,23 @@ def test_a_deployment_under_load_loses_no_request(aws: Aws, environment: dict[st
     try:
         for label in ("v2", "v3"):
             assert aws.deploy("demo-app", aws.version(label, bundle(label)))["VersionLabel"] == label
-            until(lambda: aws.describe("demo-app")["VersionLabel"] in seen or lost)
+            until(lambda: aws.describe("demo-app")["VersionLabel"] in served or lost)
     finally:
         stop.set()
         for thread in threads:
             thread.join()
     assert not lost
-    assert {"v2", "v3"} <= seen
+    assert {"v2", "v3"} <= served
 
 
-def eb(aws: Aws, directory: Path, *words: str) -> str:
+def eb(aws: Aws, directory: Path, *arguments: str) -> str:
     """Run the real EB CLI."""
     environ = {**os.environ, **aws.environ, "HOME": str(directory)}
-    command = [str(Path(sys.executable).with_name("eb")), *words]
+    command = [str(Path(sys.executable).with_name("eb")), *arguments]
     ended = subprocess.run(
         command, cwd=directory, env=environ, text=True, capture_output=True, check=False, timeout=300
     )
-    print(f"$ eb {' '.join(words)}\n{ended.stdout}{ended.stderr}")
+    print(f"$ eb {' '.join(arguments)}\n{ended.stdout}{ended.stderr}")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
@@ -365,8 +365,10 @@ def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> No
     eb(aws, project, "use", "cli-app")
 
     def get() -> dict[str, Any]:
-        told: dict[str, Any] = requests.get(f"http://{aws.describe('cli-app')['CNAME']}/", timeout=10).json()
-        return told
+        answer_body: dict[str, Any] = requests.get(
+            f"http://{aws.describe('cli-app')['CNAME']}/", timeout=10
+        ).json()
+        return answer_body
 
     assert get()["version"] == "cli-one"
     (project / "VERSION").write_text("cli-two")

@@ -47,7 +47,7 @@ def _bundle() -> bytes:
 
 
 def _deploy(stacks: Any, application: str, environment: str) -> None:
-    """Deploy a version as the EB CLI does, past the stack."""
+    """Deploy a version outside the stack, as the EB CLI does."""
     s3, beanstalk = stacks.aws.client("s3"), stacks.aws.client("elasticbeanstalk")
     s3.create_bucket(Bucket=environment, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     s3.put_object(Bucket=environment, Key="v2.zip", Body=_bundle())
@@ -72,7 +72,7 @@ def _environment(stacks: Any, name: str) -> dict[str, Any]:
     return described
 
 
-def test_a_stack_update_changes_options_and_leaves_what_was_deployed_meanwhile(stacks: Any) -> None:
+def test_a_stack_update_changes_options_and_keeps_the_version_deployed_meanwhile(stacks: Any) -> None:
     name, beanstalk = stacks.name(), stacks.aws.client("elasticbeanstalk")
     available = beanstalk.list_available_solution_stacks()["SolutionStacks"]
     platform = next(p for p in available if "2023" in p and "running Python" in p)
@@ -96,7 +96,7 @@ def test_a_stack_update_changes_options_and_leaves_what_was_deployed_meanwhile(s
     assert stacks.delete(name)["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_a_version_of_a_stack_is_made_from_its_bundle_and_removed_with_it(stacks: Any) -> None:
+def test_a_version_of_a_stack_is_created_from_its_bundle_and_deleted_with_the_stack(stacks: Any) -> None:
     name, s3 = stacks.name(), stacks.aws.client("s3")
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     s3.put_object(Bucket=name, Key="v.zip", Body=_bundle())

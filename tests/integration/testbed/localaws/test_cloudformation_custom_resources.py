@@ -1,4 +1,4 @@
-"""Custom resources: their function really runs, and answers over HTTP."""
+"""Custom resources: their function runs and responds over HTTP."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _asked(stacks: Any, log: str) -> set[str]:
     return {parameter["Name"].rpartition("/")[2] for parameter in found}
 
 
-def test_a_custom_resource_is_made_changed_replaced_and_deleted_by_its_function(stacks: Any) -> None:
+def test_a_custom_resource_is_created_changed_replaced_and_deleted_by_its_function(stacks: Any) -> None:
     name = log = stacks.name()
     outputs = stacks.deploy(name, _template(log, Id="one"))["Outputs"]
     assert {output["OutputKey"]: output["OutputValue"] for output in outputs} == {
@@ -74,7 +74,7 @@ def test_a_custom_resource_is_made_changed_replaced_and_deleted_by_its_function(
     assert "Delete-made-two" in _asked(stacks, log)
 
 
-def test_what_the_function_refuses_fails_the_stack_with_its_reason(stacks: Any) -> None:
+def test_a_failure_of_the_function_fails_the_stack_with_its_reason(stacks: Any) -> None:
     name = stacks.name()
     assert stacks.deploy(name, _template(name, Id="bad"))["StackStatus"] == "ROLLBACK_COMPLETE"
     assert "I won't" in stacks.failures(name)["It"]

@@ -1,4 +1,4 @@
-"""Drift-aware change sets: what they find, what they put back, and what they can't see, as in AWS."""
+"""Drift-aware change sets: what they find, restore and, as in AWS, ignore."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ DEPLOYED = TemplateSource(json.dumps({"Resources": RESOURCES}))
 
 
 class Deployed:
-    """The stack, and the account as a person changes it."""
+    """The stack, and its resources as a person changes them."""
 
     def __init__(self, stacks: Any) -> None:
         self.name = stacks.name()
@@ -87,7 +87,7 @@ class Deployed:
         return Stacks(self._stacks.api, NullUi(agrees=True)).deploy(StackSpec(self.name, DEPLOYED), **how)
 
     def state(self) -> dict[str, Any]:
-        """What the services say."""
+        """The properties, read from the services."""
         s3, where = self.client("s3"), {"Bucket": self.bucket}
         rules = self.client("ec2").describe_security_group_rules(
             Filters=[{"Name": "group-id", "Values": [self.group]}]
@@ -119,7 +119,7 @@ def deployed(stacks: Any) -> Deployed:
     return Deployed(stacks)
 
 
-def test_what_was_changed_by_hand_is_found_shown_and_put_back(deployed: Deployed) -> None:
+def test_manual_changes_are_shown_and_reverted(deployed: Deployed) -> None:
     before = deployed.state()
     assert deployed.deploy(revert_drift=True).outcome is StackOutcome.UNCHANGED
 
@@ -155,13 +155,13 @@ def test_what_was_changed_by_hand_is_found_shown_and_put_back(deployed: Deployed
     assert deployed.deploy(revert_drift=True).outcome is StackOutcome.UNCHANGED
 
 
-def test_what_the_template_does_not_name_is_not_seen(deployed: Deployed) -> None:
-    """The group's rules for what comes in are resources of their own: the group itself names none."""
+def test_properties_that_the_template_does_not_name_are_ignored(deployed: Deployed) -> None:
+    """The group's ingress rules are resources of their own: the group itself names none."""
     deployed.open("ingress")
     assert deployed.deploy(revert_drift=True).outcome is StackOutcome.UNCHANGED
 
 
-def test_a_change_set_says_how_each_resource_has_drifted(deployed: Deployed, stacks: Any) -> None:
+def test_a_change_set_shows_the_drift_of_each_resource(deployed: Deployed, stacks: Any) -> None:
     deployed.client("kms").disable_key_rotation(KeyId=deployed.key)
     changed = json.loads(DEPLOYED.body)
     changed["Resources"]["Queue"]["Properties"]["DelaySeconds"] = 2

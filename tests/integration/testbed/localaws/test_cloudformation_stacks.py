@@ -28,7 +28,7 @@ def _template(**resources: Any) -> dict[str, Any]:
     return {"Resources": resources}
 
 
-def test_a_stack_is_made_by_a_change_set_and_botos_waiters_see_each_step(stacks: Any) -> None:
+def test_a_stack_is_created_by_a_change_set_and_botos_waiters_follow_it(stacks: Any) -> None:
     name, cloudformation = stacks.name(), stacks.api
     template = {
         **_template(Queue=_queue(), Topic=TOPIC),
@@ -58,7 +58,7 @@ def test_a_stack_is_made_by_a_change_set_and_botos_waiters_see_each_step(stacks:
     assert cloudformation.describe_stacks(StackName=change_set["StackId"])["Stacks"][0]["DeletionTime"]
 
 
-def test_an_update_without_changes_is_refused_in_cloudformations_words(stacks: Any) -> None:
+def test_an_update_without_changes_is_refused_with_cloudformations_message(stacks: Any) -> None:
     name, template = stacks.name(), _template(Queue=_queue(DelaySeconds=1))
     stacks.deploy(name, template)
     change_set = stacks.change_set(name, template)
@@ -111,7 +111,7 @@ def test_an_update_changes_replaces_adds_and_removes(stacks: Any) -> None:
     assert stacks.statuses(name, "Gone")[-1] == "DELETE_COMPLETE"
 
 
-def test_a_named_resource_that_must_be_replaced_asks_for_another_name(stacks: Any) -> None:
+def test_a_named_resource_that_must_be_replaced_needs_another_name(stacks: Any) -> None:
     name = stacks.name()
     statement = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
     policy = {"Version": "2012-10-17", "Statement": [statement]}
@@ -122,7 +122,7 @@ def test_a_named_resource_that_must_be_replaced_asks_for_another_name(stacks: An
     assert f"Rename {name} and update the stack again" in stacks.failures(name)["It"]
 
 
-def test_a_failed_creation_rolls_back_and_policies_decide_what_stays(stacks: Any) -> None:
+def test_a_failed_creation_rolls_back_and_policies_decide_which_resources_are_kept(stacks: Any) -> None:
     name = stacks.name()
     template = _template(
         Gone=TOPIC,
@@ -140,7 +140,7 @@ def test_a_failed_creation_rolls_back_and_policies_decide_what_stays(stacks: Any
         stacks.change_set(name, template)
 
 
-def test_a_failed_update_gives_back_what_was(stacks: Any) -> None:
+def test_a_failed_update_is_rolled_back(stacks: Any) -> None:
     name = stacks.name()
     before = _template(Changed=_queue(DelaySeconds=1), Replaced=_queue(QueueName=f"{name}-a"), Removed=TOPIC)
     stacks.deploy(name, before)
@@ -180,7 +180,7 @@ def test_policies_keep_and_snapshot_at_deletion_and_replacement(stacks: Any) -> 
     assert len(snapshots) == 1
 
 
-def test_stacks_meet_in_exports_and_an_export_in_use_stays(stacks: Any) -> None:
+def test_stacks_share_exports_and_an_export_in_use_is_kept(stacks: Any) -> None:
     exporter, importer = stacks.name(), stacks.name()
     export = {"Value": {"Ref": "Queue"}, "Export": {"Name": {"Fn::Sub": "${AWS::StackName}-Url"}}}
     template = {**_template(Queue=_queue(QueueName=f"{exporter}-a")), "Outputs": {"Url": export}}
@@ -247,7 +247,7 @@ def test_parameters_keep_their_previous_value_and_hidden_ones_are_never_shown(st
     assert "canary-value" not in str(stacks.api.describe_stack_events(StackName=name))
 
 
-def test_what_a_dynamic_reference_names_reaches_its_resource_and_nothing_else(stacks: Any) -> None:
+def test_a_dynamic_references_value_reaches_only_its_resource(stacks: Any) -> None:
     name = stacks.name()
     stacks.aws.client("ssm").put_parameter(Name=f"/{name}", Value="canary-value", Type="String")
     stacks.deploy(name, _template(Copy=_secret(f"{{{{resolve:ssm:/{name}}}}}")))
@@ -279,7 +279,7 @@ def test_a_template_over_51200_bytes_needs_s3(stacks: Any) -> None:
         assert stacks.delete(name)["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_roles_need_the_capability_that_says_so(stacks: Any) -> None:
+def test_roles_need_a_capability(stacks: Any) -> None:
     trust = {"Version": "2012-10-17", "Statement": []}
     role = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "r", "AssumeRolePolicyDocument": trust}}
     with pytest.raises(ClientError, match=r"Requires capabilities : \[CAPABILITY_NAMED_IAM\]"):
@@ -295,7 +295,7 @@ def test_roles_need_the_capability_that_says_so(stacks: Any) -> None:
         {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metric": "x"}},
     ],
 )
-def test_a_property_that_nobody_knows_fails_the_stack(stacks: Any, resource: dict[str, Any]) -> None:
+def test_an_unknown_property_fails_the_stack(stacks: Any, resource: dict[str, Any]) -> None:
     name = stacks.name()
     assert stacks.deploy(name, _template(It=resource))["StackStatus"] == "ROLLBACK_COMPLETE"
     assert "It" in stacks.failures(name)

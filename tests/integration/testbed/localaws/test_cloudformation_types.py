@@ -1,8 +1,9 @@
-"""Every resource type once, wired as a deployment would wire it: created, changed, rolled back, deleted."""
+"""Every resource type once, connected as in a deployment: created, changed, rolled back, deleted."""
 
 from __future__ import annotations
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ ELSEWHERE = {
 }
 
 
-def test_the_template_of_everything_holds_every_type() -> None:
+def test_the_template_of_everything_has_every_type() -> None:
     used = {definition["Type"] for definition in template.parse(EVERYTHING)["Resources"].values()}
     assert used == REGISTRY.keys() - ELSEWHERE
 
 
 def test_every_type_is_one_that_a_template_renders() -> None:
-    """What the templates don't make is nobody's need here."""
+    """A type that no template uses is not needed here."""
     rendered = {
         definition["Type"]
         for configuration in CONFIGURATIONS
@@ -102,8 +103,8 @@ def _changed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_services(stacks: Any, name: str) -> None:
-    """Look through each service's own API at what the stack made there."""
-    aws, found = stacks.aws, lambda key: stacks.physical_id(name, key)
+    """Check the stack's resources by the services' own APIs."""
+    aws, found = stacks.aws, partial(stacks.physical_id, name)
     encryption = aws.client("s3").get_bucket_encryption(Bucket=found("Bucket"))
     rule = encryption["ServerSideEncryptionConfiguration"]["Rules"][0]
     assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
@@ -130,8 +131,8 @@ def _check_services(stacks: Any, name: str) -> None:
 
 
 def _check_changes(stacks: Any, name: str) -> None:
-    """Look at what the update made of it; a rolled back one must leave just this."""
-    aws, found = stacks.aws, lambda key: stacks.physical_id(name, key)
+    """Check the update's changes; a rolled back update must leave them as they are."""
+    aws, found = stacks.aws, partial(stacks.physical_id, name)
     ec2 = aws.client("ec2")
     assert ec2.describe_subnets(SubnetIds=[found("Priv1")])["Subnets"][0]["CidrBlock"] == "10.0.9.0/24"
     group = ec2.describe_security_groups(GroupIds=[found("AppSg")])["SecurityGroups"][0]
@@ -146,7 +147,7 @@ def _check_changes(stacks: Any, name: str) -> None:
 
 
 def _empty(stacks: Any, name: str) -> None:
-    """Remove the access logs that S3 wrote, and stop them: a bucket with objects isn't deleted."""
+    """Remove the access logs that S3 wrote, and stop them: a bucket with objects cannot be deleted."""
     s3 = stacks.aws.client("s3")
     s3.put_bucket_logging(Bucket=stacks.physical_id(name, "Bucket"), BucketLoggingStatus={})
     bucket = stacks.physical_id(name, "LogBucket")

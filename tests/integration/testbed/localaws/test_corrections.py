@@ -1,6 +1,6 @@
-"""What moto gets wrong, shown, and what the local AWS makes of it.
+"""Mistakes of moto, and their corrections in the local AWS.
 
-When a `moto_…` test fails, moto has mended the thing: its correction can go.
+A `test_moto_…` shows the mistake. If it fails, moto has fixed it, and the correction can be removed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WEB_TIER = "arn:aws:iam::aws:policy/AWSElasticBeanstalkWebTier"
 
 @pytest.fixture
 def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.session.Session]:
-    """Plain moto in this process, which the local AWS's corrections never reach."""
+    """Plain moto in this process, without the local AWS's corrections."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     with mock_aws():
@@ -89,12 +89,12 @@ def _modify_a_subnet_group(session: Any) -> list[Any]:
     return found
 
 
-def test_moto_forgets_a_modified_subnet_group(moto: Any) -> None:
+def test_moto_loses_a_modified_subnet_group(moto: Any) -> None:
     with pytest.raises(ClientError, match="DBSubnetGroupNotFoundFault"):
         _modify_a_subnet_group(moto)
 
 
-def test_a_modified_subnet_group_is_still_there(corrected: Any) -> None:
+def test_a_modified_subnet_group_is_kept(corrected: Any) -> None:
     (group,) = _modify_a_subnet_group(corrected)
     assert group["DBSubnetGroupDescription"] == "two"
 
@@ -205,3 +205,25 @@ def test_moto_does_not_delete_an_endpoint_with_one_more_table(moto: Any) -> None
 
 def test_an_endpoint_with_one_more_table_is_deleted(corrected: Any) -> None:
     assert _delete_an_endpoint_with_one_more_table(corrected) == "deleted"
+
+
+def _delete_a_protected_load_balancer(session: Any) -> None:
+    ec2, elb = session.client("ec2"), session.client("elbv2")
+    vpc = ec2.create_vpc(CidrBlock="10.79.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.79.0.0/24")["Subnet"]["SubnetId"]
+    made = elb.create_load_balancer(Name="corrections", Subnets=[subnet])["LoadBalancers"][0]
+    elb.modify_load_balancer_attributes(
+        LoadBalancerArn=made["LoadBalancerArn"],
+        Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}],
+    )
+    elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
+
+
+def test_moto_deletes_a_protected_load_balancer(moto: Any) -> None:
+    _delete_a_protected_load_balancer(moto)
+    assert moto.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
+
+
+def test_a_protected_load_balancer_is_not_deleted(corrected: Any) -> None:
+    with pytest.raises(ClientError, match="OperationNotPermitted"):
+        _delete_a_protected_load_balancer(corrected)

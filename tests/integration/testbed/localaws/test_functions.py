@@ -1,4 +1,4 @@
-"""Lambda functions run by the local AWS: their zip, their role, and the ways in which they end."""
+"""Lambda functions run by the local AWS: their zip, their role, and how they end."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from testbed.servers.localaws import OPERATOR, REGION, LocalAws
+from testbed.servers.localaws import REGION, LocalAws
 from tests.polling import until
 
 ACCOUNT = "123456789012"
@@ -99,8 +98,7 @@ class Function:
 
     def client(self) -> Any:
         """The operator's client that neither retries nor waits for long."""
-        session = boto3.session.Session(*OPERATOR.values(), region_name=REGION)
-        return session.client(
+        return self.aws.session().client(
             "lambda", endpoint_url=self.aws.endpoint, config=Config(retries={"max_attempts": 0})
         )
 
@@ -161,7 +159,7 @@ def create(local_aws: LocalAws) -> Iterator[Create]:
         local_aws.client("lambda").delete_function(FunctionName=name)
 
 
-def test_a_function_answers_and_its_process_stays_warm(create: Create):
+def test_a_function_answers_and_its_process_stays_warm(create: Create) -> None:
     """Moto needs Docker for this. The second invocation finds the process of the first."""
     function = create()
     first, second = function.invoke(x=1), function.invoke(x=2)
@@ -173,26 +171,28 @@ def test_a_function_answers_and_its_process_stays_warm(create: Create):
     assert re.search(r"^START RequestId: \S+ Version: \$LATEST\nasked for nothing\nEND", second.log)
 
 
-def test_new_code_or_configuration_means_a_new_process(create: Create, local_aws: LocalAws):
-    """Both updates are seen by the next invocation."""
+def test_new_code_or_configuration_means_a_new_process(create: Create, local_aws: LocalAws) -> None:
+    """The next invocation uses both updates."""
     function = create()
     before = function.invoke().payload["pid"]
     functions = local_aws.client("lambda")
     functions.update_function_configuration(FunctionName=function.name, Environment={"Variables": {"A": "b"}})
     functions.get_waiter("function_updated_v2").wait(FunctionName=function.name)
-    looked = function.invoke("look").payload
-    assert looked["environment"]["A"] == "b"
+    found_there = function.invoke("look").payload
+    assert found_there["environment"]["A"] == "b"
     assert function.invoke().payload["pid"] != before
     code = zipped("def handler(event, context): return 'new'")
     functions.update_function_code(FunctionName=function.name, ZipFile=code)
     assert function.invoke().payload == "new"
 
 
-def test_the_process_sees_lambdas_environment_and_nothing_of_this_one(create: Create, local_aws: LocalAws):
+def test_the_process_sees_lambdas_environment_and_nothing_of_this_one(
+    create: Create, local_aws: LocalAws
+) -> None:
     """Its own variables, Lambda's, the zip, AWS's runtime: no package that is installed here besides."""
     function = create(Environment={"Variables": {"MINE": "1"}})
-    looked = function.invoke("look").payload
-    environment = looked["environment"]
+    found_there = function.invoke("look").payload
+    environment = found_there["environment"]
     for name, value in {
         "MINE": "1",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -202,17 +202,17 @@ def test_the_process_sees_lambdas_environment_and_nothing_of_this_one(create: Cr
         "_HANDLER": "app.handler",
         "AWS_ENDPOINT_URL": local_aws.endpoint,
         "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
-        "LAMBDA_TASK_ROOT": looked["directory"],
+        "LAMBDA_TASK_ROOT": found_there["directory"],
     }.items():
         assert environment[name] == value
     assert "VIRTUAL_ENV" not in environment
-    assert not [path for path in looked["path"] if "site-packages" in path or "dist-packages" in path]
+    assert not [path for path in found_there["path"] if "site-packages" in path or "dist-packages" in path]
     assert function.invoke("need", module="botocore").error is None
     missing = function.invoke("need", module="hvac")
     assert (missing.error, missing.payload["errorType"]) == ("Unhandled", "ModuleNotFoundError")
 
 
-def test_a_function_has_its_roles_rights_and_no_more(create: Create, local_aws: LocalAws):
+def test_a_function_has_its_roles_rights_and_no_more(create: Create, local_aws: LocalAws) -> None:
     """One secret is allowed, another is not; the refusal names the role's session."""
     function = create()
     names = [f"{which}-{uuid.uuid4().hex}" for which in ("mine", "theirs")]
@@ -227,8 +227,8 @@ def test_a_function_has_its_roles_rights_and_no_more(create: Create, local_aws: 
     assert "AccessDeniedException" in refused.payload["errorMessage"]
 
 
-def test_a_policy_can_tell_the_functions_own_calls(create: Create, local_aws: LocalAws):
-    """lambda:SourceFunctionArn goes with every call of the code."""
+def test_a_policy_can_tell_the_functions_own_calls(create: Create, local_aws: LocalAws) -> None:
+    """Every call of the code has lambda:SourceFunctionArn."""
     function, secret = create(), uuid.uuid4().hex
     local_aws.client("secretsmanager").create_secret(Name=secret, SecretString="value")
     for source, error in ((function.arn, None), (function.arn + "x", "Unhandled")):
@@ -238,7 +238,7 @@ def test_a_policy_can_tell_the_functions_own_calls(create: Create, local_aws: Lo
         assert function.invoke("read", secret=secret).error == error
 
 
-def test_a_role_that_does_not_trust_lambda_is_not_assumed(create: Create, local_aws: LocalAws):
+def test_a_role_that_does_not_trust_lambda_is_not_assumed(create: Create, local_aws: LocalAws) -> None:
     """Moto assumes any role, even one that does not exist."""
     function = create(role=new_role(local_aws, "ec2.amazonaws.com"))
     with pytest.raises(ClientError) as caught:
@@ -246,7 +246,7 @@ def test_a_role_that_does_not_trust_lambda_is_not_assumed(create: Create, local_
     assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
 
 
-def test_time_is_limited(create: Create):
+def test_time_is_limited(create: Create) -> None:
     """The process is ended; the next invocation has a new one."""
     function = create(Timeout=1)
     before = function.invoke().payload["pid"]
@@ -256,7 +256,7 @@ def test_time_is_limited(create: Create):
     assert function.invoke().payload["pid"] != before
 
 
-def test_memory_is_limited(create: Create):
+def test_memory_is_limited(create: Create) -> None:
     """What fits is let be, what doesn't ends the process."""
     function = create(MemorySize=128)
     assert function.invoke("fill", megabytes=20).error is None
@@ -266,7 +266,7 @@ def test_memory_is_limited(create: Create):
     assert function.invoke().error is None
 
 
-def test_a_crash_is_told_as_lambda_tells_it(create: Create):
+def test_a_crash_is_told_as_lambda_tells_it(create: Create) -> None:
     """With and without a status; what was printed before is in the log."""
     function = create()
     answer = function.invoke("leave", status=3)
@@ -277,7 +277,7 @@ def test_a_crash_is_told_as_lambda_tells_it(create: Create):
     assert silent.payload["errorMessage"].endswith("Runtime exited without providing a reason")
 
 
-def test_an_exception_is_an_error_object(create: Create):
+def test_an_exception_is_an_error_object(create: Create) -> None:
     """Raised in the handler, and while the module is loaded."""
     answer = create().invoke("fail")
     assert (answer.error, answer.payload["errorType"], answer.payload["errorMessage"]) == (
@@ -289,7 +289,7 @@ def test_an_exception_is_an_error_object(create: Create):
     assert (broken.error, broken.payload["errorType"]) == ("Unhandled", "Runtime.ImportModuleError")
 
 
-def test_reserved_concurrency_throttles(create: Create, local_aws: LocalAws):
+def test_reserved_concurrency_throttles(create: Create, local_aws: LocalAws) -> None:
     """While the one allowed invocation runs: 429 for a call, patience for an event."""
     function = create(Timeout=30)
 
@@ -317,7 +317,7 @@ def test_reserved_concurrency_throttles(create: Create, local_aws: LocalAws):
     until(lambda: function.runs() >= ended + 2)
 
 
-def test_a_dry_run_runs_nothing(create: Create):
+def test_a_dry_run_runs_nothing(create: Create) -> None:
     """204, and no process."""
     function = create()
     answer = function.client().invoke(FunctionName=function.name, InvocationType="DryRun")
@@ -325,7 +325,7 @@ def test_a_dry_run_runs_nothing(create: Create):
     assert function.runs() == 0
 
 
-def test_a_payload_must_be_json(create: Create):
+def test_a_payload_must_be_json(create: Create) -> None:
     """Refused before anything runs."""
     function = create()
     with pytest.raises(ClientError) as caught:
@@ -346,17 +346,18 @@ def queue(local_aws: LocalAws) -> str:
 def received(aws: LocalAws, queue: str) -> dict[str, Any]:
     url = f"{aws.endpoint}/{ACCOUNT}/{queue.rpartition(':')[2]}"
 
-    def look() -> list[dict[str, Any]]:
+    def messages() -> list[dict[str, Any]]:
         asked = {"QueueUrl": url, "MessageAttributeNames": ["All"]}
         found: list[dict[str, Any]] = aws.client("sqs").receive_message(**asked).get("Messages", [])
         return found
 
-    return until(look)[0]
+    message: dict[str, Any] = until(messages)[0]
+    return message
 
 
 def test_a_failing_event_is_tried_three_times_then_lost_to_the_dead_letters(
     create: Create, local_aws: LocalAws, queue: str
-):
+) -> None:
     """Moto forgot the DeadLetterConfig. The message is the event, with the error in its attributes."""
     role = new_role(local_aws)
     allow(local_aws, role, {"Action": "sqs:SendMessage", "Resource": queue})
@@ -366,15 +367,15 @@ def test_a_failing_event_is_tried_three_times_then_lost_to_the_dead_letters(
     payload = function.send("fail")
     message = received(local_aws, queue)
     assert message["Body"] == payload
-    attributes = {name: held["StringValue"] for name, held in message["MessageAttributes"].items()}
+    attributes = {name: attribute["StringValue"] for name, attribute in message["MessageAttributes"].items()}
     assert attributes["ErrorMessage"] == "as asked"
     assert attributes.keys() == {"RequestID", "ErrorCode", "ErrorMessage"}
     log = function.log_file.read_text()
     assert log.count(f"REPORT RequestId: {attributes['RequestID']}") == 3
 
 
-def test_dead_letters_need_the_roles_right_to_send(create: Create, local_aws: LocalAws, queue: str):
-    """Without it the event is gone, as it is in AWS; only the log file of the local AWS tells."""
+def test_dead_letters_need_the_roles_right_to_send(create: Create, local_aws: LocalAws, queue: str) -> None:
+    """Without it the event is lost, as in AWS; only the local AWS's log file has it."""
     function = create(DeadLetterConfig={"TargetArn": queue})
     settings = {"MaximumRetryAttempts": 0}
     local_aws.client("lambda").put_function_event_invoke_config(FunctionName=function.name, **settings)
@@ -386,7 +387,7 @@ def test_dead_letters_need_the_roles_right_to_send(create: Create, local_aws: Lo
 # --- logs, metrics, processes -------------------------------------------------------------------------------
 
 
-def test_logs_need_the_roles_right_to_write_them(create: Create, local_aws: LocalAws):
+def test_logs_need_the_roles_right_to_write_them(create: Create, local_aws: LocalAws) -> None:
     """Into the configured group, by the role's rights; the file in the home directory has them anyway."""
     role, group = new_role(local_aws), f"/custom/{uuid.uuid4().hex}"
     function = create(role=role, LoggingConfig={"LogGroup": group, "LogFormat": "Text"})
@@ -404,8 +405,8 @@ def test_logs_need_the_roles_right_to_write_them(create: Create, local_aws: Loca
     assert function.log_file.read_text().count("asked for nothing") == 2
 
 
-def test_embedded_metrics_become_metrics(create: Create, local_aws: LocalAws):
-    """What Powertools prints is what an alarm sees."""
+def test_embedded_metrics_become_metrics(create: Create, local_aws: LocalAws) -> None:
+    """The metrics that Powertools prints reach CloudWatch."""
     namespace = uuid.uuid4().hex
     create().invoke("measure", namespace=namespace)
     (metric,) = local_aws.client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]
@@ -419,7 +420,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_deleted_function_leaves_no_process(create: Create, local_aws: LocalAws):
+def test_a_deleted_function_leaves_no_process(create: Create, local_aws: LocalAws) -> None:
     """Nor what its process has started."""
     function = create()
     pids = [function.invoke().payload["pid"], function.invoke("child").payload]
@@ -436,7 +437,7 @@ def test_a_deleted_function_leaves_no_process(create: Create, local_aws: LocalAw
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
-def test_no_process_outlives_the_server(tmp_path: Path, how: str):
+def test_no_process_outlives_the_server(tmp_path: Path, how: str) -> None:
     """Neither an orderly end nor a sudden one leaves a function running."""
     server = LocalAws.start(tmp_path)
     try:

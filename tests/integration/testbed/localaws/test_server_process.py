@@ -1,4 +1,4 @@
-"""The server as a process: its one line, its record, its ends."""
+"""The server's process: its output, its log of requests, how it ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START = [sys.executable, "-m", "testbed.localaws", "--port", "0", "--home"]
 
 
 def _client(service: str, endpoint: str) -> Any:
-    return boto3.client(
+    return boto3.client(  # type: ignore[call-overload]  # the stubs know services by literal names
         service,
         endpoint_url=endpoint,
         region_name="eu-central-1",
@@ -49,7 +49,7 @@ def _gone(process_id: int) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_prints_one_line_records_calls_without_values_and_ends_when_told(
+def test_it_prints_one_line_records_calls_without_values_and_ends_on_sigterm(
     tmp_path: Path, how: signal.Signals
 ) -> None:
     with _server(tmp_path) as (server, endpoint):
@@ -79,7 +79,7 @@ def test_it_prints_one_line_records_calls_without_values_and_ends_when_told(
     assert "canary" not in text
 
 
-def test_it_ends_with_its_parent_however_that_ended(tmp_path: Path) -> None:
+def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     source = "import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); print(p.pid, flush=True); p.wait()"
     with subprocess.Popen(
         [sys.executable, "-c", source, *START, str(tmp_path)], stdout=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""What the local AWS adds to moto's Secrets Manager, STS and EventBridge."""
+"""The local AWS's corrections of moto's Secrets Manager, STS and EventBridge."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OTHER_REGION = "eu-west-1"
 
 
 def client(aws: LocalAws, service: str, region: str = REGION) -> Any:
-    """The operator's client, which sends what it is told even where boto3 knows it to be wrong."""
+    """Return the operator's client, without boto3's validation of parameters."""
     config = Config(retries={"max_attempts": 0}, parameter_validation=False)
     return aws.session(region).client(service, endpoint_url=aws.endpoint, config=config)  # type: ignore[call-overload]
 
@@ -43,7 +43,7 @@ def token(number: int) -> str:
 
 
 def refused(call: Any, /, **parameters: Any) -> tuple[str, str]:
-    """Return code and message of the refusal that *call* must end in."""
+    """Assert that *call* is refused; return code and message."""
     with pytest.raises(ClientError) as caught:
         call(**parameters)
     error = caught.value.response["Error"]
@@ -53,7 +53,7 @@ def refused(call: Any, /, **parameters: Any) -> tuple[str, str]:
 # --- Secrets Manager: limits --------------------------------------------------------------------------------
 
 
-def test_a_value_has_at_most_65536_bytes(secrets: Any, name: str):
+def test_a_value_has_at_most_65536_bytes(secrets: Any, name: str) -> None:
     """Moto takes any size, and an empty string; what counts is bytes, not characters."""
     secrets.create_secret(Name=name, SecretString="x" * 65536)
     for call, target in (
@@ -68,7 +68,7 @@ def test_a_value_has_at_most_65536_bytes(secrets: Any, name: str):
 
 
 @pytest.mark.parametrize("wrong", ["with space", "ümlaut", "semi;colon", "", "x" * 513])
-def test_a_name_has_few_characters(secrets: Any, wrong: str):
+def test_a_name_has_few_characters(secrets: Any, wrong: str) -> None:
     """Moto takes any name."""
     code, message = refused(secrets.create_secret, Name=wrong, SecretString="x")
     assert (code, message.startswith("Invalid name.")) == ("ValidationException", True)
@@ -85,7 +85,7 @@ def test_a_name_has_few_characters(secrets: Any, wrong: str):
     ],
     ids=["long key", "long value", "reserved key", "character", "number"],
 )
-def test_tags_have_limits(secrets: Any, name: str, tags: dict[str, str]):
+def test_tags_have_limits(secrets: Any, name: str, tags: dict[str, str]) -> None:
     """Moto takes any tags, on creation and later."""
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     code, _ = refused(secrets.create_secret, Name=name, SecretString="x", Tags=listed)
@@ -94,7 +94,7 @@ def test_tags_have_limits(secrets: Any, name: str, tags: dict[str, str]):
     assert refused(secrets.tag_resource, SecretId=name, Tags=listed)[0] == "InvalidParameterException"
 
 
-def test_fifty_tags_are_counted_with_those_there_already(secrets: Any, name: str):
+def test_existing_tags_count_for_the_limit_of_fifty(secrets: Any, name: str) -> None:
     """Replacing a tag is not adding one."""
     tags = [{"Key": f"k{number}", "Value": ""} for number in range(50)]
     secrets.create_secret(Name=name, SecretString="x", Tags=tags)
@@ -102,7 +102,7 @@ def test_fifty_tags_are_counted_with_those_there_already(secrets: Any, name: str
     assert refused(secrets.tag_resource, SecretId=name, Tags=[{"Key": "one more", "Value": ""}])
 
 
-def test_a_token_has_32_to_64_characters(secrets: Any, name: str):
+def test_a_token_has_32_to_64_characters(secrets: Any, name: str) -> None:
     """Moto has this right."""
     for wrong in ("x" * 31, "x" * 65):
         code, _ = refused(secrets.create_secret, Name=name, SecretString="x", ClientRequestToken=wrong)
@@ -111,7 +111,7 @@ def test_a_token_has_32_to_64_characters(secrets: Any, name: str):
 
 # --- Secrets Manager: deletion ------------------------------------------------------------------------------
 
-REFUSED_WHEN_DELETED = {
+REFUSED_WHEN_DELETED: dict[str, dict[str, Any]] = {
     "get_secret_value": {},
     "put_secret_value": {"SecretString": "x"},
     "update_secret": {"SecretString": "x"},
@@ -125,16 +125,16 @@ REFUSED_WHEN_DELETED = {
 
 
 @pytest.mark.parametrize("operation", REFUSED_WHEN_DELETED)
-def test_a_secret_pending_deletion_is_out_of_reach(secrets: Any, name: str, operation: str):
+def test_a_secret_pending_deletion_refuses_operations(secrets: Any, name: str, operation: str) -> None:
     """Moto writes, tags and replicates such a secret."""
     secrets.create_secret(Name=name, SecretString="x")
     secrets.delete_secret(SecretId=name)
-    parameters: dict[str, Any] = REFUSED_WHEN_DELETED[operation]
+    parameters = REFUSED_WHEN_DELETED[operation]
     assert refused(getattr(secrets, operation), SecretId=name, **parameters)[0] == "InvalidRequestException"
 
 
-def test_a_name_pending_deletion_is_taken_until_it_is_restored(secrets: Any, name: str):
-    """Moto says ResourceExistsException. The secret comes back with its ARN and value."""
+def test_a_name_pending_deletion_is_taken_until_it_is_restored(secrets: Any, name: str) -> None:
+    """Moto answers ResourceExistsException. The restored secret has its ARN and value."""
     arn = secrets.create_secret(Name=name, SecretString="x")["ARN"]
     secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)
     assert refused(secrets.create_secret, Name=name, SecretString="y") == (
@@ -158,17 +158,17 @@ def two_versions(secrets: Any, name: str) -> str:
     return name
 
 
-def test_awscurrent_is_moved_but_never_removed(secrets: Any, two_versions: str):
-    """Moto takes it off, and a refused move loses it; AWS refuses both and keeps it."""
+def test_awscurrent_is_moved_but_never_removed(secrets: Any, two_versions: str) -> None:
+    """Moto removes it, and loses it in a refused move; AWS refuses both and keeps it."""
     move = {"SecretId": two_versions, "VersionStage": "AWSCURRENT", "RemoveFromVersionId": token(2)}
     code, message = refused(secrets.update_secret_version_stage, **move)
     assert (code, "can't be completely removed" in message) == ("InvalidParameterException", True)
     assert refused(secrets.update_secret_version_stage, **move, MoveToVersionId=token(9))
-    held = secrets.describe_secret(SecretId=two_versions)["VersionIdsToStages"]
-    assert held == {token(1): ["AWSPREVIOUS"], token(2): ["AWSCURRENT"]}
+    found = secrets.describe_secret(SecretId=two_versions)["VersionIdsToStages"]
+    assert found == {token(1): ["AWSPREVIOUS"], token(2): ["AWSCURRENT"]}
 
 
-def test_a_moved_stage_is_what_is_read_and_what_the_next_put_replaces(secrets: Any, two_versions: str):
+def test_a_moved_stage_is_read_and_replaced_by_the_next_put(secrets: Any, two_versions: str) -> None:
     """After a move moto reads the old version, and the next put makes a second AWSCURRENT."""
     secrets.update_secret_version_stage(
         SecretId=two_versions,
@@ -181,11 +181,11 @@ def test_a_moved_stage_is_what_is_read_and_what_the_next_put_replaces(secrets: A
         2
     )
     secrets.put_secret_value(SecretId=two_versions, SecretString="three", ClientRequestToken=token(3))
-    held = secrets.describe_secret(SecretId=two_versions)["VersionIdsToStages"]
-    assert held == {token(1): ["AWSPREVIOUS"], token(3): ["AWSCURRENT"]}
+    found = secrets.describe_secret(SecretId=two_versions)["VersionIdsToStages"]
+    assert found == {token(1): ["AWSPREVIOUS"], token(3): ["AWSCURRENT"]}
 
 
-def test_a_repeated_put_changes_nothing(secrets: Any, two_versions: str):
+def test_a_repeated_put_changes_nothing(secrets: Any, two_versions: str) -> None:
     """The same token and value is a no-op, also once the version is not current; another value is refused."""
     secrets.put_secret_value(SecretId=two_versions, SecretString="one", ClientRequestToken=token(1))
     assert secrets.get_secret_value(SecretId=two_versions)["SecretString"] == "two"
@@ -194,8 +194,8 @@ def test_a_repeated_put_changes_nothing(secrets: Any, two_versions: str):
     assert refused(secrets.update_secret, **again, SecretString="one")[0] == "ResourceExistsException"
 
 
-def test_a_version_without_a_stage_is_deprecated(secrets: Any, two_versions: str):
-    """DescribeSecret and the lists leave it out unless asked; moto shows it with no stages."""
+def test_a_version_without_a_stage_is_deprecated(secrets: Any, two_versions: str) -> None:
+    """DescribeSecret and lists leave it out unless requested; moto shows it without stages."""
     secrets.put_secret_value(SecretId=two_versions, SecretString="three", ClientRequestToken=token(3))
     labelled = {token(2): ["AWSPREVIOUS"], token(3): ["AWSCURRENT"]}
     assert secrets.describe_secret(SecretId=two_versions)["VersionIdsToStages"] == labelled
@@ -210,7 +210,7 @@ def test_a_version_without_a_stage_is_deprecated(secrets: Any, two_versions: str
     assert listed(IncludeDeprecated=True) == {token(1), token(2), token(3)}
 
 
-def test_a_list_has_a_hundred_secrets_a_page(secrets: Any):
+def test_a_list_has_a_hundred_secrets_a_page(secrets: Any) -> None:
     """Moto has this right."""
     prefix = uuid.uuid4().hex
     for number in range(101):
@@ -224,8 +224,8 @@ def test_a_list_has_a_hundred_secrets_a_page(secrets: Any):
 # --- Secrets Manager: keys, policies, replicas --------------------------------------------------------------
 
 
-def test_a_key_must_be_there_and_enabled(local_aws: LocalAws, secrets: Any, name: str):
-    """Moto never asks for the key."""
+def test_a_key_must_exist_and_be_enabled(local_aws: LocalAws, secrets: Any, name: str) -> None:
+    """Moto does not check the key."""
     kms = client(local_aws, "kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     secrets.create_secret(Name=name, SecretString="x", KmsKeyId=key)
@@ -246,36 +246,43 @@ def test_a_key_must_be_there_and_enabled(local_aws: LocalAws, secrets: Any, name
     assert refused(secrets.create_secret, **missing)[0] == "EncryptionFailure"
 
 
-def test_a_public_policy_can_be_blocked(secrets: Any, name: str):
+def test_a_public_policy_can_be_blocked(secrets: Any, name: str) -> None:
     """Moto ignores BlockPublicPolicy."""
     secrets.create_secret(Name=name, SecretString="x")
     statement = {"Effect": "Allow", "Principal": "*", "Action": "secretsmanager:*", "Resource": "*"}
     public = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    asked = {"SecretId": name, "BlockPublicPolicy": True}
-    assert refused(secrets.put_resource_policy, **asked, ResourcePolicy=public)[0] == "PublicPolicyException"
-    code, _ = refused(secrets.put_resource_policy, **asked, ResourcePolicy="{no")
+    parameters = {"SecretId": name, "BlockPublicPolicy": True}
+    assert (
+        refused(secrets.put_resource_policy, **parameters, ResourcePolicy=public)[0]
+        == "PublicPolicyException"
+    )
+    code, _ = refused(secrets.put_resource_policy, **parameters, ResourcePolicy="{no")
     assert code == "MalformedPolicyDocumentException"
 
 
-def test_replicas_follow_their_primary_and_can_be_set_free(local_aws: LocalAws, secrets: Any, name: str):
+def test_replicas_follow_their_primary_and_can_become_independent(
+    local_aws: LocalAws, secrets: Any, name: str
+) -> None:
     """Moto keeps replicas, but has no StopReplicationToReplica."""
-    there = client(local_aws, "secretsmanager", OTHER_REGION)
+    replica = client(local_aws, "secretsmanager", OTHER_REGION)
     region = {"AddReplicaRegions": [{"Region": OTHER_REGION}]}
     secrets.create_secret(Name=name, SecretString="x", **region)
     secrets.put_secret_value(SecretId=name, SecretString="y")
-    assert there.get_secret_value(SecretId=name)["SecretString"] == "y"
-    assert refused(there.put_secret_value, SecretId=name, SecretString="z")[0] == "InvalidParameterException"
+    assert replica.get_secret_value(SecretId=name)["SecretString"] == "y"
+    assert (
+        refused(replica.put_secret_value, SecretId=name, SecretString="z")[0] == "InvalidParameterException"
+    )
     assert refused(secrets.delete_secret, SecretId=name)[0] == "InvalidParameterException"
-    there.stop_replication_to_replica(SecretId=name)
-    there.put_secret_value(SecretId=name, SecretString="z")
+    replica.stop_replication_to_replica(SecretId=name)
+    replica.put_secret_value(SecretId=name, SecretString="z")
     assert secrets.get_secret_value(SecretId=name)["SecretString"] == "y"
     secrets.delete_secret(SecretId=name)
-    assert there.get_secret_value(SecretId=name)["SecretString"] == "z"
+    assert replica.get_secret_value(SecretId=name)["SecretString"] == "z"
 
     second = name + "2"
     secrets.create_secret(Name=second, SecretString="x", **region)
     secrets.remove_regions_from_replication(SecretId=second, RemoveReplicaRegions=[OTHER_REGION])
-    assert refused(there.get_secret_value, SecretId=second)[0] == "ResourceNotFoundException"
+    assert refused(replica.get_secret_value, SecretId=second)[0] == "ResourceNotFoundException"
 
 
 # --- STS ----------------------------------------------------------------------------------------------------
@@ -291,7 +298,7 @@ def federation(local_aws: LocalAws) -> Any:
 
 
 def assumed(aws: LocalAws) -> tuple[str, Any]:
-    """Return the ARN of a new role that may ask for tokens, and an STS client of one of its sessions."""
+    """Return the ARN of a new role that can request tokens, and an STS client of one of its sessions."""
     iam, name = client(aws, "iam"), f"role-{uuid.uuid4().hex[:12]}"
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     allow = {"Effect": "Allow", "Action": "sts:GetWebIdentityToken", "Resource": "*"}
@@ -300,28 +307,28 @@ def assumed(aws: LocalAws) -> tuple[str, Any]:
         RoleName=name, AssumeRolePolicyDocument=documents[0], Tags=[{"Key": "team", "Value": "bank"}]
     )["Role"]["Arn"]
     iam.put_role_policy(RoleName=name, PolicyName="tokens", PolicyDocument=documents[1])
-    held = client(aws, "sts").assume_role(RoleArn=arn, RoleSessionName="test", DurationSeconds=900)[
+    found = client(aws, "sts").assume_role(RoleArn=arn, RoleSessionName="test", DurationSeconds=900)[
         "Credentials"
     ]
     sts = aws.session().client(
         "sts",
         endpoint_url=aws.endpoint,
-        aws_access_key_id=held["AccessKeyId"],
-        aws_secret_access_key=held["SecretAccessKey"],
-        aws_session_token=held["SessionToken"],
+        aws_access_key_id=found["AccessKeyId"],
+        aws_secret_access_key=found["SecretAccessKey"],
+        aws_session_token=found["SessionToken"],
     )
     return arn, sts
 
 
-def test_tokens_need_the_accounts_consent(local_aws: LocalAws):
+def test_tokens_need_the_accounts_setting(local_aws: LocalAws) -> None:
     """Moto has no such operation; in AWS it is off until switched on."""
-    asked = {"Audience": ["vault"], "SigningAlgorithm": "RS256"}
-    code, _ = refused(client(local_aws, "sts").get_web_identity_token, **asked)
+    parameters = {"Audience": ["vault"], "SigningAlgorithm": "RS256"}
+    code, _ = refused(client(local_aws, "sts").get_web_identity_token, **parameters)
     assert code == "OutboundWebIdentityFederationDisabledException"
 
 
-def test_a_token_tells_the_role(local_aws: LocalAws, federation: str):
-    """Claims as AWS documents them; no longer than asked, nor than the session."""
+def test_a_token_names_the_role(local_aws: LocalAws, federation: str) -> None:
+    """Claims as AWS documents them; not valid longer than requested, nor than the session."""
     arn, sts = assumed(local_aws)
     answer = sts.get_web_identity_token(
         Audience=["vault"], SigningAlgorithm="ES384", DurationSeconds=60, Tags=[{"Key": "job", "Value": "1"}]
@@ -338,10 +345,10 @@ def test_a_token_tells_the_role(local_aws: LocalAws, federation: str):
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES384"])
-def test_a_real_openbao_takes_the_token(
+def test_a_real_openbao_accepts_the_token(
     local_aws: LocalAws, federation: str, openbao: Unsealed, algorithm: str
-):
-    """The keys written to the home directory stand for the issuer's JWKS endpoint."""
+) -> None:
+    """The keys in the home directory replace the issuer's JWKS endpoint."""
     arn, sts = assumed(local_aws)
     pem = (local_aws.home / "sts-web-identity.pem").read_text()
     blocks = [block + "-----END PUBLIC KEY-----\n" for block in pem.split("-----END PUBLIC KEY-----\n")[:-1]]
@@ -361,8 +368,8 @@ def test_a_real_openbao_takes_the_token(
 
     def login(audience: str) -> Any:
         made = sts.get_web_identity_token(Audience=[audience], SigningAlgorithm=algorithm)
-        nobody = hvac.Client(url=openbao.address, verify=str(openbao.ca_file))
-        return nobody.auth.jwt.jwt_login("replicator", made["WebIdentityToken"], path=mount)
+        anonymous = hvac.Client(url=openbao.address, verify=str(openbao.ca_file))
+        return anonymous.auth.jwt.jwt_login("replicator", made["WebIdentityToken"], path=mount)
 
     assert login("vault")["auth"]["client_token"]
     with pytest.raises(hvac.exceptions.VaultError):
@@ -373,7 +380,7 @@ def test_a_real_openbao_takes_the_token(
 
 
 class Queue:
-    """A queue that takes messages from EventBridge once told to, and what has come into it."""
+    """A queue that can accept messages from EventBridge, and its messages."""
 
     def __init__(self, aws: LocalAws) -> None:
         self._sqs = client(aws, "sqs")
@@ -426,8 +433,8 @@ def put(aws: LocalAws, bus: str, source: str = "mine") -> None:
     assert client(aws, "events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
-def test_a_rule_delivers_to_a_queue_that_lets_it(local_aws: LocalAws, bus: str, queue: Queue):
-    """Moto delivers to any queue, with half of the envelope; AWS asks the queue's policy."""
+def test_a_rule_delivers_to_a_queue_that_allows_it(local_aws: LocalAws, bus: str, queue: Queue) -> None:
+    """Moto delivers to any queue, with half of the envelope; AWS checks the queue's policy."""
     arn = rule(local_aws, bus, {"Arn": queue.arn})
     put(local_aws, bus)
     assert queue.received() == []
@@ -441,7 +448,7 @@ def test_a_rule_delivers_to_a_queue_that_lets_it(local_aws: LocalAws, bus: str, 
     assert (event["account"], event["region"], event["version"]) == (ACCOUNT, REGION, "0")
 
 
-def test_a_disabled_rule_and_a_schedule_match_no_event(local_aws: LocalAws, queue: Queue):
+def test_a_disabled_rule_and_a_schedule_match_no_event(local_aws: LocalAws, queue: Queue) -> None:
     """In moto both get every event on the bus."""
     target = {"Arn": queue.arn}
     events, name = client(local_aws, "events"), f"rule-{uuid.uuid4().hex[:12]}"
@@ -455,16 +462,18 @@ def test_a_disabled_rule_and_a_schedule_match_no_event(local_aws: LocalAws, queu
     assert queue.received() == []
 
 
-def test_what_a_target_refuses_goes_to_its_dead_letters(local_aws: LocalAws, bus: str, queue: Queue):
-    """The event, and why, for the target's own dead-letter queue."""
+def test_an_event_that_a_target_refuses_goes_to_its_dead_letters(
+    local_aws: LocalAws, bus: str, queue: Queue
+) -> None:
+    """The event and the reason, in the target's own dead-letter queue."""
     closed = Queue(local_aws)
     rule(local_aws, bus, {"Arn": closed.arn, "DeadLetterConfig": {"Arn": queue.arn}})
     put(local_aws, bus)
     assert json.loads(queue.received()[0])["source"] == "mine"
 
 
-def test_a_topic_hands_a_rules_event_to_its_queue(local_aws: LocalAws, bus: str, queue: Queue):
-    """PutEvents answered 500 for a topic; the topic's policy must name EventBridge."""
+def test_a_topic_forwards_a_rules_event_to_its_queue(local_aws: LocalAws, bus: str, queue: Queue) -> None:
+    """Moto answers PutEvents with 500 for a topic; the topic's policy must name EventBridge."""
     sns = client(local_aws, "sns")
     topic = sns.create_topic(Name=f"topic-{uuid.uuid4().hex}")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn)
@@ -510,8 +519,8 @@ def logged(aws: LocalAws, function: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix("got ")) for line in lines if line.startswith("got ")]
 
 
-def test_a_rule_invokes_a_function_that_lets_it(local_aws: LocalAws, bus: str, function: str):
-    """PutEvents answered 500 for a function. Its policy must name the rule."""
+def test_a_rule_invokes_a_function_that_allows_it(local_aws: LocalAws, bus: str, function: str) -> None:
+    """Moto answers PutEvents with 500 for a function. Its policy must name the rule."""
     target = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
     arn = rule(local_aws, bus, {"Arn": target})
     put(local_aws, bus)
@@ -529,8 +538,8 @@ def test_a_rule_invokes_a_function_that_lets_it(local_aws: LocalAws, bus: str, f
     assert event["detail"] == {"paths": ["a"]}
 
 
-def test_a_schedule_fires(local_aws: LocalAws, queue: Queue):
-    """Nothing fires schedules in moto. It takes a period of nothing, too: each look finds that it is time."""
+def test_a_schedule_fires(local_aws: LocalAws, queue: Queue) -> None:
+    """Moto fires no schedules. A rate of 0 minutes, which moto accepts, is due at every check."""
     events, name = client(local_aws, "events"), f"rule-{uuid.uuid4().hex[:12]}"
     arn = events.put_rule(Name=name, ScheduleExpression="rate(0 minutes)")["RuleArn"]
     queue.trust("events.amazonaws.com", arn)

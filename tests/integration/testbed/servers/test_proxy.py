@@ -1,4 +1,4 @@
-"""The proxy that counts, delays and breaks calls: every test of a bad day stands on it."""
+"""The proxy that counts, delays and breaks calls, which all fault-injection tests use."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import requests
 from beanvault.vault.mounts import enable_kv2
 from testbed.servers.authority import Authority
 from testbed.servers.proxy import Answer, Cut, Drop, Pass, Proxy
+from tests.conftest import Unsealed
 
 
 @pytest.fixture
-def proxy(openbao, authority: Authority) -> Iterator[Proxy]:
+def proxy(openbao: Unsealed, authority: Authority) -> Iterator[Proxy]:
     made = Proxy(openbao.address, openbao.ca_file, authority.issue("proxy"))
     yield made
     made.close()
 
 
 @pytest.fixture
-def through(proxy: Proxy, openbao, authority: Authority) -> hvac.Client:
+def through(proxy: Proxy, openbao: Unsealed, authority: Authority) -> hvac.Client:
     client = hvac.Client(url=proxy.address, token=openbao.root_token, verify=str(authority.ca_file))
     mounts = client.sys.list_mounted_secrets_engines()["data"]
     if "proxied/" not in mounts:
@@ -36,14 +37,14 @@ def test_it_counts_what_passes_and_changes_nothing(through: hvac.Client, proxy: 
     assert proxy.operations() == ["POST /v1/proxied/data/a/b", "LIST /v1/proxied/metadata/a"]
 
 
-def test_an_answer_replaces_the_servers(through: hvac.Client, proxy: Proxy) -> None:
+def test_an_answer_replaces_the_servers_response(through: hvac.Client, proxy: Proxy) -> None:
     proxy.rule = lambda _: Answer(503, b'{"errors":["sealed"]}', "application/json")
     with pytest.raises(hvac.exceptions.VaultDown):
         through.secrets.kv.v2.list_secrets("", mount_point="proxied")
 
 
 def test_a_call_dropped_afterwards_has_reached_the_server(through: hvac.Client, proxy: Proxy) -> None:
-    """The client sees a broken connection, the server keeps the write: the nastiest case for a writer."""
+    """The client gets a broken connection, but the server has stored the write."""
     proxy.rule = lambda _: Drop(after=True)
     with pytest.raises(requests.ConnectionError):
         through.secrets.kv.v2.create_or_update_secret("dropped", {"k": "v"}, mount_point="proxied")

@@ -12,8 +12,7 @@ import pytest
 
 from beanvault.artifacts.bundle import FOLDERS, MOVED, Bundle, BundleError, build
 from beanvault.errors import ConfigurationError
-
-PROJECT = Path(__file__).parents[4]
+from tests.project import ROOT
 
 
 @pytest.fixture
@@ -21,10 +20,10 @@ def project(tmp_path: Path) -> Path:
     """A copy of the parts of the project that the bundle is made of."""
     root = tmp_path / "project"
     for folder in FOLDERS:
-        shutil.copytree(PROJECT / folder, root / folder)
+        shutil.copytree(ROOT / folder, root / folder)
     for file in MOVED:
         (root / file).parent.mkdir(exist_ok=True)
-        shutil.copy(PROJECT / file, root / file)
+        shutil.copy(ROOT / file, root / file)
     return root
 
 
@@ -35,7 +34,7 @@ def names(bundle: Bundle) -> set[str]:
 
 def test_the_bundle_has_the_layout_that_beanstalk_expects(tmp_path: Path) -> None:
     """The root holds app, extensions, platform files, Procfile and locked requirements; nothing else."""
-    bundle = build(PROJECT, tmp_path / "bundle.zip")
+    bundle = build(ROOT, tmp_path / "bundle.zip")
     found = names(bundle)
     assert {name.split("/")[0] for name in found} == {
         "eb_app",
@@ -62,7 +61,7 @@ def test_the_bundle_has_the_layout_that_beanstalk_expects(tmp_path: Path) -> Non
 
 def test_two_copies_of_the_project_make_the_same_bundle(project: Path, tmp_path: Path) -> None:
     """Where the project lies, when its files were written and what ran in it makes no difference."""
-    here = build(PROJECT, tmp_path / "here.zip")
+    here = build(ROOT, tmp_path / "here.zip")
     (project / "eb_app" / "__pycache__").mkdir(exist_ok=True)
     (project / "eb_app" / "__pycache__" / "web.cpython-311.pyc").write_bytes(b"stale")
     for path in project.rglob("*"):
@@ -72,7 +71,7 @@ def test_two_copies_of_the_project_make_the_same_bundle(project: Path, tmp_path:
 
 def test_hooks_can_be_executed_and_nothing_else(tmp_path: Path) -> None:
     """Beanstalk runs hooks with the mode that they have in the zip."""
-    bundle = build(PROJECT, tmp_path / "bundle.zip")
+    bundle = build(ROOT, tmp_path / "bundle.zip")
     with zipfile.ZipFile(bundle.path) as archive:
         executable = {entry.filename for entry in archive.infolist() if entry.external_attr >> 16 & 0o111}
     hooks = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -22,8 +21,8 @@ from beanvault.ui import NullUi
 from templates.deployment_file import parse, read
 from templates.layers import LAYERS
 from templates.shared import TEMPLATE_LIMIT
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 NAME = "beanvault-dev-environment"
 STACK = f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{NAME}/1"
 CHANGE_SET = "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/beanvault-1/1"

@@ -19,6 +19,7 @@ from beanvault.polling import PollingClock, attempts
 from beanvault.ui import StackEvent
 from templates.deployment_file import read
 from templates.layers import LAYERS
+from tests.project import ROOT
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -33,7 +34,7 @@ def test_layers_come_in_the_order_of_deployment_however_they_are_named() -> None
 
 @pytest.mark.parametrize("file", ["dev.toml", "production.toml"])
 def test_every_parameter_of_every_layer_is_filled(file: str) -> None:
-    deployment = read(Path(__file__).resolve().parents[4] / "config" / file)
+    deployment = read(ROOT / "config" / file)
     asked = {name for build in LAYERS.values() for name in build(deployment).parameters}
     assert {"FunctionBucket", "FunctionKey"} <= asked
     assert asked <= PARAMETERS.keys()

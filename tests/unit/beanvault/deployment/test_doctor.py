@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import boto3
 import pytest
 from botocore.stub import Stubber
@@ -11,8 +9,9 @@ from botocore.stub import Stubber
 from beanvault.aws import Aws
 from beanvault.deployment.doctor import Verdict, _concurrency
 from templates.deployment_file import read
+from tests.project import ROOT
 
-FILE = read(Path(__file__).resolve().parents[4] / "config" / "dev.toml")
+FILE = read(ROOT / "config" / "dev.toml")
 
 
 @pytest.mark.parametrize(

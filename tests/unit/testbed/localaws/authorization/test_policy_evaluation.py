@@ -1,4 +1,4 @@
-"""IAM's decision for one request, by the policies of the principal and of the resource."""
+"""IAM's decision on one request, by the policies of the principal and of the resource."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def request(
     )
 
 
-def test_what_no_policy_mentions_is_denied():
+def test_an_action_that_no_policy_mentions_is_denied() -> None:
     """Without an allow the answer is an implicit denial."""
     assert evaluate([], request()) is IMPLICIT
 
@@ -46,18 +46,18 @@ def test_what_no_policy_mentions_is_denied():
         ({"Action": "*", "Resource": SECRET.replace("app/", "other/")}, IMPLICIT),
         ({"Action": "*", "NotResource": SECRET.replace("app/", "other/")}, ALLOWED),
         ({"Action": "*", "NotResource": SECRET}, IMPLICIT),
-        # A wildcard does not reach over the colons of an ARN's first parts.
+        # A wildcard does not cross the colons of an ARN's first parts.
         ({"Action": "*", "Resource": "arn:aws:secretsmanager:*:secret:app/database-AbCdEf"}, IMPLICIT),
         ({"Action": "*", "Resource": f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:app/*"}, ALLOWED),
     ],
 )
-def test_a_statement_applies_by_action_and_resource(statement: dict[str, Any], decision: Decision):
+def test_a_statement_applies_by_action_and_resource(statement: dict[str, Any], decision: Decision) -> None:
     """Patterns, lists and their negations, on both elements."""
     assert evaluate([policy(statement)], request()) is decision
 
 
-def test_an_explicit_deny_wins_over_every_allow():
-    """Wherever the deny stands: identity policy, boundary, resource policy."""
+def test_an_explicit_deny_wins_over_every_allow() -> None:
+    """In any policy: identity policy, boundary, resource policy."""
     allow = policy({"Action": "*", "Resource": "*"})
     deny = policy({"Effect": "Deny", "Action": "secretsmanager:*", "NotResource": "arn:aws:s3:::none"})
     of_resource = policy({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"})
@@ -66,7 +66,7 @@ def test_an_explicit_deny_wins_over_every_allow():
     assert evaluate([allow], request(), resource_policy=of_resource) is EXPLICIT
 
 
-def test_a_boundary_limits_what_the_other_policies_allow():
+def test_a_boundary_limits_what_the_other_policies_allow() -> None:
     """Both must allow."""
     allow = policy({"Action": "*", "Resource": "*"})
     assert evaluate([allow], request(), limits=[policy({"Action": "kms:*", "Resource": "*"})]) is IMPLICIT
@@ -74,7 +74,7 @@ def test_a_boundary_limits_what_the_other_policies_allow():
 
 
 CONDITIONS = [
-    # operator, wanted, actual (None: the key is absent), whether it holds
+    # operator, expected, actual (None: the key is absent), whether it holds
     ("StringEquals", "a", "a", True),
     ("StringEquals", ["b", "a"], "a", True),
     ("StringEquals", "A", "a", False),
@@ -122,15 +122,15 @@ CONDITIONS = [
 ]
 
 
-@pytest.mark.parametrize(("operator", "wanted", "actual", "holds"), CONDITIONS)
-def test_condition_operators(operator: str, wanted: Any, actual: Any, holds: bool):
+@pytest.mark.parametrize(("operator", "expected", "actual", "holds"), CONDITIONS)
+def test_condition_operators(operator: str, expected: Any, actual: Any, holds: bool) -> None:
     """Each operator with a value that satisfies it, one that doesn't, and no value."""
-    statement = {"Action": "*", "Resource": "*", "Condition": {operator: {"test:Key": wanted}}}
+    statement = {"Action": "*", "Resource": "*", "Condition": {operator: {"test:Key": expected}}}
     context = {} if actual is None else {"TEST__key": actual}  # keys know no case
     assert evaluate([policy(statement)], request(**context)) is (ALLOWED if holds else IMPLICIT)
 
 
-def test_all_conditions_of_a_statement_must_hold():
+def test_all_conditions_of_a_statement_must_hold() -> None:
     """Operators and keys are joined by and, values of one key by or."""
     condition = {"StringEquals": {"a:x": "1", "a:y": ["2", "3"]}, "Bool": {"a:z": "true"}}
     statement = {"Action": "*", "Resource": "*", "Condition": condition}
@@ -138,7 +138,7 @@ def test_all_conditions_of_a_statement_must_hold():
     assert evaluate([policy(statement)], request(a__x="1", a__y="3", a__z="false")) is IMPLICIT
 
 
-def test_an_unknown_operator_is_an_error_not_a_decision():
+def test_an_unknown_operator_is_an_error_not_a_decision() -> None:
     """A misspelt operator would be refused by IAM when the policy is stored."""
     statement = {"Action": "*", "Resource": "*", "Condition": {"StringIs": {"a": "b"}}}
     with pytest.raises(PolicyError, match="StringIs"):
@@ -155,14 +155,14 @@ def test_an_unknown_operator_is_an_error_not_a_decision():
         ("${*}", IMPLICIT),
     ],
 )
-def test_policy_variables(pattern: str, decision: Decision):
-    """A variable stands for its value, literally; without a value or default it matches nothing."""
+def test_policy_variables(pattern: str, decision: Decision) -> None:
+    """A variable's value is literal; without value or default it matches nothing."""
     resource = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:{pattern}"
-    asked = request(**{"aws__PrincipalTag/team": "app", "aws__PrincipalTag/star": "*"})
-    assert evaluate([policy({"Action": "*", "Resource": resource})], asked) is decision
+    access = request(**{"aws__PrincipalTag/team": "app", "aws__PrincipalTag/star": "*"})
+    assert evaluate([policy({"Action": "*", "Resource": resource})], access) is decision
 
 
-def test_a_variable_in_a_condition():
+def test_a_variable_in_a_condition() -> None:
     """Exact operators resolve variables too."""
     condition = {"StringEquals": {"aws:ResourceTag/owner": "${aws:PrincipalTag/owner}"}}
     statement = {"Action": "*", "Resource": "*", "Condition": condition}
@@ -171,8 +171,8 @@ def test_a_variable_in_a_condition():
     assert evaluate([policy(statement)], request(**same | {"aws__ResourceTag/owner": "b"})) is IMPLICIT
 
 
-def test_an_old_policy_has_no_variables():
-    """Before version 2012-10-17 the text is taken as it stands."""
+def test_an_old_policy_has_no_variables() -> None:
+    """Before version 2012-10-17 the text is literal."""
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     condition = {"StringEquals": {"aws:PrincipalTag/a": "${aws:PrincipalTag/a}"}}
     old = {"Statement": statement | {"Condition": condition}}
@@ -196,13 +196,13 @@ ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
         ({"Service": "lambda.amazonaws.com"}, IMPLICIT),
     ],
 )
-def test_a_resource_policy_allows_whom_it_names(principal: Any, decision: Decision):
+def test_a_resource_policy_allows_whom_it_names(principal: Any, decision: Decision) -> None:
     """Within an account a resource policy suffices for a principal it names itself."""
     of_resource = policy({"Principal": principal, "Action": READ, "Resource": "*"})
     assert evaluate([], request(), resource_policy=of_resource) is decision
 
 
-def test_a_resource_policy_may_deny_all_but_some():
+def test_a_resource_policy_can_deny_all_but_some() -> None:
     """NotPrincipal with a deny."""
     allow = policy({"Action": "*", "Resource": "*"})
     others = policy({"Effect": "Deny", "NotPrincipal": {"AWS": ROLE}, "Action": "*", "Resource": "*"})
@@ -210,32 +210,32 @@ def test_a_resource_policy_may_deny_all_but_some():
     assert evaluate([allow], request(principal=ROLE + "x"), resource_policy=others) is EXPLICIT
 
 
-def test_a_role_session_counts_as_its_role():
+def test_a_role_session_counts_as_its_role() -> None:
     """A policy that names the role matches its sessions, by aws:PrincipalArn."""
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/function/one"
     of_resource = policy({"Principal": {"AWS": ROLE}, "Action": "*", "Resource": "*"})
-    asked = request(principal=session, aws__PrincipalArn=ROLE)
-    assert evaluate([], asked, resource_policy=of_resource) is ALLOWED
+    access = request(principal=session, aws__PrincipalArn=ROLE)
+    assert evaluate([], access, resource_policy=of_resource) is ALLOWED
 
 
-def test_a_key_policy_decides_unless_it_delegates():
-    """A right in IAM counts for a key only if the key policy leaves it to the account."""
+def test_a_key_policy_decides_unless_it_delegates() -> None:
+    """An IAM policy counts for a key only if the key policy delegates to the account."""
     allow = policy({"Action": "kms:*", "Resource": "*"})
-    asked = request("kms:Decrypt", f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1")
+    access = request("kms:Decrypt", f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1")
     other = policy({"Principal": {"AWS": ROLE + "x"}, "Action": "kms:*", "Resource": "*"})
     delegating = policy({"Principal": ROOT, "Action": "kms:*", "Resource": "*"})
-    assert evaluate([allow], asked, resource_policy=other, resource_decides=True) is IMPLICIT
-    assert evaluate([allow], asked, resource_policy=delegating, resource_decides=True) is ALLOWED
-    assert evaluate([], asked, resource_policy=delegating, resource_decides=True) is IMPLICIT
-    assert evaluate([allow], asked, resource_decides=True) is IMPLICIT
+    assert evaluate([allow], access, resource_policy=other, resource_decides=True) is IMPLICIT
+    assert evaluate([allow], access, resource_policy=delegating, resource_decides=True) is ALLOWED
+    assert evaluate([], access, resource_policy=delegating, resource_decides=True) is IMPLICIT
+    assert evaluate([allow], access, resource_decides=True) is IMPLICIT
 
 
-def test_a_trust_policy_names_services_and_asks_for_conditions():
+def test_a_trust_policy_names_services_and_conditions() -> None:
     """A trust policy has no Resource; its conditions bind the service too."""
     condition = {"StringEquals": {"sts:ExternalId": "elasticbeanstalk"}}
     service = "elasticbeanstalk.amazonaws.com"
     trust = policy({"Principal": {"Service": service}, "Action": "sts:AssumeRole", "Condition": condition})
-    asked = request("sts:AssumeRole", ROLE, service, sts__ExternalId="elasticbeanstalk")
-    assert evaluate([], asked, resource_policy=trust, resource_decides=True) is ALLOWED
+    access = request("sts:AssumeRole", ROLE, service, sts__ExternalId="elasticbeanstalk")
+    assert evaluate([], access, resource_policy=trust, resource_decides=True) is ALLOWED
     without = request("sts:AssumeRole", ROLE, service)
     assert evaluate([], without, resource_policy=trust, resource_decides=True) is IMPLICIT

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from testbed.localaws.beanstalk.metadata import Identity, MetadataService
+from testbed.localaws.beanstalk.metadata import InstanceMetadata, MetadataService
 
 ROLE = "latest/meta-data/iam/security-credentials/"
 Serve = Callable[..., str]
@@ -30,7 +30,7 @@ def serve() -> Iterator[Serve]:
             number = str(len(calls))
             return {"AccessKeyId": number, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": until}
 
-        identity = Identity("i-1", "eu-west-1", "123456789012", role, assume)
+        identity = InstanceMetadata("i-1", "eu-west-1", "123456789012", role, assume)
         started.append(MetadataService(identity, token_required=token_required))
         return started[-1].endpoint
 
@@ -55,7 +55,7 @@ def test_version_1_is_refused_where_it_is_disabled(serve: Serve) -> None:
     assert requests.get(f"{serve(token_required=False)}/{path}", timeout=5).text == "i-1"
 
 
-def test_a_made_up_token_is_refused(serve: Serve) -> None:
+def test_an_unknown_token_is_refused(serve: Serve) -> None:
     headers = {"X-aws-ec2-metadata-token": "made-up"}
     for endpoint in (serve(), serve(token_required=False)):
         answer = requests.get(f"{endpoint}/latest/meta-data/instance-id", headers=headers, timeout=5)

@@ -6,7 +6,7 @@ import pytest
 
 from testbed.localaws.beanstalk import platforms
 from testbed.localaws.beanstalk.balancer import ciphers, protocols
-from testbed.localaws.beanstalk.instance import matches
+from testbed.localaws.beanstalk.health_check import matches
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_restricted_policy_has_no_cbc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "wanted", "fits"),
+    ("status", "matcher", "fits"),
     [
         (200, "200", True),
         (204, "200", False),
@@ -40,8 +40,8 @@ def test_a_restricted_policy_has_no_cbc() -> None:
         (300, "200-299", False),
     ],
 )
-def test_health_check_codes_are_lists_and_ranges(status: int, wanted: str, fits: bool) -> None:
-    assert matches(status, wanted) is fits
+def test_health_check_codes_are_lists_and_ranges(status: int, matcher: str, fits: bool) -> None:
+    assert matches(status, matcher) is fits
 
 
 def test_a_stack_and_its_platform_arn_name_each_other() -> None:
@@ -69,5 +69,5 @@ def test_the_platforms_have_pythons_branches_once() -> None:
         ("begins_with", ["Py"], True),
     ],
 )
-def test_filters_compare_as_they_say(operator: str, values: list[str], fits: bool) -> None:
+def test_filters_compare_by_their_operator(operator: str, values: list[str], fits: bool) -> None:
     assert platforms.matches("Python", {"Operator": operator, "Values": values}) is fits

@@ -56,7 +56,7 @@ def test_paths_of_the_platform_move_below_the_instance(text: str, moved: str) ->
         "https://h/var/log/x",
     ],
 )
-def test_other_paths_stay(text: str) -> None:
+def test_other_paths_are_kept(text: str) -> None:
     assert instance_paths(text, ROOT) == text
 
 
@@ -76,7 +76,7 @@ def test_nginx_listens_on_the_instances_loopback_ports() -> None:
     ]
 
 
-def test_the_bundles_nginx_files_win_over_the_platforms(tmp_path: Path) -> None:
+def test_the_bundles_nginx_files_override_the_platforms(tmp_path: Path) -> None:
     staged = tmp_path / "staged/conf.d/elasticbeanstalk"
     staged.mkdir(parents=True)
     (staged / "00_application.conf").write_text("location / { proxy_pass http://127.0.0.1:8000; }")
@@ -104,7 +104,7 @@ def test_a_symbolic_link_in_a_bundle_is_refused(tmp_path: Path) -> None:
         unpack(made.getvalue(), tmp_path / "staging")
 
 
-def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
+def test_a_bundle_that_is_not_a_zip_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleRejected, match="not a zip file"):
         unpack(b"nonsense", tmp_path / "staging")
 
@@ -122,11 +122,11 @@ def config(tmp_path: Path, text: str) -> Path:
         f"option_settings:\n  {PROPERTIES}: {{A: 1}}\n  x: {{B: true}}\n",
     ],
 )
-def test_both_spellings_of_option_settings_are_read(tmp_path: Path, text: str) -> None:
+def test_both_forms_of_option_settings_are_read(tmp_path: Path, text: str) -> None:
     assert extensions(config(tmp_path, text))[0].options == {(PROPERTIES, "A"): "1", ("x", "B"): "true"}
 
 
-def test_resources_with_cloudformations_tags_are_passed_over(tmp_path: Path) -> None:
+def test_resources_with_cloudformations_tags_are_ignored(tmp_path: Path) -> None:
     found = extensions(config(tmp_path, "Resources:\n  T: !Ref X\ncommands:\n  c: {command: ls}\n"))
     assert found[0].commands == {"c": {"command": "ls"}}
 

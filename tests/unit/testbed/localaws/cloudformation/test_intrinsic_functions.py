@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from testbed.localaws.cloudformation.errors import ValidationError
-from testbed.localaws.cloudformation.intrinsics import UNKNOWN, Resolver, Unmade, dereferenced
+from testbed.localaws.cloudformation.intrinsics import UNKNOWN, NotYetCreated, Resolver, dereferenced
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def _resolver(region: str = "eu-central-1") -> Resolver:
 
     parameters = {"Stage": "dev", "Zones": ["x", "y"], "AWS::Region": region, "AWS::StackName": "s"}
     vpc = Made("vpc-9", {"CidrBlock": "10.0.0.0/16", "Endpoint.Address": "host"})
-    return Resolver(DOCUMENT, parameters, {"Vpc": vpc, "New": Unmade()}, imported)
+    return Resolver(DOCUMENT, parameters, {"Vpc": vpc, "New": NotYetCreated()}, imported)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_expression_without_a_value_is_an_error(expression: Any, why: str) ->
         _resolver().resolve(expression)
 
 
-def test_what_only_the_execution_can_tell_stays_unknown_through_every_function() -> None:
+def test_a_value_known_only_after_execution_stays_unknown_through_every_function() -> None:
     resolver = _resolver()
     assert resolver.resolve({"Fn::GetAtt": ["New", "Anything"]}) == UNKNOWN
     assert resolver.resolve({"Fn::Select": [3, {"Fn::GetAtt": ["New", "List"]}]}) == UNKNOWN
@@ -95,13 +95,13 @@ def test_what_only_the_execution_can_tell_stays_unknown_through_every_function()
 
 
 class _Store:
-    """A Parameter Store in which each parameter holds its name."""
+    """A Parameter Store in which each parameter has its name as value."""
 
-    def get_parameter(self, **asked: str) -> dict[str, Any]:
-        return {"Parameter": {"Value": asked["Name"]}}
+    def get_parameter(self, **parameters: str) -> dict[str, Any]:
+        return {"Parameter": {"Value": parameters["Name"]}}
 
 
-def test_a_dynamic_reference_is_read_only_when_asked_for() -> None:
+def test_a_dynamic_reference_is_read_only_on_request() -> None:
     resolved = _resolver().resolve({"Fn::Sub": "<{{resolve:ssm:/a/b:2}}>"})
     assert resolved == "<{{resolve:ssm:/a/b:2}}>"
     assert dereferenced({"deep": [resolved]}, lambda _: _Store()) == {"deep": ["</a/b:2>"]}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from testbed.localaws.cloudformation.api_parameters import fit, input_shape
 from testbed.localaws.cloudformation.changes import difference
 from testbed.localaws.cloudformation.errors import ResourceFailed
-from testbed.localaws.cloudformation.fitting import fit, input_shape
 from testbed.localaws.cloudformation.intrinsics import UNKNOWN
 from testbed.localaws.cloudformation.resource import Resource, ResourceScope
 from testbed.localaws.cloudformation.types import REGISTRY, type_of
@@ -26,7 +26,7 @@ def _change(resource: Resource, new: dict[str, Any], **aspects: Any) -> dict[str
     return found.described()["ResourceChange"] if found else None
 
 
-def test_every_type_declares_what_its_own_calls_know() -> None:
+def test_every_type_declares_existing_operations_and_parameters() -> None:
     """A misspelt operation or parameter would otherwise show only when a template uses it."""
     for kind in REGISTRY.values():
         for operation in (kind.create, kind.update, kind.delete):
@@ -40,7 +40,7 @@ def test_every_type_declares_what_its_own_calls_know() -> None:
             assert set(kind.rename.values()) <= members, kind.name
 
 
-def test_loose_values_become_what_the_api_wants() -> None:
+def test_template_values_become_the_apis_types() -> None:
     shape = input_shape("rds", "create_db_instance")
     given = {"DBInstanceIdentifier": "a", "AllocatedStorage": "20", "MultiAZ": "true", "Tags": {"k": "v"}}
     assert fit(shape, given) == {
@@ -62,7 +62,7 @@ def test_a_property_that_the_api_does_not_know_is_refused_with_its_path() -> Non
         fit(shape, {"LaunchTemplateData": {"Nonsense": 1}})
 
 
-def test_a_type_that_picks_from_its_properties_refuses_those_it_would_not_read() -> None:
+def test_a_type_that_reads_some_properties_refuses_the_others() -> None:
     for kind, properties in (
         ("AWS::SNS::Topic", {"DisplayNam": "x"}),
         ("AWS::S3::Bucket", {"Encryption": {}}),
@@ -73,7 +73,7 @@ def test_a_type_that_picks_from_its_properties_refuses_those_it_would_not_read()
             type_of(kind).check(properties)
 
 
-def test_a_made_up_name_keeps_to_its_types_limit() -> None:
+def test_a_generated_name_keeps_its_types_limit() -> None:
     balancer = Resource(
         type_of("AWS::ElasticLoadBalancingV2::LoadBalancer"), "", "LoadBalancer" * 5, PLACE, {}
     )
@@ -87,14 +87,14 @@ def test_equal_properties_are_no_change() -> None:
     assert _change(_resource("AWS::EC2::VPC", CidrBlock="10.0.0.0/16"), {"CidrBlock": "10.0.0.0/16"}) is None
 
 
-def test_a_property_that_an_update_takes_changes_in_place() -> None:
+def test_a_property_that_an_update_has_changes_in_place() -> None:
     change = _change(_resource("AWS::SQS::Queue", DelaySeconds=1), {"DelaySeconds": 2})
     assert change is not None
     assert (change["Action"], change["Replacement"], change["Scope"]) == ("Modify", "False", ["Properties"])
     assert change["PhysicalResourceId"] == "id-1"
 
 
-def test_a_property_that_no_update_takes_replaces_the_resource() -> None:
+def test_a_property_that_no_update_has_replaces_the_resource() -> None:
     change = _change(_resource("AWS::EC2::Subnet", CidrBlock="10.0.0.0/24"), {"CidrBlock": "10.0.1.0/24"})
     assert change is not None
     assert change["Replacement"] == "True"
@@ -105,7 +105,7 @@ def test_a_property_that_no_update_takes_replaces_the_resource() -> None:
     }
 
 
-def test_a_replacement_that_hangs_on_an_unknown_value_is_conditional() -> None:
+def test_a_replacement_that_depends_on_an_unknown_value_is_conditional() -> None:
     change = _change(_resource("AWS::EC2::Subnet", VpcId="vpc-1"), {"VpcId": UNKNOWN})
     assert change is not None
     assert change["Replacement"] == "Conditional"

@@ -1,4 +1,4 @@
-"""What a template may say: reading, parameters, references, order."""
+"""Templates: reading, parameters, references, order."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_body_without_resources_is_refused(body: str) -> None:
         template.parse(body)
 
 
-def test_a_body_of_51200_bytes_is_taken_and_one_more_is_refused() -> None:
+def test_a_body_of_51200_bytes_is_accepted_and_one_more_is_refused() -> None:
     template.check_size("ä" * 25_600)
     with pytest.raises(ValidationError, match="Member must have length less than or equal to 51200"):
         template.check_size("ä" * 25_600 + "x")
@@ -70,12 +70,12 @@ def test_a_template_that_cannot_work_is_refused_before_anything_happens(
         _checked(resources)
 
 
-def test_an_output_may_not_name_what_the_template_lacks() -> None:
+def test_an_output_cannot_name_what_the_template_lacks() -> None:
     with pytest.raises(ValidationError, match="in the Outputs block"):
         _checked({"A": TOPIC}, Outputs={"O": {"Value": {"Ref": "B"}}})
 
 
-def test_a_circle_of_references_is_refused_with_its_members() -> None:
+def test_a_circular_reference_is_refused_with_its_members() -> None:
     circle = {
         "A": {**TOPIC, "Properties": {"X": {"Ref": "B"}}},
         "B": {**TOPIC, "Properties": {"X": {"Fn::Sub": "${C}"}}},
@@ -87,7 +87,7 @@ def test_a_circle_of_references_is_refused_with_its_members() -> None:
 
 
 def test_each_resource_comes_after_what_it_refers_to() -> None:
-    definitions = {
+    definitions: dict[str, dict[str, Any]] = {
         "Last": {**TOPIC, "DependsOn": "Middle"},
         "Middle": {**TOPIC, "Properties": {"X": [{"Fn::GetAtt": "First.TopicArn"}]}},
         "First": TOPIC,
@@ -95,7 +95,7 @@ def test_each_resource_comes_after_what_it_refers_to() -> None:
     assert template.ordered(definitions) == ["First", "Middle", "Last"]
 
 
-def test_names_given_to_a_sub_itself_are_no_references() -> None:
+def test_names_defined_by_a_sub_are_no_references() -> None:
     text = {"Fn::Sub": ["${Own}-${Other.Arn}-${!Literal}-${AWS::Region}", {"Own": {"Ref": "Inner"}}]}
     assert template.names_used(text) == {"Other", "Inner", "AWS::Region"}
 
@@ -109,7 +109,7 @@ PARAMETERS = {
 }
 
 
-def test_parameters_take_what_is_given_then_the_previous_value_then_the_default() -> None:
+def test_parameters_have_the_given_value_else_the_previous_one_else_the_default() -> None:
     given = {"Name": None, "Size": "4"}
     assert template.parameter_values(PARAMETERS, given, {"Name": "old", "Size": "8"}) == {
         "Name": "old",

@@ -25,7 +25,7 @@ LINE = json.dumps(
 )
 
 
-def test_each_value_counts_once_for_each_set_of_dimensions():
+def test_each_value_counts_once_for_each_set_of_dimensions() -> None:
     """Two sets of dimensions, one number and one list of two: six values."""
     ((namespace, data),) = embedded_metrics(f"START\n{LINE}\nplain text\n")
     assert namespace == "beanvault"
@@ -41,6 +41,6 @@ def test_each_value_counts_once_for_each_set_of_dimensions():
     assert data[0]["Dimensions"] == [{"Name": "service", "Value": "replicator"}]
 
 
-def test_other_lines_are_no_metrics():
+def test_other_lines_are_no_metrics() -> None:
     """JSON without directives, and text that only looks like JSON, is left alone."""
     assert list(embedded_metrics('{"a": 1}\n{broken "CloudWatchMetrics"\n')) == []

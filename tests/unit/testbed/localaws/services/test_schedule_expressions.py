@@ -18,6 +18,6 @@ from testbed.localaws.services.events import seconds_of
         (None, None),
     ],
 )
-def test_only_rates_have_a_period(expression: str | None, seconds: int | None):
+def test_only_rates_have_a_period(expression: str | None, seconds: int | None) -> None:
     """`cron` is taken and never fires."""
     assert seconds_of(expression) == seconds

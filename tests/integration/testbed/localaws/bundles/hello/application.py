@@ -1,4 +1,4 @@
-"""A Beanstalk app that tells what the platform gave it; the tests of localaws deploy it."""
+"""A Beanstalk app that returns what the platform gave it, for the tests of localaws."""
 
 import json
 import os
@@ -47,6 +47,6 @@ def slow() -> str:
 
 @application.get("/credentials")
 def credentials() -> dict[str, object]:
-    """Only a test's app may do this."""
+    """Only a test's app does this."""
     role = metadata("meta-data/iam/security-credentials/")
     return {"role": role, **json.loads(metadata(f"meta-data/iam/security-credentials/{role}"))}

@@ -1,4 +1,4 @@
-"""The benchmark's visitors keep their schedule whatever the answers do, and tell every failure."""
+"""The load keeps its schedule whatever the responses do, and reports every failure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from testbed.benchmarks.load import WRITE_EVERY, OpenLoopLoad, TimedTally
-from testbed.demo.load import Site
+from testbed.demo.load import WRITE_EVERY, LoadSummary, OpenLoopLoad
+from testbed.demo.site import Site
 from testbed.servers.authority import Authority
 
 
 class Server(ThreadingHTTPServer):
-    """Answers as its test wants, over TLS."""
+    """Answers over TLS with the status and the pause that the test sets."""
 
     daemon_threads = True
     request_queue_size = 200
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815 - the base class's names
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -67,27 +67,50 @@ def site(server: Server, authority: Authority) -> Site:
     return Site(f"https://localhost:{server.server_address[1]}", "localhost", authority.ca_file)
 
 
+def summary(site: Site, rate: float, seconds: float) -> LoadSummary:
+    with OpenLoopLoad.start(site, rate, seconds) as load:
+        return LoadSummary.of(load.outcomes())
+
+
 def test_slow_answers_delay_no_other_request(server: Server, authority: Authority) -> None:
-    """All requests are under way together, far more than a client with eight threads would have sent."""
+    """All requests are outstanding together, far more than a client with eight threads would have sent."""
     server.pause = 2.0
-    load = OpenLoopLoad.start(site(server, authority), rate=40, seconds=1)
-    tally = TimedTally.of(load.outcomes())
-    assert (tally.requests, tally.failed) == (40, 0)
+    found = summary(site(server, authority), rate=40, seconds=1)
+    assert (found.requests, found.failed) == (40, 0)
     # One after the other on eight connections they would have taken five times the pause.
-    assert tally.slowest < 5 * server.pause
+    assert found.slowest < 5 * server.pause
 
 
 def test_reads_and_writes_are_sent_and_counted(server: Server, authority: Authority) -> None:
-    load = OpenLoopLoad.start(site(server, authority), rate=100, seconds=1)
-    assert TimedTally.of(load.outcomes()).failed == 0
+    assert summary(site(server, authority), rate=100, seconds=1).failed == 0
     assert server.methods.count("POST") == 100 // WRITE_EVERY
     assert server.methods.count("GET") == 100 - 100 // WRITE_EVERY
 
 
 def test_an_error_status_is_a_failure(server: Server, authority: Authority) -> None:
     server.status = 503
-    tally = TimedTally.of(OpenLoopLoad.start(site(server, authority), rate=20, seconds=0.5).outcomes())
-    assert (tally.failed, tally.problems) == (10, {"HTTP 503": 10})
+    found = summary(site(server, authority), rate=20, seconds=0.5)
+    assert (found.failed, found.problems) == (10, {"HTTP 503": 10})
+
+
+def test_a_load_without_an_end_is_finished_with_all_its_responses(
+    server: Server, authority: Authority
+) -> None:
+    """Those that are outstanding when it is finished are waited for."""
+    server.pause = 0.5
+    with OpenLoopLoad.start(site(server, authority), rate=20) as load:
+        time.sleep(1)
+        found = LoadSummary.of(load.finish())
+    assert found.failed == 0
+    assert found.requests == len(server.methods) > 10
+
+
+def test_a_load_that_is_left_early_ends_its_process(server: Server, authority: Authority) -> None:
+    with OpenLoopLoad.start(site(server, authority), rate=50):
+        time.sleep(0.2)
+    sent = len(server.methods)
+    time.sleep(0.3)
+    assert len(server.methods) == sent > 0
 
 
 def test_a_connection_refused_or_a_wrong_certificate_is_a_failure(
@@ -95,9 +118,9 @@ def test_a_connection_refused_or_a_wrong_certificate_is_a_failure(
 ) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        nobody = Site(f"https://localhost:{closed.getsockname()[1]}", "localhost", authority.ca_file)
-        refused = TimedTally.of(OpenLoopLoad.start(nobody, rate=10, seconds=0.5).outcomes())
+        closed_port = Site(f"https://localhost:{closed.getsockname()[1]}", "localhost", authority.ca_file)
+        refused = summary(closed_port, rate=10, seconds=0.5)
     assert refused.problems == {"ConnectionRefusedError": 5}
     other = Authority(tmp_path / "other")
-    strange = TimedTally.of(OpenLoopLoad.start(site(server, other), rate=10, seconds=0.5).outcomes())
-    assert strange.problems == {"SSLCertVerificationError": 5}
+    untrusted = summary(site(server, other), rate=10, seconds=0.5)
+    assert untrusted.problems == {"SSLCertVerificationError": 5}

@@ -1,6 +1,6 @@
-"""RDS instances answered by the real MariaDB: its address, a master user that exists there, the schema.
+"""RDS: instances backed by the real MariaDB, with its address, a master user and a schema that exist there.
 
-There is one MariaDB in a run, so two instances with the same master user name would share that user.
+There is one MariaDB per run, so two instances with the same master user name share that user.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pymysql
+from moto.rds import models
 
-from . import inproc
-from .settings import DatabaseAddress, LocalAwsSettings
+from .. import moto_client
+from ..settings import DatabaseAddress
 
 
-def install(settings: LocalAwsSettings) -> None:
-    """Have RDS make managed passwords and resource ids, and use the database that *settings* name, if any."""
-    from moto.rds import models
-
+def install(database: DatabaseAddress | None) -> None:
+    """Generate managed passwords and resource ids; back instances by *database* where there is one."""
     rds: Any = models
+    _keep_modified_subnet_groups(rds.RDSBackend)
+    _take_newer_engine_versions(rds.RDSBackend)
     rds.MasterUserSecret._generate_secret_string = lambda self: _credentials(self.resource.master_username)
     _after(rds.RDSBackend, "create_db_instance", _identify)
-    if database := settings.database:
+    if database is not None:
         rds.DBInstance.address = property(lambda _: database.host)
         _after(rds.RDSBackend, "create_db_instance", lambda instance: _provide(instance, database))
         _after(rds.RDSBackend, "modify_db_instance", lambda instance: _provide(instance, database))
@@ -33,7 +34,7 @@ def install(settings: LocalAwsSettings) -> None:
 
 
 def _after(backend: Any, name: str, act: Callable[[Any], None]) -> None:
-    """Have *act* see the instance that a backend's method returns."""
+    """Call *act* with the instance that a backend's method returns."""
     original = getattr(backend, name)
 
     @functools.wraps(original)
@@ -46,19 +47,19 @@ def _after(backend: Any, name: str, act: Callable[[Any], None]) -> None:
 
 
 def _credentials(username: str) -> str:
-    """Return a managed secret's value: moto's is the same for every instance of every account."""
+    """Return a random managed secret; moto's is the same for every instance of every account."""
     letters = string.ascii_letters + string.digits + "-_.:~"
     return json.dumps({"username": username, "password": "".join(secrets.choice(letters) for _ in range(28))})
 
 
 def _identify(instance: Any) -> None:
-    """Give the instance a resource id of its own (rds-db:connect is allowed by it): moto's is a constant."""
+    """Give the instance a unique resource id, which `rds-db:connect` policies name; moto's is a constant."""
     letters = string.ascii_uppercase + string.digits
     instance.dbi_resource_id = "db-" + "".join(secrets.choice(letters) for _ in range(26))
 
 
 def _provide(instance: Any, database: DatabaseAddress) -> None:
-    """Make the master user, with its present password, and the schema."""
+    """Create the master user, with its current password, and the schema."""
     instance.port = database.port
     password = _password(instance)
     with _administrator(database) as connection, connection.cursor() as cursor:
@@ -73,7 +74,7 @@ def _provide(instance: Any, database: DatabaseAddress) -> None:
 def _password(instance: Any) -> str:
     if not instance.manage_master_user_password:
         return str(instance._master_user_password)
-    manager = inproc.client("secretsmanager", instance.region, instance.account_id)
+    manager = moto_client.client("secretsmanager", instance.region, instance.account_id)
     value = manager.get_secret_value(
         SecretId=instance.master_user_secret.secret_arn, VersionStage="AWSCURRENT"
     )
@@ -87,3 +88,31 @@ def _drop_master(instance: Any, database: DatabaseAddress) -> None:
 
 def _administrator(database: DatabaseAddress) -> pymysql.Connection[Any]:
     return pymysql.connect(unix_socket=str(database.socket), user="root", connect_timeout=10, read_timeout=30)
+
+
+def _keep_modified_subnet_groups(backend: Any) -> None:
+    """Moto loses a modified subnet group: the next call that names it gets DBSubnetGroupNotFoundFault."""
+    original = backend.modify_db_subnet_group
+
+    @functools.wraps(original)
+    def modify(self: Any, subnet_name: str, *arguments: Any, **named: Any) -> Any:
+        group = original(self, subnet_name, *arguments, **named)
+        self.subnet_groups[subnet_name] = group
+        return group
+
+    backend.modify_db_subnet_group = modify
+
+
+def _take_newer_engine_versions(backend: Any) -> None:
+    """Moto knows no MySQL option groups after 8.0: "Cannot find major version 8.4 for mysql"."""
+    original = backend.create_option_group
+
+    @functools.wraps(original)
+    def create(self: Any, options: dict[str, Any]) -> Any:
+        version = options["major_engine_version"]
+        known = {"mysql": "8.0"}.get(options["engine_name"], version)
+        group = original(self, {**options, "major_engine_version": known})
+        group.major_engine_version = version
+        return group
+
+    backend.create_option_group = create

@@ -1,4 +1,4 @@
-"""The part of the API that only looks: events, health, logs, platforms, tags; and what all operations use."""
+"""The API's operations on events, health, logs, platforms and tags, and what all operations use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botocore.utils import parse_timestamp
 from moto.core.responses import ActionResult, EmptyResult
 from moto.elasticbeanstalk.responses import EBResponse
 
-from ..inproc import client
+from ..moto_client import client
 from ..settings import OPERATOR_KEY_ID
 from . import platforms
 from .rollout import Rollouts
@@ -23,7 +23,7 @@ from .state import Application, Beanstalk, Environment, InvalidParameterValue, R
 _SEVERITIES = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 
-class Observations(EBResponse):
+class ReadOperations(EBResponse):
     rollouts: Rollouts
     """Set when the extension is installed."""
 
@@ -34,10 +34,10 @@ class Observations(EBResponse):
     def _enrich_response(  # type: ignore[override]  # moto's is static, and called on the instance
         self, headers: dict[str, str], body: Any
     ) -> tuple[dict[str, str], Any]:
-        """Answer with the request id that the events carry.
+        """Answer with the request id that the events have.
 
-        moto's own method makes one up, and puts it where the first `<RequestId>` of the answer begins and the
-        last ends: of DescribeEvents' answer only one event would be left.
+        moto's method generates another one, and replaces everything from the first to the last `<RequestId>`
+        of the answer: in DescribeEvents' that removes all events but one.
         """
         if "status" in headers:
             headers["status"] = str(headers["status"])
@@ -77,24 +77,24 @@ class Observations(EBResponse):
             )
         return environment
 
-    def _say(self, message: str, where: Application | Environment, **more: Any) -> None:
+    def _add_event(self, message: str, where: Application | Environment, **more: Any) -> None:
         if isinstance(where, Environment):
             more["environment"], where = where, where.application
-        self._backend.say(message, self.request, application=where.name, **more)
+        self._backend.add_event(message, self.request, application=where.name, **more)
 
     # Events, health, logs
 
     def describe_events(self) -> ActionResult:
         names = ("ApplicationName", "EnvironmentName", "RequestId", "VersionLabel", "PlatformArn")
-        wanted = {name: value for name in names if (value := self._text(name))}
+        expected = {name: value for name in names if (value := self._text(name))}
         if identifier := self._text("EnvironmentId"):
-            wanted["EnvironmentName"] = self._backend.environment(None, identifier).name
-        start, end = moment(self._get_param("StartTime")), moment(self._get_param("EndTime"))
+            expected["EnvironmentName"] = self._backend.environment(None, identifier).name
+        start, end = parse_time(self._get_param("StartTime")), parse_time(self._get_param("EndTime"))
         at_least = _SEVERITIES.index(self._text("Severity") or "TRACE")
         found = [
             event
             for event in self._backend.events()
-            if wanted.items() <= event.items()
+            if expected.items() <= event.items()
             and (not start or event["EventDate"] >= start)
             and (not end or event["EventDate"] < end)
             and _SEVERITIES.index(event["Severity"]) >= at_least
@@ -145,7 +145,7 @@ class Observations(EBResponse):
         )
 
     def create_storage_location(self) -> ActionResult:
-        """Return the account's bucket, made unless it is there."""
+        """Return the account's bucket; create it unless it exists."""
         s3, bucket = client("s3", self.region, self.current_account), self._bucket
         try:
             s3.head_bucket(Bucket=bucket)
@@ -164,13 +164,15 @@ class Observations(EBResponse):
     def request_environment_info(self) -> EmptyResult:
         environment = self._environment()
         if environment.instance is None:
-            raise InvalidParameterValue(f"Environment {environment.name} has no instance to take logs from.")
+            raise InvalidParameterValue(f"Environment {environment.name} has no instance with logs.")
         s3 = client("s3", self.region, self.current_account)
         self.create_storage_location()
         text = environment.instance.logs(100 if self._text("InfoType") == "tail" else 100_000)
         s3.put_object(Bucket=self._bucket, Key=self._log_key(environment), Body=text.encode())
-        verb = "tailing" if self._text("InfoType") == "tail" else "bundling"
-        self._say(f"[Instance: {environment.instance.id}] Successfully finished {verb} 4 log(s)", environment)
+        action = "tailing" if self._text("InfoType") == "tail" else "bundling"
+        self._add_event(
+            f"[Instance: {environment.instance.id}] Successfully finished {action} 4 log(s)", environment
+        )
         return EmptyResult()
 
     def retrieve_environment_info(self) -> ActionResult:
@@ -212,7 +214,7 @@ class Observations(EBResponse):
         return ActionResult({"PlatformBranchSummaryList": list(branches.values())})
 
     def _filtered(self, kind: str) -> list[dict[str, Any]]:
-        """Platform summaries that pass the request's Filters, whose *kind* names what is compared."""
+        """Return the platform summaries that match the request's Filters; *kind* is the field's key."""
         alias = {"BranchName": "PlatformBranchName", "LifecycleState": "PlatformBranchLifecycleState"}
         if kind == "Attribute":
             alias["PlatformName"] = "PlatformCategory"
@@ -237,7 +239,7 @@ class Observations(EBResponse):
         for key in self._list("TagsToRemove"):
             resource.tags.pop(key, None)
         resource.tags |= {tag["Key"]: tag["Value"] for tag in self._list("TagsToAdd")}
-        self._say("Environment tag update completed successfully.", resource)
+        self._add_event("Environment tag update completed successfully.", resource)
         return EmptyResult()
 
     def list_tags_for_resource(self) -> ActionResult:
@@ -254,7 +256,7 @@ def _metrics() -> Mapping[str, Any]:
     return {"Duration": 10, "RequestCount": 0, "StatusCodes": codes, "Latency": {}}
 
 
-def moment(value: str | datetime | None) -> datetime | None:
-    """A timestamp parameter, which the EB CLI also writes as Python prints it."""
+def parse_time(value: str | datetime | None) -> datetime | None:
+    """Parse a timestamp parameter, which the EB CLI writes in Python's format."""
     at = parse_timestamp(value) if isinstance(value, str) else value
     return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at

@@ -1,4 +1,4 @@
-"""The hooks into moto: its `Invoke` runs our sandboxes instead of Docker, and keeps what it would drop."""
+"""Replaces moto's Lambda operations: Invoke runs our sandboxes instead of Docker; lost settings are kept."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ from .invocations import Function, Invoker, ThrottledError
 from .runtime_api import Event
 from .sandbox import Configuration
 
-KEPT = ("DeadLetterConfig", "LoggingConfig")
-"""Settings of a function that moto forgets."""
+SETTINGS_THAT_MOTO_LOSES = ("DeadLetterConfig", "LoggingConfig")
 
 _invoker: Invoker | None = None
 
 
 def install(settings: LocalAwsSettings) -> None:
-    """Run functions for the server at `settings.endpoint`, below `settings.home`."""
+    """Run functions in the home directory, as clients of this server."""
     global _invoker
     _invoker = Invoker(settings.home, settings.endpoint)
     LambdaFunction.invoke = _invoke  # type: ignore[method-assign]  # a hook
@@ -37,13 +36,13 @@ def install(settings: LocalAwsSettings) -> None:
 
 
 def _account_settings(_request: Any, _url: str, headers: Any) -> tuple[int, Any, str]:
-    """Answer GetAccountSettings, which moto lacks, with the limits of an account that isn't new."""
+    """Answer GetAccountSettings, which moto lacks, with the limits of an account that is not new."""
     limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
     return 200, headers, json.dumps({"AccountLimit": limit, "AccountUsage": {}})
 
 
 def close() -> None:
-    """End every process that was started for a function."""
+    """Stop every process of a function."""
     if _invoker:
         _invoker.close()
 
@@ -58,7 +57,7 @@ def _refuse(code: str, message: str, status: int, **more: str) -> JsonRESTError:
 def _invoke(
     self: LambdaFunction, body: Any, request_headers: Mapping[str, str], response_headers: dict[str, str]
 ) -> bytes:
-    """Stands in for moto's, which needs Docker."""
+    """Replaces moto's method, which needs Docker."""
     assert _invoker is not None  # noqa: S101  install() sets the hook after it
     payload = body.encode() if isinstance(body, str) else bytes(body or b"")
     try:
@@ -140,7 +139,7 @@ def _kept(function: LambdaFunction) -> dict[str, Any]:
 
 
 def _keep_settings() -> None:
-    """DeadLetterConfig and LoggingConfig were lost: GetFunctionConfiguration did not show them."""
+    """Keep DeadLetterConfig and LoggingConfig; moto's GetFunctionConfiguration does not return them."""
     make, update, show = (
         LambdaFunction.__init__,
         LambdaFunction.update_configuration,
@@ -152,11 +151,13 @@ def _keep_settings() -> None:
         self: LambdaFunction, account_id: str, spec: dict[str, Any], region: str, version: Any = 1
     ) -> None:
         make(self, account_id, spec, region, version)
-        _kept(self).update({name: spec[name] for name in KEPT if name in spec})
+        _kept(self).update({name: spec[name] for name in SETTINGS_THAT_MOTO_LOSES if name in spec})
 
     @functools.wraps(update)
     def update_configuration(self: LambdaFunction, config_updates: dict[str, Any]) -> dict[str, Any]:
-        _kept(self).update({name: config_updates[name] for name in KEPT if name in config_updates})
+        _kept(self).update(
+            {name: config_updates[name] for name in SETTINGS_THAT_MOTO_LOSES if name in config_updates}
+        )
         return update(self, config_updates)
 
     @functools.wraps(show)

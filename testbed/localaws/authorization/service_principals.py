@@ -1,4 +1,4 @@
-"""What AWS's own services do: assume a role that trusts them, call a resource that lets them."""
+"""AWS services as callers: they assume roles that trust them, and use resources whose policy allows it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from ..inproc import client
+from ..moto_client import client
 from .enforcement import decide
 from .identity import Caller, remember_context
 from .policy import AccessRequest, ContextValue, Decision
@@ -27,11 +27,11 @@ class AssumedRoleSession:
     expires: datetime
 
     def client(self, service: str, region: str, endpoint: str) -> Any:
-        """Return a client that calls *service* with these credentials, over HTTP like anybody else."""
+        """Return a client that calls *service* with these credentials, over HTTP."""
         return _client(self, service, region, endpoint)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which AWS's clients take these credentials."""
+        """Return these credentials as environment variables of AWS's clients."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
@@ -63,12 +63,15 @@ def assume_role(
     source_arn: str = "",
     context: Mapping[str, ContextValue] | None = None,
 ) -> AssumedRoleSession:
-    """Return credentials for one hour, as *service* (`lambda.amazonaws.com`) gets them for the role.
+    """Return credentials for one hour of the role, assumed by *service* (`lambda.amazonaws.com`).
 
-    The condition keys in *context* go with every call of the session. Raises NotTrustedError.
+    The condition keys in *context* are added to every call of the session.
+
+    Raises:
+        NotTrustedError: the role's trust policy does not allow it
     """
-    if not may_call(service, "sts:AssumeRole", role_arn, source_arn):
-        raise NotTrustedError(f"{service} may not assume {role_arn}: its trust policy does not allow it")
+    if not service_is_allowed(service, "sts:AssumeRole", role_arn, source_arn):
+        raise NotTrustedError(f"{service} cannot assume {role_arn}: its trust policy does not allow it")
     account = role_arn.split(":")[4]
     sts = client("sts", region, account)
     made = sts.assume_role(RoleArn=role_arn, RoleSessionName=f"{session_name:-<2.64}")["Credentials"]
@@ -78,8 +81,8 @@ def assume_role(
     )
 
 
-def may_call(service: str, action: str, resource: str, source_arn: str = "") -> bool:
-    """Does the policy of *resource* itself let *service* do *action*, on behalf of *source_arn*?"""
+def service_is_allowed(service: str, action: str, resource: str, source_arn: str = "") -> bool:
+    """Return whether *resource*'s policy allows *action* to *service*, on behalf of *source_arn*."""
     context = {"aws:SecureTransport": "true", "aws:PrincipalIsAWSService": "true"}
     if source_arn:
         context |= {"aws:SourceArn": source_arn, "aws:SourceAccount": source_arn.split(":")[4]}

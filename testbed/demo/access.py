@@ -1,4 +1,4 @@
-"""What must be refused, tried for real; and what the same identity may do, so that no refusal is empty."""
+"""Tries what must be refused, and what the same identity is allowed, so that a refusal means something."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..servers.mariadb import MariaDB
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Something tried, and what came of it."""
+    """An attempt and its outcome."""
 
     what: str
     refused: bool
@@ -26,30 +26,30 @@ class Attempt:
     should_be_refused: bool
 
     @property
-    def as_it_should(self) -> bool:
+    def as_expected(self) -> bool:
         return self.refused == self.should_be_refused
 
 
-def of_vault(client: hvac.Client, mount: str, path: str, invisible: str) -> list[Attempt]:
-    """Try what the function's Vault token can see; *client* is logged in as the function."""
+def try_vault(client: hvac.Client, mount: str, path: str, invisible: str) -> list[Attempt]:
+    """Try what the function's Vault token can read; *client* is logged in as the function."""
     kv = client.secrets.kv.v2
     return [
-        _tried(
+        _attempt(
             f"function's token reads {invisible}/ in Vault",
             True,
             lambda: kv.read_secret_version("payroll", mount_point=invisible, raise_on_deleted_version=True),
         ),
-        _tried(
+        _attempt(
             f"function's token lists {invisible}/ in Vault",
             True,
             lambda: kv.list_secrets("", mount_point=invisible),
         ),
-        _tried(
+        _attempt(
             f"function's token writes {mount}/ in Vault",
             True,
             lambda: kv.create_or_update_secret("intruder", {"k": "v"}, mount_point=mount),
         ),
-        _tried(
+        _attempt(
             f"function's token reads {mount}/{path} in Vault",
             False,
             lambda: kv.read_secret_version(path, mount_point=mount, raise_on_deleted_version=True),
@@ -57,38 +57,38 @@ def of_vault(client: hvac.Client, mount: str, path: str, invisible: str) -> list
     ]
 
 
-def of_aws(
+def try_aws(
     aws: LocalAws, *, function_role: str, app_role: str, connection: str, replicated: str
 ) -> list[Attempt]:
-    """Try what the roles of the function (ARN) and of the instances (ARN) may read in Secrets Manager."""
+    """Try what the function's role (ARN) and the instances' role (ARN) can do in Secrets Manager."""
     function, app = (_secrets_manager(aws, role) for role in (function_role, app_role))
     return [
-        _tried(
+        _attempt(
             "function's role reads a replicated secret",
             True,
             lambda: function.get_secret_value(SecretId=replicated, VersionStage="AWSCURRENT"),
         ),
-        _tried(
+        _attempt(
             "function's role reads its connection secret",
             False,
             lambda: function.get_secret_value(SecretId=connection, VersionStage="AWSCURRENT"),
         ),
-        _tried(
+        _attempt(
             "function's role writes outside its prefix",
             True,
             lambda: function.create_secret(Name="intruder", SecretString="x"),
         ),
-        _tried(
+        _attempt(
             "app's role reads another secret",
             True,
             lambda: app.get_secret_value(SecretId=connection, VersionStage="AWSCURRENT"),
         ),
-        _tried(
+        _attempt(
             "app's role reads its own secret",
             False,
             lambda: app.get_secret_value(SecretId=replicated, VersionStage="AWSCURRENT"),
         ),
-        _tried(
+        _attempt(
             "app's role writes its own secret",
             True,
             lambda: app.put_secret_value(SecretId=replicated, SecretString="x"),
@@ -96,7 +96,7 @@ def of_aws(
     ]
 
 
-def of_database(mariadb: MariaDB, username: str, password: str) -> list[Attempt]:
+def try_database(mariadb: MariaDB, username: str, password: str) -> list[Attempt]:
     """Try to log in with the app's valid credential, without TLS and with it."""
     login: Any = {
         "host": mariadb.host,
@@ -107,12 +107,12 @@ def of_database(mariadb: MariaDB, username: str, password: str) -> list[Attempt]
     login |= {"connect_timeout": 5}
     verified: Any = {"ssl_ca": str(mariadb.ca_file), "ssl_verify_cert": True, "ssl_verify_identity": True}
     return [
-        _tried(
+        _attempt(
             "app's user logs in to the database in plain text",
             True,
             lambda: pymysql.connect(**login, ssl_disabled=True).close(),
         ),
-        _tried(
+        _attempt(
             "app's user logs in to the database over TLS",
             False,
             lambda: pymysql.connect(**login, **verified).close(),
@@ -121,19 +121,19 @@ def of_database(mariadb: MariaDB, username: str, password: str) -> list[Attempt]
 
 
 def _secrets_manager(aws: LocalAws, role: str) -> Any:
-    lent = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="demo")["Credentials"]
+    credentials = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="demo")["Credentials"]
     session = aws.session()
     return session.client(
         "secretsmanager",
         region_name=REGION,
         endpoint_url=aws.endpoint,
-        aws_access_key_id=lent["AccessKeyId"],
-        aws_secret_access_key=lent["SecretAccessKey"],
-        aws_session_token=lent["SessionToken"],
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
     )
 
 
-def _tried(what: str, should_be_refused: bool, action: Callable[[], object]) -> Attempt:
+def _attempt(what: str, should_be_refused: bool, action: Callable[[], object]) -> Attempt:
     try:
         action()
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""From a template's loose values to an API's parameters, as botocore's model describes them."""
+"""Converts template values (often text) to the types of API parameters in botocore's model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def input_shape(service: str, operation: str) -> Any:
 
 
 def fit(shape: Any, value: Any, where: str = "") -> Any:
-    """Convert a template's loose values ('5', 'true', documents) to what an API's shape wants."""
+    """Convert a template's values ('5', 'true', documents) to the type of an API's shape."""
     kind = shape.type_name
     if kind == "structure" and isinstance(value, Mapping):
         members = {member.lower(): member for member in shape.members}
@@ -45,7 +45,7 @@ def fit(shape: Any, value: Any, where: str = "") -> Any:
 
 
 def _fit_list(shape: Any, value: Any, where: str) -> list[Any]:
-    if isinstance(value, Mapping):  # tags: a mapping here, pairs under whatever names there
+    if isinstance(value, Mapping):  # tags: a mapping here, key-value pairs in the API, whose names differ
         key, text = [m for m in shape.member.members if m.lower().endswith(("key", "value"))][:2]
         return [{key: k, text: str(v)} for k, v in value.items()]
     items = value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""boto3 clients that reach moto's backends in this very process: no socket, no signature, no policy."""
+"""boto3 clients that call moto's backends in this process, without sockets, signatures or policies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from .settings import ACCOUNT
 
 ENGINE_KEY_ID = "LOCALAWSENGINE000000"
-"""The access key these clients sign with; the authorization hook lets it pass."""
+"""The access key of these clients; authorization allows all its calls."""
 
 _stubber = BotocoreStubber()
 _stubber.enabled = True
@@ -21,13 +21,13 @@ _lock = threading.RLock()
 
 
 def client(service: str, region: str, account: str = ACCOUNT) -> Any:
-    """Return a client of *service* whose calls end in moto's backends of this process."""
+    """Return a client of *service* that calls moto's backends in this process."""
     with _lock:  # making clients from one session is not thread safe
         return _client(service, region, account)
 
 
 @cache
-def _session() -> Any:  # its stubs want the service's name as a literal
+def _session() -> Any:  # the stubs require the service's name as a literal
     return boto3.session.Session(aws_access_key_id=ENGINE_KEY_ID, aws_secret_access_key="engine")
 
 
