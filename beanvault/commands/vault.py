@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from templates.deployment import VaultHost
-from templates.replicator import token_audience
-from templates.vault import host_name
+from templates.replicator_layer import token_audience
+from templates.vault_layer import host_name
 
 from .. import signals
 from ..context import CommandContext

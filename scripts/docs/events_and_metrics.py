@@ -16,7 +16,7 @@ from replicator.model import Applied, Create, DesiredSecret, Revision
 from replicator.notify import EVENT_SOURCE, EVENT_TYPE, REQUEST_SOURCE, REQUEST_TYPE, Bus
 from replicator.report import Report
 from scripts.docs.markdown import ROOT, TEXT, WORDS, block, code, page, table
-from templates import observability
+from templates import observability_layer
 from templates.deployment_file import read
 
 SOURCE = "beanvault/app/database"
@@ -114,13 +114,13 @@ def metrics() -> str:
         f"## Alarms\n\n{TEXT['alarms']}",
         table(
             ("alarm", "metric", "when", "over", "no data means"),
-            map(_alarm, observability.alarms(deployment)),
+            map(_alarm, observability_layer.alarms(deployment)),
         ),
         TEXT["dashboard"],
     )
 
 
-def _alarm(alarm: observability.Alarm) -> tuple[str, ...]:
+def _alarm(alarm: observability_layer.Alarm) -> tuple[str, ...]:
     period = f"{alarm.period // 60} min"
     return (
         f"[{alarm.name}](../operations.md#{alarm.runbook})",

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from templates.shared import suppressions
+from templates.suppressions import suppressions
 from testbed.servers.process import require_tool
 from tests.unit.templates.renders import CONFIGURATIONS, ROOT, layers, resolve, resources
 

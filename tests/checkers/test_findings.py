@@ -87,7 +87,9 @@ NOT_SO = {
         "Volume and instance stand in two statements, because only instances carry the condition; "
         "AWS decides on each of the two."
     ),
-    "HardenedBucketRoleMay: RESOURCE_POLICY_PRIVILEGE_ESCALATION": "Setting the bucket's policy is its task.",
+    "BucketHardeningRoleAllow: RESOURCE_POLICY_PRIVILEGE_ESCALATION": (
+        "Its task is to set the bucket's policy."
+    ),
 }
 
 

@@ -29,7 +29,7 @@ STAND_IN = "left-out"
 ARTIFACTS = "artifacts"
 PARAMETERS = {
     "CertificateArn": f"arn:aws:acm:{REGION}:000000000000:certificate/0b1c2d3e",
-    "Creating": "true",
+    "CreatingEnvironment": "true",
 }
 UNKNOWN_ATTRIBUTES = {("AWS::RDS::DBInstance", "MasterUserSecret.SecretArn")}
 """Attributes that CloudFormation has and this engine doesn't."""

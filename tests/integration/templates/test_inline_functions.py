@@ -16,7 +16,7 @@ BUCKET = "elasticbeanstalk-eu-central-1-123456789012"
 LOG_BUCKET = "access-log-bucket"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/0b1c2d3e"
 STATEMENT = {
-    "Sid": "NeverDeleted",
+    "Sid": "DenyBucketDeletion",
     "Effect": "Deny",
     "Principal": "*",
     "Action": "s3:DeleteBucket",

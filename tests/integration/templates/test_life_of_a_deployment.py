@@ -33,7 +33,7 @@ from templates.deployment import Deployment, OutsideVault
 from templates.deployment_file import parse
 from templates.fields import Range
 from templates.policies.arns import OWNER_TAG, SOURCE_TAG
-from templates.vault import authority_parameter, host_name
+from templates.vault_layer import ca_parameter, host_name
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import REGION, LocalAws
 from testbed.servers.mariadb import MariaDB
@@ -172,7 +172,9 @@ def test_an_environment_is_healthy_before_its_first_deployment(account: Account,
     found = _environment(account, name)
     assert (found["Status"], found["Health"]) == ("Ready", "Green")
     stack = account.client("cloudformation").describe_stacks(StackName=f"{name}-environment")["Stacks"][0]
-    assert {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}["Creating"] == "false"
+    assert {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}[
+        "CreatingEnvironment"
+    ] == "false"
 
 
 def _second_version(account: Account, name: str, directory: Path) -> str:
@@ -491,7 +493,7 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     _write_what_the_vault_host_does(account, deployment)
     results = destroy(account.work(deployment, accepts_loss=True))
     assert _outcomes(results) == {StackOutcome.DELETED}
-    published = account.client("ssm").get_parameters(Names=[authority_parameter(deployment)])
+    published = account.client("ssm").get_parameters(Names=[ca_parameter(deployment)])
     assert published["Parameters"] == []
     zones = account.client("route53").list_hosted_zones_by_name(DNSName=f"{TRIAL}.internal")["HostedZones"]
     assert zones == []
@@ -507,7 +509,7 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
 
 def _write_what_the_vault_host_does(account: Account, deployment: Deployment) -> None:
     """Its address and its authority, which no stack holds. A zone with a record can't be deleted."""
-    account.client("ssm").put_parameter(Name=authority_parameter(deployment), Type="String", Value="PEM")
+    account.client("ssm").put_parameter(Name=ca_parameter(deployment), Type="String", Value="PEM")
     route53 = account.client("route53")
     (zone,) = route53.list_hosted_zones_by_name(DNSName=f"{TRIAL}.internal")["HostedZones"]
     address = {

@@ -1,4 +1,4 @@
-"""The rendered templates that the tests of this folder look at, and a resolver of their intrinsic functions.
+"""The rendered templates that the tests of this folder inspect, and a resolver of their intrinsic functions.
 
 `python -m tests.unit.templates.renders` writes the fixtures in `rendered/` anew.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from templates.deployment import Deployment
 from templates.deployment_file import parse, read
 from templates.layers import LAYERS, layers_of
-from templates.shared import render
+from templates.rendering import render
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -140,7 +140,8 @@ def resolve(value: Any, configuration: str, layer: str) -> Any:
         if function == "Ref":
             return _ref(argument, configuration, layer)
         if function == "Fn::GetAtt":
-            return _attribute(*argument, configuration, layer)
+            name, attribute = argument
+            return _attribute(name, attribute, configuration, layer)
         if function == "Fn::ImportValue":
             return _imported(argument, configuration)
         if function == "Fn::Sub":
@@ -198,7 +199,8 @@ def _substituted(argument: Any, configuration: str, layer: str) -> str:
         if name in own:
             return str(resolve(own[name], configuration, layer))
         if "." in name:
-            return _attribute(*name.split(".", 1), configuration, layer)
+            logical_id, _, attribute = name.partition(".")
+            return _attribute(logical_id, attribute, configuration, layer)
         return _ref(name, configuration, layer)
 
     return re.sub(r"\$\{([^!}]+)\}", replaced, pattern)

@@ -257,12 +257,12 @@ def test_the_way_to_the_database_is_open_while_a_proxy_comes_or_goes() -> None:
     assert coming.index("data") < coming.index("environment")
     assert going.index("environment") < going.index("data")
     for layers, layer, rules in (
-        (direct, "environment", {"InstanceToDatabaseIn"}),
-        (proxied, "data", {"InstanceToProxyIn", "ProxyToDatabaseIn"}),
+        (direct, "environment", {"InstanceToDatabaseIngress"}),
+        (proxied, "data", {"InstanceToProxyIngress", "ProxyToDatabaseIngress"}),
     ):
         assert rules <= layers[layer]["Resources"].keys()
     environment = direct["environment"]["Resources"]["Environment"]
-    assert {"InstanceToDatabaseIn"} <= set(environment["DependsOn"])
+    assert {"InstanceToDatabaseIngress"} <= set(environment["DependsOn"])
 
 
 @pytest.mark.parametrize(

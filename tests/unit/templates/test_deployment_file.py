@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from templates.deployment import Deployment, Network
 from templates.deployment_file import DeploymentFileError, parse, read
 from templates.fields import InterfaceEndpoint, Range, RetentionDays
-from templates.options import TABLE, Choice
+from templates.option_table import OPTIONS
+from templates.option_values import Choice
 
 ROOT = Path(__file__).parents[3]
 LEAST: dict[str, Any] = {"name": "demo", "region": "eu-central-1", "vault": {"where": "host"}}
@@ -83,7 +84,7 @@ def test_a_deployment_can_not_be_changed() -> None:
 
 def test_logs_are_kept_for_days_that_beanstalk_takes_too() -> None:
     """CloudWatch takes a few more; they would be found when the environment is created."""
-    takes = TABLE["aws:elasticbeanstalk:cloudwatch:logs"]["RetentionInDays"]
+    takes = OPTIONS["aws:elasticbeanstalk:cloudwatch:logs"]["RetentionInDays"]
     assert isinstance(takes, Choice)
     assert {str(days) for days in get_args(RetentionDays)} == takes.values
     for days in (1096, 2192, 2557, 2922, 3288):

@@ -1,4 +1,4 @@
-"""IAM as behaviour: for each role, calls that must be allowed and calls that must be denied."""
+"""`templates.policies` as behaviour: for each role, calls that must be allowed and that must be denied."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -219,11 +219,11 @@ SERVICE_MAY_NOT: list[Call] = [
 
 
 MASTER = f"arn:aws:secretsmanager:{ARN}:secret:rds!db-0001-AbCdEf"
-HOST_KEY = f"arn:aws:kms:{ARN}:key/Key"
-HOST_DISK = f"arn:aws:ec2:{ARN}:volume/Disk"
+HOST_KEY = f"arn:aws:kms:{ARN}:key/VaultKey"
+HOST_DISK = f"arn:aws:ec2:{ARN}:volume/DataVolume"
 MACHINE = f"arn:aws:ec2:{ARN}:instance/i-1"
 OF_THE_GROUP = {"aws:ResourceTag/aws:autoscaling:groupName": f"{NAME}-vault"}
-ZONE = "arn:aws:route53:::hostedzone/Zone"
+ZONE = "arn:aws:route53:::hostedzone/HostedZone"
 OWN_RECORD = {
     "route53:ChangeResourceRecordSetsActions": ("UPSERT",),
     "route53:ChangeResourceRecordSetsNormalizedRecordNames": (f"vault.{NAME}.internal",),
@@ -311,7 +311,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
                 {"kms:GrantIsForAWSResource": "true", **_via("ec2")},
             ),
             ("route53:ChangeResourceRecordSets", ZONE, OWN_RECORD),
-            ("ssm:PutParameter", f"arn:aws:ssm:{ARN}:parameter/beanvault/{NAME}/vault-authority", {}),
+            ("ssm:PutParameter", f"arn:aws:ssm:{ARN}:parameter/beanvault/{NAME}/vault-ca", {}),
             ("ssmmessages:OpenDataChannel", "*", {}),
             ("ssm:UpdateInstanceInformation", MACHINE, {}),
         ],
@@ -340,7 +340,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
         ],
     ),
 }
-BUCKET_IN_PLACE = ("storage", "HardenedBucketRole")
+BUCKET_IN_PLACE = ("storage", "BucketHardeningRole")
 HARDENING: list[tuple[str, str, bool]] = [
     ("s3:PutEncryptionConfiguration", BUNDLES, True),
     ("s3:PutBucketPolicy", BUNDLES, True),

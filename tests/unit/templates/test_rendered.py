@@ -1,9 +1,10 @@
-"""The renders are fixtures: a review sees what CloudFormation will see."""
+"""`templates.layers`: rendered templates are fixtures, so that a review sees what CloudFormation receives."""
 
 import pytest
 
 from templates.layers import LAYERS, layers_of
-from templates.shared import TEMPLATE_LIMIT, suppressions
+from templates.rendering import TEMPLATE_LIMIT
+from templates.suppressions import suppressions
 from tests.unit.templates.renders import CONFIGURATIONS, FILES, FIXTURES, deployment, layers, text
 
 

@@ -5,8 +5,11 @@ import json
 import pytest
 from troposphere import Template, ec2
 
+from templates.layer_outputs import LayerOutput
 from templates.layers import LAYERS, layers_of
-from templates.shared import TEMPLATE_LIMIT, LayerOutput, new_template, render, suppress, suppressions, tags
+from templates.rendering import TEMPLATE_LIMIT, new_template, render
+from templates.resource_tags import tags
+from templates.suppressions import suppress, suppressions
 from tests.unit.templates.renders import deployment
 
 THING = LayerOutput("network", "Thing")

@@ -107,9 +107,9 @@ def _under_a_condition(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 for _control, _layer, _of, _sid in (
-    ("BV.ROLE2", "replicator", "FunctionRole", "NeverReadSecrets"),
-    ("BV.ROLE3", "replicator", "FunctionRole", "NeverWriteElsewhere"),
-    ("BV.ROLE4", "environment", "InstanceRole", "NeverReadOtherSecrets"),
+    ("BV.ROLE2", "replicator", "FunctionRole", "DenyReadingOtherSecrets"),
+    ("BV.ROLE3", "replicator", "FunctionRole", "DenyWritingOtherSecrets"),
+    ("BV.ROLE4", "environment", "InstanceRole", "DenyReadingOtherSecrets"),
 ):
     for _change in (_but_another, _under_a_condition):
         BREAKS.add(
