@@ -8,7 +8,8 @@ import re
 from troposphere import Ref, Sub
 
 from templates import edge_layer, network_layer
-from templates.deployment import Deployment, ExistingCertificate, IssuedCertificate
+from templates.deployment import Deployment
+from templates.deployment_sections import ExistingCertificate, IssuedCertificate
 from templates.metric_alarm import MetricAlarm
 from templates.policies import Arn
 from templates.triggers import dead_letter_queue_name

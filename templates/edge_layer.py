@@ -6,7 +6,8 @@ from troposphere.certificatemanager import DomainValidationOption
 from troposphere.elasticloadbalancingv2 import LoadBalancer
 from troposphere.route53 import AliasTarget, RecordSetType
 
-from templates.deployment import Deployment, ExistingCertificate, IssuedCertificate
+from templates.deployment import Deployment
+from templates.deployment_sections import ExistingCertificate, IssuedCertificate
 from templates.layer_outputs import LayerOutput
 from templates.load_balancer import add_https_listener, add_load_balancer
 from templates.rendering import new_template

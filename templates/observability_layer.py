@@ -5,7 +5,8 @@ from troposphere.cloudwatch import Dashboard
 
 from templates import dashboard, edge_layer
 from templates.alarms import alarms
-from templates.deployment import Deployment, SelfSignedCertificate
+from templates.deployment import Deployment
+from templates.deployment_sections import SelfSignedCertificate
 from templates.rendering import new_template
 
 LAYER = "observability"

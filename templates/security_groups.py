@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from troposphere import AWSHelperFn, Template, ec2
 
-from templates.deployment import Deployment, VaultHost
-from templates.fields import Range
+from templates.deployment import Deployment
+from templates.deployment_sections import VaultHost
+from templates.deployment_values import Range
 from templates.layer_outputs import LayerOutput
 from templates.resource_tags import tags
 from templates.suppressions import suppress

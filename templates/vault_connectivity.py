@@ -4,8 +4,9 @@ from typing import assert_never
 
 from troposphere import AWSObject, Template, ec2
 
-from templates.deployment import Deployment, OutsideVault, PeeredVault, TransitVault, VaultHost, VpnVault
-from templates.fields import Range
+from templates.deployment import Deployment
+from templates.deployment_sections import OutsideVault, PeeredVault, TransitVault, VaultHost, VpnVault
+from templates.deployment_values import Range
 from templates.resource_tags import tags
 from templates.security_groups import LAYER, range_suffix
 

@@ -10,8 +10,9 @@ from troposphere import Base64, GetAZs, Ref, Select, Sub, Template, autoscaling,
 from troposphere.policies import AutoScalingRollingUpdate, UpdatePolicy
 
 from templates import network_layer, security_groups
-from templates.deployment import Deployment, VaultHost
-from templates.fields import is_graviton
+from templates.deployment import Deployment
+from templates.deployment_sections import VaultHost
+from templates.deployment_values import is_graviton
 from templates.policies import arns, document
 from templates.policies.key_policies import granted_to, managed_by_account, used_through
 from templates.policies.roles import add_role

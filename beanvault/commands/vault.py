@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from templates.deployment import VaultHost
+from templates.deployment_sections import VaultHost
 from templates.replicator_layer import token_audience
 from templates.vault_layer import host_name
 

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from templates.aws_versions import LOAD_BALANCER_TLS_POLICY
-from templates.deployment import IssuedCertificate
+from templates.deployment_sections import IssuedCertificate
 
 from ..aws import code
 from .live import AccountState

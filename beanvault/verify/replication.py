@@ -227,7 +227,7 @@ def _alarms(live: AccountState) -> Iterator[Observation]:
 
 
 def _missing_runs(live: AccountState) -> Iterator[Observation]:
-    alarm = live.alarms[live.named("observability", "NoRun")]
+    alarm = live.alarms[live.named("observability", "NoRunAlarm")]
     missing = alarm["TreatMissingData"] if alarm else "nothing: the alarm is gone"
     told = f"a missing run counts as {missing}"
     yield Observation(live.deployment.function_name, missing == "breaching", told)

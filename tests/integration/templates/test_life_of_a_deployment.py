@@ -29,9 +29,10 @@ from beanvault.ui import NullUi
 from beanvault.verify.live import AccountState
 from beanvault.verify.model import Status
 from beanvault.verify.run import verify
-from templates.deployment import Deployment, OutsideVault
+from templates.deployment import Deployment
 from templates.deployment_file import parse
-from templates.fields import Range
+from templates.deployment_sections import OutsideVault
+from templates.deployment_values import Range
 from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 from templates.vault_layer import ca_parameter, host_name
 from testbed.servers.authority import Authority

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from templates.fields import Range
+from templates.deployment_values import Range
 from tests.unit.templates.renders import CONFIGURATIONS, deployment, resolve, resource, resources
 
 WORLD = "0.0.0.0/0"

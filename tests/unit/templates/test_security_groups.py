@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from templates.deployment import VaultHost
+from templates.deployment_sections import VaultHost
 from tests.unit.templates.graph import Connection, connections
 from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource, resources
 

@@ -65,7 +65,7 @@ for _name, _red in (
 
 def _detached(layer: str, role: str, site: Site) -> Iterator[None]:
     iam = site.client("iam")
-    told = {"RoleName": site.made(layer, role), "PolicyArn": site.made(layer, f"{role}Never")}
+    told = {"RoleName": site.made(layer, role), "PolicyArn": site.made(layer, f"{role}Deny")}
     iam.detach_role_policy(**told)
     yield
     iam.attach_role_policy(**told)
@@ -87,7 +87,7 @@ def _rewritten(
     layer: str, role: str, sid: str, change: Callable[[dict[str, Any]], Mapping[str, Any]], site: Site
 ) -> Iterator[None]:
     """Make another version of a policy the default, in which one statement is another."""
-    iam, arn = site.client("iam"), site.made(layer, f"{role}Never")
+    iam, arn = site.client("iam"), site.made(layer, f"{role}Deny")
     before = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     document = iam.get_policy_version(PolicyArn=arn, VersionId=before)["PolicyVersion"]["Document"]
     found = [change(dict(each)) if each["Sid"] == sid else each for each in document["Statement"]]

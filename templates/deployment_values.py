@@ -1,4 +1,4 @@
-"""The types of single values in the deployment file: their form, and what to say when it is wrong."""
+"""The types of single values in the deployment file: their form, and the remedy for another form."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ InterfaceEndpoint = Literal[
 ]
 
 
-def mistake(problem: str, remedy: str) -> PydanticCustomError:
-    """Return an error whose text says what is wrong and, after a semicolon, what would be right."""
-    return PydanticCustomError("mistake", "{problem}; {remedy}", {"problem": problem, "remedy": remedy})
+def invalid(problem: str, remedy: str) -> PydanticCustomError:
+    """Return the error of a value, with a remedy."""
+    return PydanticCustomError("invalid", "{problem}; {remedy}", {"problem": problem, "remedy": remedy})
 
 
 def _range(value: object) -> Range:
     if isinstance(value, Range):
         return value
     if not isinstance(value, str):
-        raise mistake("is not text", 'give a range such as "10.20.0.0/16"')
+        raise invalid("is not a string", 'give a range such as "10.20.0.0/16"')
     try:
         return Range(value)
     except ValueError as error:
-        raise mistake(
+        raise invalid(
             f"{value!r} is not an IPv4 range ({error})", 'give one such as "10.20.0.0/16"'
         ) from None
 
 
 def matching(pattern: str, remedy: str) -> AfterValidator:
-    """Return the check that a text matches all of *pattern*; *remedy* says what would."""
+    """Return the check that all of a text matches *pattern*."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if not compiled.fullmatch(value):
-            raise mistake(f"{value!r} has the wrong form", remedy)
+            raise invalid(f"{value!r} is not valid", remedy)
         return value
 
     return AfterValidator(check)
@@ -49,13 +49,13 @@ def matching(pattern: str, remedy: str) -> AfterValidator:
 CidrRange = Annotated[Range, BeforeValidator(_range)]
 Name = Annotated[
     str,
-    # Also the name of an RDS instance, which takes no two hyphens in a row and none at the end, and of a
-    # load balancer, which neither AWS nor Beanstalk lets begin with some words:
+    # Also the name of an RDS instance, which allows neither two hyphens in a row nor one at the end, and of a
+    # load balancer, for which AWS and Beanstalk reserve some prefixes:
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
     # https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
     matching(
         r"(?!internal(-|$)|awseb(-|$))(?=.{2,20}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
-        "use 2 to 20 lower-case letters, digits, single hyphens, and begin with neither internal- nor awseb-",
+        "use 2 to 20 lower-case letters, digits and single hyphens, without the prefix internal- or awseb-",
     ),
 ]
 Region = Annotated[
@@ -86,7 +86,10 @@ EmailAddress = Annotated[
 Webhook = Annotated[str, matching(r"https://[^\s/]+(/\S*)?", "give an https address")]
 SecretPath = Annotated[
     str,
-    matching(r"[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+)*", "use letters, digits and _+=.@- between single /"),
+    matching(
+        r"[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+)*",
+        "use letters, digits and _+=.@-, separated by single slashes",
+    ),
 ]
 Mount = Annotated[
     str,
@@ -108,18 +111,18 @@ Deletion = Annotated[
     # Secrets Manager's recovery window is 7 to 30 days.
     matching(r"retain|schedule:([7-9]|[12]\d|30)", 'write "retain" or "schedule:DAYS" with 7 to 30 days'),
 ]
-# What CloudWatch Logs takes, without those that Beanstalk, which makes log groups of its own, doesn't take.
+# Values that both CloudWatch Logs and Beanstalk accept; Beanstalk creates log groups of its own.
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html,
 # https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/command-options-general.html
 RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653]
 VariableName = Annotated[
-    str, matching(r"[A-Za-z_][A-Za-z0-9_.:/+@-]*", "begin with a letter, without spaces")
+    str, matching(r"[A-Za-z_][A-Za-z0-9_.:/+@-]*", "begin with a letter or underscore, and use no spaces")
 ]
 InstanceType = Annotated[str, matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", 'name a type such as "t3.small"')]
 
 
 def is_graviton(instance_type: str) -> bool:
-    """Whether a type has an ARM processor: the `g` of `t4g` says so."""
+    """Whether a type has a Graviton (ARM) processor, which the `g` of `t4g` stands for."""
     return re.match(r"[a-z]+\d+[a-z]*g", instance_type.split(".")[0]) is not None
 
 
@@ -132,5 +135,5 @@ Platform = Annotated[
 ]
 TagKey = Annotated[
     str,
-    matching(r"(?!aws:)(?!beanvault:)[\w .:/=+@-]{1,128}", "begin neither with aws: nor with beanvault:"),
+    matching(r"(?!aws:)(?!beanvault:)[\w .:/=+@-]{1,128}", "do not begin with aws: or beanvault:"),
 ]

@@ -4,7 +4,6 @@ import pytest
 
 from templates.layers import LAYERS, layers_of
 from templates.rendering import TEMPLATE_LIMIT
-from templates.suppressions import suppressions
 from tests.unit.templates.renders import CONFIGURATIONS, FILES, FIXTURES, deployment, layers, text
 
 
@@ -38,15 +37,6 @@ def test_layers_import_only_what_earlier_layers_export(configuration: str) -> No
     assert imports > 20
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_every_suppression_says_why_in_words(configuration: str) -> None:
-    """A rule is not silenced by its number alone."""
-    found = [entry for template in layers(configuration).values() for entry in suppressions(template)]
-    assert found
-    for resource, rule, reason in found:
-        assert len(reason.split()) >= 6, f"{resource} {rule}: {reason}"
-
-
 def test_two_deployments_share_no_name() -> None:
     """Names that must be unique in an account begin with the deployment's own."""
     for layer in LAYERS:
@@ -63,6 +53,13 @@ def test_nothing_with_a_name_outlives_a_creation_that_failed(configuration: str)
             if resource.get("DeletionPolicy") == "Retain":
                 named = {*_NAMING, "Name", "BucketName", "BackupVaultName"} & resource["Properties"].keys()
                 assert named == set(), f"{layer}: {name}"
+
+
+@pytest.mark.parametrize(("configuration", "has_vault"), [("dev", True), ("production", False)])
+def test_optional_layers_are_left_out(configuration: str, has_vault: bool) -> None:
+    """A deployment with Vault elsewhere has no stack for it."""
+    expected = [layer for layer in LAYERS if has_vault or layer != "vault"]
+    assert list(layers_of(deployment(configuration))) == expected
 
 
 _NAMING = (
