@@ -1,21 +1,18 @@
 """The bootstrap in the data layer: a function in the VPC that creates schema and users, and its role."""
 
-from troposphere import Parameter, Ref, Template, awslambda, cloudformation, logs, rds
+from troposphere import Parameter, Ref, Template, awslambda, cloudformation, rds
 
 from templates import aws_versions, keys_layer, network_layer, security_groups
 from templates.deployment import APP_USERS, IAM_USER, SCHEMA, Deployment
+from templates.inline_function import suppress_in_custom_resource
+from templates.log_groups import add_log_group
 from templates.policies import arns
 from templates.policies.roles import add_role
 from templates.policies.secrets import decrypt_secret, deny_reading_other_secrets, read_secret
 from templates.policies.shared_statements import manage_network_interfaces, write_logs
 from templates.policies.trust_policies import assumed_by
 from templates.resource_tags import tags
-from templates.suppressions import suppress, suppress_in_packs
-
-_CALLED_BY_CLOUDFORMATION = (
-    "Only CloudFormation invokes it, once per change, and waits for the response: there is no concurrency to "
-    "limit and no event to lose."
-)
+from templates.suppressions import suppress
 
 
 def add_bootstrap(
@@ -30,16 +27,7 @@ def add_bootstrap(
     )
     name = f"{deployment.name}-bootstrap"
     secret = database.get_att("MasterUserSecret.SecretArn")
-    group = template.add_resource(
-        logs.LogGroup(
-            "BootstrapLogGroup",
-            LogGroupName=f"/aws/lambda/{name}",
-            KmsKeyId=keys_layer.DATA_KEY_ARN.imported(deployment),
-            RetentionInDays=deployment.logs.retention_days,
-            Tags=tags(deployment, layer),
-            **deployment.retention,
-        )
-    )
+    group = add_log_group(template, deployment, layer, "BootstrapLogGroup", f"/aws/lambda/{name}")
     role = add_role(
         template,
         "BootstrapRole",
@@ -80,11 +68,7 @@ def add_bootstrap(
             Tags=tags(deployment, layer),
         )
     )
-    for rule in ("CKV_AWS_115", "CKV_AWS_116"):
-        suppress(function, rule, _CALLED_BY_CLOUDFORMATION)
-    for rule in ("LambdaConcurrency", "LambdaDLQ"):
-        suppress_in_packs(function, rule, _CALLED_BY_CLOUDFORMATION, "HIPAA NIST")
-    suppress(function, "AwsSolutions-L1", aws_versions.FUNCTION_RUNTIME_REASON)
+    suppress_in_custom_resource(function)
     kind = type(
         "DatabaseBootstrap", (cloudformation.CustomResource,), {"resource_type": "Custom::DatabaseBootstrap"}
     )

@@ -1,12 +1,13 @@
 """The data layer: RDS MySQL that accepts TLS only, with its logs, events, backups, bootstrap and proxy."""
 
-from troposphere import AWSHelperFn, Ref, Template, backup, logs, rds
+from troposphere import AWSHelperFn, Ref, Template, backup, rds
 
 from templates import aws_versions, keys_layer, network_layer, security_groups
 from templates.bootstrap import add_bootstrap
 from templates.database_proxy import add_proxy
 from templates.deployment import MASTER_USER, SCHEMA, Deployment
 from templates.layer_outputs import LayerOutput
+from templates.log_groups import add_log_group
 from templates.policies import arns
 from templates.policies.roles import add_role
 from templates.policies.trust_policies import assumed_by
@@ -66,15 +67,13 @@ def _add_logs(template: Template, deployment: Deployment) -> list[str]:
     """Add the log groups before RDS creates them, unencrypted and without expiry; return their ids."""
     titles: list[str] = []
     for kind in _LOG_GROUP_IDS:
-        group = template.add_resource(
-            logs.LogGroup(
-                f"{_LOG_GROUP_IDS[kind]}LogGroup",
-                LogGroupName=f"/aws/rds/instance/{deployment.database_identifier}/{kind}",
-                KmsKeyId=keys_layer.DATA_KEY_ARN.imported(deployment),
-                RetentionInDays=deployment.logs.retention_days,
-                Tags=tags(deployment, LAYER, kind),
-                **deployment.retention,
-            )
+        group = add_log_group(
+            template,
+            deployment,
+            LAYER,
+            f"{_LOG_GROUP_IDS[kind]}LogGroup",
+            f"/aws/rds/instance/{deployment.database_identifier}/{kind}",
+            kind,
         )
         titles.append(group.title)
     return titles

@@ -5,7 +5,7 @@ runs is the deployer's decision, and a stack update must not revert it: the stac
 creates the environment, and none from then on.
 """
 
-from troposphere import Equals, GetAtt, If, NoValue, Parameter, Ref, Template, logs
+from troposphere import Equals, GetAtt, If, NoValue, Parameter, Ref, Template
 from troposphere.elasticbeanstalk import (
     Application,
     ApplicationResourceLifecycleConfig,
@@ -17,11 +17,12 @@ from troposphere.elasticbeanstalk import (
 )
 from troposphere.iam import InstanceProfile
 
-from templates import keys_layer, security_groups
+from templates import security_groups
 from templates.deployment import Deployment
 from templates.environment_options import option_settings, platform_arn
 from templates.environment_roles import add_instance_role, add_service_role
 from templates.layer_outputs import LayerOutput
+from templates.log_groups import add_log_group
 from templates.rendering import new_template
 from templates.resource_tags import tags
 from templates.suppressions import suppress
@@ -135,15 +136,13 @@ def _add_placeholder(template: Template, application: Application) -> Applicatio
 def _add_logs(template: Template, deployment: Deployment) -> list[str]:
     """Add the log groups before Beanstalk creates them with AWS's key; return their logical ids."""
     return [
-        template.add_resource(
-            logs.LogGroup(
-                title,
-                LogGroupName=f"/aws/elasticbeanstalk/{deployment.environment_name}/{log}",
-                KmsKeyId=keys_layer.DATA_KEY_ARN.imported(deployment),
-                RetentionInDays=deployment.logs.retention_days,
-                Tags=tags(deployment, LAYER, "app"),
-                **deployment.retention,
-            )
+        add_log_group(
+            template,
+            deployment,
+            LAYER,
+            title,
+            f"/aws/elasticbeanstalk/{deployment.environment_name}/{log}",
+            "app",
         ).title
         for title, log in LOGS.items()
     ]

@@ -5,11 +5,11 @@ from importlib.resources import files
 from typing import Any
 
 from awacs.aws import Statement
-from troposphere import Template, awslambda, cloudformation, logs
+from troposphere import Template, awslambda, cloudformation
 
-from templates import keys_layer
 from templates.aws_versions import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
+from templates.log_groups import add_log_group
 from templates.policies import arns
 from templates.policies.roles import add_role
 from templates.policies.shared_statements import write_logs
@@ -17,10 +17,19 @@ from templates.policies.trust_policies import assumed_by
 from templates.resource_tags import tags
 from templates.suppressions import suppress, suppress_in_packs
 
-_CALLED_BY_CLOUDFORMATION = (
+_INVOKED_BY_CLOUDFORMATION = (
     "Only CloudFormation invokes it, once per change, and waits for the response: there is no concurrency to "
-    "limit and no event to lose. It calls AWS's public APIs only."
+    "limit and no event to lose."
 )
+
+
+def suppress_in_custom_resource(function: awslambda.Function) -> None:
+    """Suppress what checkers require of functions that are invoked by events."""
+    for rule in ("CKV_AWS_115", "CKV_AWS_116"):
+        suppress(function, rule, _INVOKED_BY_CLOUDFORMATION)
+    for rule in ("LambdaConcurrency", "LambdaDLQ"):
+        suppress_in_packs(function, rule, _INVOKED_BY_CLOUDFORMATION, "HIPAA NIST")
+    suppress(function, "AwsSolutions-L1", FUNCTION_RUNTIME_REASON)
 
 
 def add_inline_function(
@@ -39,16 +48,7 @@ def add_inline_function(
     *description* says what the function does, as a sentence without its subject.
     """
     name = f"{deployment.name}-{code.replace('_', '-')}"
-    group = template.add_resource(
-        logs.LogGroup(
-            f"{title}LogGroup",
-            LogGroupName=f"/aws/lambda/{name}",
-            KmsKeyId=keys_layer.DATA_KEY_ARN.imported(deployment),
-            RetentionInDays=deployment.logs.retention_days,
-            Tags=tags(deployment, layer),
-            **deployment.retention,
-        )
-    )
+    group = add_log_group(template, deployment, layer, f"{title}LogGroup", f"/aws/lambda/{name}")
     role = add_role(
         template,
         f"{title}Role",
@@ -74,12 +74,10 @@ def add_inline_function(
             Tags=tags(deployment, layer),
         )
     )
-    for rule in ("CKV_AWS_115", "CKV_AWS_116", "CKV_AWS_117"):
-        suppress(function, rule, _CALLED_BY_CLOUDFORMATION)
-    suppress_in_packs(function, "LambdaConcurrency", _CALLED_BY_CLOUDFORMATION, "HIPAA NIST")
-    suppress_in_packs(function, "LambdaDLQ", _CALLED_BY_CLOUDFORMATION, "HIPAA NIST")
-    suppress_in_packs(function, "LambdaInsideVPC", _CALLED_BY_CLOUDFORMATION)
-    suppress(function, "AwsSolutions-L1", FUNCTION_RUNTIME_REASON)
+    suppress_in_custom_resource(function)
+    public = "It calls AWS's public APIs only, so it needs no VPC."
+    suppress(function, "CKV_AWS_117", public)
+    suppress_in_packs(function, "LambdaInsideVPC", public)
     kind = type(title, (cloudformation.CustomResource,), {"resource_type": f"Custom::{title}"})
     return template.add_resource(
         kind(

@@ -1,11 +1,11 @@
 """The network layer: a VPC whose instances are private and whose database has no route out."""
 
-from troposphere import AWSHelperFn, GetAtt, GetAZs, Ref, Select, Template, ec2, logs
+from troposphere import AWSHelperFn, GetAtt, GetAZs, Ref, Select, Template, ec2
 
-from templates import keys_layer
 from templates.deployment import Deployment
 from templates.inline_function import add_inline_function
 from templates.layer_outputs import LayerOutput, ZonedOutput
+from templates.log_groups import add_log_group
 from templates.policies import arns, document
 from templates.policies.custom_resource_roles import describe_network, enable_volume_encryption, revoke_rules
 from templates.policies.endpoint_policies import (
@@ -240,15 +240,8 @@ def _add_endpoints(
 
 
 def _add_flow_log(template: Template, deployment: Deployment, vpc: ec2.VPC) -> None:
-    group = template.add_resource(
-        logs.LogGroup(
-            "FlowLogGroup",
-            LogGroupName=f"/beanvault/{deployment.name}/flow",
-            KmsKeyId=keys_layer.DATA_KEY_ARN.imported(deployment),
-            RetentionInDays=deployment.logs.retention_days,
-            Tags=tags(deployment, LAYER, "flow"),
-            **deployment.retention,
-        )
+    group = add_log_group(
+        template, deployment, LAYER, "FlowLogGroup", f"/beanvault/{deployment.name}/flow", "flow"
     )
     role = add_role(
         template,

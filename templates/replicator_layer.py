@@ -15,7 +15,6 @@ from troposphere.awslambda import (
 )
 from troposphere.events import EventBus
 from troposphere.iam import Role
-from troposphere.logs import LogGroup
 from troposphere.secretsmanager import ResourcePolicy, Secret
 from troposphere.sqs import Queue
 
@@ -23,6 +22,7 @@ from templates import keys_layer, network_layer, security_groups, triggers
 from templates.aws_versions import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
 from templates.layer_outputs import LayerOutput
+from templates.log_groups import add_log_group
 from templates.policies import (
     arns,
     document,
@@ -214,16 +214,7 @@ def _environment(deployment: Deployment, connection: Secret) -> dict[str, object
 def _add_function(
     template: Template, deployment: Deployment, *, connection: Secret, queue: Queue, bus: EventBus
 ) -> Function:
-    log_group = template.add_resource(
-        LogGroup(
-            "FunctionLogGroup",
-            LogGroupName=_log_group_name(deployment),
-            KmsKeyId=keys_layer.DATA_KEY_ARN.imported(deployment),
-            RetentionInDays=deployment.logs.retention_days,
-            Tags=tags(deployment, LAYER),
-            **deployment.retention,
-        )
-    )
+    log_group = add_log_group(template, deployment, LAYER, "FunctionLogGroup", _log_group_name(deployment))
     role = _add_role(template, deployment, connection=connection, queue=queue, bus=bus)
     replicator = template.add_resource(
         Function(

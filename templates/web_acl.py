@@ -2,7 +2,6 @@
 
 from troposphere import GetAtt, Ref, Template
 from troposphere.elasticloadbalancingv2 import LoadBalancer
-from troposphere.logs import LogGroup
 from troposphere.wafv2 import (
     AllowAction,
     BlockAction,
@@ -21,8 +20,8 @@ from troposphere.wafv2 import (
     WebACLRule,
 )
 
-from templates import keys_layer
 from templates.deployment import Deployment
+from templates.log_groups import add_log_group
 from templates.policies import arns
 from templates.resource_tags import tags
 
@@ -52,16 +51,8 @@ def add_web_acl(template: Template, deployment: Deployment, layer: str, balancer
     template.add_resource(
         WebACLAssociation("WebAclAssociation", ResourceArn=Ref(balancer), WebACLArn=GetAtt(acl, "Arn"))
     )
-    logs = template.add_resource(
-        LogGroup(
-            "WebAclLogGroup",
-            LogGroupName=f"aws-waf-logs-{deployment.name}",  # WAF requires the prefix
-            KmsKeyId=keys_layer.DATA_KEY_ARN.imported(deployment),
-            RetentionInDays=deployment.logs.retention_days,
-            Tags=tags(deployment, layer),
-            **deployment.retention,
-        )
-    )
+    # WAF requires the prefix of the name.
+    logs = add_log_group(template, deployment, layer, "WebAclLogGroup", f"aws-waf-logs-{deployment.name}")
     template.add_resource(
         LoggingConfiguration(
             "WebAclLogging",
