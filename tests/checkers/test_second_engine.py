@@ -1,7 +1,7 @@
-"""The templates in a second CloudFormation engine, that of ministack, which nobody of this project wrote.
+"""The templates in a second CloudFormation engine, that of ministack, which is independent of this project.
 
-It knows fewer types of resources than the templates have. What it doesn't know is left out, with a stand-in
-where others refer to it, and printed at the end of each configuration.
+It supports fewer resource types than the templates use. Unsupported resources are left out, with a stand-in
+where others refer to them, and printed at the end of each configuration.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _is_metric_math(resource: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The server, and the types it can make."""
+    """The server, and the resource types that it supports."""
 
     endpoint: str
     types: frozenset[str]
@@ -126,7 +126,7 @@ def _answers(engine: Engine) -> bool:
 
 
 def _known(template: Any, engine: Engine) -> tuple[Any, Counter[str]]:
-    """Return what the engine knows of a template, and the types that were left out."""
+    """Return the supported part of a template, and the types that were left out."""
     resources = template["Resources"]
     gone = {
         name
@@ -159,7 +159,7 @@ def _known(template: Any, engine: Engine) -> tuple[Any, Counter[str]]:
 
 
 def _in_own_zone(template: Any, engine: Engine) -> Any:
-    """Return a template whose hosted zone is there."""
+    """Return the template with a hosted zone that exists."""
     text = json.dumps(template)
     if "HostedZoneId" not in text:
         return template
@@ -174,7 +174,7 @@ def _in_own_zone(template: Any, engine: Engine) -> Any:
 def test_all_layers_are_created_and_deleted(
     account: Engine, configuration: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In order, each with the exports of those before it; and gone again in reverse."""
+    """Created in order, each with the exports of those before it, and deleted in reverse."""
     left_out: Counter[str] = Counter()
     made: list[str] = []
     number = 0
@@ -210,7 +210,7 @@ def _pages(client: Any, operation: str) -> Any:
 
 
 def test_the_engine_refuses_what_is_wrong(account: Engine) -> None:
-    """A negative control: an import that nobody exports."""
+    """A negative control: an import without an export."""
     missing = {
         "Resources": {
             "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::ImportValue": "nobody"}}}

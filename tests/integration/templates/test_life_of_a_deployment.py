@@ -1,4 +1,4 @@
-"""All layers of two deployments side by side in one account: made, looked at, changed, and gone again.
+"""`templates.layers`: all layers of two deployments in one account, created, checked, changed and deleted.
 
 The tests of this module are one story, told in order; each leaves the deployments as the next finds them.
 """
@@ -46,7 +46,7 @@ ELSEWHERE = "eu-west-1"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account of its own, with what a deployment finds there, and two deployment files for it."""
+    """An account with the resources that a deployment expects, and two deployment files for it."""
 
     aws: LocalAws
     files: Mapping[str, dict[str, Any]]
@@ -127,7 +127,7 @@ def test_the_state_that_results_meets_the_controls(account: Account, name: str) 
 
 
 def test_strict_leaves_no_control_to_choice(account: Account) -> None:
-    """Whatever a trial may leave out openly, production has."""
+    """Production has everything that a trial leaves out."""
     found = _findings(account, account.deployment(STRICT))[Status.NOT_APPLICABLE]
     assert [one for one in found if "the deployment file asks for" in one[2]] == []
 
@@ -141,7 +141,7 @@ def _options(account: Account, name: str) -> dict[str, str]:
 
 
 def test_what_a_layer_exports_reaches_those_that_import_it(account: Account) -> None:
-    """Each value as the service that owns it tells it, not as the exporting stack does."""
+    """Each value is compared with the service that owns it, not with the exporting stack."""
     options = _options(account, STRICT)
     (balancer,) = account.client("elbv2").describe_load_balancers(Names=[f"{STRICT}-edge"])["LoadBalancers"]
     assert options["SharedLoadBalancer"] == balancer["LoadBalancerArn"]
@@ -196,8 +196,8 @@ def _second_version(account: Account, name: str, directory: Path) -> str:
     return label
 
 
-def test_the_proxy_comes_once_there_is_a_credential_it_can_log_in_with(account: Account) -> None:
-    """Until then the application connects to the database itself; that way is closed behind the change."""
+def test_the_proxy_is_added_once_its_credential_exists(account: Account) -> None:
+    """Until then the application connects to the database directly; that ingress is removed afterwards."""
     rds = account.client("rds")
     assert rds.describe_db_proxies()["DBProxies"] == []
     before = _options(account, STRICT)
@@ -330,7 +330,7 @@ def test_each_layer_is_updated_in_place_and_the_deployed_version_stays(
 
 
 def test_what_can_not_change_is_refused_before_anything_does(account: Account) -> None:
-    """Beanstalk takes the rules of a shared load balancer's listener only with a new environment."""
+    """Beanstalk accepts the rules of a shared load balancer's listener only for a new environment."""
     other_range = {"network": {**CHANGES[TRIAL]["network"], "cidr": "10.99.0.0/16"}}
     for changes, why in (({"domain": {"name": "other.example.com"}}, "another domain"), (other_range, "VPC")):
         wanted = {**CHANGES[TRIAL], **changes, "logs": {"retention_days": 90}}
@@ -348,7 +348,7 @@ def test_a_layer_that_holds_on_to_what_goes_is_named_before_anything_changes(acc
         deploy(account.work(without), ["data"])
 
 
-def test_what_is_switched_off_goes_in_the_order_that_cloudformation_takes(account: Account) -> None:
+def test_optional_parts_are_removed_in_an_order_that_cloudformation_accepts(account: Account) -> None:
     """A proxy after who used it, gateways after their alarms, an optional layer before what it stood on."""
     fewer = {**CHANGES[STRICT], "database": {**CHANGES[STRICT]["database"], "mode": "iam"}}
     results = deploy(account.work(account.deployment(STRICT, fewer)))
@@ -389,7 +389,7 @@ def _tags(account: Account, name: str) -> dict[str, str]:
 
 
 def test_tags_change_in_place(account: Account) -> None:
-    """What the deployment file adds is on the environment, too, and what it takes out is gone.
+    """Properties that the deployment file adds are set on the environment, and removed ones are deleted.
 
     The database changes otherwise as well: one update does both.
     """
@@ -564,7 +564,7 @@ def test_production_leaves_what_it_must_keep_and_nothing_else(account: Account) 
 
 
 def test_a_bucket_that_others_use_is_not_taken_along(account: Account) -> None:
-    """Who made Beanstalk's bucket can't delete it from under its neighbours."""
+    """The deployment that created Beanstalk's bucket can't delete it while others use it."""
     tables = {**account.files[TRIAL], "name": "maker", "region": ELSEWHERE}
     tables["storage"] = {"beanstalk_bucket": "create"}
     work = account.work(parse(tables), accepts_loss=True)

@@ -1,4 +1,4 @@
-"""CloudFormation's end of a custom resource: asks a handler, and takes its answer over HTTP."""
+"""CloudFormation's side of a custom resource: calls a handler, and receives its response over HTTP."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ Handler = Callable[[dict[str, Any], object], None]
 
 
 @contextmanager
-def _inbox() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield an address that takes answers, and the answers taken."""
-    answers: list[dict[str, Any]] = []
+def _response_server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield a URL that accepts responses, and the responses received."""
+    responses: list[dict[str, Any]] = []
 
-    class Inbox(BaseHTTPRequestHandler):
+    class ResponseServer(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            # S3 refuses a type that the address was not signed for; it is signed for none.
+            # S3 refuses a content type that the URL was not signed for; it is signed for none.
             signed = self.headers["Content-Type"] == ""
             if signed:
-                answers.append(json.loads(body))
+                responses.append(json.loads(body))
             self.send_response(200 if signed else 403)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
-    server = HTTPServer(("127.0.0.1", 0), Inbox)
+    server = HTTPServer(("127.0.0.1", 0), ResponseServer)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/answer", answers
+        yield f"http://127.0.0.1:{server.server_port}/response", responses
     finally:
         server.shutdown()
         server.server_close()
@@ -44,9 +44,9 @@ def _inbox() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 def ask(
     handler: Handler, kind: str, properties: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Exception | None]:
-    """Return what *handler* answers to a request of *kind* (such as `Create`), and what it raises."""
+    """Return the response of *handler* to a request of *kind* (such as `Create`), and what it raises."""
     raised: Exception | None = None
-    with _inbox() as (address, answers):
+    with _response_server() as (address, responses):
         event = {
             "RequestType": kind,
             "ResponseURL": address,
@@ -59,5 +59,5 @@ def ask(
             handler(event, None)
         except Exception as error:  # noqa: BLE001 - whatever it raises is what Lambda would see
             raised = error
-    (answer,) = answers
-    return answer, raised
+    (response,) = responses
+    return response, raised

@@ -21,6 +21,6 @@ def test_a_name_in_use_must_be_supported() -> None:
         AwsVersion("python2.7", FUNCTION_RUNTIME.supported, FUNCTION_RUNTIME.source, FUNCTION_RUNTIME.checked)
 
 
-def test_every_name_says_where_it_was_looked_up() -> None:
+def test_every_name_has_its_source() -> None:
     """Each entry has AWS's own page as its source."""
     assert all(version.source.startswith("https://docs.aws.amazon.com/") for version in BY_PROPERTY.values())

@@ -77,7 +77,7 @@ def test_logins_are_audited_and_no_statement_is(configuration: str) -> None:
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_the_database_takes_tls_only(configuration: str) -> None:
+def test_the_database_accepts_tls_only(configuration: str) -> None:
     """RDS.39: the default is off."""
     parameters = resource(configuration, "data", "ParameterGroup")["Parameters"]
     assert parameters["require_secure_transport"] == "1"
@@ -85,8 +85,8 @@ def test_the_database_takes_tls_only(configuration: str) -> None:
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_the_log_groups_are_there_before_rds_makes_them(configuration: str) -> None:
-    """Encrypted and bounded; RDS's own are neither."""
+def test_the_log_groups_exist_before_rds_creates_them(configuration: str) -> None:
+    """Encrypted and with a retention, unlike those that RDS creates."""
     template = layers(configuration)["data"]["Resources"]
     groups = [name for name in template["Database"]["DependsOn"] if name.endswith("LogGroup")]
     names = [template[group]["Properties"]["LogGroupName"] for group in groups]
@@ -94,7 +94,7 @@ def test_the_log_groups_are_there_before_rds_makes_them(configuration: str) -> N
     assert names == [f"/aws/rds/instance/{name}-database/{kind}" for kind in LOGS]
 
 
-def test_production_is_what_the_file_says() -> None:
+def test_production_has_what_its_file_sets() -> None:
     """RDS.5, RDS.8, RDS.11 and RDS.26."""
     database = _database("production")
     assert (database["MultiAZ"], database["DeletionProtection"]) == (True, True)
@@ -105,7 +105,7 @@ def test_production_is_what_the_file_says() -> None:
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_a_snapshot_stays_whatever_happens(configuration: str) -> None:
+def test_deletion_leaves_a_snapshot(configuration: str) -> None:
     """Also of a trial."""
     database = layers(configuration)["data"]["Resources"]["Database"]
     assert (database["DeletionPolicy"], database["UpdateReplacePolicy"]) == ("Snapshot", "Snapshot")
@@ -136,16 +136,16 @@ def test_the_bootstrap_reads_the_master_secret_and_no_other(configuration: str) 
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_the_bootstrap_makes_the_users_of_the_design(configuration: str) -> None:
-    """Those whom rotation and app expect."""
-    accounts = resource(configuration, "data", "DatabaseBootstrap")
-    assert (accounts["Schema"], accounts["IamUser"]) == (SCHEMA, IAM_USER)
-    assert accounts["Users"] == list(APP_USERS)
-    assert accounts["Host"] == {"Fn::GetAtt": ["Database", "Endpoint.Address"]}
+def test_the_bootstrap_creates_the_users_of_the_design(configuration: str) -> None:
+    """Those that rotation and app expect."""
+    bootstrap = resource(configuration, "data", "DatabaseBootstrap")
+    assert (bootstrap["Schema"], bootstrap["IamUser"]) == (SCHEMA, IAM_USER)
+    assert bootstrap["Users"] == list(APP_USERS)
+    assert bootstrap["Host"] == {"Fn::GetAtt": ["Database", "Endpoint.Address"]}
 
 
-def test_the_proxy_demands_tls_and_reads_the_credential_only() -> None:
-    """RDS.43; the secret is the replicated one, not another of the stack's own."""
+def test_the_proxy_requires_tls_and_reads_the_credential_only() -> None:
+    """RDS.43; the secret is the replicated one, not another one of the stack."""
     proxy = resource("everything", "data", "Proxy")
     assert (proxy["RequireTLS"], proxy["DebugLogging"]) == (True, False)
     assert [auth["SecretArn"] for auth in proxy["Auth"]] == [{"Ref": "CredentialArn"}]
@@ -157,15 +157,15 @@ def test_the_proxy_demands_tls_and_reads_the_credential_only() -> None:
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_the_app_is_told_where_to_connect(configuration: str) -> None:
-    """The proxy where there is one, on its own port; else the database."""
+def test_the_app_gets_the_address_to_connect_to(configuration: str) -> None:
+    """The proxy on its own port in mode proxy, else the database."""
     database = deployment(configuration).database
     environment = resource(configuration, "environment", "Environment")
-    told = {
+    options = {
         setting["OptionName"]: resolve(setting["Value"], configuration, "environment")
         for setting in environment["OptionSettings"]
     }
-    where = told["BEANVAULT_DATABASE_HOST"], told["BEANVAULT_DATABASE_PORT"]
+    where = options["BEANVAULT_DATABASE_HOST"], options["BEANVAULT_DATABASE_PORT"]
     if database.mode == "proxy":
         assert where == ("Proxy.Endpoint", "3306")
     else:

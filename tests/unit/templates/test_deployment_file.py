@@ -29,12 +29,12 @@ def invalid_keys(**changes: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["dev", "production"])
 def test_the_shipped_files_are_valid(name: str) -> None:
-    """And the strict one holds itself to the rules of production."""
+    """And `production.toml` meets the rules of production."""
     assert read(ROOT / "config" / f"{name}.toml").production == (name == "production")
 
 
 def test_the_eb_cli_finds_the_trial_from_a_clone() -> None:
-    """`.elasticbeanstalk/config.yml` names what `config/dev.toml` makes."""
+    """`.elasticbeanstalk/config.yml` names what `config/dev.toml` creates."""
     own = yaml.safe_load((ROOT / ".elasticbeanstalk" / "config.yml").read_text())
     trial = read(ROOT / "config" / "dev.toml")
     assert own["global"]["application_name"] == trial.application_name
@@ -42,11 +42,11 @@ def test_the_eb_cli_finds_the_trial_from_a_clone() -> None:
 
 
 @pytest.mark.parametrize("name", ["internal", "internal-shop", "awseb", "awseb-shop"])
-def test_no_name_begins_as_a_load_balancer_must_not(name: str) -> None:
+def test_a_name_with_a_reserved_prefix_of_load_balancers_is_invalid(name: str) -> None:
     assert "internal-" in invalid_keys(name=name)["name"]
 
 
-def test_a_small_range_is_held_against_what_lies_in_it() -> None:
+def test_a_range_too_small_for_its_addresses_is_invalid() -> None:
     """The smallest subnets have 11 addresses: ten endpoints and the functions take them all."""
     endpoints = list(get_args(InterfaceEndpoint))
     small = {"cidr": "10.20.0.0/24", "endpoints": endpoints}
@@ -85,8 +85,8 @@ def test_a_deployment_can_not_be_changed() -> None:
         parse(LEAST).name = "other"
 
 
-def test_logs_are_kept_for_days_that_beanstalk_takes_too() -> None:
-    """CloudWatch takes a few more; they would be found when the environment is created."""
+def test_log_retention_is_one_that_beanstalk_accepts_too() -> None:
+    """CloudWatch accepts a few more; they would fail when the environment is created."""
     takes = OPTIONS["aws:elasticbeanstalk:cloudwatch:logs"]["RetentionInDays"]
     assert isinstance(takes, Choice)
     assert {str(days) for days in get_args(RetentionDays)} == takes.values
@@ -95,7 +95,7 @@ def test_logs_are_kept_for_days_that_beanstalk_takes_too() -> None:
 
 
 def test_all_invalid_keys_are_reported_at_once() -> None:
-    """Keys of several tables, the relations between right tables, and keys nobody knows."""
+    """Keys of several tables, the relations between valid tables, and unknown keys."""
     found = invalid_keys(
         name="Bad--",
         region="mars-1",
@@ -112,12 +112,12 @@ def test_all_invalid_keys_are_reported_at_once() -> None:
         *("name", "region", "colour", "network.cidr", "network.availability_zones", "network.azs"),
         *("database.port", "database.backup_days", "domain.nam", "domain.name", "domain.hosted_zone_id"),
         *("app.max_instances", "replicator.deletion", "replicator.schedule"),
-        *("edge.waf", "alerts", "vault.where"),  # tables that are right, against each other
+        *("edge.waf", "alerts", "vault.where"),  # valid tables, against each other
     }
 
 
 def test_the_message_names_file_keys_and_remedies(tmp_path: Path) -> None:
-    """It is read in a terminal, by somebody with the file open beside it."""
+    """It is read in a terminal, with the file open beside it."""
     path = tmp_path / "mine.toml"
     path.write_text('name = "demo"\nregion = "eu-central-1"\n[vault]\nwhere = "host"\nprot = 8200\n')
     with pytest.raises(DeploymentFileError) as caught:
@@ -141,7 +141,7 @@ def test_a_file_that_can_not_be_read_is_reported_too(
 
 
 @pytest.mark.parametrize(
-    ("table", "key", "says"),
+    ("table", "key", "expected"),
     [
         ({"name": "two--hyphens"}, "name", "2 to 20"),
         ({"name": "9lives"}, "name", "2 to 20"),
@@ -209,15 +209,15 @@ def test_a_file_that_can_not_be_read_is_reported_too(
         ),
     ],
 )
-def test_an_invalid_key_is_reported_with_a_remedy(table: dict[str, Any], key: str, says: str) -> None:
+def test_an_invalid_key_is_reported_with_a_remedy(table: dict[str, Any], key: str, expected: str) -> None:
     """One invalid value is one error, under its own key."""
     found = invalid_keys(**table)
     assert list(found) == [key]
-    assert says in found[key]
+    assert expected in found[key]
 
 
 def test_production_names_each_of_its_rules() -> None:
-    """What a trial may do and production may not, all in one go."""
+    """What a trial can do and production cannot, all at once."""
     found = invalid_keys(
         production=True,
         network={"nat": "single"},
@@ -250,7 +250,7 @@ def test_subnets_lie_in_the_vpc_and_apart(prefix: int, zones: int, second: int) 
     ("region", "partition"),
     [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
-def test_the_region_tells_the_partition(region: str, partition: str) -> None:
+def test_the_partition_follows_from_the_region(region: str, partition: str) -> None:
     """It is part of every ARN."""
     assert parse(LEAST | {"region": region}).partition == partition
 
@@ -264,7 +264,7 @@ def test_every_key_that_is_read_has_a_default_or_is_missed() -> None:
 
 
 def test_a_database_mount_names_what_its_credentials_are_completed_with() -> None:
-    """The function takes the same text; only a database mount has parameters, and each has a value."""
+    """The function reads the same text; only a database mount has parameters, and each has a value."""
     mounts = ["beanvault", "kv:team/kv", "database:engine?engine=mysql&host=db.example&port=3307&dbname=app"]
     described = LEAST | {"replicator": {"mounts": mounts}}
     assert parse(described).replicator.mount_paths == ("beanvault", "team/kv", "engine")

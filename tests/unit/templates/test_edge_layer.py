@@ -23,14 +23,14 @@ def test_the_load_balancer_is_hardened(configuration: str) -> None:
 
 
 def test_only_production_is_protected_from_deletion() -> None:
-    """A trial should go away when told to."""
+    """A trial can be deleted with one command."""
     for configuration, protected in (("dev", "false"), ("production", "true")):
         balancer = resource(configuration, "edge", "LoadBalancer")
         assert _attributes(balancer["LoadBalancerAttributes"])["deletion_protection.enabled"] == protected
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_what_nobody_asked_for_is_not_found(configuration: str) -> None:
+def test_a_request_that_no_rule_matches_receives_404(configuration: str) -> None:
     """The listener forwards nothing by default; Beanstalk adds its rules."""
     listener = resource(configuration, "edge", "HttpsListener")
     (action,) = listener["DefaultActions"]
@@ -41,7 +41,7 @@ def test_what_nobody_asked_for_is_not_found(configuration: str) -> None:
 
 
 def test_the_certificate_is_issued_given_or_a_parameter() -> None:
-    """One way for each kind of domain."""
+    """One for each kind of domain."""
     certificates = {
         name: resource(name, "edge", "HttpsListener")["Certificates"][0]["CertificateArn"]
         for name in ("production", "everything", "dev")
@@ -53,7 +53,7 @@ def test_the_certificate_is_issued_given_or_a_parameter() -> None:
     assert "CertificateArn" in layers("dev")["edge"]["Parameters"]
 
 
-def test_a_record_is_written_where_the_zone_is_known() -> None:
+def test_a_dns_record_is_created_where_the_zone_is_given() -> None:
     """The alias of the domain leads to the load balancer."""
     assert resource("production", "edge", "DnsRecord")["Name"] == "beanvault.example.com"
     assert "DnsRecord" not in layers("dev")["edge"]["Resources"]

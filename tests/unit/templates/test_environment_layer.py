@@ -41,13 +41,13 @@ HARDENED = {
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_every_configuration_is_hardened(configuration: str) -> None:
-    """What makes it safe is no choice of the deployment file."""
+    """The deployment file cannot turn hardening off."""
     options = _options(configuration)
     assert {key: options.get(key) for key in HARDENED} == HARDENED
 
 
 def test_the_platform_is_named_by_its_arn() -> None:
-    """By name it couldn't change: CloudFormation would make another environment, and the name is taken."""
+    """By name it could not change: CloudFormation would create another environment with the same name."""
     environment = resource("dev", "environment", "Environment")
     assert environment["PlatformArn"] == (
         "arn:aws:elasticbeanstalk:eu-central-1::platform/Python 3.14 running on 64bit Amazon Linux 2023/4.9.2"
@@ -62,15 +62,15 @@ def test_there_is_no_key_pair(configuration: str) -> None:
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_a_shared_load_balancer_takes_two_options_only(configuration: str) -> None:
-    """Beanstalk fails on any other, and of a listener it takes the rules only."""
+def test_only_the_two_options_of_a_shared_load_balancer_are_set(configuration: str) -> None:
+    """Beanstalk fails on any other, and of a listener it accepts the rules only."""
     names = {name for namespace, name in _options(configuration) if namespace == "aws:elbv2:loadbalancer"}
     assert names == {"SharedLoadBalancer", "SecurityGroups"}
     rules = {name for namespace, name in _options(configuration) if namespace == "aws:elbv2:listener:443"}
     assert rules == {"Rules"}
 
 
-def test_an_own_domain_has_a_rule_of_its_own() -> None:
+def test_a_custom_domain_has_its_own_rule() -> None:
     """The default rule matches the environment's CNAME only."""
     options = _options("production")
     assert options["aws:elbv2:listener:443", "Rules"] == "default,domain"
@@ -80,7 +80,7 @@ def test_an_own_domain_has_a_rule_of_its_own() -> None:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_stack_names_a_version_only_while_the_environment_is_created(configuration: str) -> None:
-    """An update of the stack leaves alone what was deployed."""
+    """An update of the stack leaves the deployed version alone."""
     template = layers(configuration)["environment"]
     label = resource(configuration, "environment", "Environment")["VersionLabel"]
     assert label == {
@@ -104,13 +104,13 @@ def test_each_log_has_its_group_before_anything_is_streamed(configuration: str, 
     assert log in layers(configuration)["environment"]["Resources"]["Environment"]["DependsOn"]
 
 
-def test_the_apps_own_log_goes_where_the_bundle_sends_it() -> None:
+def test_the_apps_log_is_the_one_that_the_bundle_streams() -> None:
     assert f"/{APP_LOG}" in (ROOT / ".ebextensions" / "20-log.config").read_text()
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_app_understands_its_environment(configuration: str) -> None:
-    """The app's own reader takes what the option settings say."""
+    """The app's own settings parser accepts the option settings."""
     environ = {
         name: value
         for (namespace, name), value in _options(configuration).items()
@@ -120,6 +120,6 @@ def test_the_app_understands_its_environment(configuration: str) -> None:
     assert settings.mode == deployment(configuration).database.mode
 
 
-def test_own_environment_properties_come_along() -> None:
-    """The deployment file's properties stand beside the project's."""
+def test_environment_properties_of_the_file_are_set() -> None:
+    """In addition to the project's."""
     assert _options("everything")[ENVIRONMENT, "LOG_LEVEL"] == "INFO"

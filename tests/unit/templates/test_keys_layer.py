@@ -10,7 +10,7 @@ USING = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*",
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_every_key_rotates_and_outlives_its_stack(configuration: str) -> None:
-    """KMS.3 and KMS.4; whoever deletes one has 30 days to think better of it."""
+    """KMS.3 and KMS.4; a scheduled deletion can be cancelled for 30 days."""
     found = list(resources(configuration, "AWS::KMS::Key"))
     assert len(found) >= 3
     for _, name, key in found:
@@ -28,7 +28,7 @@ def test_no_key_is_for_everybody(configuration: str) -> None:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_managing_a_key_is_not_using_it(configuration: str) -> None:
-    """Whoever uses a key does it through a service, or is the one role that the key is for."""
+    """A key is used through a service, or by the one role that it is for."""
     for layer, name, key in resources(configuration, "AWS::KMS::Key"):
         for statement in resolve(key["KeyPolicy"]["Statement"], configuration, layer):
             if statement["Principal"] == {"AWS": ROOT} and USING & set(statement["Action"]):
@@ -64,7 +64,7 @@ def test_every_log_group_may_be_encrypted_by_the_key(configuration: str) -> None
     assert all(wanted in resolve(group, configuration, "keys") for group in groups)
 
 
-def test_the_topic_is_encrypted_and_takes_known_senders_over_tls_only() -> None:
+def test_the_topic_is_encrypted_and_accepts_known_publishers_over_tls_only() -> None:
     """SNS.1 and SNS.4; addresses and webhooks of the file are subscribed."""
     topic = resource("everything", "keys", "AlertTopic")
     assert topic["KmsMasterKeyId"] == {"Fn::GetAtt": ["DataKey", "Arn"]}

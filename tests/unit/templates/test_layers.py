@@ -9,7 +9,7 @@ from tests.unit.templates.renders import CONFIGURATIONS, FILES, FIXTURES, deploy
 
 @pytest.mark.parametrize("configuration", FILES)
 def test_a_render_is_what_was_reviewed(configuration: str) -> None:
-    """After a change on purpose: `python -m tests.unit.templates.renders`, and look at the difference."""
+    """After an intended change run `python -m tests.unit.templates.renders`, and review the diff."""
     reviewed = {path.stem: path.read_text() for path in (FIXTURES / configuration).glob("*.yaml")}
     rendered = {layer: text(configuration, layer) for layer in layers_of(deployment(configuration))}
     assert reviewed.keys() == rendered.keys()
@@ -47,7 +47,7 @@ def test_two_deployments_share_no_name() -> None:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_nothing_with_a_name_outlives_a_creation_that_failed(configuration: str) -> None:
-    """It would be in the way of the next try: "already exists"."""
+    """It would block the next attempt: "already exists"."""
     for layer, template in layers(configuration).items():
         for name, resource in template["Resources"].items():
             if resource.get("DeletionPolicy") == "Retain":

@@ -22,7 +22,7 @@ VERBS = frozenset(
     }
 )
 # fmt: on
-"""What a `Sid` of a role's own permission begins with."""
+"""The verbs that the `Sid` of a role's own permission begins with."""
 
 SUFFIXES: Mapping[str, str] = {
     "AWS::AutoScaling::AutoScalingGroup": "AutoScalingGroup",

@@ -26,16 +26,16 @@ def _table_of(configuration: str, subnet: str) -> str:
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_no_subnet_hands_out_public_addresses(configuration: str) -> None:
-    """EC2.15, for every subnet there is: three kinds, one of each per zone."""
+def test_no_subnet_assigns_public_addresses(configuration: str) -> None:
+    """EC2.15, for every subnet: three kinds, one of each per zone."""
     subnets = list(resources(configuration, "AWS::EC2::Subnet"))
     assert len(subnets) == 3 * deployment(configuration).network.availability_zones
     assert [subnet["MapPublicIpOnLaunch"] for _, _, subnet in subnets] == [False] * len(subnets)
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_the_database_has_no_way_out(configuration: str) -> None:
-    """RDS.46: its table has no route at all beside the VPC's own; the public one is the control."""
+def test_the_database_has_no_route_out(configuration: str) -> None:
+    """RDS.46: its table has only the VPC's local route; the public table is the negative control."""
     tables = {table for table, _, _ in _routes(configuration)}
     zones = range(deployment(configuration).network.availability_zones)
     assert {_table_of(configuration, f"Database{zone}Subnet") for zone in zones} == {"DatabaseRouteTable"}
@@ -45,7 +45,7 @@ def test_the_database_has_no_way_out(configuration: str) -> None:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_applications_leave_through_nat_of_their_own_zone(configuration: str) -> None:
-    """Or through the only one, where the file asks for a single gateway."""
+    """Or through the only one, where the file sets a single gateway."""
     network = deployment(configuration).network
     gateways = []
     for zone in range(network.availability_zones):
@@ -61,7 +61,7 @@ def test_applications_leave_through_nat_of_their_own_zone(configuration: str) ->
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_endpoints_are_for_principals_of_the_account(configuration: str) -> None:
-    """S3 always, the rest as the file says; only S3's lets others read, and only what AWS publishes."""
+    """S3's always, the others by the file; only S3's admits other principals, for what AWS publishes."""
     found = {}
     for layer, name, endpoint in resources(configuration, "AWS::EC2::VPCEndpoint"):
         statements = resolve(endpoint["PolicyDocument"]["Statement"], configuration, layer)

@@ -37,8 +37,8 @@ def test_there_is_an_alarm_for_each_of_these(configuration: str) -> None:
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_every_alarm_tells_the_topic_and_names_its_runbook(configuration: str) -> None:
-    """When it starts and when it is over; the description leads to the section that helps."""
+def test_every_alarm_notifies_the_topic_and_names_its_runbook(configuration: str) -> None:
+    """When it starts and when it ends; the description links to its section of the runbook."""
     for layer, name, alarm in resources(configuration, "AWS::CloudWatch::Alarm"):
         topic = resolve(alarm["AlarmActions"], configuration, layer)
         assert topic == resolve(alarm["OKActions"], configuration, layer), name

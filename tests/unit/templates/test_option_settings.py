@@ -29,13 +29,13 @@ def test_every_rendered_option_setting_is_in_the_table(configuration: str) -> No
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_no_option_is_set_twice(configuration: str) -> None:
-    """Beanstalk would take one of the two, and nobody would know which."""
+    """Beanstalk would apply one of the two, and which is not defined."""
     names = [(namespace, name) for namespace, name, _ in _settings(configuration)]
     assert len(set(names)) == len(names)
 
 
 def test_ebextensions_set_only_options_that_exist() -> None:
-    """The option settings in the source bundle are held against the same table."""
+    """The option settings in the source bundle are checked against the same table."""
     for path in sorted((ROOT / ".ebextensions").glob("*.config")):
         for namespace, options in (yaml.safe_load(path.read_text()) or {}).get("option_settings", {}).items():
             for name, value in options.items():
@@ -44,7 +44,7 @@ def test_ebextensions_set_only_options_that_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    ("namespace", "name", "value", "says"),
+    ("namespace", "name", "value", "message"),
     [
         ("aws:autoscaling:launchconfiguration", "DisableIMDSV1", "true", "no option DisableIMDSV1"),
         ("aws:autoscaling:launchconfigurations", "DisableIMDSv1", "true", "no namespace"),
@@ -57,13 +57,15 @@ def test_ebextensions_set_only_options_that_exist() -> None:
         ("aws:elbv2:listenerrule:domain", "HostHeader", "a.example.com", "no option HostHeader"),
     ],
 )
-def test_what_beanstalk_would_refuse_cannot_be_made(namespace: str, name: str, value: str, says: str) -> None:
-    """A misspelt namespace, option or value is an error, and the message says what would be right."""
-    with pytest.raises(UnknownOption, match=says):
+def test_an_option_that_beanstalk_would_refuse_is_an_error(
+    namespace: str, name: str, value: str, message: str
+) -> None:
+    """A misspelt namespace, option or value is an error whose message names what is expected."""
+    with pytest.raises(UnknownOption, match=message):
         OptionSetting(namespace, name, value)
 
 
-def test_a_namespace_with_a_name_of_ones_own_is_known() -> None:
+def test_a_namespace_with_a_custom_name_is_known() -> None:
     """Listeners, rules and processes carry a port or a name at the end of their namespace."""
     OptionSetting("aws:elbv2:listener:443", "Rules", "default")
     OptionSetting("aws:elasticbeanstalk:environment:process:default", "Port", "443")

@@ -21,7 +21,7 @@ def _template(resources: int = 1) -> Template:
     return template
 
 
-def test_a_render_says_first_what_it_is() -> None:
+def test_a_render_begins_with_its_description() -> None:
     """Description, resources, outputs; a resource's type before its properties."""
     template = _template()
     template.add_output(THING.output(deployment("dev"), "value", "a thing"))
@@ -31,7 +31,7 @@ def test_a_render_says_first_what_it_is() -> None:
     assert lines[lines.index("  Vpc0:") + 1] == "    Type: AWS::EC2::VPC"
 
 
-def test_what_is_too_long_to_read_becomes_compact() -> None:
+def test_a_template_over_the_limit_is_rendered_compactly() -> None:
     """The same template, as JSON without spaces."""
     template = _template(resources=200)
     text = render(template)

@@ -16,22 +16,22 @@ def _environment(configuration: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_function_understands_its_environment(configuration: str) -> None:
-    """The function's own reader takes what the template sets, and finds every setting in it."""
+    """The function's own parser accepts what the template sets, and finds every setting."""
     config = Config.from_environ(_environment(configuration))
-    wanted = deployment(configuration)
-    assert config.owner == wanted.name
-    assert config.prefix == wanted.prefix
-    assert config.max_delete_share == wanted.replicator.max_delete_share
-    assert [region.region for region in config.replica_regions] == sorted(wanted.replicator.replica_regions)
+    expected = deployment(configuration)
+    assert config.owner == expected.name
+    assert config.prefix == expected.prefix
+    assert config.max_delete_share == expected.replicator.max_delete_share
+    assert [region.region for region in config.replica_regions] == sorted(expected.replicator.replica_regions)
     assert config.kms_key is not None
     assert config.kms_key.endswith(":key/SecretsKey")
-    assert config.kms_keys_allowed >= set(wanted.replicator.key_aliases)
-    assert config.adopt == {f"{wanted.prefix}/{name}" for name in wanted.replicator.adopt}
+    assert config.kms_keys_allowed >= set(expected.replicator.key_aliases)
+    assert config.adopt == {f"{expected.prefix}/{name}" for name in expected.replicator.adopt}
     assert not config.allow_http
 
 
 def test_one_run_at_a_time_in_private_subnets() -> None:
-    """Two runs would plan against each other's half-done work."""
+    """Concurrent runs would plan against each other's unfinished changes."""
     function = resource("production", "replicator", "Function")
     assert function["ReservedConcurrentExecutions"] == 1
     assert len(resolve(function["VpcConfig"]["SubnetIds"], "production", "replicator")) == 3
@@ -41,7 +41,7 @@ def test_one_run_at_a_time_in_private_subnets() -> None:
 
 
 def test_the_code_comes_by_parameter() -> None:
-    """Where the zip lies is known only while deploying."""
+    """The zip's location is known only while deploying."""
     assert resource("dev", "replicator", "Function")["Code"] == {
         "S3Bucket": {"Ref": "FunctionCodeBucket"},
         "S3Key": {"Ref": "FunctionCodeKey"},
@@ -67,8 +67,8 @@ def test_only_these_rules_invoke_the_function(configuration: str) -> None:
     assert all(p["SourceAccount"] == {"Ref": "AWS::AccountId"} for p in ours)
 
 
-def test_both_rules_keep_what_they_could_not_deliver() -> None:
-    """A rule without a dead-letter queue would forget after a day."""
+def test_both_rules_have_the_dead_letter_queue() -> None:
+    """A rule without one drops an event that it could not deliver for a day."""
     rules: list[Any] = [
         rule for layer, _, rule in resources("dev", "AWS::Events::Rule") if layer == "replicator"
     ]
@@ -78,7 +78,7 @@ def test_both_rules_keep_what_they_could_not_deliver() -> None:
         assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}}
 
 
-def test_asking_is_heard_on_the_own_bus_only() -> None:
+def test_requests_are_accepted_on_the_deployments_bus_only() -> None:
     """The rule listens to one source and one detail type."""
     rule = resource("dev", "replicator", "ReplicationRequestedRule")
     assert rule["EventBusName"] == {"Ref": "EventBus"}

@@ -1,11 +1,11 @@
-"""`templates.resource_tags`: whose a resource is."""
+"""`templates.resource_tags`: a resource names its deployment and layer."""
 
 from templates.resource_tags import tags
 from tests.unit.templates.renders import deployment
 
 
-def test_tags_say_whose_a_resource_is() -> None:
-    """The deployment's own tags can't hide ours."""
+def test_tags_name_deployment_and_layer() -> None:
+    """Tags of the deployment file cannot override the project's."""
     found = {tag["Key"]: tag["Value"] for tag in tags(deployment("production"), "network", "vpc").to_dict()}
     assert found == {
         "Name": "beanvault-vpc",

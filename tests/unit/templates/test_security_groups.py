@@ -28,18 +28,18 @@ def _graph(configuration: str) -> frozenset[Connection]:
 
 
 def test_from_the_internet_only_https_of_the_load_balancer(configuration: str) -> None:
-    """Nothing else has a rule for addresses outside of the VPC."""
+    """No other group has a rule for addresses outside the VPC."""
     arriving = {c for c in _graph(configuration) if not c.source.endswith("SecurityGroup")}
     assert arriving == {Connection(WORLD, BALANCER, 443)}
 
 
 def test_the_load_balancer_reaches_the_instances_over_tls_only(configuration: str) -> None:
-    """It has no other way out, not even to the internet."""
+    """It has no other egress, not even to the internet."""
     assert {c for c in _graph(configuration) if c.source == BALANCER} == {Connection(BALANCER, INSTANCE, 443)}
 
 
-def test_only_who_needs_the_database_reaches_it(configuration: str) -> None:
-    """The instances or, in their place, the proxy; and the function that sets it up."""
+def test_only_clients_of_the_database_reach_it(configuration: str) -> None:
+    """The instances or, in their place, the proxy; and the bootstrap."""
     settings = deployment(configuration)
     client = PROXY if settings.database.mode == "proxy" else INSTANCE
     port = settings.database.port
@@ -50,7 +50,7 @@ def test_only_who_needs_the_database_reaches_it(configuration: str) -> None:
 
 
 def test_the_database_reaches_nothing(configuration: str) -> None:
-    """It answers and never asks."""
+    """It accepts connections and opens none."""
     assert not {c for c in _graph(configuration) if c.source == DATABASE}
 
 
@@ -66,22 +66,22 @@ def test_the_function_reaches_vault_and_aws_only(configuration: str) -> None:
 
 
 def test_the_instances_reach_database_and_aws_only(configuration: str) -> None:
-    """Their way out is HTTPS, nothing else."""
+    """Their only other egress is HTTPS."""
     found = {c for c in _graph(configuration) if c.source == INSTANCE}
     others = {(c.target, c.port) for c in found if c.target not in {DATABASE, PROXY}}
     assert others <= {(ENDPOINT, 443), (WORLD, 443)}
 
 
 def test_only_the_function_reaches_the_vault_host() -> None:
-    """Not the instances, and nobody by SSH."""
+    """Not the instances, and no SSH."""
     host = deployment("everything").vault
     assert isinstance(host, VaultHost)
     reaching = {c for c in _graph("everything") if c.target == VAULT}
     assert reaching == {Connection(FUNCTION, VAULT, host.port)}
 
 
-def test_everything_carries_the_group_that_the_rules_are_about(configuration: str) -> None:
-    """Rules of a group that nothing carries would prove nothing."""
+def test_every_resource_has_the_group_that_the_rules_name(configuration: str) -> None:
+    """Rules of an unused group would prove nothing."""
     balancer = resource(configuration, "edge", "LoadBalancer")["SecurityGroups"]
     assert resolve(balancer, configuration, "edge") == [BALANCER]
     function = resource(configuration, "replicator", "Function")["VpcConfig"]["SecurityGroupIds"]
@@ -122,7 +122,7 @@ def test_an_extra_rule_shows_in_the_graph(kind: str, rule: dict[str, str]) -> No
 
 
 def test_a_rule_on_one_side_only_connects_nothing() -> None:
-    """A negative control: without the target's consent there is no connection."""
+    """A negative control: without the target's ingress rule there is no connection."""
     changed: dict[str, Any] = copy.deepcopy(dict(layers("dev")))
     del changed["network"]["Resources"]["LoadBalancerToInstanceIngress"]
     assert _graph("dev") - connections(changed, "dev") == {Connection(BALANCER, INSTANCE, 443)}

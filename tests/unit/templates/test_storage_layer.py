@@ -31,7 +31,7 @@ def test_every_bucket_is_private_versioned_and_tidied(configuration: str) -> Non
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_every_bucket_refuses_plain_text(configuration: str) -> None:
-    """S3.5: for the bucket and for its objects, whoever asks."""
+    """S3.5: for the bucket and its objects, for every principal."""
     buckets = {name for _, name, _ in resources(configuration, "AWS::S3::Bucket")}
     policies = {
         policy["Bucket"]["Ref"]: policy["PolicyDocument"]["Statement"]
@@ -60,7 +60,7 @@ def test_logs_are_delivered_by_services_for_this_account_only(configuration: str
 
 
 @pytest.mark.parametrize("configuration", CREATING)
-def test_beanstalks_bucket_is_made_with_our_key_and_logged(configuration: str) -> None:
+def test_beanstalks_bucket_is_encrypted_with_the_data_key_and_logged(configuration: str) -> None:
     """S3.9 and S3.17; a created bucket uses the data key."""
     bucket = resource(configuration, "storage", "BeanstalkBucket")
     (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
@@ -71,7 +71,7 @@ def test_beanstalks_bucket_is_made_with_our_key_and_logged(configuration: str) -
 
 
 def test_an_existing_bucket_is_not_created_but_hardened() -> None:
-    """With the statements that a created one has, by a function that may do this and no more."""
+    """With the statements of a created one, by a function that is allowed nothing else."""
     template = layers("otherwise")["storage"]["Resources"]
     assert [name for name, body in template.items() if body["Type"] == "AWS::S3::Bucket"] == ["LogBucket"]
     created = resource("dev", "storage", "BeanstalkBucketPolicy")["PolicyDocument"]["Statement"]

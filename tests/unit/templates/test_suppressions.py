@@ -7,8 +7,8 @@ from templates.suppressions import suppress, suppressions
 from tests.unit.templates.renders import CONFIGURATIONS, layers
 
 
-def test_a_suppression_is_written_as_its_checker_reads_it_and_read_back() -> None:
-    """Each checker has its own form; the reasons are counted in one."""
+def test_a_suppression_has_its_checkers_form_and_is_read_back() -> None:
+    """Each checker has its own form; `suppressions` reads all of them."""
     template = Template()
     vpc = template.add_resource(ec2.VPC("Vpc0", CidrBlock="10.0.0.0/16"))
     for rule in ("CKV_AWS_1", "CKV2_AWS_2", "W3011", "AwsSolutions-VPC7", "NIST.800.53.R5-VPCNoUnrestricted"):
@@ -23,7 +23,7 @@ def test_a_suppression_is_written_as_its_checker_reads_it_and_read_back() -> Non
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_every_suppression_says_why_in_words(configuration: str) -> None:
+def test_every_suppression_has_a_reason_in_words(configuration: str) -> None:
     """A rule is not silenced by its number alone."""
     found = [entry for template in layers(configuration).values() for entry in suppressions(template)]
     assert found

@@ -24,15 +24,15 @@ def _statements(configuration: str) -> dict[str, dict[str, Any]]:
     return {statement["Sid"]: statement for statement in resolve(found, configuration, "vault")}
 
 
-def test_elsewhere_there_is_nothing() -> None:
-    """The layer's template is empty, so there is no stack."""
+def test_with_vault_elsewhere_the_layer_is_empty() -> None:
+    """So there is no stack."""
     assert HOSTED
     assert all(not layers(name)["vault"]["Resources"] for name in CONFIGURATIONS if name not in HOSTED)
 
 
 @pytest.mark.parametrize("configuration", HOSTED)
 def test_the_host_is_private_and_has_no_key_to_log_in_with(configuration: str) -> None:
-    """EC2.9, EC2.8 and EC2.13: Session Manager is the way in."""
+    """EC2.9, EC2.8 and EC2.13: access is by Session Manager."""
     launch = _launch(configuration)
     assert launch["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
     assert "KeyName" not in launch
@@ -58,7 +58,7 @@ def test_both_volumes_are_encrypted_and_vaults_own_outlives_the_host(configurati
 
 @pytest.mark.parametrize("configuration", HOSTED)
 def test_the_role_is_as_narrow_as_its_work(configuration: str) -> None:
-    """One key, one disk, one record, one parameter; stars for its own instance and Session Manager only."""
+    """One key, volume, record and parameter; wildcards for its own instance and Session Manager only."""
     statements = _statements(configuration)
     for sid, statement in statements.items():
         wide = [resource for resource in statement["Resource"] if resource.endswith("*")]
@@ -74,18 +74,23 @@ def test_the_role_is_as_narrow_as_its_work(configuration: str) -> None:
 
 
 @pytest.mark.parametrize("configuration", HOSTED)
-def test_the_script_gets_every_value_that_it_names(configuration: str) -> None:
-    """CloudFormation refuses an unknown name, and an unused one is a mistake of ours."""
+def test_the_script_gets_every_value_that_it_uses(configuration: str) -> None:
+    """CloudFormation refuses an unknown name, and an unused value is a bug."""
     script, values = _launch(configuration)["UserData"]["Fn::Base64"]["Fn::Sub"]
     assert set(re.findall(r"\$\{([^}]+)\}", script)) == set(values)
 
 
 @pytest.mark.parametrize("configuration", HOSTED)
-def test_vault_speaks_tls_and_is_opened_by_the_key(configuration: str) -> None:
+def test_vault_listens_with_tls_and_is_unsealed_by_the_key(configuration: str) -> None:
     """Raft on the encrypted disk, an audit log, no plain listener."""
     script, _ = _launch(configuration)["UserData"]["Fn::Base64"]["Fn::Sub"]
-    for wanted in ('tls_cert_file   = "/srv', 'path    = "/srv/vault/raft"', 'seal "awskms"', 'audit "file"'):
-        assert wanted in script
+    for expected in (
+        'tls_cert_file   = "/srv',
+        'path    = "/srv/vault/raft"',
+        'seal "awskms"',
+        'audit "file"',
+    ):
+        assert expected in script
     assert "tls_disable" not in script
     assert len(script.encode()) < 16_000  # EC2 takes 16 KB of user data
 
