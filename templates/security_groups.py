@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-d
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from troposphere import AWSHelperFn, Template, ec2
@@ -67,20 +67,23 @@ class SecurityGroupBuilder:
             self.template.add_output(output.output(self.deployment, group.get_att("GroupId"), description))
         return group
 
-    def connect(self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, why: str) -> None:
+    def connect(
+        self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, description: str
+    ) -> None:
         """Allow TCP connections from *source* to *port* of *target*, with a rule on both sides."""
-        self.allow_egress(source, target, port, why)
-        sides = {_short(group): group.get_att("GroupId") for group in (source, target)}
-        _add_ingress(self.template, sides, port, why)
+        self.allow_egress(source, target, port, description)
+        _add_ingress(self.template, _own(source), _own(target), port, description)
 
-    def allow_egress(self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, why: str) -> None:
+    def allow_egress(
+        self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, description: str
+    ) -> None:
         """Allow TCP connections out of *source* to *port* of *target*; ingress is added elsewhere."""
         self.template.add_resource(
             ec2.SecurityGroupEgress(
                 f"{_short(source)}To{_short(target)}Egress",
                 GroupId=source.get_att("GroupId"),
                 DestinationSecurityGroupId=target.get_att("GroupId"),
-                Description=why,
+                Description=description,
                 IpProtocol="tcp",
                 FromPort=port,
                 ToPort=port,
@@ -88,7 +91,7 @@ class SecurityGroupBuilder:
         )
 
     def allow_egress_to_ranges(
-        self, source: ec2.SecurityGroup, name: str, ranges: Sequence[Range], port: int, why: str
+        self, source: ec2.SecurityGroup, name: str, ranges: Sequence[Range], port: int, description: str
     ) -> None:
         """Allow TCP connections out of *source* to *port* at addresses outside the VPC."""
         for cidr in ranges:
@@ -96,7 +99,7 @@ class SecurityGroupBuilder:
                 ec2.SecurityGroupEgress(
                     f"{_short(source)}To{name}Egress{range_suffix(cidr)}",
                     GroupId=source.get_att("GroupId"),
-                    Description=why,
+                    Description=description,
                     IpProtocol="tcp",
                     FromPort=port,
                     ToPort=port,
@@ -104,13 +107,15 @@ class SecurityGroupBuilder:
                 )
             )
 
-    def allow_egress_to_s3(self, source: ec2.SecurityGroup, prefix_list: AWSHelperFn, why: str) -> None:
+    def allow_egress_to_s3(
+        self, source: ec2.SecurityGroup, prefix_list: AWSHelperFn, description: str
+    ) -> None:
         """Allow *source* to reach S3 through its gateway endpoint."""
         self.template.add_resource(
             ec2.SecurityGroupEgress(
                 f"{_short(source)}ToS3Egress",
                 GroupId=source.get_att("GroupId"),
-                Description=why,
+                Description=description,
                 IpProtocol="tcp",
                 FromPort=HTTPS,
                 ToPort=HTTPS,
@@ -119,7 +124,7 @@ class SecurityGroupBuilder:
         )
 
     def allow_ingress_from_ranges(
-        self, target: ec2.SecurityGroup, ranges: Sequence[Range], port: int, why: str
+        self, target: ec2.SecurityGroup, ranges: Sequence[Range], port: int, description: str
     ) -> None:
         """Allow TCP connections from addresses outside the VPC to *port* of *target*."""
         for cidr in ranges:
@@ -127,7 +132,7 @@ class SecurityGroupBuilder:
                 ec2.SecurityGroupIngress(
                     f"InternetTo{_short(target)}Ingress{range_suffix(cidr)}",
                     GroupId=target.get_att("GroupId"),
-                    Description=why,
+                    Description=description,
                     IpProtocol="tcp",
                     FromPort=port,
                     ToPort=port,
@@ -143,22 +148,41 @@ class SecurityGroupBuilder:
 
 
 def add_ingress_between(
-    template: Template, deployment: Deployment, source: LayerOutput, target: LayerOutput, port: int, why: str
+    template: Template,
+    deployment: Deployment,
+    source: LayerOutput,
+    target: LayerOutput,
+    port: int,
+    description: str,
 ) -> str:
     """Allow TCP connections from *source* into *port* of *target*, both imported; return the rule's id."""
-    sides = {
-        group.name.removesuffix("SecurityGroup"): group.imported(deployment) for group in (source, target)
-    }
-    return _add_ingress(template, sides, port, why)
+    return _add_ingress(
+        template, _imported(source, deployment), _imported(target, deployment), port, description
+    )
 
 
-def _add_ingress(template: Template, sides: Mapping[str, AWSHelperFn], port: int, why: str) -> str:
-    (source, source_id), (target, target_id) = sides.items()
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A security group of this template or another's: its part of a rule's logical id, and its own id."""
+
+    name: str
+    group_id: AWSHelperFn
+
+
+def _own(group: ec2.SecurityGroup) -> _Group:
+    return _Group(_short(group), group.get_att("GroupId"))
+
+
+def _imported(group: LayerOutput, deployment: Deployment) -> _Group:
+    return _Group(group.name.removesuffix("SecurityGroup"), group.imported(deployment))
+
+
+def _add_ingress(template: Template, source: _Group, target: _Group, port: int, description: str) -> str:
     rule = ec2.SecurityGroupIngress(
-        f"{source}To{target}Ingress",
-        GroupId=target_id,
-        SourceSecurityGroupId=source_id,
-        Description=why,
+        f"{source.name}To{target.name}Ingress",
+        GroupId=target.group_id,
+        SourceSecurityGroupId=source.group_id,
+        Description=description,
         IpProtocol="tcp",
         FromPort=port,
         ToPort=port,
@@ -222,12 +246,12 @@ def add_security_groups(groups: SecurityGroupBuilder, s3_prefix_list: AWSHelperF
             function, "Vault", deployment.vault.cidrs, deployment.vault.port, "Vault API"
         )
 
-    for caller, needed, why in callers:
+    for caller, needed, description in callers:
         if endpoint_names:
             groups.connect(caller, endpoint, HTTPS, "AWS APIs through endpoints")
         # An empty set: the caller needs more of the internet than endpoints offer.
         if not needed or not needed <= endpoint_names:
-            groups.allow_egress_to_ranges(caller, "Internet", _INTERNET, HTTPS, why)
+            groups.allow_egress_to_ranges(caller, "Internet", _INTERNET, HTTPS, description)
     return endpoint
 
 
