@@ -41,7 +41,7 @@ def _is_metric_math(resource: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class MinistackEngine:
     """The server, and the resource types that it supports."""
 
     endpoint: str
@@ -92,7 +92,7 @@ class Engine:
 
 
 @pytest.fixture
-def account(ministack: Path, tmp_path: Path) -> Iterator[Engine]:
+def account(ministack: Path, tmp_path: Path) -> Iterator[MinistackEngine]:
     """An engine with an empty account, but for the functions' zip."""
     listing = (
         "import json; from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as known;"
@@ -104,7 +104,7 @@ def account(ministack: Path, tmp_path: Path) -> Iterator[Engine]:
     server = Process.start(
         "ministack", [ministack, "-m", "ministack"], tmp_path / "log", {"HOME": str(tmp_path), **variables}
     )
-    made = Engine(f"http://127.0.0.1:{port}", types)
+    made = MinistackEngine(f"http://127.0.0.1:{port}", types)
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
         archive.writestr("index.py", "")
@@ -118,14 +118,14 @@ def account(ministack: Path, tmp_path: Path) -> Iterator[Engine]:
         server.stop()
 
 
-def _answers(engine: Engine) -> bool:
+def _answers(engine: MinistackEngine) -> bool:
     try:
         return bool(engine.client("sts").get_caller_identity())
     except Exception:  # noqa: BLE001 - whatever a server says that isn't there yet
         return False
 
 
-def _known(template: Any, engine: Engine) -> tuple[Any, Counter[str]]:
+def _known(template: Any, engine: MinistackEngine) -> tuple[Any, Counter[str]]:
     """Return the supported part of a template, and the types that were left out."""
     resources = template["Resources"]
     gone = {
@@ -158,7 +158,7 @@ def _known(template: Any, engine: Engine) -> tuple[Any, Counter[str]]:
     return without({**template, "Resources": kept}), Counter(resources[name]["Type"] for name in gone)
 
 
-def _in_own_zone(template: Any, engine: Engine) -> Any:
+def _in_own_zone(template: Any, engine: MinistackEngine) -> Any:
     """Return the template with a hosted zone that exists."""
     text = json.dumps(template)
     if "HostedZoneId" not in text:
@@ -172,7 +172,7 @@ def _in_own_zone(template: Any, engine: Engine) -> Any:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_all_layers_are_created_and_deleted(
-    account: Engine, configuration: str, capsys: pytest.CaptureFixture[str]
+    account: MinistackEngine, configuration: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Created in order, each with the exports of those before it, and deleted in reverse."""
     left_out: Counter[str] = Counter()
@@ -209,7 +209,7 @@ def _pages(client: Any, operation: str) -> Any:
     return client.get_paginator(operation).paginate()
 
 
-def test_the_engine_refuses_what_is_wrong(account: Engine) -> None:
+def test_the_engine_refuses_what_is_wrong(account: MinistackEngine) -> None:
     """A negative control: an import without an export."""
     missing = {
         "Resources": {

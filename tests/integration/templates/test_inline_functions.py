@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from templates.functions import harden_bucket, network_setup
-from tests.unit.templates.cloudformation import ask
+from tests.unit.templates.custom_resource_client import ask
 
 REGION = "eu-central-1"
 BUCKET = "elasticbeanstalk-eu-central-1-123456789012"

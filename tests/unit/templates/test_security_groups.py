@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from templates.deployment_sections import VaultHost
-from tests.unit.templates.graph import Connection, connections
 from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource, resources
+from tests.unit.templates.security_group_graph import OpenConnection, connections
 
 WORLD = "0.0.0.0/0"
 BALANCER, INSTANCE = "LoadBalancerSecurityGroup", "InstanceSecurityGroup"
@@ -23,19 +23,21 @@ def configuration(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def _graph(configuration: str) -> frozenset[Connection]:
+def _graph(configuration: str) -> frozenset[OpenConnection]:
     return connections(layers(configuration), configuration)
 
 
 def test_from_the_internet_only_https_of_the_load_balancer(configuration: str) -> None:
     """No other group has a rule for addresses outside the VPC."""
     arriving = {c for c in _graph(configuration) if not c.source.endswith("SecurityGroup")}
-    assert arriving == {Connection(WORLD, BALANCER, 443)}
+    assert arriving == {OpenConnection(WORLD, BALANCER, 443)}
 
 
 def test_the_load_balancer_reaches_the_instances_over_tls_only(configuration: str) -> None:
     """It has no other egress, not even to the internet."""
-    assert {c for c in _graph(configuration) if c.source == BALANCER} == {Connection(BALANCER, INSTANCE, 443)}
+    assert {c for c in _graph(configuration) if c.source == BALANCER} == {
+        OpenConnection(BALANCER, INSTANCE, 443)
+    }
 
 
 def test_only_clients_of_the_database_reach_it(configuration: str) -> None:
@@ -43,9 +45,11 @@ def test_only_clients_of_the_database_reach_it(configuration: str) -> None:
     settings = deployment(configuration)
     client = PROXY if settings.database.mode == "proxy" else INSTANCE
     port = settings.database.port
-    expected = {Connection(client, DATABASE, port), Connection(BOOTSTRAP, DATABASE, port)}
+    expected = {OpenConnection(client, DATABASE, port), OpenConnection(BOOTSTRAP, DATABASE, port)}
     if client == PROXY:
-        assert {c for c in _graph(configuration) if c.target == PROXY} == {Connection(INSTANCE, PROXY, 3306)}
+        assert {c for c in _graph(configuration) if c.target == PROXY} == {
+            OpenConnection(INSTANCE, PROXY, 3306)
+        }
     assert {c for c in _graph(configuration) if c.target == DATABASE} == expected
 
 
@@ -58,10 +62,10 @@ def test_the_function_reaches_vault_and_aws_only(configuration: str) -> None:
     """Vault's addresses on Vault's port, the endpoints, and AWS through NAT where endpoints are missing."""
     vault = deployment(configuration).vault
     places = [VAULT] if isinstance(vault, VaultHost) else [str(cidr) for cidr in vault.cidrs]
-    allowed = {Connection(FUNCTION, place, vault.port) for place in places}
+    allowed = {OpenConnection(FUNCTION, place, vault.port) for place in places}
     found = {c for c in _graph(configuration) if c.source == FUNCTION}
     assert allowed <= found
-    assert found - allowed <= {Connection(FUNCTION, ENDPOINT, 443), Connection(FUNCTION, WORLD, 443)}
+    assert found - allowed <= {OpenConnection(FUNCTION, ENDPOINT, 443), OpenConnection(FUNCTION, WORLD, 443)}
     assert found != allowed, "the function can't reach AWS"
 
 
@@ -77,7 +81,7 @@ def test_only_the_function_reaches_the_vault_host() -> None:
     host = deployment("everything").vault
     assert isinstance(host, VaultHost)
     reaching = {c for c in _graph("everything") if c.target == VAULT}
-    assert reaching == {Connection(FUNCTION, VAULT, host.port)}
+    assert reaching == {OpenConnection(FUNCTION, VAULT, host.port)}
 
 
 def test_every_resource_has_the_group_that_the_rules_name(configuration: str) -> None:
@@ -118,11 +122,11 @@ def test_an_extra_rule_shows_in_the_graph(kind: str, rule: dict[str, str]) -> No
     extra = {"Type": f"AWS::EC2::SecurityGroup{kind}", "Properties": rule | ports}
     changed["network"]["Resources"]["Extra"] = extra
     added = connections(changed, "dev") - _graph("dev")
-    assert added == {Connection(rule["CidrIp"], rule["GroupId"], 22)}
+    assert added == {OpenConnection(rule["CidrIp"], rule["GroupId"], 22)}
 
 
 def test_a_rule_on_one_side_only_connects_nothing() -> None:
     """A negative control: without the target's ingress rule there is no connection."""
     changed: dict[str, Any] = copy.deepcopy(dict(layers("dev")))
     del changed["network"]["Resources"]["LoadBalancerToInstanceIngress"]
-    assert _graph("dev") - connections(changed, "dev") == {Connection(BALANCER, INSTANCE, 443)}
+    assert _graph("dev") - connections(changed, "dev") == {OpenConnection(BALANCER, INSTANCE, 443)}

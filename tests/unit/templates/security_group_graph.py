@@ -10,7 +10,7 @@ Rendered = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SecurityGroupRule:
     """One rule of a group: with whom, over which ports."""
 
     group: str
@@ -20,7 +20,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class OpenConnection:
     """One kind of connection that both sides' rules let through."""
 
     source: str
@@ -28,7 +28,7 @@ class Connection:
     port: int
 
 
-def connections(templates: Mapping[str, Rendered], configuration: str) -> frozenset[Connection]:
+def connections(templates: Mapping[str, Rendered], configuration: str) -> frozenset[OpenConnection]:
     """Return all connections that the rules of *templates* allow.
 
     Between groups both sides must agree. Ranges stand for the world outside the VPC, which agrees to all.
@@ -37,20 +37,20 @@ def connections(templates: Mapping[str, Rendered], configuration: str) -> frozen
     incoming = list(_rules(templates, configuration, "Ingress"))
     outgoing = list(_rules(templates, configuration, "Egress"))
     inside = {
-        Connection(out.group, out.peer, port)
+        OpenConnection(out.group, out.peer, port)
         for out in outgoing
         for into in incoming
         if (out.group, out.peer) == (into.peer, into.group)
         for port in _common(out.ports, into.ports)
     }
     arriving = {
-        Connection(rule.peer, rule.group, port)
+        OpenConnection(rule.peer, rule.group, port)
         for rule in incoming
         if rule.peer not in groups
         for port in rule.ports
     }
     leaving = {
-        Connection(rule.group, rule.peer, port)
+        OpenConnection(rule.group, rule.peer, port)
         for rule in outgoing
         if rule.peer not in groups and rule.peer != "127.0.0.1/32"
         for port in rule.ports
@@ -69,7 +69,9 @@ def _groups(templates: Mapping[str, Rendered]) -> Iterator[str]:
                 yield name
 
 
-def _rules(templates: Mapping[str, Rendered], configuration: str, direction: str) -> Iterator[Rule]:
+def _rules(
+    templates: Mapping[str, Rendered], configuration: str, direction: str
+) -> Iterator[SecurityGroupRule]:
     for layer, template in templates.items():
         for name, resource in template["Resources"].items():
             properties = resource.get("Properties", {})
@@ -81,7 +83,7 @@ def _rules(templates: Mapping[str, Rendered], configuration: str, direction: str
                 yield _rule(known["GroupId"], known)
 
 
-def _rule(group: str, entry: Rendered) -> Rule:
+def _rule(group: str, entry: Rendered) -> SecurityGroupRule:
     peer = next(
         entry[key]
         for key in (
@@ -95,5 +97,5 @@ def _rule(group: str, entry: Rendered) -> Rule:
         if key in entry
     )
     if entry["IpProtocol"] == "-1":
-        return Rule(group, peer, range(65536))
-    return Rule(group, peer, range(int(entry["FromPort"]), int(entry["ToPort"]) + 1))
+        return SecurityGroupRule(group, peer, range(65536))
+    return SecurityGroupRule(group, peer, range(int(entry["FromPort"]), int(entry["ToPort"]) + 1))
