@@ -79,7 +79,7 @@ def add_instance_role(template: Template, deployment: Deployment, layer: str) ->
             deny_reading_other_secrets(secret),
             instance_role.deny_changing_secrets_and_permissions(),
         ],
-        description="runs the instances: it reads one secret and requests replication",
+        description="runs the app's instances",
         tags=tags(deployment, layer),
         wildcards="Session Manager's channels support no resources; instances, log groups and Beanstalk's "
         "objects for its environments get their names later, below names of this deployment.",

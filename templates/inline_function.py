@@ -63,7 +63,7 @@ def add_inline_function(
         awslambda.Function(
             f"{title}Function",
             FunctionName=name,
-            Description=description,
+            Description=f"{description[0].upper()}{description[1:]}",
             Code=awslambda.Code(ZipFile=(files("templates") / "functions" / f"{code}.py").read_text()),
             Handler="index.handler",
             Runtime=FUNCTION_RUNTIME.in_use,

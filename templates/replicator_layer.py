@@ -173,7 +173,7 @@ def _add_role(
         allow=allow,
         allow_listed=[function_allow.adopt_secrets(adopted, deployment.name)] if adopted else [],
         deny=deny,
-        description="replicates Vault to Secrets Manager: it writes secrets and cannot read them",
+        description="replicates Vault to Secrets Manager",
         tags=tags(deployment, LAYER),
         wildcards="Listing secrets, tracing and Lambda's actions on network interfaces support no resources; "
         "replicated secrets and log streams get their names later. Denied explicitly: all other secrets, "

@@ -59,7 +59,7 @@ def add_role(
         Role(
             title,
             AssumeRolePolicyDocument=document([trust]),
-            Description=description,
+            Description=f"{description[0].upper()}{description[1:]}",
             ManagedPolicyArns=attached,
             Tags=tags,
         )
