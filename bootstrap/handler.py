@@ -1,4 +1,4 @@
-"""The function behind the custom resource `Custom::Accounts` of the data layer.
+"""The function behind the custom resource `Custom::DatabaseBootstrap` of the data layer.
 
 CloudFormation hands over where the database is, which secret has the master user's credential, and what shall
 be there; it gets an answer in any case, without which it would wait for its time-out. Deletion does nothing:

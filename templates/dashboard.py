@@ -1,4 +1,4 @@
-"""The dashboard: the flow from left to right, Vault to database, each column one hop."""
+"""The dashboard: the flow from left to right, from Vault to the database, one column per hop."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from troposphere import Sub
 
-from templates import edge
+from templates import edge_layer
 from templates.deployment import Deployment
 from templates.triggers import dead_letter_queue_name
 
@@ -14,11 +14,11 @@ _COLUMN_WIDTH = 6  # CloudWatch's grid has 24 columns
 _HEIGHT = 6
 
 Line = tuple[str, ...]
-"""Namespace, metric, and pairs of dimension and value, as CloudWatch's dashboard source has it."""
+"""Namespace, metric, and pairs of dimension and value, as in the source of a CloudWatch dashboard."""
 
 
 def body(deployment: Deployment) -> Sub:
-    """Return the dashboard's source; the load balancer's name is filled in at deployment."""
+    """Return the dashboard's source; CloudFormation inserts the load balancer's name."""
     columns: list[tuple[str, Sequence[tuple[str, str, Sequence[Line]]]]] = [
         ("① Vault → replicator", _runs(deployment)),
         ("② replicator → Secrets Manager", _secrets(deployment)),
@@ -40,21 +40,21 @@ def body(deployment: Deployment) -> Sub:
             }
             widgets.append(_widget("metric", x, 2 + row * _HEIGHT, _HEIGHT, graph))
     source = json.dumps({"widgets": widgets}, ensure_ascii=False)
-    return Sub(source, LoadBalancer=edge.LOAD_BALANCER_FULL_NAME.imported(deployment))
+    return Sub(source, LoadBalancer=edge_layer.LOAD_BALANCER_FULL_NAME.imported(deployment))
 
 
 def _widget(kind: str, x: int, y: int, height: int, properties: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": kind, "x": x, "y": y, "width": _COLUMN_WIDTH, "height": height, "properties": properties}
 
 
-def _own(deployment: Deployment, *names: str) -> list[Line]:
+def _replicator_metrics(deployment: Deployment, *names: str) -> list[Line]:
     return [("beanvault", name, "deployment", deployment.name) for name in names]
 
 
 def _runs(deployment: Deployment) -> list[tuple[str, str, Sequence[Line]]]:
     name = deployment.function_name
     return [
-        ("Runs", "Sum", _own(deployment, "Runs", "Failed")),
+        ("Runs", "Sum", _replicator_metrics(deployment, "Runs", "Failed")),
         (
             "Invocations",
             "Sum",
@@ -67,13 +67,13 @@ def _runs(deployment: Deployment) -> list[tuple[str, str, Sequence[Line]]]:
 def _secrets(deployment: Deployment) -> list[tuple[str, str, Sequence[Line]]]:
     queue = dead_letter_queue_name(deployment)
     return [
-        ("Changes", "Sum", _own(deployment, "Created", "Updated", "Restored", "Deleted")),
-        ("Lag in seconds", "Maximum", _own(deployment, "LagSeconds")),
+        ("Changes", "Sum", _replicator_metrics(deployment, "Created", "Updated", "Restored", "Deleted")),
+        ("Replication lag in seconds", "Maximum", _replicator_metrics(deployment, "LagSeconds")),
         (
-            "Left undone",
+            "Not replicated",
             "Maximum",
             [
-                *_own(deployment, "Conflicts", "Skipped"),
+                *_replicator_metrics(deployment, "Conflicts", "Skipped"),
                 ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue),
             ],
         ),
@@ -98,7 +98,7 @@ def _database(deployment: Deployment) -> list[tuple[str, str, Sequence[Line]]]:
         ]
 
     return [
-        ("Processor", "Average", on("CPUUtilization")),
+        ("CPU", "Average", on("CPUUtilization")),
         ("Connections", "Maximum", on("DatabaseConnections")),
         ("Free storage", "Minimum", on("FreeStorageSpace")),
     ]

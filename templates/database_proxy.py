@@ -2,29 +2,31 @@
 
 from troposphere import AWSObject, Parameter, Ref, Template, rds
 
-from templates import keys, network, security_groups
+from templates import keys_layer, network_layer, security_groups
 from templates.deployment import Deployment
-from templates.policies import add_role
-from templates.policies.database import decrypt_secret, never_read_secrets_but, read_secret
-from templates.policies.resource import assumed_by
-from templates.shared import tags
+from templates.policies.roles import add_role
+from templates.policies.secrets import decrypt_secret, deny_reading_other_secrets, read_secret
+from templates.policies.trust_policies import assumed_by
+from templates.resource_tags import tags
 
 CREDENTIAL_ARN = "CredentialArn"
-"""The parameter that names the replicated secret; its ARN ends in six random characters."""
+"""The parameter with the replicated secret's ARN, which ends in six random characters."""
 
 
 def add_proxy(
     template: Template, deployment: Deployment, layer: str, database: rds.DBInstance, *, depends_on: AWSObject
 ) -> rds.DBProxy:
-    """Add the proxy, its role, and the rules that let the application through it to the database.
+    """Add the proxy, its role, and the rules that allow the application through it to the database.
 
-    It reads the replicated secret, which has to be there: the targets don't come up before the proxy can log
-    in, and CloudFormation waits for them. So the deployer asks for a proxy only once there is a credential.
+    It reads the replicated secret, which has to exist: the targets become available only when the proxy can
+    log in, and CloudFormation waits for them. So the deployer adds a proxy only once the credential exists.
     """
     secret = Ref(
         template.add_parameter(
             Parameter(
-                CREDENTIAL_ARN, Type="String", Description="The replicated secret that the proxy logs in with"
+                CREDENTIAL_ARN,
+                Type="String",
+                Description="ARN of the replicated secret that the proxy logs in with",
             )
         )
     )
@@ -32,11 +34,11 @@ def add_proxy(
         template,
         "ProxyRole",
         trust=assumed_by("rds.amazonaws.com"),
-        may=[
+        allow=[
             read_secret(secret),
-            decrypt_secret(keys.SECRETS_KEY_ARN.imported(deployment), secret),
+            decrypt_secret(keys_layer.SECRETS_KEY_ARN.imported(deployment), secret),
         ],
-        never=[never_read_secrets_but(secret)],
+        deny=[deny_reading_other_secrets(secret)],
         description="reads the replicated credential for the database proxy",
         tags=tags(deployment, layer),
     )
@@ -56,31 +58,31 @@ def add_proxy(
                     SecretArn=secret,
                     IAMAuth="DISABLED",
                     ClientPasswordAuthType="MYSQL_CACHING_SHA2_PASSWORD",
-                    Description="the replicated credential",
+                    Description="The replicated credential",
                 )
             ],
-            # Two zones are enough, and other subnets would be another proxy.
-            VpcSubnetIds=network.APP_SUBNETS.imported(deployment)[:2],
+            # Two zones are enough. Changing the subnets would replace the proxy.
+            VpcSubnetIds=network_layer.APP_SUBNETS.imported(deployment)[:2],
             VpcSecurityGroupIds=[security_groups.PROXY_SECURITY_GROUP.imported(deployment)],
             Tags=tags(deployment, layer, "proxy"),
         )
     )
-    instance, group, behind = (
+    instance, own, target = (
         security_groups.INSTANCE_SECURITY_GROUP,
         security_groups.PROXY_SECURITY_GROUP,
         security_groups.DATABASE_SECURITY_GROUP,
     )
     rules = [
-        security_groups.let_in(
-            template, deployment, instance, group, security_groups.PROXY_PORT, "queries of the application"
+        security_groups.add_ingress_between(
+            template, deployment, instance, own, security_groups.PROXY_PORT, "Queries of the application"
         ),
-        security_groups.let_in(
-            template, deployment, group, behind, deployment.database.port, "pooled connections"
+        security_groups.add_ingress_between(
+            template, deployment, own, target, deployment.database.port, "Pooled connections of the proxy"
         ),
     ]
     template.add_resource(
         rds.DBProxyTargetGroup(
-            "ProxyTargets",
+            "ProxyTargetGroup",
             DependsOn=rules,
             DBProxyName=proxy.ref(),
             TargetGroupName="default",

@@ -7,22 +7,32 @@ from types import MappingProxyType
 
 from troposphere import Template
 
-from templates import data, edge, environment, keys, network, observability, replicator, storage, vault
+from templates import (
+    data_layer,
+    edge_layer,
+    environment_layer,
+    keys_layer,
+    network_layer,
+    observability_layer,
+    replicator_layer,
+    storage_layer,
+    vault_layer,
+)
 from templates.deployment import Deployment
 
 Build = Callable[[Deployment], Template]
 
 LAYERS: Mapping[str, Build] = MappingProxyType(
     {
-        "keys": keys.build,
-        "network": network.build,
-        "storage": storage.build,
-        "data": data.build,
-        "replicator": replicator.build,
-        "edge": edge.build,
-        "environment": environment.build,
-        "observability": observability.build,
-        "vault": vault.build,
+        "keys": keys_layer.build,
+        "network": network_layer.build,
+        "storage": storage_layer.build,
+        "data": data_layer.build,
+        "replicator": replicator_layer.build,
+        "edge": edge_layer.build,
+        "environment": environment_layer.build,
+        "observability": observability_layer.build,
+        "vault": vault_layer.build,
     }
 )
 """What builds each layer, in the order of deployment. Optional layers build a template without resources

@@ -1,22 +1,25 @@
-"""Who may open a connection to whom: every security group of a deployment, and every rule between two.
+"""Which connections are open: every security group of a deployment, and every rule between two groups.
 
-All groups live in the network layer. Rules name groups on both sides, and with the groups spread over layers
-the stacks would need each other in a circle. So do the rules, but for what the database and its proxy let in:
-whoever makes the way to the database brings that (`let_in`), and so the app always has one while it changes.
-What a group lets out stays with the group: a change set that reverts drift takes other stacks' rules for
-changes by hand, and would take them away.
+All groups are in the network layer. A rule names the groups on both sides, so with groups spread over layers
+the stacks would depend on each other in a cycle. The rules are there too, except the ingress rules of the
+database and its proxy: the layer that creates the way to the database adds them (`add_ingress_between`), so
+that the app always has a way in while it changes. Egress rules stay with their group: a change set that
+reverts drift takes the rules of other stacks for manual changes, and would delete them.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from troposphere import AWSHelperFn, Template, ec2
 
-from templates.deployment import Deployment, VaultHost
-from templates.fields import Range
-from templates.shared import LayerOutput, suppress, tags
+from templates.deployment import Deployment
+from templates.deployment_sections import VaultHost
+from templates.deployment_values import Range
+from templates.layer_outputs import LayerOutput
+from templates.resource_tags import tags
+from templates.suppressions import suppress
 
 LAYER = "network"
 HTTPS = 443
@@ -26,7 +29,7 @@ PROXY_PORT = 3306
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-connecting.html
 """
 FUNCTION_ENDPOINTS = frozenset({"events", "secretsmanager", "sns", "sts"})
-"""What the replicator calls in AWS; with endpoints for all of these it needs no way to the internet."""
+"""What the replicator calls in AWS. With endpoints for all of these it needs no route to the internet."""
 BOOTSTRAP_ENDPOINTS = frozenset({"secretsmanager"})
 
 LOAD_BALANCER_SECURITY_GROUP = LayerOutput(LAYER, "LoadBalancerSecurityGroup")
@@ -39,23 +42,23 @@ VAULT_SECURITY_GROUP = LayerOutput(LAYER, "VaultSecurityGroup")
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
-    """Adds groups and rules to the network's template."""
+class SecurityGroupBuilder:
+    """Adds security groups and rules to the network's template."""
 
     template: Template
     deployment: Deployment
     vpc: ec2.VPC
 
     def add(self, title: str, description: str, output: LayerOutput | None = None) -> ec2.SecurityGroup:
-        """Add a group that admits nothing and reaches nothing yet, and export it."""
+        """Add a group without ingress or egress yet, and export it."""
         group = self.template.add_resource(
             ec2.SecurityGroup(
                 title,
                 GroupDescription=description,
                 VpcId=self.vpc.ref(),
-                # EC2 gives a group without egress rules one to everywhere; this takes its place.
+                # EC2 adds an egress rule to everywhere to a group without one; this replaces it.
                 SecurityGroupEgress=[
-                    {"CidrIp": "127.0.0.1/32", "IpProtocol": "-1", "Description": "nothing by default"}
+                    {"CidrIp": "127.0.0.1/32", "IpProtocol": "-1", "Description": "No egress by default"}
                 ],
                 Tags=tags(self.deployment, LAYER, title.removesuffix("SecurityGroup").lower()),
             )
@@ -64,36 +67,39 @@ class Groups:
             self.template.add_output(output.output(self.deployment, group.get_att("GroupId"), description))
         return group
 
-    def connect(self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, why: str) -> None:
-        """Let *source* open TCP connections to *port* of *target*."""
-        self.let_out(source, target, port, why)
-        sides = {_short(group): group.get_att("GroupId") for group in (source, target)}
-        _let_in(self.template, sides, port, why)
+    def connect(
+        self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, description: str
+    ) -> None:
+        """Allow TCP connections from *source* to *port* of *target*, with a rule on both sides."""
+        self.allow_egress(source, target, port, description)
+        _add_ingress(self.template, _own(source), _own(target), port, description)
 
-    def let_out(self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, why: str) -> None:
-        """Let *source* try TCP connections to *port* of *target*, which may not let them in."""
+    def allow_egress(
+        self, source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int, description: str
+    ) -> None:
+        """Allow TCP connections out of *source* to *port* of *target*; ingress is added elsewhere."""
         self.template.add_resource(
             ec2.SecurityGroupEgress(
-                f"{_short(source)}To{_short(target)}Out",
+                f"{_short(source)}To{_short(target)}Egress",
                 GroupId=source.get_att("GroupId"),
                 DestinationSecurityGroupId=target.get_att("GroupId"),
-                Description=why,
+                Description=description,
                 IpProtocol="tcp",
                 FromPort=port,
                 ToPort=port,
             )
         )
 
-    def reach(
-        self, source: ec2.SecurityGroup, name: str, ranges: Sequence[Range], port: int, why: str
+    def allow_egress_to_ranges(
+        self, source: ec2.SecurityGroup, name: str, ranges: Sequence[Range], port: int, description: str
     ) -> None:
-        """Let *source* open TCP connections to *port* at addresses outside of the VPC."""
+        """Allow TCP connections out of *source* to *port* at addresses outside the VPC."""
         for cidr in ranges:
             self.template.add_resource(
                 ec2.SecurityGroupEgress(
-                    f"{_short(source)}To{name}{titled(cidr)}",
+                    f"{_short(source)}To{name}Egress{range_suffix(cidr)}",
                     GroupId=source.get_att("GroupId"),
-                    Description=why,
+                    Description=description,
                     IpProtocol="tcp",
                     FromPort=port,
                     ToPort=port,
@@ -101,13 +107,15 @@ class Groups:
                 )
             )
 
-    def reach_s3(self, source: ec2.SecurityGroup, prefix_list: AWSHelperFn, why: str) -> None:
-        """Let *source* reach S3 through its gateway endpoint."""
+    def allow_egress_to_s3(
+        self, source: ec2.SecurityGroup, prefix_list: AWSHelperFn, description: str
+    ) -> None:
+        """Allow *source* to reach S3 through its gateway endpoint."""
         self.template.add_resource(
             ec2.SecurityGroupEgress(
-                f"{_short(source)}ToS3",
+                f"{_short(source)}ToS3Egress",
                 GroupId=source.get_att("GroupId"),
-                Description=why,
+                Description=description,
                 IpProtocol="tcp",
                 FromPort=HTTPS,
                 ToPort=HTTPS,
@@ -115,14 +123,16 @@ class Groups:
             )
         )
 
-    def admit(self, target: ec2.SecurityGroup, ranges: Sequence[Range], port: int, why: str) -> None:
-        """Let addresses outside of the VPC open TCP connections to *port* of *target*."""
+    def allow_ingress_from_ranges(
+        self, target: ec2.SecurityGroup, ranges: Sequence[Range], port: int, description: str
+    ) -> None:
+        """Allow TCP connections from addresses outside the VPC to *port* of *target*."""
         for cidr in ranges:
             rule = self.template.add_resource(
                 ec2.SecurityGroupIngress(
-                    f"InternetTo{_short(target)}{titled(cidr)}",
+                    f"InternetTo{_short(target)}Ingress{range_suffix(cidr)}",
                     GroupId=target.get_att("GroupId"),
-                    Description=why,
+                    Description=description,
                     IpProtocol="tcp",
                     FromPort=port,
                     ToPort=port,
@@ -133,27 +143,46 @@ class Groups:
                 suppress(
                     rule,
                     "AwsSolutions-EC23",
-                    "The public page: the load balancer's HTTPS port, and no other.",
+                    "The load balancer's HTTPS port is public, and no other.",
                 )
 
 
-def let_in(
-    template: Template, deployment: Deployment, source: LayerOutput, target: LayerOutput, port: int, why: str
+def add_ingress_between(
+    template: Template,
+    deployment: Deployment,
+    source: LayerOutput,
+    target: LayerOutput,
+    port: int,
+    description: str,
 ) -> str:
-    """Have *target* take TCP connections of *source* to *port*, both imported; return the rule's title."""
-    sides = {
-        group.name.removesuffix("SecurityGroup"): group.imported(deployment) for group in (source, target)
-    }
-    return _let_in(template, sides, port, why)
+    """Allow TCP connections from *source* into *port* of *target*, both imported; return the rule's id."""
+    return _add_ingress(
+        template, _imported(source, deployment), _imported(target, deployment), port, description
+    )
 
 
-def _let_in(template: Template, sides: Mapping[str, AWSHelperFn], port: int, why: str) -> str:
-    (source, source_id), (target, target_id) = sides.items()
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A security group of this template or another's: its part of a rule's logical id, and its own id."""
+
+    name: str
+    group_id: AWSHelperFn
+
+
+def _own(group: ec2.SecurityGroup) -> _Group:
+    return _Group(_short(group), group.get_att("GroupId"))
+
+
+def _imported(group: LayerOutput, deployment: Deployment) -> _Group:
+    return _Group(group.name.removesuffix("SecurityGroup"), group.imported(deployment))
+
+
+def _add_ingress(template: Template, source: _Group, target: _Group, port: int, description: str) -> str:
     rule = ec2.SecurityGroupIngress(
-        f"{source}To{target}In",
-        GroupId=target_id,
-        SourceSecurityGroupId=source_id,
-        Description=why,
+        f"{source.name}To{target.name}Ingress",
+        GroupId=target.group_id,
+        SourceSecurityGroupId=source.group_id,
+        Description=description,
         IpProtocol="tcp",
         FromPort=port,
         ToPort=port,
@@ -162,10 +191,10 @@ def _let_in(template: Template, sides: Mapping[str, AWSHelperFn], port: int, why
     return title
 
 
-def titled(cidr: Range) -> str:
-    """Return a range as part of a title: what is named for its range never collides with what it replaces.
+def range_suffix(cidr: Range) -> str:
+    """Return a range as the end of a logical id, so that a rule for another range is another resource.
 
-    CloudFormation creates before it deletes, and EC2 takes no rule or route twice.
+    CloudFormation creates before it deletes, and EC2 refuses the same rule or route twice.
     """
     return re.sub(r"\W", "x", str(cidr)) if cidr.prefixlen else ""
 
@@ -173,7 +202,7 @@ def titled(cidr: Range) -> str:
 _INTERNET = (Range("0.0.0.0/0"),)
 
 
-def add_security_groups(groups: Groups, s3_prefix_list: AWSHelperFn) -> ec2.SecurityGroup:
+def add_security_groups(groups: SecurityGroupBuilder, s3_prefix_list: AWSHelperFn) -> ec2.SecurityGroup:
     """Add all groups and rules; return the group of the interface endpoints."""
     deployment = groups.deployment
     endpoint_names = frozenset(deployment.network.endpoints)
@@ -181,42 +210,48 @@ def add_security_groups(groups: Groups, s3_prefix_list: AWSHelperFn) -> ec2.Secu
     balancer = groups.add(
         "LoadBalancerSecurityGroup", "The HTTPS load balancer", LOAD_BALANCER_SECURITY_GROUP
     )
-    instance = groups.add("InstanceSecurityGroup", "Instances of the application", INSTANCE_SECURITY_GROUP)
-    function = groups.add("FunctionSecurityGroup", "The replicator", FUNCTION_SECURITY_GROUP)
+    instance = groups.add(
+        "InstanceSecurityGroup", "The instances of the application", INSTANCE_SECURITY_GROUP
+    )
+    function = groups.add("FunctionSecurityGroup", "The replicator function", FUNCTION_SECURITY_GROUP)
     bootstrap = groups.add(
-        "BootstrapSecurityGroup", "The function that sets the database up", BOOTSTRAP_SECURITY_GROUP
+        "BootstrapSecurityGroup",
+        "The bootstrap function",
+        BOOTSTRAP_SECURITY_GROUP,
     )
     database = groups.add("DatabaseSecurityGroup", "The database", DATABASE_SECURITY_GROUP)
-    endpoint = groups.add("EndpointSecurityGroup", "Interface endpoints of AWS services")
+    endpoint = groups.add("EndpointSecurityGroup", "The interface endpoints of AWS services")
 
-    groups.admit(balancer, deployment.edge.allow_from, HTTPS, "visitors over HTTPS")
-    groups.connect(balancer, instance, HTTPS, "requests over TLS")
-    # There without a proxy, too, so that one can come and go while the app has a way to the database.
-    proxy = groups.add("ProxySecurityGroup", "The database proxy, if there is one", PROXY_SECURITY_GROUP)
-    groups.let_out(instance, database, deployment.database.port, "queries of the application")
-    groups.let_out(instance, proxy, PROXY_PORT, "queries of the application")
-    groups.let_out(proxy, database, deployment.database.port, "pooled connections")
-    groups.connect(bootstrap, database, deployment.database.port, "schema and users")
-    groups.reach_s3(bootstrap, s3_prefix_list, "the answer to CloudFormation")
+    groups.allow_ingress_from_ranges(balancer, deployment.edge.allow_from, HTTPS, "HTTPS from clients")
+    groups.connect(balancer, instance, HTTPS, "HTTPS to the application")
+    # It exists without a proxy too, so that a proxy can be added and removed while the app stays connected.
+    proxy = groups.add("ProxySecurityGroup", "The database proxy, in mode proxy", PROXY_SECURITY_GROUP)
+    groups.allow_egress(instance, database, deployment.database.port, "Queries of the application")
+    groups.allow_egress(instance, proxy, PROXY_PORT, "Queries of the application")
+    groups.allow_egress(proxy, database, deployment.database.port, "Pooled connections of the proxy")
+    groups.connect(bootstrap, database, deployment.database.port, "Creating schema and users")
+    groups.allow_egress_to_s3(bootstrap, s3_prefix_list, "Responses to CloudFormation")
 
     callers = [
-        (instance, frozenset[str](), "Beanstalk, packages, AWS through NAT"),
-        (function, FUNCTION_ENDPOINTS, "AWS through NAT"),
-        (bootstrap, BOOTSTRAP_ENDPOINTS, "AWS through NAT"),
+        (instance, frozenset[str](), "Beanstalk, packages and AWS APIs through NAT"),
+        (function, FUNCTION_ENDPOINTS, "AWS APIs through NAT"),
+        (bootstrap, BOOTSTRAP_ENDPOINTS, "AWS APIs through NAT"),
     ]
     if isinstance(deployment.vault, VaultHost):
         vault = groups.add("VaultSecurityGroup", "The Vault host", VAULT_SECURITY_GROUP)
-        groups.connect(function, vault, deployment.vault.port, "logins and reads")
-        callers.append((vault, frozenset[str](), "packages, AWS through NAT"))
+        groups.connect(function, vault, deployment.vault.port, "Vault API")
+        callers.append((vault, frozenset[str](), "Packages and AWS APIs through NAT"))
     else:
-        groups.reach(function, "Vault", deployment.vault.cidrs, deployment.vault.port, "Vault")
+        groups.allow_egress_to_ranges(
+            function, "Vault", deployment.vault.cidrs, deployment.vault.port, "Vault API"
+        )
 
-    for caller, needed, why in callers:
+    for caller, needed, description in callers:
         if endpoint_names:
-            groups.connect(caller, endpoint, HTTPS, "AWS through endpoints")
-        # An empty set means: it needs more of the internet than endpoints can give.
+            groups.connect(caller, endpoint, HTTPS, "AWS APIs through endpoints")
+        # An empty set: the caller needs more of the internet than endpoints offer.
         if not needed or not needed <= endpoint_names:
-            groups.reach(caller, "Internet", _INTERNET, HTTPS, why)
+            groups.allow_egress_to_ranges(caller, "Internet", _INTERNET, HTTPS, description)
     return endpoint
 
 

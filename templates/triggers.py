@@ -1,14 +1,15 @@
-"""What starts the function, in the replicator layer: the schedule, the bus, and the queue of what failed."""
+"""What invokes the function, in the replicator layer: schedule, event bus and rules, dead-letter queue."""
 
+from awacs import events as events_actions
 from troposphere import GetAtt, Ref, Template
 from troposphere.awslambda import Function, Permission
 from troposphere.events import DeadLetterConfig, EventBus, EventBusPolicy, RetryPolicy, Rule, Target
 from troposphere.sqs import Queue, QueuePolicy
 
-from templates import keys
+from templates import keys_layer
 from templates.deployment import Deployment
-from templates.policies import arns, document, resource
-from templates.shared import tags
+from templates.policies import arns, document, resource_policies
+from templates.resource_tags import tags
 
 ASKING = ("beanvault", "Replication Requested")
 TELLING = ("beanvault.replicator", "Secret Replicated")
@@ -18,27 +19,27 @@ _TWO_WEEKS = 14 * 24 * 3600
 
 
 def schedule_name(deployment: Deployment) -> str:
-    """Return the name of the rule that starts the function regularly."""
+    """Return the name of the rule that invokes the function on its schedule."""
     return f"{deployment.name}-replicator-schedule"
 
 
 def request_rule_name(deployment: Deployment) -> str:
-    """Return the name of the rule that starts the function when somebody asks."""
+    """Return the name of the rule that invokes the function for a replication request."""
     return f"{deployment.name}-replication-requested"
 
 
 def dead_letter_queue_name(deployment: Deployment) -> str:
-    """Return the name of the queue that keeps what failed."""
+    """Return the name of the queue of events that failed."""
     return f"{deployment.name}-replicator-failed"
 
 
-def add_dead_letters(template: Template, deployment: Deployment, layer: str) -> Queue:
-    """Add the queue that keeps what function and rules gave up on."""
+def add_dead_letter_queue(template: Template, deployment: Deployment, layer: str) -> Queue:
+    """Add the queue of events that the function failed on or the rules could not deliver."""
     queue = template.add_resource(
         Queue(
             "DeadLetterQueue",
             QueueName=dead_letter_queue_name(deployment),
-            KmsMasterKeyId=keys.FUNCTION_KEY_ARN.imported(deployment),
+            KmsMasterKeyId=keys_layer.FUNCTION_KEY_ARN.imported(deployment),
             MessageRetentionPeriod=_TWO_WEEKS,
             Tags=tags(deployment, layer),
         )
@@ -53,8 +54,10 @@ def add_dead_letters(template: Template, deployment: Deployment, layer: str) -> 
             Queues=[Ref(queue)],
             PolicyDocument=document(
                 [
-                    resource.dead_letters_of(rules, GetAtt(queue, "Arn")),
-                    resource.only_over_tls(resource.ANY_QUEUE_ACTION, GetAtt(queue, "Arn")),
+                    resource_policies.send_dead_letters(rules, GetAtt(queue, "Arn")),
+                    resource_policies.deny_insecure_transport(
+                        resource_policies.ANY_QUEUE_ACTION, GetAtt(queue, "Arn")
+                    ),
                 ]
             ),
         )
@@ -63,19 +66,19 @@ def add_dead_letters(template: Template, deployment: Deployment, layer: str) -> 
 
 
 def add_bus(template: Template, deployment: Deployment, layer: str) -> EventBus:
-    """Add the bus on which replication is asked for and told of."""
+    """Add the event bus of replication requests and results."""
     bus = template.add_resource(
         EventBus(
-            "Bus",
+            "EventBus",
             Name=deployment.bus_name,
-            Description="Asks for replication, and tells what was replicated; never a value",
+            Description="Replication requests and results; events never contain a value",
             Tags=tags(deployment, layer),
         )
     )
-    statement = resource.only_this_account(resource.PUT_EVENTS, GetAtt(bus, "Arn"))
+    statement = resource_policies.deny_other_accounts(events_actions.PutEvents, GetAtt(bus, "Arn"))
     template.add_resource(
         EventBusPolicy(
-            "BusPolicy",
+            "EventBusPolicy",
             EventBusName=Ref(bus),
             StatementId=statement.properties["Sid"],
             Statement=statement.JSONrepr(),
@@ -87,7 +90,7 @@ def add_bus(template: Template, deployment: Deployment, layer: str) -> EventBus:
 def add_triggers(
     template: Template, deployment: Deployment, replicator: Function, *, bus: EventBus, queue: Queue
 ) -> None:
-    """Add the two rules that start the function, each with the permission to do so."""
+    """Add the two rules that invoke the function, each with the permission to do so."""
     target = Target(
         Id="replicator",
         Arn=GetAtt(replicator, "Arn"),
@@ -97,17 +100,17 @@ def add_triggers(
     source, detail_type = ASKING
     rules = [
         Rule(
-            "Schedule",
+            "ScheduleRule",
             Name=schedule_name(deployment),
-            Description="Replicates regularly, whether or not anybody asked",
+            Description="Invokes the replicator on its schedule",
             ScheduleExpression=deployment.replicator.schedule,
             State="ENABLED",
             Targets=[target],
         ),
         Rule(
-            "ReplicationRequested",
+            "ReplicationRequestedRule",
             Name=request_rule_name(deployment),
-            Description="Replicates within seconds when Vault's side or the app asks",
+            Description="Invokes the replicator for a request of Vault's side, the app or an operator",
             EventBusName=Ref(bus),
             EventPattern={"source": [source], "detail-type": [detail_type]},
             State="ENABLED",

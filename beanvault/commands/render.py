@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from templates.layers import LAYERS
-from templates.shared import render
+from templates.rendering import render
 
 from ..context import CommandContext
 from ..deployment.deploy import select

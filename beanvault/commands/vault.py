@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from templates.deployment import VaultHost
-from templates.replicator import token_audience
-from templates.vault import host_name
+from templates.deployment_sections import VaultHost
+from templates.replicator_layer import token_audience
+from templates.vault_layer import host_name
 
 from .. import signals
 from ..context import CommandContext

@@ -37,7 +37,7 @@ def self_signed(aws: Aws, name: str, host: str, now: dt.datetime) -> str:
         return client.import_certificate(CertificateArn=held, Certificate=certificate, PrivateKey=key)[
             "CertificateArn"
         ]
-    tags = [{"Key": TAG, "Value": name}, {"Key": "beanvault:made", "Value": "self-signed"}]
+    tags = [{"Key": TAG, "Value": name}, {"Key": "beanvault:certificate", "Value": "self-signed"}]
     return client.import_certificate(Certificate=certificate, PrivateKey=key, Tags=tags)["CertificateArn"]  # type: ignore[arg-type]  # plain dictionaries are what the stubs' types are
 
 
@@ -51,7 +51,7 @@ def find(aws: Aws, name: str) -> str | None:
                 tag["Key"]: tag.get("Value", "")
                 for tag in client.list_tags_for_certificate(CertificateArn=arn)["Tags"]
             }
-            if tags.get(TAG) == name and tags.get("beanvault:made") == "self-signed":
+            if tags.get(TAG) == name and tags.get("beanvault:certificate") == "self-signed":
                 return arn
     return None
 

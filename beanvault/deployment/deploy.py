@@ -12,9 +12,9 @@ import troposphere
 
 from templates.database_proxy import CREDENTIAL_ARN
 from templates.deployment import Deployment
-from templates.environment import CREATING
+from templates.environment_layer import CREATING
 from templates.layers import LAYERS
-from templates.shared import TEMPLATE_LIMIT, render
+from templates.rendering import TEMPLATE_LIMIT, render
 
 from ..artifacts import package, placeholder
 from ..artifacts.store import Store
@@ -109,13 +109,13 @@ def _credential(work: DeploymentContext) -> str:
 
 PARAMETERS: Mapping[str, Callable[[DeploymentContext], str]] = MappingProxyType(
     {
-        "FunctionBucket": _bucket,
-        "FunctionKey": _object_key("replicator"),
-        "BootstrapBucket": _bucket,
-        "BootstrapKey": _object_key("bootstrap"),
+        "FunctionCodeBucket": _bucket,
+        "FunctionCodeKey": _object_key("replicator"),
+        "BootstrapCodeBucket": _bucket,
+        "BootstrapCodeKey": _object_key("bootstrap"),
         "CertificateArn": _certificate,
-        "PlaceholderBucket": _bucket,
-        "PlaceholderKey": _placeholder_key,
+        "PlaceholderBundleBucket": _bucket,
+        "PlaceholderBundleKey": _placeholder_key,
         CREATING: _creating,
         CREDENTIAL_ARN: _credential,
     }

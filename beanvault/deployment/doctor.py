@@ -13,7 +13,8 @@ from pathlib import Path
 import uv
 from botocore.exceptions import ClientError
 
-from templates.deployment import Deployment, ExistingCertificate, IssuedCertificate
+from templates.deployment import Deployment
+from templates.deployment_sections import ExistingCertificate, IssuedCertificate
 
 from ..aws import FAILURES, Aws, code, explained
 from ..cloudformation.stacks import Stacks

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from replicator.model import TAG_OWNER
 from templates.deployment import Deployment
-from templates.vault import authority_parameter
+from templates.vault_layer import ca_parameter
 
 from ..aws import Aws, AwsError, code
 from ..deployment import certificates
@@ -178,7 +178,7 @@ def _secrets(aws: Aws, deployment: Deployment) -> list[Any]:
 
 def _parameters(aws: Aws, deployment: Deployment) -> list[str]:
     """The certificate that the sample Vault host publishes."""
-    found = aws.client("ssm").get_parameters(Names=[authority_parameter(deployment)])["Parameters"]
+    found = aws.client("ssm").get_parameters(Names=[ca_parameter(deployment)])["Parameters"]
     return [parameter["Name"] for parameter in found]
 
 

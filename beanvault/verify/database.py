@@ -67,7 +67,7 @@ def _managed_password(live: AccountState) -> Iterator[Observation]:
 def _engine(live: AccountState) -> Iterator[Observation]:
     version = str(live.database["EngineVersion"])
     ok = any(
-        version.startswith(f"{series}.") or version == series for series in DATABASE_ENGINE_VERSION.acceptable
+        version.startswith(f"{series}.") or version == series for series in DATABASE_ENGINE_VERSION.supported
     )
     yield Observation(live.database["DBInstanceIdentifier"], ok, f"{live.database['Engine']} {version}")
 
@@ -239,7 +239,7 @@ CONTROLS = (
         "A current certificate authority",
         MEDIUM,
         DATA,
-        _instance("CACertificateIdentifier", lambda v: v in DATABASE_CERTIFICATE_AUTHORITY.acceptable),
+        _instance("CACertificateIdentifier", lambda v: v in DATABASE_CERTIFICATE_AUTHORITY.supported),
     ),
     Control(
         "BV.DATA2",

@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from templates.aws_versions import SSL_POLICY
-from templates.deployment import IssuedCertificate
+from templates.aws_versions import LOAD_BALANCER_TLS_POLICY
+from templates.deployment_sections import IssuedCertificate
 
 from ..aws import code
 from .live import AccountState
@@ -37,7 +37,7 @@ def _tls_policy(live: AccountState) -> Iterator[Observation]:
     for listener in live.listeners:
         if listener["Protocol"] == "HTTPS":
             policy = listener.get("SslPolicy", "none")
-            yield Observation(listener["ListenerArn"], policy in SSL_POLICY.acceptable, policy)
+            yield Observation(listener["ListenerArn"], policy in LOAD_BALANCER_TLS_POLICY.supported, policy)
 
 
 def _https(live: AccountState) -> Iterator[Observation]:

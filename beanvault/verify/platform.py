@@ -293,7 +293,7 @@ CONTROLS = (
         MEDIUM,
         f"{EB}:sns:topics",
         "'Notification Topic ARN'",
-        "TOPIC (output TopicArn of NAME-keys)",
+        "TOPIC (output AlertTopicArn of NAME-keys)",
         look=_topic,
     ),
     _set("BV.APP6", "Rotated logs go to S3", LOW, f"{EB}:hostmanager", "LogPublicationControl", "true"),

@@ -21,7 +21,7 @@ from .remedy import put_back
 
 def _runtime(live: AccountState) -> Iterator[Observation]:
     runtime = live.function.get("Runtime", "")
-    yield Observation(live.function["FunctionName"], runtime in FUNCTION_RUNTIME.acceptable, runtime)
+    yield Observation(live.function["FunctionName"], runtime in FUNCTION_RUNTIME.supported, runtime)
 
 
 def _function_in_vpc(live: AccountState) -> Iterator[Observation]:
@@ -227,7 +227,7 @@ def _alarms(live: AccountState) -> Iterator[Observation]:
 
 
 def _missing_runs(live: AccountState) -> Iterator[Observation]:
-    alarm = live.alarms[live.named("observability", "NoRun")]
+    alarm = live.alarms[live.named("observability", "NoRunAlarm")]
     missing = alarm["TreatMissingData"] if alarm else "nothing: the alarm is gone"
     told = f"a missing run counts as {missing}"
     yield Observation(live.deployment.function_name, missing == "breaching", told)
@@ -282,7 +282,7 @@ CONTROLS = (
         "SNS.1",
         "The alert topic is encrypted and takes TLS only",
         MEDIUM,
-        f"the key: {put_back('keys')}; the policy's statement OnlyOverTls: "
+        f"the key: {put_back('keys')}; the policy's statement DenyInsecureTransport: "
         "aws sns set-topic-attributes --attribute-name Policy",
         _topic,
     ),
@@ -297,7 +297,7 @@ CONTROLS = (
         "SQS.1",
         "The dead-letter queue is encrypted and takes TLS only",
         MEDIUM,
-        f"the key: {REPLICATOR}; the policy's statement OnlyOverTls: aws sqs set-queue-attributes",
+        f"the key: {REPLICATOR}; the policy's statement DenyInsecureTransport: aws sqs set-queue-attributes",
         _queue,
     ),
     Control(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.docs.markdown import ROOT, TEXT, code, page, table
-from templates.deployment import Deployment, VaultHost
+from templates.deployment import Deployment
 from templates.deployment_file import read
+from templates.deployment_sections import VaultHost
 from templates.layers import layers_of
 
 FILE = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())

@@ -13,11 +13,12 @@ from annotated_types import Ge, Le, MinLen
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-import templates.deployment
 from scripts.docs.markdown import TEXT, WORDS, code, page, table
-from templates.deployment import Deployment, Domain, Section, Vault
+from templates import deployment, deployment_sections
+from templates.deployment import Deployment
 from templates.deployment_file import DeploymentFileError, parse
-from templates.fields import CidrRange
+from templates.deployment_sections import Domain, Section, Vault
+from templates.deployment_values import CidrRange
 
 
 def build() -> str:
@@ -34,7 +35,11 @@ def build() -> str:
         elif models:
             parts.append(_section(models[0], f"## [{name}]"))
     parts += ["## What `production = true` refuses", _production()]
-    return page("The deployment file", "`templates/deployment.py` and its checks", *parts)
+    return page(
+        "The deployment file",
+        "`templates/deployment.py`, `deployment_sections.py` and `deployment_rules.py`",
+        *parts,
+    )
 
 
 VARIANTS = {"domain": Domain, "vault": Vault}
@@ -131,8 +136,10 @@ def meaning(model: type[BaseModel], key: str) -> str:
 
 
 def _docstrings() -> Iterator[tuple[str, str]]:
-    tree = ast.parse(Path(str(templates.deployment.__file__)).read_text())
-    for node in [each for each in tree.body if isinstance(each, ast.ClassDef)]:
+    bodies = [
+        ast.parse(Path(str(module.__file__)).read_text()).body for module in (deployment, deployment_sections)
+    ]
+    for node in [each for body in bodies for each in body if isinstance(each, ast.ClassDef)]:
         for field, text in zip(node.body, node.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
                 assert isinstance(field.target, ast.Name) and isinstance(text.value, ast.Constant)  # noqa: S101, PT018 - the form of this one file
@@ -159,7 +166,7 @@ def _production() -> str:
     except DeploymentFileError as error:
         rows = [
             (code(each.key), each.problem, each.remedy.partition(", or set")[0].removeprefix("give "))
-            for each in error.mistakes
+            for each in error.invalid_keys
         ]
         return table(("key", "because", "wanted"), rows)
     raise AssertionError("production refuses nothing")

@@ -16,8 +16,9 @@ from replicator.model import Applied, Create, DesiredSecret, Revision
 from replicator.notify import EVENT_SOURCE, EVENT_TYPE, REQUEST_SOURCE, REQUEST_TYPE, Bus
 from replicator.report import Report
 from scripts.docs.markdown import ROOT, TEXT, WORDS, block, code, page, table
-from templates import observability
+from templates.alarms import alarms
 from templates.deployment_file import read
+from templates.metric_alarm import MetricAlarm
 
 SOURCE = "beanvault/app/database"
 OWNER = "shop"
@@ -108,19 +109,19 @@ def metrics() -> str:
     deployment = read(ROOT / "config" / "production.toml")
     return page(
         "Metrics and alarms",
-        "what the function writes, and `templates/observability.py`",
+        "what the function writes, and `templates/alarms.py`",
         f"Namespace {code(namespace)}, dimension {code(dimension)}. {TEXT['metrics']}",
         table(("metric", "unit", "counts"), rows),
         f"## Alarms\n\n{TEXT['alarms']}",
         table(
             ("alarm", "metric", "when", "over", "no data means"),
-            map(_alarm, observability.alarms(deployment)),
+            map(_alarm, alarms(deployment)),
         ),
         TEXT["dashboard"],
     )
 
 
-def _alarm(alarm: observability.Alarm) -> tuple[str, ...]:
+def _alarm(alarm: MetricAlarm) -> tuple[str, ...]:
     period = f"{alarm.period // 60} min"
     return (
         f"[{alarm.name}](../operations.md#{alarm.runbook})",

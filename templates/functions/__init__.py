@@ -1,1 +1,1 @@
-"""Code of inline functions; the layers put these files' text into their templates."""
+"""Source of inline Lambda functions and user data, which the layers embed in their templates."""

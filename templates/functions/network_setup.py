@@ -1,8 +1,8 @@
-"""What CloudFormation can't say about a VPC: closes its default security group, and finds S3's prefix list.
+"""Closes a VPC's default security group and finds S3's prefix list, which CloudFormation has no property for.
 
-Also has new volumes in the region encrypted, which Beanstalk has no option for (EC2.7). Runs inline in Lambda
-as a custom resource; properties: `VpcId`, `DefaultSecurityGroup`. Running it again changes nothing. Deletion
-leaves all of it so: the group goes with its VPC, and other deployments have volumes too.
+Also encrypts new volumes in the region by default, which Beanstalk has no option for (EC2.7). Runs inline in
+Lambda as a custom resource; properties: `VpcId`, `DefaultSecurityGroup`. Running it again changes nothing.
+Deletion reverts nothing: the group is deleted with its VPC, and other deployments have volumes too.
 """
 
 import json
@@ -14,7 +14,7 @@ import boto3
 
 
 def close(ec2: Any, group_id: str) -> None:
-    """Remove all rules of the group."""
+    """Revoke all rules of the group."""
     group = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
     if group["IpPermissions"]:
         ec2.revoke_security_group_ingress(GroupId=group_id, IpPermissions=group["IpPermissions"])
@@ -29,21 +29,21 @@ def s3_prefix_list(ec2: Any) -> str:
     return str(lists["PrefixLists"][0]["PrefixListId"])
 
 
-def answer(event: dict[str, Any], status: str, reason: str, data: dict[str, str]) -> None:
-    """Tell CloudFormation how it went."""
+def respond(event: dict[str, Any], status: str, reason: str, data: dict[str, str]) -> None:
+    """Send the result to CloudFormation."""
     body = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
     group_id = event["ResourceProperties"]["DefaultSecurityGroup"]
     body.update(Status=status, Reason=reason, PhysicalResourceId=f"{group_id}-closed", Data=data)
-    # The address is signed for no type, as AWS's own cfn-response sends it; urllib would name a form's:
+    # The URL is signed without a content type, as AWS's cfn-response sends it; urllib would add one:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-lambda-function-code-cfnresponsemodule.html
-    request = urllib.request.Request(  # noqa: S310 - CloudFormation's own address
+    request = urllib.request.Request(  # noqa: S310 - CloudFormation's own URL
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )
     urllib.request.urlopen(request, timeout=20).close()  # noqa: S310
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Answer CloudFormation, whatever happens: without an answer it waits for an hour."""
+    """Respond to CloudFormation whatever happens: without a response it waits for its time-out."""
     try:
         data: dict[str, str] = {}
         if event["RequestType"] != "Delete":
@@ -52,6 +52,6 @@ def handler(event: dict[str, Any], _context: object) -> None:
             close(ec2, event["ResourceProperties"]["DefaultSecurityGroup"])
             data["S3PrefixList"] = s3_prefix_list(ec2)
     except Exception as error:
-        answer(event, "FAILED", f"the VPC was not set up: {type(error).__name__}: {error}", {})
+        respond(event, "FAILED", f"the VPC was not set up: {type(error).__name__}: {error}", {})
         raise
-    answer(event, "SUCCESS", "closed", data)
+    respond(event, "SUCCESS", "closed", data)

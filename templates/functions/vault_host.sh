@@ -1,6 +1,6 @@
 #!/bin/bash
-# The Vault host at boot: takes its disk, installs OpenBao, makes its certificates once, tells its address.
-# CloudFormation fills in what stands in braces after a dollar sign. Running it again changes nothing.
+# The Vault host at boot: attaches its data volume, installs OpenBao, creates its certificates once, updates its
+# DNS record. CloudFormation replaces each dollar sign with a name in braces. Running it again changes nothing.
 set -euo pipefail
 export AWS_DEFAULT_REGION=${Region}
 metadata=http://169.254.169.254/latest
@@ -8,7 +8,7 @@ token=$(curl -sf -X PUT "$metadata/api/token" -H 'X-aws-ec2-metadata-token-ttl-s
 instance=$(curl -sf -H "X-aws-ec2-metadata-token: $token" "$metadata/meta-data/instance-id")
 address=$(curl -sf -H "X-aws-ec2-metadata-token: $token" "$metadata/meta-data/local-ipv4")
 
-# The disk outlives its hosts. A predecessor may hold it still.
+# The volume outlives its hosts. The previous host may still have it attached.
 disk=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_$(tr -d - <<<'${Volume}')
 for attempt in $(seq 60); do
   [ -e "$disk" ] && break
@@ -28,24 +28,24 @@ dnf install -y --quiet python3.11-pip
 }
 id openbao >/dev/null 2>&1 || useradd --system --home-dir /srv/vault --shell /sbin/nologin openbao
 install -d -m 700 -o openbao -g openbao /srv/vault/raft /srv/vault/audit
-chown -R openbao:openbao /srv/vault/raft /srv/vault/audit   # another image may have given the user another id
+chown -R openbao:openbao /srv/vault/raft /srv/vault/audit   # another image can have given the user another id
 install -d -m 750 -o root -g openbao /srv/vault/tls
 
-# An authority of its own, made once: its key stays on the encrypted disk, its certificate is for everybody.
+# A CA of its own, created once: its key stays on the encrypted volume, its certificate is public.
 cd /srv/vault/tls
 umask 027
-[ -s authority.pem ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -days 3650 \
-  -subj '/CN=${Name} Vault authority' -addext basicConstraints=critical,CA:TRUE,pathlen:0 \
-  -addext keyUsage=critical,keyCertSign -keyout authority.key -out authority.pem
-chmod 600 authority.key
+[ -s ca.pem ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -days 3650 \
+  -subj '/CN=${Name} Vault CA' -addext basicConstraints=critical,CA:TRUE,pathlen:0 \
+  -addext keyUsage=critical,keyCertSign -keyout ca.key -out ca.pem
+chmod 600 ca.key
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=${Host}' -keyout host.key -out host.csr
-openssl x509 -req -in host.csr -CA authority.pem -CAkey authority.key -days 397 -out host.pem -extfile <(
+openssl x509 -req -in host.csr -CA ca.pem -CAkey ca.key -days 397 -out host.pem -extfile <(
   printf '%s\n' 'subjectAltName=DNS:${Host},DNS:localhost,IP:127.0.0.1' extendedKeyUsage=serverAuth \
     basicConstraints=critical,CA:FALSE keyUsage=critical,digitalSignature authorityKeyIdentifier=keyid
 )
-chgrp openbao host.key host.pem authority.pem
+chgrp openbao host.key host.pem ca.pem
 chmod 640 host.key
-aws ssm put-parameter --name '${Authority}' --type String --overwrite --value "$(cat authority.pem)" >/dev/null
+aws ssm put-parameter --name '${CaParameter}' --type String --overwrite --value "$(cat ca.pem)" >/dev/null
 
 cat >/etc/openbao.hcl <<EOF
 ui           = false

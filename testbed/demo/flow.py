@@ -142,7 +142,7 @@ class Flow:
         made = bundle.build(ROOT, project / "build" / "bundle.zip")
         self.eb = EbCli(project, self.directory / "home", self.aws.environment(), self.directory / "eb.log")
         self.show("eb init")
-        platform = self.deployment.app.platform or PLATFORM.use
+        platform = self.deployment.app.platform or PLATFORM.in_use
         self.eb.run("init", self.deployment.application_name, "--platform", platform, "--region", REGION)
         self.show("eb use")
         self.eb.run("use", self.deployment.environment_name)

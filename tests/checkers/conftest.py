@@ -1,7 +1,7 @@
-"""The checkers, installed apart from the project and pinned, and the templates they look at.
+"""The checkers, installed apart from the project and pinned, and the templates they check.
 
-checkov pins another boto3 and cdk-nag comes from npm, so both live in `.checkers/`, made anew when a lock
-changes.
+checkov pins another boto3 and cdk-nag comes from npm, so both are installed in `.checkers/`, and again
+when a lock changes.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from templates.shared import suppressions
+from templates.suppressions import suppressions
 from testbed.servers.process import require_tool
 from tests.project import ROOT
 from tests.unit.templates.renders import CONFIGURATIONS, layers, resolve, resources

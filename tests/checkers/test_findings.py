@@ -26,14 +26,14 @@ def nag_findings(renders: Renders, nag: Path) -> list[tuple[Finding, str]]:
     ]
 
 
-def test_cfn_lint_has_nothing_to_say(renders: Renders) -> None:
+def test_cfn_lint_has_no_finding(renders: Renders) -> None:
     """Neither errors nor warnings."""
     lint = Path(sys.executable).parent / "cfn-lint"
     run([str(lint), "--regions", "eu-central-1", "--", *renders.files])
 
 
 def test_checkov_has_no_open_finding(renders: Renders, python: Path) -> None:
-    """All its checks for CloudFormation; what a resource's metadata skips has a reason there."""
+    """All its checks for CloudFormation; a suppression has its reason in the resource's metadata."""
     command = [str(python), "-m", "checkov.main", "--framework", "cloudformation", "--soft-fail"]
     report = json.loads(run([*command, "--quiet", "-o", "json", "-d", str(renders.folder)]))
     failed = report["results"]["failed_checks"]
@@ -56,7 +56,7 @@ def test_no_suppression_outlives_its_finding(
     nag_findings: list[tuple[Finding, str]],
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A reason for what nobody complains about would hide the next finding of the same rule."""
+    """A suppression without a finding would hide the next finding of the same rule."""
     counted = Counter(template.partition("-")[0] for template, *_ in renders.suppressed())
     for configuration, number in sorted(counted.items()):
         record_property(f"suppressions in {configuration}", number)
@@ -78,25 +78,29 @@ def test_cdk_nag_finds_what_is_wrong(renders: Renders, nag: Path, tmp_path: Path
     assert "AwsSolutions-ELB2" in {entry["rule"] for entry in found}
 
 
-# What parliament says and is not so: part of its finding, and why.
-NOT_SO = {
+# False positives of parliament: part of the finding, and the reason.
+FALSE_POSITIVES = {
     "Unknown condition lambda:SourceFunctionArn": "Lambda adds the key to every call of a function's code.",
     "Unknown condition kms:ResourceAliases": "The key is younger than parliament's list.",
-    "RESOURCE_STAR: ['ec2:AssignPrivateIpAddresses'": "Lambda wants these on all resources; see CKV_AWS_111.",
+    "RESOURCE_STAR: ['ec2:AssignPrivateIpAddresses'": (
+        "Lambda requires these on all resources; see CKV_AWS_111."
+    ),
     "RESOURCE_MISMATCH: [{'action': 'ec2:AttachVolume'": (
         "Volume and instance stand in two statements, because only instances carry the condition; "
         "AWS decides on each of the two."
     ),
-    "HardenedBucketRoleMay: RESOURCE_POLICY_PRIVILEGE_ESCALATION": "Setting the bucket's policy is its task.",
+    "BucketHardeningRoleAllow: RESOURCE_POLICY_PRIVILEGE_ESCALATION": (
+        "Its task is to set the bucket's policy."
+    ),
 }
 
 
 def test_iam_checkers_have_no_open_finding(policies: Path, python: Path) -> None:
-    """parliament: no mistakes in policies. cloudsplaining: no way to escalate, exfiltrate or expose."""
+    """parliament: valid policies. cloudsplaining: no escalation, exfiltration or exposure."""
     findings = json.loads(run([str(python), str(HERE / "iam.py"), str(policies)]).splitlines()[-1])
-    unheard = {part for part in NOT_SO if not any(part in finding for finding in findings)}
-    assert unheard == set(), "these answers have no finding any more"
-    assert [finding for finding in findings if not any(part in finding for part in NOT_SO)] == []
+    unused = {part for part in FALSE_POSITIVES if not any(part in finding for finding in findings)}
+    assert unused == set(), "these false positives are no longer reported"
+    assert [finding for finding in findings if not any(part in finding for part in FALSE_POSITIVES)] == []
 
 
 def test_iam_checkers_find_what_is_wrong(python: Path, tmp_path: Path) -> None:
@@ -112,6 +116,6 @@ def test_iam_checkers_find_what_is_wrong(python: Path, tmp_path: Path) -> None:
 
 
 def _answers(finding: Finding) -> set[Finding]:
-    """Return what suppresses a finding: its own id, or that of its rule (`IAM5[Resource::*]` and `IAM5`)."""
+    """Return the ids that suppress a finding: its own, or its rule's (`IAM5[Resource::*]` and `IAM5`)."""
     template, resource, rule = finding
     return {finding, (template, resource, rule.partition("[")[0])}

@@ -1,7 +1,7 @@
-"""The templates in a second CloudFormation engine, that of ministack, which nobody of this project wrote.
+"""The templates in a second CloudFormation engine, that of ministack, which is independent of this project.
 
-It knows fewer types of resources than the templates have. What it doesn't know is left out, with a stand-in
-where others refer to it, and printed at the end of each configuration.
+It supports fewer resource types than the templates use. Unsupported resources are left out, with a stand-in
+where others refer to them, and printed at the end of each configuration.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STAND_IN = "left-out"
 ARTIFACTS = "artifacts"
 PARAMETERS = {
     "CertificateArn": f"arn:aws:acm:{REGION}:000000000000:certificate/0b1c2d3e",
-    "Creating": "true",
+    "CreatingEnvironment": "true",
 }
 UNKNOWN_ATTRIBUTES = {("AWS::RDS::DBInstance", "MasterUserSecret.SecretArn")}
 """Attributes that CloudFormation has and this engine doesn't."""
@@ -41,8 +41,8 @@ def _is_metric_math(resource: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """The server, and the types it can make."""
+class MinistackEngine:
+    """The server, and the resource types that it supports."""
 
     endpoint: str
     types: frozenset[str]
@@ -92,7 +92,7 @@ class Engine:
 
 
 @pytest.fixture
-def account(ministack: Path, tmp_path: Path) -> Iterator[Engine]:
+def account(ministack: Path, tmp_path: Path) -> Iterator[MinistackEngine]:
     """An engine with an empty account, but for the functions' zip."""
     listing = (
         "import json; from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as known;"
@@ -104,7 +104,7 @@ def account(ministack: Path, tmp_path: Path) -> Iterator[Engine]:
     server = Process.start(
         "ministack", [ministack, "-m", "ministack"], tmp_path / "log", {"HOME": str(tmp_path), **variables}
     )
-    made = Engine(f"http://127.0.0.1:{port}", types)
+    made = MinistackEngine(f"http://127.0.0.1:{port}", types)
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
         archive.writestr("index.py", "")
@@ -118,15 +118,15 @@ def account(ministack: Path, tmp_path: Path) -> Iterator[Engine]:
         server.stop()
 
 
-def _answers(engine: Engine) -> bool:
+def _answers(engine: MinistackEngine) -> bool:
     try:
         return bool(engine.client("sts").get_caller_identity())
     except Exception:  # noqa: BLE001 - whatever a server says that isn't there yet
         return False
 
 
-def _known(template: Any, engine: Engine) -> tuple[Any, Counter[str]]:
-    """Return what the engine knows of a template, and the types that were left out."""
+def _known(template: Any, engine: MinistackEngine) -> tuple[Any, Counter[str]]:
+    """Return the supported part of a template, and the types that were left out."""
     resources = template["Resources"]
     gone = {
         name
@@ -158,8 +158,8 @@ def _known(template: Any, engine: Engine) -> tuple[Any, Counter[str]]:
     return without({**template, "Resources": kept}), Counter(resources[name]["Type"] for name in gone)
 
 
-def _in_own_zone(template: Any, engine: Engine) -> Any:
-    """Return a template whose hosted zone is there."""
+def _in_own_zone(template: Any, engine: MinistackEngine) -> Any:
+    """Return the template with a hosted zone that exists."""
     text = json.dumps(template)
     if "HostedZoneId" not in text:
         return template
@@ -172,9 +172,9 @@ def _in_own_zone(template: Any, engine: Engine) -> Any:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_all_layers_are_created_and_deleted(
-    account: Engine, configuration: str, capsys: pytest.CaptureFixture[str]
+    account: MinistackEngine, configuration: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In order, each with the exports of those before it; and gone again in reverse."""
+    """Created in order, each with the exports of those before it, and deleted in reverse."""
     left_out: Counter[str] = Counter()
     made: list[str] = []
     number = 0
@@ -209,8 +209,8 @@ def _pages(client: Any, operation: str) -> Any:
     return client.get_paginator(operation).paginate()
 
 
-def test_the_engine_refuses_what_is_wrong(account: Engine) -> None:
-    """A negative control: an import that nobody exports."""
+def test_the_engine_refuses_what_is_wrong(account: MinistackEngine) -> None:
+    """A negative control: an import without an export."""
     missing = {
         "Resources": {
             "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::ImportValue": "nobody"}}}

@@ -259,7 +259,7 @@ def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) ->
     shutil.copy(ROOT / ".elasticbeanstalk" / "config.yml", project / ".elasticbeanstalk")
     operator.run("bundle", "--output", str(project / "build" / "bundle.zip"))
     eb = EbCli(project, operator.directory / "home", operator.aws.environment(), project / "eb.log")
-    eb.run("init", NAME, "--platform", PLATFORM.use, "--region", REGION)
+    eb.run("init", NAME, "--platform", PLATFORM.in_use, "--region", REGION)
     eb.run("use", f"{NAME}-app")
     for after in (False, True):
         pressed = ctrl_c(

@@ -9,14 +9,14 @@ import pytest
 from moto import mock_aws
 
 from templates.functions import harden_bucket, network_setup
-from tests.unit.templates.cloudformation import ask
+from tests.unit.templates.custom_resource_client import ask
 
 REGION = "eu-central-1"
 BUCKET = "elasticbeanstalk-eu-central-1-123456789012"
 LOG_BUCKET = "access-log-bucket"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/0b1c2d3e"
 STATEMENT = {
-    "Sid": "NeverDeleted",
+    "Sid": "DenyBucketDeletion",
     "Effect": "Deny",
     "Principal": "*",
     "Action": "s3:DeleteBucket",
@@ -43,7 +43,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def group() -> str:
-    """The default security group of a new VPC, with the rules EC2 gives it and one of somebody's."""
+    """The default security group of a new VPC, with EC2's default rules and one more."""
     ec2 = boto3.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     (found,) = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
@@ -57,8 +57,8 @@ def _rules(group: str) -> list[Any]:
     return [*found["IpPermissions"], *found["IpPermissionsEgress"]]
 
 
-def test_the_default_group_is_closed_and_stays_so(group: str) -> None:
-    """Whatever rules were there; a second run finds nothing to do; deletion opens nothing."""
+def test_the_default_group_is_closed_and_stays_closed(group: str) -> None:
+    """Whatever rules it had. A second run changes nothing, and deletion reverts nothing."""
     assert _rules(group)
     for kind in ("Create", "Update", "Delete"):
         answer, raised = ask(network_setup.handler, kind, {"VpcId": "vpc", "DefaultSecurityGroup": group})
@@ -142,8 +142,8 @@ def test_statements_of_others_stay(bucket: Any) -> None:
     assert policy["Statement"] == [theirs, STATEMENT]
 
 
-def test_a_key_that_another_deployment_set_stays(bucket: Any) -> None:
-    """Its instances decrypt with no other; the answer says which key it is."""
+def test_a_key_that_another_deployment_set_is_kept(bucket: Any) -> None:
+    """Its instances may decrypt with no other; the response names the key in use."""
     theirs = "arn:aws:kms:eu-central-1:123456789012:key/theirs"
     default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": theirs}
     bucket.put_bucket_encryption(
@@ -154,7 +154,7 @@ def test_a_key_that_another_deployment_set_stays(bucket: Any) -> None:
     assert answer["Data"] == {"KeyArn": theirs}
 
 
-def test_a_bucket_that_is_not_there_is_a_failure() -> None:
+def test_a_missing_bucket_is_a_failure() -> None:
     """`existing` was the wrong word in the deployment file."""
     answer, raised = ask(harden_bucket.handler, "Create", HARDENING)
     assert answer["Status"] == "FAILED"

@@ -1,4 +1,4 @@
-"""All layers of two deployments side by side in one account: made, looked at, changed, and gone again.
+"""`templates.layers`: all layers of two deployments in one account, created, checked, changed and deleted.
 
 The tests of this module are one story, told in order; each leaves the deployments as the next finds them.
 """
@@ -29,11 +29,12 @@ from beanvault.ui import NullUi
 from beanvault.verify.live import AccountState
 from beanvault.verify.model import Status
 from beanvault.verify.run import verify
-from templates.deployment import Deployment, OutsideVault
+from templates.deployment import Deployment
 from templates.deployment_file import parse
-from templates.fields import Range
+from templates.deployment_sections import OutsideVault
+from templates.deployment_values import Range
 from templates.policies.arns import OWNER_TAG, SOURCE_TAG
-from templates.vault import authority_parameter, host_name
+from templates.vault_layer import ca_parameter, host_name
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import REGION, LocalAws
 from testbed.servers.mariadb import MariaDB
@@ -45,7 +46,7 @@ ELSEWHERE = "eu-west-1"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account of its own, with what a deployment finds there, and two deployment files for it."""
+    """An account with the resources that a deployment expects, and two deployment files for it."""
 
     aws: LocalAws
     files: Mapping[str, dict[str, Any]]
@@ -126,7 +127,7 @@ def test_the_state_that_results_meets_the_controls(account: Account, name: str) 
 
 
 def test_strict_leaves_no_control_to_choice(account: Account) -> None:
-    """Whatever a trial may leave out openly, production has."""
+    """Production has everything that a trial leaves out."""
     found = _findings(account, account.deployment(STRICT))[Status.NOT_APPLICABLE]
     assert [one for one in found if "the deployment file asks for" in one[2]] == []
 
@@ -140,7 +141,7 @@ def _options(account: Account, name: str) -> dict[str, str]:
 
 
 def test_what_a_layer_exports_reaches_those_that_import_it(account: Account) -> None:
-    """Each value as the service that owns it tells it, not as the exporting stack does."""
+    """Each value is compared with the service that owns it, not with the exporting stack."""
     options = _options(account, STRICT)
     (balancer,) = account.client("elbv2").describe_load_balancers(Names=[f"{STRICT}-edge"])["LoadBalancers"]
     assert options["SharedLoadBalancer"] == balancer["LoadBalancerArn"]
@@ -172,7 +173,9 @@ def test_an_environment_is_healthy_before_its_first_deployment(account: Account,
     found = _environment(account, name)
     assert (found["Status"], found["Health"]) == ("Ready", "Green")
     stack = account.client("cloudformation").describe_stacks(StackName=f"{name}-environment")["Stacks"][0]
-    assert {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}["Creating"] == "false"
+    assert {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}[
+        "CreatingEnvironment"
+    ] == "false"
 
 
 def _second_version(account: Account, name: str, directory: Path) -> str:
@@ -193,8 +196,8 @@ def _second_version(account: Account, name: str, directory: Path) -> str:
     return label
 
 
-def test_the_proxy_comes_once_there_is_a_credential_it_can_log_in_with(account: Account) -> None:
-    """Until then the application connects to the database itself; that way is closed behind the change."""
+def test_the_proxy_is_added_once_its_credential_exists(account: Account) -> None:
+    """Until then the application connects to the database directly; that ingress is removed afterwards."""
     rds = account.client("rds")
     assert rds.describe_db_proxies()["DBProxies"] == []
     before = _options(account, STRICT)
@@ -327,7 +330,7 @@ def test_each_layer_is_updated_in_place_and_the_deployed_version_stays(
 
 
 def test_what_can_not_change_is_refused_before_anything_does(account: Account) -> None:
-    """Beanstalk takes the rules of a shared load balancer's listener only with a new environment."""
+    """Beanstalk accepts the rules of a shared load balancer's listener only for a new environment."""
     other_range = {"network": {**CHANGES[TRIAL]["network"], "cidr": "10.99.0.0/16"}}
     for changes, why in (({"domain": {"name": "other.example.com"}}, "another domain"), (other_range, "VPC")):
         wanted = {**CHANGES[TRIAL], **changes, "logs": {"retention_days": 90}}
@@ -345,7 +348,7 @@ def test_a_layer_that_holds_on_to_what_goes_is_named_before_anything_changes(acc
         deploy(account.work(without), ["data"])
 
 
-def test_what_is_switched_off_goes_in_the_order_that_cloudformation_takes(account: Account) -> None:
+def test_optional_parts_are_removed_in_an_order_that_cloudformation_accepts(account: Account) -> None:
     """A proxy after who used it, gateways after their alarms, an optional layer before what it stood on."""
     fewer = {**CHANGES[STRICT], "database": {**CHANGES[STRICT]["database"], "mode": "iam"}}
     results = deploy(account.work(account.deployment(STRICT, fewer)))
@@ -386,7 +389,7 @@ def _tags(account: Account, name: str) -> dict[str, str]:
 
 
 def test_tags_change_in_place(account: Account) -> None:
-    """What the deployment file adds is on the environment, too, and what it takes out is gone.
+    """Properties that the deployment file adds are set on the environment, and removed ones are deleted.
 
     The database changes otherwise as well: one update does both.
     """
@@ -491,7 +494,7 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     _write_what_the_vault_host_does(account, deployment)
     results = destroy(account.work(deployment, accepts_loss=True))
     assert _outcomes(results) == {StackOutcome.DELETED}
-    published = account.client("ssm").get_parameters(Names=[authority_parameter(deployment)])
+    published = account.client("ssm").get_parameters(Names=[ca_parameter(deployment)])
     assert published["Parameters"] == []
     zones = account.client("route53").list_hosted_zones_by_name(DNSName=f"{TRIAL}.internal")["HostedZones"]
     assert zones == []
@@ -507,7 +510,7 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
 
 def _write_what_the_vault_host_does(account: Account, deployment: Deployment) -> None:
     """Its address and its authority, which no stack holds. A zone with a record can't be deleted."""
-    account.client("ssm").put_parameter(Name=authority_parameter(deployment), Type="String", Value="PEM")
+    account.client("ssm").put_parameter(Name=ca_parameter(deployment), Type="String", Value="PEM")
     route53 = account.client("route53")
     (zone,) = route53.list_hosted_zones_by_name(DNSName=f"{TRIAL}.internal")["HostedZones"]
     address = {
@@ -561,7 +564,7 @@ def test_production_leaves_what_it_must_keep_and_nothing_else(account: Account) 
 
 
 def test_a_bucket_that_others_use_is_not_taken_along(account: Account) -> None:
-    """Who made Beanstalk's bucket can't delete it from under its neighbours."""
+    """The deployment that created Beanstalk's bucket can't delete it while others use it."""
     tables = {**account.files[TRIAL], "name": "maker", "region": ELSEWHERE}
     tables["storage"] = {"beanstalk_bucket": "create"}
     work = account.work(parse(tables), accepts_loss=True)

@@ -13,7 +13,7 @@ from beanvault.verify.export import asff, ocsf
 from beanvault.verify.model import Finding, Severity, Status
 from templates.deployment_file import parse
 from templates.layers import LAYERS
-from templates.shared import render
+from templates.rendering import render
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 PARTITIONS = pytest.mark.parametrize(

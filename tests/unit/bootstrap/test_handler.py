@@ -12,7 +12,7 @@ from moto import mock_aws
 from bootstrap.accounts import BootstrapError, DesiredAccounts
 from bootstrap.handler import RDS_AUTHORITIES, Master, connected, handler
 from testbed.servers.process import free_port
-from tests.unit.templates.cloudformation import ask
+from tests.unit.templates.custom_resource_client import ask
 
 PASSWORD = "canary-4711"
 PROPERTIES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from templates import observability
+from templates.alarms import alarms
 from templates.deployment_file import read
 from tests.project import ROOT
 from tests.unit.docs.markdown_files import FILES, anchors, links
@@ -44,7 +44,7 @@ def test_every_alarm_has_its_runbook() -> None:
     """An alarm's description names a section of docs/operations.md; at night it must be there."""
     known = anchors((ROOT / "docs" / "operations.md").read_text())
     for name in ("dev", "production"):
-        for alarm in observability.alarms(read(ROOT / "config" / f"{name}.toml")):
+        for alarm in alarms(read(ROOT / "config" / f"{name}.toml")):
             assert alarm.runbook in known, f"{alarm.name} names #{alarm.runbook}"
 
 

@@ -24,4 +24,4 @@ def test_documents_name_the_platform_that_the_templates_use() -> None:
         for file in FILES
         for platform in re.findall(r"64bit Amazon Linux 2023 v[\d.]+ running Python [\d.]+", file.read_text())
     }
-    assert named == {PLATFORM.use}
+    assert named == {PLATFORM.in_use}

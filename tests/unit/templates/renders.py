@@ -1,6 +1,6 @@
-"""The rendered templates that the tests of this folder look at, and a resolver of their intrinsic functions.
+"""The rendered templates that the tests of this folder inspect, and a resolver of their intrinsic functions.
 
-`python -m tests.unit.templates.renders` writes the fixtures in `rendered/` anew.
+`python -m tests.unit.templates.renders` writes the fixtures in `rendered/` again.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from templates.deployment import Deployment
 from templates.deployment_file import parse, read
 from templates.layers import LAYERS, layers_of
-from templates.shared import render
+from templates.rendering import render
 from tests.project import ROOT
 
 HERE = Path(__file__).parent
@@ -22,7 +22,7 @@ ACCOUNT, REGION = "123456789012", "eu-central-1"
 
 _BASE: dict[str, Any] = {"name": "full", "region": REGION}
 _VARIANTS: dict[str, dict[str, Any]] = {
-    # Every optional part on.
+    # Every optional part enabled.
     "everything": {
         "network": {"availability_zones": 3, "endpoints": ["kms", "logs", "secretsmanager", "sts"]},
         "domain": {
@@ -45,7 +45,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         "app": {"environment": {"LOG_LEVEL": "INFO"}},
         "edge": {"waf": True},
     },
-    # What `everything` excludes, in its other form.
+    # The alternatives that `everything` excludes.
     "otherwise": {
         "network": {"nat": "single"},
         "database": {"mode": "iam", "ca_file": str(ROOT / "eb_app/certs/rds-global-bundle.pem")},
@@ -54,7 +54,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         "replicator": {"schedule": "cron(0/10 * * * ? *)"},
     },
     "vpn": {"vault": {"where": "vpn", "cidrs": ["10.90.0.0/24"], "gateway_address": "192.0.2.1"}},
-    # The longest policy of the function: long names, and as many adoptions as the deployment file takes.
+    # The longest policy of the function: long names, and as many adoptions as the deployment file accepts.
     "crowded": {
         "name": "a" * 20,
         "vault": {"where": "outside", "cidrs": ["192.0.2.0/24"]},
@@ -106,7 +106,7 @@ def resource(configuration: str, layer: str, logical_id: str) -> Rendered:
     return properties
 
 
-# How a resource that exists would be known: what `Ref` gives for some types, and what `.Arn` does.
+# What `Ref` and `.Arn` of an existing resource would return, for some types.
 _REFERENCES: Mapping[str, Callable[[str, Rendered], str]] = {
     "AWS::SecretsManager::Secret": lambda _, p: (
         f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{p['Name']}-AbCdEf"
@@ -130,7 +130,7 @@ _PSEUDO = {
 
 
 def resolve(value: Any, configuration: str, layer: str) -> Any:
-    """Return *value* with its intrinsic functions worked out, as if all stacks of *configuration* existed."""
+    """Return *value* with its intrinsic functions resolved, as if all stacks of *configuration* existed."""
     if isinstance(value, list):
         return [resolve(item, configuration, layer) for item in value]
     if not isinstance(value, dict):
@@ -198,14 +198,16 @@ def _substituted(argument: Any, configuration: str, layer: str) -> str:
         name = match[1]
         if name in own:
             return str(resolve(own[name], configuration, layer))
-        name, dot, attribute = name.partition(".")
-        return _attribute(name, attribute, configuration, layer) if dot else _ref(name, configuration, layer)
+        if "." in name:
+            logical_id, _, attribute = name.partition(".")
+            return _attribute(logical_id, attribute, configuration, layer)
+        return _ref(name, configuration, layer)
 
     return re.sub(r"\$\{([^!}]+)\}", replaced, pattern)
 
 
 def rewrite_fixtures() -> None:
-    """Write `rendered/` anew from what the templates say now."""
+    """Write `rendered/` again from the current templates."""
     for configuration in FILES:
         folder = FIXTURES / configuration
         folder.mkdir(parents=True, exist_ok=True)

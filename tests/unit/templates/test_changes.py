@@ -1,8 +1,8 @@
-"""What a deployment file may say differently once its stacks are there: CloudFormation takes each change.
+"""`templates.layers`: the changes of a deployment file that CloudFormation can apply to existing stacks.
 
-For each pair of renders: no export that another stack goes on importing gets another value, nothing with a
-name of its own or with data in it is replaced, nothing is made that is there already under another title, and
-there is an order in which exports come and go.
+For each pair of renders: no export that stays imported gets another value, no resource with a fixed name or
+with data is replaced, no resource is created that exists under another logical id, and there is an order in
+which exports can be added and removed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _vault(where: Mapping[str, Any], *cidrs: str) -> Tables:
     return {"vault": {**where, "cidrs": cidrs}}
 
 
-# Each is taken in both directions.
+# Each is applied in both directions.
 CHANGES: Mapping[str, tuple[Tables, Tables]] = {
     "one more zone": ({"network": {"availability_zones": 2}}, {"network": {"availability_zones": 3}}),
     "one more zone with a proxy": (
@@ -74,7 +74,7 @@ CHANGES: Mapping[str, tuple[Tables, Tables]] = {
         {"domain": {"certificate": "existing", "certificate_arn": ARN + "1", **NAME}},
         {"domain": ISSUED},
     ),
-    "one more range of visitors": (
+    "one more range of clients": (
         {"edge": {"allow_from": ["192.0.2.0/24"]}},
         {"edge": {"allow_from": ["198.51.100.0/24", "192.0.2.0/24"]}},
     ),
@@ -118,7 +118,7 @@ def _layers(tables: Tables) -> dict[str, Rendered]:
 
 @pytest.fixture(params=[(name, back) for name in CHANGES for back in (False, True)], ids=str)
 def pair(request: pytest.FixtureRequest) -> tuple[dict[str, Rendered], dict[str, Rendered]]:
-    """The layers before a change, and after it."""
+    """The layers before and after a change."""
     name, back = request.param
     one, other = map(_layers, CHANGES[name])
     return (other, one) if back else (one, other)
@@ -159,26 +159,26 @@ def _at(properties: Any, pointer: str) -> Any:
 
 
 def _fixed(resource: Rendered) -> dict[str, Any]:
-    """Return what can't change without another resource in its place."""
+    """Return the properties that cannot change without replacing the resource."""
     pointers = _schema(resource["Type"]).get("createOnlyProperties", ())
     fixed = {pointer: _at(resource.get("Properties", {}), pointer) for pointer in pointers}
     return {"Type": resource["Type"], **fixed}
 
 
 def _name(resource: Rendered) -> tuple[str, ...]:
-    """Return the name that the template gives a resource; empty where AWS makes one up."""
+    """Return the name that the template gives a resource; empty where AWS generates one."""
     pointers = _schema(resource["Type"])["primaryIdentifier"]
     found = [_at(resource.get("Properties", {}), pointer) for pointer in pointers]
     return tuple(map(str, found)) if all(isinstance(part, str) for part in found) else ()
 
 
 def _replaced(before: Rendered, after: Rendered) -> set[str]:
-    """Return the titles of a layer's resources that CloudFormation would make anew."""
+    """Return the logical ids of a layer's resources that CloudFormation would replace."""
     was, now = before["Resources"], after["Resources"]
     return {title for title in was.keys() & now.keys() if _fixed(was[title]) != _fixed(now[title])}
 
 
-def test_what_others_go_on_importing_keeps_its_value(
+def test_an_export_that_stays_imported_keeps_its_value(
     pair: tuple[dict[str, Rendered], dict[str, Rendered]],
 ) -> None:
     before, after = pair
@@ -193,7 +193,7 @@ def test_what_others_go_on_importing_keeps_its_value(
             assert title not in _replaced(before[layer], after[layer]), name
 
 
-def test_nothing_with_a_name_of_its_own_or_with_data_is_replaced(
+def test_no_resource_with_a_fixed_name_or_with_data_is_replaced(
     pair: tuple[dict[str, Rendered], dict[str, Rendered]],
 ) -> None:
     before, after = pair
@@ -217,18 +217,18 @@ ONCE = {
     ),
     "AWS::EC2::SecurityGroupIngress": ("GroupId", "SourceSecurityGroupId", "CidrIp", "FromPort", "ToPort"),
 }
-"""What EC2 takes once only."""
+"""By type, the properties that together may exist only once in EC2."""
 
 
 def _taken(resource: Rendered) -> str:
-    """Return what nothing else may have at the same time; empty where nothing speaks against two."""
+    """Return the identity that no other resource can have at the same time; empty where there is none."""
     if keys := ONCE.get(resource["Type"]):
         return json.dumps([resource["Type"], *(resource["Properties"].get(key) for key in keys)])
     name = _name(resource)
     return json.dumps([resource["Type"], *name]) if name else ""
 
 
-def test_nothing_is_made_that_is_there_under_another_title(
+def test_no_resource_is_created_that_exists_under_another_id(
     pair: tuple[dict[str, Rendered], dict[str, Rendered]],
 ) -> None:
     """CloudFormation creates before it deletes."""
@@ -240,29 +240,29 @@ def test_nothing_is_made_that_is_there_under_another_title(
             assert not taken or was.get(taken, title) == title, taken
 
 
-def test_there_is_an_order(pair: tuple[dict[str, Rendered], dict[str, Rendered]]) -> None:
-    """Who imports what goes is deployed before it goes; a layer left out is deleted first."""
+def test_there_is_an_order_of_deployment(pair: tuple[dict[str, Rendered], dict[str, Rendered]]) -> None:
+    """A stack that imports a removed export is updated before its removal; a removed layer goes first."""
     before, after = map(_sides, pair)
     left_out = {layer for layer, template in pair[1].items() if not template["Resources"]}
-    there = {layer: sides for layer, sides in before.items() if layer not in left_out}
-    wanted = {layer: sides for layer, sides in after.items() if layer not in left_out}
-    assert set(arrange(there, wanted)) == set(wanted)
+    existing = {layer: sides for layer, sides in before.items() if layer not in left_out}
+    desired = {layer: sides for layer, sides in after.items() if layer not in left_out}
+    assert set(arrange(existing, desired)) == set(desired)
 
 
-def test_the_way_to_the_database_is_open_while_a_proxy_comes_or_goes() -> None:
-    """Its rules come with whoever makes the way, so that the environment changes over in between."""
+def test_the_database_stays_reachable_while_a_proxy_is_added_or_removed() -> None:
+    """Its ingress rules belong to the layer that needs them, so that the environment switches in between."""
     direct, proxied = (_layers({"database": {"mode": mode}}) for mode in ("secret", "proxy"))
     (on, off) = (_sides(direct), _sides(proxied))
     coming, going = arrange(on, off), arrange(off, on)
     assert coming.index("data") < coming.index("environment")
     assert going.index("environment") < going.index("data")
     for layers, layer, rules in (
-        (direct, "environment", {"InstanceToDatabaseIn"}),
-        (proxied, "data", {"InstanceToProxyIn", "ProxyToDatabaseIn"}),
+        (direct, "environment", {"InstanceToDatabaseIngress"}),
+        (proxied, "data", {"InstanceToProxyIngress", "ProxyToDatabaseIngress"}),
     ):
         assert rules <= layers[layer]["Resources"].keys()
     environment = direct["environment"]["Resources"]["Environment"]
-    assert {"InstanceToDatabaseIn"} <= set(environment["DependsOn"])
+    assert {"InstanceToDatabaseIngress"} <= set(environment["DependsOn"])
 
 
 @pytest.mark.parametrize(
@@ -272,8 +272,8 @@ def test_the_way_to_the_database_is_open_while_a_proxy_comes_or_goes() -> None:
         ("AWS::RDS::DBProxy", "DBProxyName", "VpcSubnetIds"),
     ],
 )
-def test_what_could_not_change_would_be_noticed(kind: str, name: str, fixed: str) -> None:
-    """A negative control: these have names, and these properties are CloudFormation's for good."""
+def test_a_change_that_replaces_is_detected(kind: str, name: str, fixed: str) -> None:
+    """A negative control: these have fixed names, and these properties cannot change."""
     was = {"Type": kind, "Properties": {name: "shop-app", fixed: "one"}}
     now = {"Type": kind, "Properties": {name: "shop-app", fixed: "other"}}
     assert _replaced({"Resources": {"It": was}}, {"Resources": {"It": now}}) == {"It"}

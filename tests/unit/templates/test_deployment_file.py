@@ -1,4 +1,4 @@
-"""Deployment files: what a right one becomes, and what a wrong one is told."""
+"""`templates.deployment_file`, with `deployment` and its `_sections`, `_values` and `_rules`."""
 
 from pathlib import Path
 from typing import Any, get_args
@@ -9,30 +9,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from templates.deployment import Deployment, Network
+from templates.deployment import Deployment
 from templates.deployment_file import DeploymentFileError, parse, read
-from templates.fields import InterfaceEndpoint, Range, RetentionDays
-from templates.options import TABLE, Choice
+from templates.deployment_sections import Network
+from templates.deployment_values import InterfaceEndpoint, Range, RetentionDays
+from templates.option_table import OPTIONS
+from templates.option_values import Choice
 from tests.project import ROOT
 
 LEAST: dict[str, Any] = {"name": "demo", "region": "eu-central-1", "vault": {"where": "host"}}
 
 
-def mistakes(**changes: Any) -> dict[str, str]:
-    """Return the mistakes of a file that is right but for *changes*, by key."""
+def invalid_keys(**changes: Any) -> dict[str, str]:
+    """Return the problem and remedy of each invalid key of a valid file with *changes*, by key."""
     with pytest.raises(DeploymentFileError) as caught:
         parse(LEAST | changes)
-    return {mistake.key: f"{mistake.problem}; {mistake.remedy}" for mistake in caught.value.mistakes}
+    return {invalid.key: f"{invalid.problem}; {invalid.remedy}" for invalid in caught.value.invalid_keys}
 
 
 @pytest.mark.parametrize("name", ["dev", "production"])
-def test_the_files_we_ship_are_right(name: str) -> None:
-    """And the strict one holds itself to the rules of production."""
+def test_the_shipped_files_are_valid(name: str) -> None:
+    """And `production.toml` meets the rules of production."""
     assert read(ROOT / "config" / f"{name}.toml").production == (name == "production")
 
 
 def test_the_eb_cli_finds_the_trial_from_a_clone() -> None:
-    """`.elasticbeanstalk/config.yml` names what `config/dev.toml` makes."""
+    """`.elasticbeanstalk/config.yml` names what `config/dev.toml` creates."""
     own = yaml.safe_load((ROOT / ".elasticbeanstalk" / "config.yml").read_text())
     trial = read(ROOT / "config" / "dev.toml")
     assert own["global"]["application_name"] == trial.application_name
@@ -40,32 +42,34 @@ def test_the_eb_cli_finds_the_trial_from_a_clone() -> None:
 
 
 @pytest.mark.parametrize("name", ["internal", "internal-shop", "awseb", "awseb-shop"])
-def test_no_name_begins_as_a_load_balancer_must_not(name: str) -> None:
-    assert "internal-" in mistakes(name=name)["name"]
+def test_a_name_with_a_reserved_prefix_of_load_balancers_is_invalid(name: str) -> None:
+    assert "internal-" in invalid_keys(name=name)["name"]
 
 
-def test_a_small_range_is_held_against_what_lies_in_it() -> None:
+def test_a_range_too_small_for_its_addresses_is_invalid() -> None:
     """The smallest subnets have 11 addresses: ten endpoints and the functions take them all."""
     endpoints = list(get_args(InterfaceEndpoint))
     small = {"cidr": "10.20.0.0/24", "endpoints": endpoints}
-    assert "give a larger range" in mistakes(network=small)["network.cidr"]
+    assert "give a larger range" in invalid_keys(network=small)["network.cidr"]
     # 11 less two functions, the Vault host and two endpoints, in two zones, twice.
     few = {"cidr": "10.20.0.0/24", "endpoints": endpoints[:2]}
-    assert "up to 6" in mistakes(network=few, app={"max_instances": 7})["network.cidr"]
+    assert "up to 6" in invalid_keys(network=few, app={"max_instances": 7})["network.cidr"]
     assert parse(LEAST | {"network": few, "app": {"max_instances": 6}}).app.max_instances == 6
     assert parse(LEAST | {"network": {"endpoints": endpoints}, "app": {"max_instances": 200}})
 
 
 def test_instances_have_one_architecture() -> None:
     """Beanstalk launches them all from one image."""
-    assert "t4g.small" in mistakes(app={"instance_types": ["t4g.small", "t3.small"]})["app.instance_types"]
+    assert (
+        "t4g.small" in invalid_keys(app={"instance_types": ["t4g.small", "t3.small"]})["app.instance_types"]
+    )
     for types in (["t4g.small", "m7g.large", "c7gn.large"], ["t3.small", "m7i.large"]):
         assert parse(LEAST | {"app": {"instance_types": types}}).app.instance_types == tuple(types)
 
 
 def test_more_adoptions_than_the_policy_holds_are_refused() -> None:
     names = [f"app/{number}" for number in range(100)]
-    assert "take those out" in mistakes(replicator={"adopt": names})["replicator.adopt"]
+    assert "list the next" in invalid_keys(replicator={"adopt": names})["replicator.adopt"]
 
 
 def test_the_least_file_is_enough() -> None:
@@ -81,18 +85,18 @@ def test_a_deployment_can_not_be_changed() -> None:
         parse(LEAST).name = "other"
 
 
-def test_logs_are_kept_for_days_that_beanstalk_takes_too() -> None:
-    """CloudWatch takes a few more; they would be found when the environment is created."""
-    takes = TABLE["aws:elasticbeanstalk:cloudwatch:logs"]["RetentionInDays"]
+def test_log_retention_is_one_that_beanstalk_accepts_too() -> None:
+    """CloudWatch accepts a few more; they would fail when the environment is created."""
+    takes = OPTIONS["aws:elasticbeanstalk:cloudwatch:logs"]["RetentionInDays"]
     assert isinstance(takes, Choice)
     assert {str(days) for days in get_args(RetentionDays)} == takes.values
     for days in (1096, 2192, 2557, 2922, 3288):
-        assert mistakes(logs={"retention_days": days}).keys() == {"logs.retention_days"}
+        assert invalid_keys(logs={"retention_days": days}).keys() == {"logs.retention_days"}
 
 
-def test_all_mistakes_come_at_once() -> None:
-    """Keys of several tables, the relations between right tables, and keys nobody knows."""
-    found = mistakes(
+def test_all_invalid_keys_are_reported_at_once() -> None:
+    """Keys of several tables, the relations between valid tables, and unknown keys."""
+    found = invalid_keys(
         name="Bad--",
         region="mars-1",
         colour="blue",
@@ -108,26 +112,27 @@ def test_all_mistakes_come_at_once() -> None:
         *("name", "region", "colour", "network.cidr", "network.availability_zones", "network.azs"),
         *("database.port", "database.backup_days", "domain.nam", "domain.name", "domain.hosted_zone_id"),
         *("app.max_instances", "replicator.deletion", "replicator.schedule"),
-        *("edge.waf", "alerts", "vault.where"),  # tables that are right, against each other
+        *("edge.waf", "alerts", "vault.where"),  # valid tables, against each other
     }
 
 
 def test_the_message_names_file_keys_and_remedies(tmp_path: Path) -> None:
-    """It is read in a terminal, by somebody with the file open beside it."""
+    """It is read in a terminal, with the file open beside it."""
     path = tmp_path / "mine.toml"
     path.write_text('name = "demo"\nregion = "eu-central-1"\n[vault]\nwhere = "host"\nprot = 8200\n')
     with pytest.raises(DeploymentFileError) as caught:
         read(path)
-    assert str(caught.value) == f"{path}: 1 mistake\n  vault.prot: is not known; did you mean 'port'?"
+    assert str(caught.value) == f"{path}: 1 error\n  vault.prot: is not a known key; did you mean 'port'?"
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"), [(None, "No such file"), ("name = ", "is no TOML"), (b"\xff", "is no TOML")]
+    ("content", "problem"),
+    [(None, "No such file"), ("name = ", "is not valid TOML"), (b"\xff", "is not valid TOML")],
 )
-def test_a_file_that_can_not_be_read_is_a_mistake_too(
+def test_a_file_that_can_not_be_read_is_reported_too(
     tmp_path: Path, content: str | bytes | None, problem: str
 ) -> None:
-    """Missing, no TOML, or not even text."""
+    """Missing, not TOML, or not even text."""
     path = tmp_path / "mine.toml"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -136,20 +141,24 @@ def test_a_file_that_can_not_be_read_is_a_mistake_too(
 
 
 @pytest.mark.parametrize(
-    ("table", "key", "says"),
+    ("table", "key", "expected"),
     [
         ({"name": "two--hyphens"}, "name", "2 to 20"),
         ({"name": "9lives"}, "name", "2 to 20"),
         ({"region": "eu-central"}, "region", "eu-central-1"),
-        ({"tags": {"aws:owner": "me"}}, "tags.aws:owner.[key]", "neither"),
+        ({"tags": {"aws:owner": "me"}}, "tags.aws:owner.[key]", "do not begin"),
         ({"network": {"cidr": "10.20.1.0/16"}}, "network.cidr", "host bits"),
         ({"network": {"cidr": "8.8.0.0/16"}}, "network.cidr", "private"),
-        ({"network": {"cidr": 10}}, "network.cidr", "not text"),
+        ({"network": {"cidr": 10}}, "network.cidr", "not a string"),
         ({"network": {"nat": "dual"}}, "network.nat", "'per-az' or 'single'"),
-        ({"network": {"endpoints": ["s3", "kms"]}}, "network.endpoints[0]", "none of the choices"),
+        ({"network": {"endpoints": ["s3", "kms"]}}, "network.endpoints[0]", "not a valid choice"),
         ({"vault": {"where": "nowhere"}}, "vault.where", '"transit-gateway"'),
         ({"vault": {"where": "outside", "cidrs": []}}, "vault.cidrs", "at least 1"),
-        ({"vault": {"where": "outside", "cidrs": ["0.0.0.0/0"]}}, "vault.cidrs[0]", "most of the internet"),
+        (
+            {"vault": {"where": "outside", "cidrs": ["0.0.0.0/0"]}},
+            "vault.cidrs[0]",
+            "large part of the internet",
+        ),
         (
             {"vault": {"where": "outside", "cidrs": ["10.20.9.0/24"]}},
             "vault.cidrs[0]",
@@ -158,7 +167,7 @@ def test_a_file_that_can_not_be_read_is_a_mistake_too(
         (
             {"vault": {"where": "outside", "cidrs": ["10.9.0.0/16", "10.9.1.0/24"]}},
             "vault.cidrs",
-            "leave one of them out",
+            "remove one of them",
         ),
         (
             {"vault": {"where": "vpn", "cidrs": ["9.9.9.0/24"], "gateway_address": "192.0.2.1"}},
@@ -166,7 +175,11 @@ def test_a_file_that_can_not_be_read_is_a_mistake_too(
             "not a private range",
         ),
         ({"app": {"instance_types": []}}, "app.instance_types", "at least 1"),
-        ({"app": {"environment": {"BEANVAULT_BUS_NAME": "x"}}}, "app.environment", "without BEANVAULT_"),
+        (
+            {"app": {"environment": {"BEANVAULT_BUS_NAME": "x"}}},
+            "app.environment",
+            "without the prefix BEANVAULT_",
+        ),
         ({"database": {"port": 3306}}, "database.port", "3307"),
         ({"database": {"port": True}}, "database.port", "wrong type"),
         ({"database": {"storage_gb": 100, "max_storage_gb": 105}}, "database.max_storage_gb", "110 or more"),
@@ -182,7 +195,7 @@ def test_a_file_that_can_not_be_read_is_a_mistake_too(
         ({"replicator": {"key_aliases": ["alias/aws/s3"]}}, "replicator.key_aliases[0]", "of your own"),
         ({"alerts": {"emails": ["nobody"]}}, "alerts.emails[0]", "ops@example.com"),
         ({"alerts": {"webhooks": ["http://example.com"]}}, "alerts.webhooks[0]", "https"),
-        ({"logs": {"retention_days": 42}}, "logs.retention_days", "none of the choices"),
+        ({"logs": {"retention_days": 42}}, "logs.retention_days", "not a valid choice"),
         (
             {
                 "domain": {
@@ -196,16 +209,16 @@ def test_a_file_that_can_not_be_read_is_a_mistake_too(
         ),
     ],
 )
-def test_a_mistake_says_its_key_and_what_would_be_right(table: dict[str, Any], key: str, says: str) -> None:
-    """One wrong thing is one mistake, under its own key."""
-    found = mistakes(**table)
+def test_an_invalid_key_is_reported_with_a_remedy(table: dict[str, Any], key: str, expected: str) -> None:
+    """One invalid value is one error, under its own key."""
+    found = invalid_keys(**table)
     assert list(found) == [key]
-    assert says in found[key]
+    assert expected in found[key]
 
 
 def test_production_names_each_of_its_rules() -> None:
-    """What a trial may do and production may not, all in one go."""
-    found = mistakes(
+    """What a trial can do and production cannot, all at once."""
+    found = invalid_keys(
         production=True,
         network={"nat": "single"},
         app={"min_instances": 1},
@@ -237,23 +250,23 @@ def test_subnets_lie_in_the_vpc_and_apart(prefix: int, zones: int, second: int) 
     ("region", "partition"),
     [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
-def test_the_region_tells_the_partition(region: str, partition: str) -> None:
+def test_the_partition_follows_from_the_region(region: str, partition: str) -> None:
     """It is part of every ARN."""
     assert parse(LEAST | {"region": region}).partition == partition
 
 
 def test_every_key_that_is_read_has_a_default_or_is_missed() -> None:
-    """An empty file is told what it needs, no more."""
+    """An empty file gets errors for the required keys only."""
     with pytest.raises(DeploymentFileError) as caught:
         parse({})
-    assert {mistake.key for mistake in caught.value.mistakes} == {"name", "region", "vault"}
+    assert {invalid.key for invalid in caught.value.invalid_keys} == {"name", "region", "vault"}
     assert set(Deployment.model_fields) > {"name", "region", "vault"}
 
 
 def test_a_database_mount_names_what_its_credentials_are_completed_with() -> None:
-    """The function takes the same text; only a database mount has parameters, and each has a value."""
+    """The function reads the same text; only a database mount has parameters, and each has a value."""
     mounts = ["beanvault", "kv:team/kv", "database:engine?engine=mysql&host=db.example&port=3307&dbname=app"]
     described = LEAST | {"replicator": {"mounts": mounts}}
     assert parse(described).replicator.mount_paths == ("beanvault", "team/kv", "engine")
     for wrong in ("kv:team?engine=mysql", "database:engine?", "database:engine?host="):
-        assert "replicator.mounts[1]" in mistakes(replicator={"mounts": ["beanvault", wrong]})
+        assert "replicator.mounts[1]" in invalid_keys(replicator={"mounts": ["beanvault", wrong]})

@@ -1,4 +1,4 @@
-"""IAM as behaviour: for each role, calls that must be allowed and calls that must be denied."""
+"""`templates.policies` as behaviour: for each role, calls that must be allowed and that must be denied."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -45,7 +45,7 @@ def _event(source: str, detail_type: str) -> dict[str, str]:
 
 
 def policies_of(configuration: str, layer: str, role: str) -> list[Mapping[str, Any]]:
-    """Return the role's own policies, with every reference worked out."""
+    """Return the role's own policies, with every reference resolved."""
     template = layers(configuration)[layer]["Resources"]
     attached = template[role]["Properties"]["ManagedPolicyArns"]
     own = [template[arn["Ref"]] for arn in attached if isinstance(arn, dict) and "Ref" in arn]
@@ -66,7 +66,7 @@ SERVICE = ("environment", "ServiceRole")
 
 Call = tuple[str, str, Mapping[str, Any]]
 
-FUNCTION_MAY: list[Call] = [
+FUNCTION_ALLOWED: list[Call] = [
     ("secretsmanager:ListSecrets", "*", {}),
     ("secretsmanager:DescribeSecret", REPLICATED, {}),
     ("secretsmanager:CreateSecret", REPLICATED, CLAIM),
@@ -98,7 +98,7 @@ FUNCTION_MAY: list[Call] = [
     ("ec2:CreateNetworkInterface", f"arn:aws:ec2:{ARN}:subnet/subnet-1", {}),
 ]
 
-FUNCTION_MAY_NOT: list[Call] = [
+FUNCTION_DENIED: list[Call] = [
     # The writer can't read.
     ("secretsmanager:GetSecretValue", REPLICATED, OWNED),
     ("secretsmanager:GetSecretValue", APP_SECRET, OWNED),
@@ -153,7 +153,7 @@ FUNCTION_MAY_NOT: list[Call] = [
 
 BUNDLES = f"arn:aws:s3:::elasticbeanstalk-{REGION}-{ACCOUNT}"
 
-INSTANCE_MAY: list[Call] = [
+INSTANCE_ALLOWED: list[Call] = [
     ("secretsmanager:GetSecretValue", APP_SECRET, OWNED),
     ("secretsmanager:DescribeSecret", APP_SECRET, OWNED),
     ("kms:Decrypt", SECRETS_KEY, _via("secretsmanager", APP_SECRET)),
@@ -175,7 +175,7 @@ INSTANCE_MAY: list[Call] = [
     ("ssmmessages:OpenDataChannel", "*", {}),
 ]
 
-INSTANCE_MAY_NOT: list[Call] = [
+INSTANCE_DENIED: list[Call] = [
     ("secretsmanager:GetSecretValue", REPLICATED, OWNED),
     ("secretsmanager:GetSecretValue", NEIGHBOUR, OWNED),
     ("secretsmanager:GetSecretValue", OTHER_SECRET, {}),
@@ -205,13 +205,13 @@ INSTANCE_MAY_NOT: list[Call] = [
     ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/FunctionRole", {}),
 ]
 
-SERVICE_MAY: list[Call] = [
+SERVICE_ALLOWED: list[Call] = [
     ("kms:GenerateDataKey", DATA_KEY, _via("sns")),
     # A managed update reads and writes bundles in Beanstalk's bucket.
     ("kms:Decrypt", DATA_KEY, _via("s3")),
     ("kms:GenerateDataKey", DATA_KEY, _via("s3")),
 ]
-SERVICE_MAY_NOT: list[Call] = [
+SERVICE_DENIED: list[Call] = [
     ("kms:Decrypt", DATA_KEY, {}),
     ("kms:Decrypt", SECRETS_KEY, _via("sns")),
     ("secretsmanager:GetSecretValue", APP_SECRET, {}),
@@ -219,11 +219,11 @@ SERVICE_MAY_NOT: list[Call] = [
 
 
 MASTER = f"arn:aws:secretsmanager:{ARN}:secret:rds!db-0001-AbCdEf"
-HOST_KEY = f"arn:aws:kms:{ARN}:key/Key"
-HOST_DISK = f"arn:aws:ec2:{ARN}:volume/Disk"
+HOST_KEY = f"arn:aws:kms:{ARN}:key/VaultKey"
+HOST_DISK = f"arn:aws:ec2:{ARN}:volume/DataVolume"
 MACHINE = f"arn:aws:ec2:{ARN}:instance/i-1"
 OF_THE_GROUP = {"aws:ResourceTag/aws:autoscaling:groupName": f"{NAME}-vault"}
-ZONE = "arn:aws:route53:::hostedzone/Zone"
+ZONE = "arn:aws:route53:::hostedzone/HostedZone"
 OWN_RECORD = {
     "route53:ChangeResourceRecordSetsActions": ("UPSERT",),
     "route53:ChangeResourceRecordSetsNormalizedRecordNames": (f"vault.{NAME}.internal",),
@@ -235,9 +235,9 @@ def _logs(group: str) -> str:
     return f"arn:aws:logs:{ARN}:log-group:{group}:log-stream:1"
 
 
-# By role: what it may, what it may not. Those of the function and of the instances are above.
+# By role: calls that must be allowed and denied. Those of the function and the instances are above.
 OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
-    SERVICE: (SERVICE_MAY, SERVICE_MAY_NOT),
+    SERVICE: (SERVICE_ALLOWED, SERVICE_DENIED),
     ("network", "FlowLogRole"): (
         [("logs:PutLogEvents", _logs(f"/beanvault/{NAME}/flow"), {})],
         [
@@ -311,7 +311,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
                 {"kms:GrantIsForAWSResource": "true", **_via("ec2")},
             ),
             ("route53:ChangeResourceRecordSets", ZONE, OWN_RECORD),
-            ("ssm:PutParameter", f"arn:aws:ssm:{ARN}:parameter/beanvault/{NAME}/vault-authority", {}),
+            ("ssm:PutParameter", f"arn:aws:ssm:{ARN}:parameter/beanvault/{NAME}/vault-ca", {}),
             ("ssmmessages:OpenDataChannel", "*", {}),
             ("ssm:UpdateInstanceInformation", MACHINE, {}),
         ],
@@ -340,7 +340,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
         ],
     ),
 }
-BUCKET_IN_PLACE = ("storage", "HardenedBucketRole")
+BUCKET_IN_PLACE = ("storage", "BucketHardeningRole")
 HARDENING: list[tuple[str, str, bool]] = [
     ("s3:PutEncryptionConfiguration", BUNDLES, True),
     ("s3:PutBucketPolicy", BUNDLES, True),
@@ -350,11 +350,11 @@ HARDENING: list[tuple[str, str, bool]] = [
     ("s3:DeleteBucketPolicy", BUNDLES, False),
 ]
 ONLY_AWS_POLICIES = {("data", "BackupRole"), ("data", "MonitoringRole")}
-"""Roles for AWS's own services, which want AWS's own policies and get nothing else."""
+"""Roles of AWS services that require AWS's own policies, and have no others."""
 
 
-def test_every_role_has_its_table() -> None:
-    """No role is added without saying what it may and may not."""
+def test_every_role_has_its_calls() -> None:
+    """No role is added without calls that must be allowed and denied."""
     roles = {(layer, name) for layer, name, _ in resources("everything", "AWS::IAM::Role")}
     assert roles == {FUNCTION, INSTANCE, *OTHERS, *ONLY_AWS_POLICIES}
     assert {(la, na) for la, na, _ in resources("otherwise", "AWS::IAM::Role")} - roles == {BUCKET_IN_PLACE}
@@ -364,9 +364,7 @@ def test_every_role_has_its_table() -> None:
 
 
 @pytest.mark.parametrize(("action", "resource", "allowed"), HARDENING)
-def test_who_hardens_a_bucket_in_place_changes_that_bucket_only(
-    action: str, resource: str, allowed: bool
-) -> None:
+def test_the_hardening_role_changes_that_bucket_only(action: str, resource: str, allowed: bool) -> None:
     """And not a bucket of the same name in another account."""
     for account, expected in ((ACCOUNT, allowed), ("999999999999", False)):
         context = {"aws:ResourceAccount": account}
@@ -385,25 +383,27 @@ def _table(*roles: tuple[tuple[str, str], Iterable[Call]]) -> list[Any]:
 @pytest.mark.parametrize(
     ("role", "action", "resource", "context"),
     _table(
-        (FUNCTION, FUNCTION_MAY),
-        (INSTANCE, INSTANCE_MAY),
-        *((role, may) for role, (may, _) in OTHERS.items()),
+        (FUNCTION, FUNCTION_ALLOWED),
+        (INSTANCE, INSTANCE_ALLOWED),
+        *((role, allowed) for role, (allowed, _) in OTHERS.items()),
     ),
 )
-def test_a_role_may(role: tuple[str, str], action: str, resource: str, context: Mapping[str, Any]) -> None:
-    """What a role needs for its work is allowed."""
+def test_a_role_is_allowed(
+    role: tuple[str, str], action: str, resource: str, context: Mapping[str, Any]
+) -> None:
+    """Every call that the role needs."""
     assert _decision(role, action, resource, context, "everything") is Decision.ALLOWED
 
 
 @pytest.mark.parametrize(
     ("role", "action", "resource", "context"),
     _table(
-        (FUNCTION, FUNCTION_MAY_NOT),
-        (INSTANCE, INSTANCE_MAY_NOT),
-        *((role, may_not) for role, (_, may_not) in OTHERS.items()),
+        (FUNCTION, FUNCTION_DENIED),
+        (INSTANCE, INSTANCE_DENIED),
+        *((role, denied) for role, (_, denied) in OTHERS.items()),
     ),
 )
-def test_a_role_may_not(
+def test_a_role_is_denied(
     role: tuple[str, str], action: str, resource: str, context: Mapping[str, Any]
 ) -> None:
     """Everything else is denied, whether explicitly or because nothing allows it."""
@@ -420,10 +420,8 @@ def test_a_role_may_not(
         (INSTANCE, "secretsmanager:PutSecretValue", APP_SECRET),
     ],
 )
-def test_what_must_never_happen_is_denied_explicitly(
-    role: tuple[str, str], action: str, resource: str
-) -> None:
-    """No policy that somebody attaches later can allow it."""
+def test_the_worst_calls_are_denied_explicitly(role: tuple[str, str], action: str, resource: str) -> None:
+    """No policy that is attached later can allow it."""
     everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
     principal = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role[1]}/session"
     attached = [*policies_of("everything", *role), everything]
@@ -431,7 +429,7 @@ def test_what_must_never_happen_is_denied_explicitly(
 
 
 def test_one_user_of_the_database_is_for_tokens() -> None:
-    """In mode `iam` the instances may log in as that user, and as no other."""
+    """In mode `iam` the instances can log in as that user, and as no other."""
     statements = [s for policy in policies_of("otherwise", *INSTANCE) for s in policy["Statement"]]
     (connect,) = [s for s in statements if "rds-db:connect" in s["Action"]]
     (user,) = connect["Resource"]

@@ -80,9 +80,9 @@ def _unsubscribed(logical: str, site: Site) -> Iterator[None]:
 
 
 for _control, _logical in (
-    ("RDS.20", "InstanceEvents"),
-    ("RDS.21", "ParameterEvents"),
-    ("RDS.22", "SecurityGroupEvents"),
+    ("RDS.20", "InstanceEventSubscription"),
+    ("RDS.21", "ParameterGroupEventSubscription"),
+    ("RDS.22", "SecurityGroupEventSubscription"),
 ):
     BREAKS.add(_control, partial(_unsubscribed, _logical), f"nobody_hears_of_{_logical}")
 

@@ -109,7 +109,7 @@ def _the_connection_secret_takes_plain_http(site: Site) -> Iterator[None]:
 
 
 def _topic(name: str, bad: str, site: Site) -> Iterator[None]:
-    sns, topic = site.client("sns"), site.made("keys", "Topic")
+    sns, topic = site.client("sns"), site.made("keys", "AlertTopic")
     kept = sns.get_topic_attributes(TopicArn=topic)["Attributes"][name]
     sns.set_topic_attributes(TopicArn=topic, AttributeName=name, AttributeValue=bad)
     yield
@@ -133,7 +133,7 @@ for _name, _bad in (("KmsMasterKeyId", ""), ("Policy", _NOTHING)):
 
 @BREAKS.breaks("SEC04-BP04")
 def _nobody_hears_of_failures(site: Site) -> Iterator[None]:
-    sns, topic = site.client("sns"), site.made("keys", "Topic")
+    sns, topic = site.client("sns"), site.made("keys", "AlertTopic")
     found = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     for each in found:
         sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
@@ -157,7 +157,7 @@ _KEPT = (
 
 
 def _alarm(changes: Mapping[str, Any], site: Site) -> Iterator[None]:
-    client, name = site.client("cloudwatch"), site.made("observability", "NoRun")
+    client, name = site.client("cloudwatch"), site.made("observability", "NoRunAlarm")
     (found,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     alarm = {key: found[key] for key in _KEPT if key in found}
     client.put_metric_alarm(**{**alarm, **changes})
@@ -174,7 +174,7 @@ BREAKS.add("CloudWatch.15", partial(_alarm, {"AlarmActions": _ELSEWHERE}), "an_a
 
 @BREAKS.breaks("BV.ALARM1", "CloudWatch.15")
 def _an_alarm_is_gone(site: Site) -> Iterator[None]:
-    client, name = site.client("cloudwatch"), site.made("observability", "NoRun")
+    client, name = site.client("cloudwatch"), site.made("observability", "NoRunAlarm")
     (found,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     client.delete_alarms(AlarmNames=[name])
     yield

@@ -65,7 +65,7 @@ for _name, _red in (
 
 def _detached(layer: str, role: str, site: Site) -> Iterator[None]:
     iam = site.client("iam")
-    told = {"RoleName": site.made(layer, role), "PolicyArn": site.made(layer, f"{role}Never")}
+    told = {"RoleName": site.made(layer, role), "PolicyArn": site.made(layer, f"{role}Deny")}
     iam.detach_role_policy(**told)
     yield
     iam.attach_role_policy(**told)
@@ -87,7 +87,7 @@ def _rewritten(
     layer: str, role: str, sid: str, change: Callable[[dict[str, Any]], Mapping[str, Any]], site: Site
 ) -> Iterator[None]:
     """Make another version of a policy the default, in which one statement is another."""
-    iam, arn = site.client("iam"), site.made(layer, f"{role}Never")
+    iam, arn = site.client("iam"), site.made(layer, f"{role}Deny")
     before = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     document = iam.get_policy_version(PolicyArn=arn, VersionId=before)["PolicyVersion"]["Document"]
     found = [change(dict(each)) if each["Sid"] == sid else each for each in document["Statement"]]
@@ -107,9 +107,9 @@ def _under_a_condition(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 for _control, _layer, _of, _sid in (
-    ("BV.ROLE2", "replicator", "FunctionRole", "NeverReadSecrets"),
-    ("BV.ROLE3", "replicator", "FunctionRole", "NeverWriteElsewhere"),
-    ("BV.ROLE4", "environment", "InstanceRole", "NeverReadOtherSecrets"),
+    ("BV.ROLE2", "replicator", "FunctionRole", "DenyReadingOtherSecrets"),
+    ("BV.ROLE3", "replicator", "FunctionRole", "DenyWritingOtherSecrets"),
+    ("BV.ROLE4", "environment", "InstanceRole", "DenyReadingOtherSecrets"),
 ):
     for _change in (_but_another, _under_a_condition):
         BREAKS.add(

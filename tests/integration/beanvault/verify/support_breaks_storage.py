@@ -127,7 +127,7 @@ def _a_key_is_open_to_everybody(site: Site) -> Iterator[None]:
 
 @BREAKS.breaks("BV.LOG1")
 def _logs_are_kept_for_a_day(site: Site) -> Iterator[None]:
-    logs, group = site.client("logs"), site.made("replicator", "FunctionLogs")
+    logs, group = site.client("logs"), site.made("replicator", "FunctionLogGroup")
     logs.put_retention_policy(logGroupName=group, retentionInDays=1)
     yield
     logs.put_retention_policy(logGroupName=group, retentionInDays=site.deployment.logs.retention_days)
@@ -135,7 +135,7 @@ def _logs_are_kept_for_a_day(site: Site) -> Iterator[None]:
 
 @BREAKS.breaks("BV.LOG1")
 def _a_log_group_is_gone(site: Site) -> Iterator[None]:
-    logs, name = site.client("logs"), site.made("replicator", "FunctionLogs")
+    logs, name = site.client("logs"), site.made("replicator", "FunctionLogGroup")
     (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     logs.delete_log_group(logGroupName=name)
     yield

@@ -20,7 +20,7 @@ from beanvault.polling import PollingClock
 from beanvault.ui import NullUi
 from templates.deployment_file import parse, read
 from templates.layers import LAYERS
-from templates.shared import TEMPLATE_LIMIT
+from templates.rendering import TEMPLATE_LIMIT
 from tests.project import ROOT
 
 NAME = "beanvault-dev-environment"
@@ -222,4 +222,4 @@ def test_a_creation_that_is_rolling_back_is_a_creation_again(answers: Answers) -
     answers.add("delete_stack")
     with pytest.raises(StackError, match="enough of it"):
         deploy(work, ["environment"])
-    assert {"ParameterKey": "Creating", "ParameterValue": "true"} in asked[0]["Parameters"]
+    assert {"ParameterKey": "CreatingEnvironment", "ParameterValue": "true"} in asked[0]["Parameters"]

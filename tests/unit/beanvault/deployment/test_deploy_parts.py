@@ -36,7 +36,7 @@ def test_layers_come_in_the_order_of_deployment_however_they_are_named() -> None
 def test_every_parameter_of_every_layer_is_filled(file: str) -> None:
     deployment = read(ROOT / "config" / file)
     asked = {name for build in LAYERS.values() for name in build(deployment).parameters}
-    assert {"FunctionBucket", "FunctionKey"} <= asked
+    assert {"FunctionCodeBucket", "FunctionCodeKey"} <= asked
     assert asked <= PARAMETERS.keys()
 
 

@@ -1,0 +1,139 @@
+"""The types of single values in the deployment file: their form, and the remedy for another form."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import PydanticCustomError
+
+Range = ipaddress.IPv4Network
+
+InterfaceEndpoint = Literal[
+    "ec2", "ec2messages", "events", "kms", "logs", "secretsmanager", "sns", "ssm", "ssmmessages", "sts"
+]
+
+
+def invalid(problem: str, remedy: str) -> PydanticCustomError:
+    """Return the error of a value, with a remedy."""
+    return PydanticCustomError("invalid", "{problem}; {remedy}", {"problem": problem, "remedy": remedy})
+
+
+def _range(value: object) -> Range:
+    if isinstance(value, Range):
+        return value
+    if not isinstance(value, str):
+        raise invalid("is not a string", 'give a range such as "10.20.0.0/16"')
+    try:
+        return Range(value)
+    except ValueError as error:
+        raise invalid(
+            f"{value!r} is not an IPv4 range ({error})", 'give one such as "10.20.0.0/16"'
+        ) from None
+
+
+def matching(pattern: str, remedy: str) -> AfterValidator:
+    """Return the check that all of a text matches *pattern*."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise invalid(f"{value!r} is not valid", remedy)
+        return value
+
+    return AfterValidator(check)
+
+
+CidrRange = Annotated[Range, BeforeValidator(_range)]
+Name = Annotated[
+    str,
+    # Also the name of an RDS instance, which allows neither two hyphens in a row nor one at the end, and of a
+    # load balancer, for which AWS and Beanstalk reserve some prefixes:
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+    # https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
+    matching(
+        r"(?!internal(-|$)|awseb(-|$))(?=.{2,20}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+        "use 2 to 20 lower-case letters, digits and single hyphens, without the prefix internal- or awseb-",
+    ),
+]
+Region = Annotated[
+    str,
+    matching(r"(us-gov|cn|us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d", 'name a region such as "eu-central-1"'),
+]
+HostName = Annotated[
+    str,
+    matching(
+        r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+        'give a name such as "app.example.com"',
+    ),
+]
+HostedZoneId = Annotated[
+    str, matching(r"Z[A-Z0-9]{4,31}", 'give the zone\'s id, such as "Z0123456789ABCDEFGHIJ"')
+]
+CertificateArn = Annotated[
+    str,
+    matching(
+        r"arn:aws(-cn|-us-gov)?:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+",
+        'give an ACM certificate\'s ARN, "arn:aws:acm:REGION:ACCOUNT:certificate/ID"',
+    ),
+]
+KeyAlias = Annotated[str, matching(r"alias/(?!aws/)[A-Za-z0-9/_-]+", 'give an alias of your own: "alias/…"')]
+EmailAddress = Annotated[
+    str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", 'give an address such as "ops@example.com"')
+]
+Webhook = Annotated[str, matching(r"https://[^\s/]+(/\S*)?", "give an https address")]
+SecretPath = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+)*",
+        "use letters, digits and _+=.@-, separated by single slashes",
+    ),
+]
+Mount = Annotated[
+    str,
+    matching(
+        r"(kv:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*"
+        r"|database:[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*(\?[a-z]+=[^&?,\s=]+(&[a-z]+=[^&?,\s=]+)*)?",
+        '"beanvault", "kv:PATH", "database:PATH" or "database:PATH?engine=…&host=…&port=…&dbname=…"',
+    ),
+]
+Schedule = Annotated[
+    str,
+    matching(
+        r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)|cron\(\S+( \S+){5}\)",
+        'write "rate(30 minutes)" or "cron(0/30 * * * ? *)"',
+    ),
+]
+Deletion = Annotated[
+    str,
+    # Secrets Manager's recovery window is 7 to 30 days.
+    matching(r"retain|schedule:([7-9]|[12]\d|30)", 'write "retain" or "schedule:DAYS" with 7 to 30 days'),
+]
+# Values that both CloudWatch Logs and Beanstalk accept; Beanstalk creates log groups of its own.
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html,
+# https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/command-options-general.html
+RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653]
+VariableName = Annotated[
+    str, matching(r"[A-Za-z_][A-Za-z0-9_.:/+@-]*", "begin with a letter or underscore, and use no spaces")
+]
+InstanceType = Annotated[str, matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", 'name a type such as "t3.small"')]
+
+
+def is_graviton(instance_type: str) -> bool:
+    """Whether a type has a Graviton (ARM) processor, which the `g` of `t4g` stands for."""
+    return re.match(r"[a-z]+\d+[a-z]*g", instance_type.split(".")[0]) is not None
+
+
+Platform = Annotated[
+    str,
+    matching(
+        r"64bit Amazon Linux 2023 v\d+\.\d+\.\d+ running Python 3\.\d+",
+        'give a solution stack name such as "64bit Amazon Linux 2023 v4.9.2 running Python 3.14"',
+    ),
+]
+TagKey = Annotated[
+    str,
+    matching(r"(?!aws:)(?!beanvault:)[\w .:/=+@-]{1,128}", "do not begin with aws: or beanvault:"),
+]

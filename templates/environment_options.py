@@ -1,0 +1,161 @@
+"""The option settings of the Beanstalk environment, and the app's environment properties among them.
+
+They are set on the environment and not in `.ebextensions`, because settings of the environment override those
+of a source bundle.
+"""
+
+from troposphere import Join
+
+from templates import data_layer, edge_layer, keys_layer, network_layer, security_groups
+from templates.aws_versions import PLATFORM
+from templates.deployment import IAM_USER, SCHEMA, Deployment
+from templates.option_settings import OptionSetting
+from templates.policies import Arn, arns
+
+
+def platform_arn(deployment: Deployment) -> str:
+    """Return the platform's ARN. Unlike the platform's name it can change without replacing the environment.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-elasticbeanstalk-environment.html
+    """
+    system, _, language = (deployment.app.platform or PLATFORM.in_use).partition(" running ")
+    system, _, version = system.rpartition(" v")
+    return arns.platform(deployment.partition, deployment.region, f"{language} running on {system}", version)
+
+
+def option_settings(
+    deployment: Deployment, *, service_role: Arn, instance_profile: Arn
+) -> list[OptionSetting]:
+    """Return all option settings of the environment, in AWS's order of namespaces."""
+    options: dict[str, dict[str, Arn]] = {
+        "aws:autoscaling:asg": {
+            "MinSize": str(deployment.app.min_instances),
+            "MaxSize": str(deployment.app.max_instances),
+        },
+        "aws:autoscaling:launchconfiguration": {
+            "DisableDefaultEC2SecurityGroup": "true",
+            "DisableIMDSv1": "true",
+            "IamInstanceProfile": instance_profile,
+            "LaunchTemplateTagPropagationEnabled": "true",
+            "MonitoringInterval": "1 minute",
+            "RootVolumeType": "gp3",
+            "SecurityGroups": security_groups.INSTANCE_SECURITY_GROUP.imported(deployment),
+        },
+        "aws:autoscaling:trigger": {
+            "MeasureName": "CPUUtilization",
+            "Statistic": "Average",
+            "Unit": "Percent",
+            "LowerThreshold": "25",
+            "UpperThreshold": "60",
+        },
+        "aws:autoscaling:updatepolicy:rollingupdate": {
+            "RollingUpdateEnabled": "true",
+            "RollingUpdateType": "Immutable",
+        },
+        "aws:ec2:instances": {
+            "EnableSpot": "false",
+            "InstanceTypes": ",".join(deployment.app.instance_types),
+        },
+        "aws:ec2:vpc": {
+            "VPCId": network_layer.VPC_ID.imported(deployment),
+            "Subnets": Join(",", network_layer.APP_SUBNETS.imported(deployment)),
+            "ELBSubnets": Join(",", network_layer.PUBLIC_SUBNETS.imported(deployment)),
+            "ELBScheme": "public",
+            "AssociatePublicIpAddress": "false",
+        },
+        "aws:elasticbeanstalk:application:environment": application_environment(deployment),
+        "aws:elasticbeanstalk:cloudwatch:logs": _log_options(deployment, "StreamLogs"),
+        "aws:elasticbeanstalk:cloudwatch:logs:health": _log_options(deployment, "HealthStreamingEnabled"),
+        "aws:elasticbeanstalk:command": {"DeploymentPolicy": "Immutable", "IgnoreHealthCheck": "false"},
+        "aws:elasticbeanstalk:environment": {
+            "EnvironmentType": "LoadBalanced",
+            # Both: the type alone would create a second load balancer, and the default type is classic.
+            "LoadBalancerType": "application",
+            "LoadBalancerIsShared": "true",
+            "ServiceRole": service_role,
+        },
+        "aws:elasticbeanstalk:environment:process:default": {
+            "Port": "443",
+            "Protocol": "HTTPS",
+            "HealthCheckPath": "/healthz",
+            "MatcherHTTPCode": "200",
+            "HealthCheckInterval": "15",
+            "HealthCheckTimeout": "5",
+            "DeregistrationDelay": "20",
+        },
+        "aws:elasticbeanstalk:environment:proxy": {"ProxyServer": "nginx"},
+        "aws:elasticbeanstalk:healthreporting:system": {
+            "SystemType": "enhanced",
+            "EnhancedHealthAuthEnabled": "true",
+        },
+        "aws:elasticbeanstalk:hostmanager": {"LogPublicationControl": "true"},
+        "aws:elasticbeanstalk:managedactions": {
+            "ManagedActionsEnabled": "true",
+            "PreferredStartTime": "Tue:03:00",
+            "ServiceRoleForManagedUpdates": service_role,
+        },
+        "aws:elasticbeanstalk:managedactions:platformupdate": {
+            "UpdateLevel": "minor",
+            "InstanceRefreshEnabled": "true",
+        },
+        "aws:elasticbeanstalk:sns:topics": {
+            "Notification Topic ARN": keys_layer.TOPIC_ARN.imported(deployment),
+        },
+        **_listener_rules(deployment),
+        "aws:elbv2:loadbalancer": {
+            "SharedLoadBalancer": edge_layer.LOAD_BALANCER_ARN.imported(deployment),
+            # Without this Beanstalk creates and attaches a group of its own.
+            "SecurityGroups": security_groups.LOAD_BALANCER_SECURITY_GROUP.imported(deployment),
+        },
+    }
+    return [
+        OptionSetting(namespace, name, value)
+        for namespace, settings in options.items()
+        for name, value in settings.items()
+    ]
+
+
+def application_environment(deployment: Deployment) -> dict[str, Arn]:
+    """Return the environment properties of the app: the project's own, and the deployment's."""
+    database = deployment.database
+    host, port = data_layer.DATABASE_HOST, database.port
+    if database.mode == "proxy":
+        host, port = data_layer.PROXY_HOST, security_groups.PROXY_PORT
+    properties: dict[str, Arn] = {
+        "BEANVAULT_DATABASE_MODE": database.mode,
+        "BEANVAULT_DATABASE_HOST": host.imported(deployment),
+        "BEANVAULT_DATABASE_PORT": str(port),
+        "BEANVAULT_DATABASE_NAME": SCHEMA,
+        "BEANVAULT_DATABASE_SECRET": deployment.credential_secret,
+        "BEANVAULT_DATABASE_CONNECTION_AGE": str(database.connection_age_seconds),
+        "BEANVAULT_DATABASE_SECRET_TTL": str(database.secret_ttl_seconds),
+        "BEANVAULT_BUS_NAME": deployment.bus_name,
+        "BEANVAULT_SOURCE_PATH": database.credential,
+    }
+    if database.mode == "iam":
+        properties["BEANVAULT_DATABASE_USER"] = IAM_USER
+    if database.ca_file:
+        properties["BEANVAULT_DATABASE_CA_FILE"] = database.ca_file
+    return properties | dict(deployment.app.environment)
+
+
+def _log_options(deployment: Deployment, switch: str) -> dict[str, Arn]:
+    return {
+        switch: "true",
+        "DeleteOnTerminate": "false",
+        "RetentionInDays": str(deployment.logs.retention_days),
+    }
+
+
+def _listener_rules(deployment: Deployment) -> dict[str, dict[str, Arn]]:
+    """Route requests on port 443; without this Beanstalk expects a listener on port 80.
+
+    Beanstalk's `default` rule matches the environment's CNAME only, so a custom domain needs another rule.
+    """
+    domain = deployment.domain.name
+    if domain is None:
+        return {"aws:elbv2:listener:443": {"Rules": "default"}}
+    return {
+        "aws:elbv2:listener:443": {"Rules": "default,domain"},
+        "aws:elbv2:listenerrule:domain": {"HostHeaders": domain, "Priority": "2", "Process": "default"},
+    }

@@ -1,0 +1,55 @@
+"""Permissions of the inline functions behind custom resources (`templates/functions/`)."""
+
+from awacs import ec2, s3
+from awacs.aws import Allow, Condition, Statement, StringEquals
+from troposphere import Ref
+
+from templates.policies import Arn
+
+
+def describe_network() -> Statement:
+    """Describe security groups and prefix lists; neither action supports resources."""
+    return Statement(
+        Sid="DescribeGroupsAndPrefixLists",
+        Effect=Allow,
+        Action=[ec2.DescribeManagedPrefixLists, ec2.DescribeSecurityGroups],
+        Resource=["*"],
+    )
+
+
+def revoke_rules(group: Arn) -> Statement:
+    """Revoke rules of this security group; adding one is not allowed."""
+    return Statement(
+        Sid="RevokeDefaultGroupRules",
+        Effect=Allow,
+        Action=[ec2.RevokeSecurityGroupEgress, ec2.RevokeSecurityGroupIngress],
+        Resource=[group],
+    )
+
+
+def enable_volume_encryption() -> Statement:
+    """Encrypt new volumes by default, a setting of account and region; the action supports no resources."""
+    return Statement(
+        Sid="EnableVolumeEncryption", Effect=Allow, Action=[ec2.EnableEbsEncryptionByDefault], Resource=["*"]
+    )
+
+
+def harden_bucket(bucket: Arn) -> Statement:
+    """Change the settings that protect this bucket's objects, not the objects."""
+    return Statement(
+        Sid="HardenBucket",
+        Effect=Allow,
+        Action=[
+            s3.GetBucketPolicy,
+            s3.GetEncryptionConfiguration,
+            s3.PutBucketLogging,
+            s3.PutBucketOwnershipControls,
+            s3.PutBucketPolicy,
+            s3.PutBucketPublicAccessBlock,
+            s3.PutBucketVersioning,
+            s3.PutEncryptionConfiguration,
+            s3.PutLifecycleConfiguration,
+        ],
+        Resource=[bucket],
+        Condition=Condition([StringEquals({"aws:ResourceAccount": Ref("AWS::AccountId")})]),
+    )
