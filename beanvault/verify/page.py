@@ -12,9 +12,9 @@ from html import escape
 from itertools import groupby
 
 from .. import __version__
+from .checks import CONTROLS
 from .export import counts
 from .model import Finding, Severity, Status
-from .run import CONTROLS
 
 ORDER = {Status.FAIL: 0, Status.UNKNOWN: 1, Status.PASS: 2, Status.NOT_APPLICABLE: 3}
 WEIGHT = {Severity.CRITICAL: 0, Severity.HIGH: 1, Severity.MEDIUM: 2, Severity.LOW: 3}

@@ -9,12 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from beanvault.verify.model import Control
-from beanvault.verify.run import CONTROLS
+from beanvault.verify.checks import AREAS, CONTROLS
 from scripts.docs.markdown import ROOT, TEXT, code, page, table
 from templates.deployment_file import parse
 from templates.layers import layers_of
@@ -47,16 +45,12 @@ class PropertyNotFound(Exception):
 def asked() -> str:
     """Return the page of what `beanvault verify` asks."""
     parts = []
-    for name, controls in groupby(CONTROLS, _module):
+    for area, controls in AREAS.items():
         rows = [
             (anchored(each.id), each.title, each.severity.value.lower(), each.remedy) for each in controls
         ]
-        parts += [f"## {name}", table(("control", "what", "severity", "remedy"), rows)]
+        parts += [f"## {area}", table(("control", "what", "severity", "remedy"), rows)]
     return page("What `beanvault verify` asks", "`beanvault/verify/`", TEXT["verify"], *parts)
-
-
-def _module(control: Control) -> str:
-    return control.look.__module__.rpartition(".")[2]
 
 
 def leading() -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from beanvault.verify import page
+from beanvault.verify.checks import AREAS
 from beanvault.verify.model import Finding, Severity, Status
-from beanvault.verify.run import AREAS
 from testbed.demo.flow import ROOT
 from testbed.servers.authority import Authority
 

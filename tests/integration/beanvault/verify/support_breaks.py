@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beanvault.aws import Aws
-from beanvault.verify.live import AccountState
+from beanvault.verify.account.stacks import StackResource
+from beanvault.verify.account.state import AccountState
+from beanvault.verify.checks import CONTROLS
 from beanvault.verify.model import Finding, Status
-from beanvault.verify.run import CONTROLS, verify
+from beanvault.verify.run import verify
 from templates.deployment import Deployment
 
 OPEN = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
@@ -30,17 +32,17 @@ class Site:
 
     deployment: Deployment
     aws: Aws
-    _made: Mapping[tuple[str, str], tuple[str, str]] = field(init=False)
+    _made: Mapping[tuple[str, str], StackResource] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._made = AccountState(self.deployment, self.aws).made
+        self._made = AccountState(self.deployment, self.aws).stacks.resources
 
     def client(self, service: str) -> Any:
         return self.aws.client(service)
 
     def made(self, layer: str, logical: str) -> str:
         """Return the physical id of a resource."""
-        return self._made[layer, logical][1]
+        return self._made[layer, logical].physical_id
 
     def group(self, title: str) -> str:
         return self.made("network", f"{title}SecurityGroup")
@@ -102,7 +104,7 @@ NOT_BROKEN: Mapping[str, str] = {
     "BV.FN6": "moto keeps a function's tracing as it is",
     "SEC08-BP01": "moto keeps a function's key as it is",
     "ELB.13": "Elastic Load Balancing refuses a single zone",
-    "ELB.21": "the app doesn't serve plain HTTP: such an update never gets healthy, and is taken back",
+    "ELB.22": "the app doesn't serve plain HTTP: such an update never gets healthy, and is taken back",
     "RDS.3": "encryption can't be switched off; a database without it is another one",
     "RDS.23": "the local AWS tells MariaDB's own port, whatever was asked for",
     "RDS.25": "a master user can't be renamed",

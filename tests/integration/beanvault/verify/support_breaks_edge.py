@@ -54,7 +54,7 @@ def _a_rule_answers_plain_http(site: Site) -> Iterator[None]:
     next(steps, None)
 
 
-@BREAKS.breaks("ELB.1", "ELB.2")
+@BREAKS.breaks("ELB.1", "ELB.18")
 def _the_listener_speaks_http(site: Site) -> Iterator[None]:
     elb, listener = site.client("elbv2"), _listener(site)
     elb.modify_listener(ListenerArn=listener["ListenerArn"], Protocol="HTTP", Port=80)

@@ -135,7 +135,7 @@ def _endpoint(site: Site, service: str) -> Any:
     )
 
 
-@BREAKS.breaks("EC2.10")
+@BREAKS.breaks("BV.NET3")
 def _an_endpoint_is_gone(site: Site) -> Iterator[None]:
     ec2, endpoint = site.client("ec2"), _endpoint(site, "s3")
     ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])

@@ -96,7 +96,7 @@ def _secret(site: Site, *, owned: bool, key: bool) -> Iterator[None]:
 
 
 BREAKS.add("BV.SM1", partial(_secret, owned=False, key=True), "a_secret_of_somebody_elses_below_the_prefix")
-BREAKS.add("SecretsManager.1", partial(_secret, owned=True, key=False), "a_secret_under_awss_own_key")
+BREAKS.add("BV.SM3", partial(_secret, owned=True, key=False), "a_secret_under_awss_own_key")
 
 
 @BREAKS.breaks("SEC03-BP07")

@@ -17,8 +17,8 @@ import pytest
 from beanvault.aws import Aws
 from beanvault.deployment.deploy import DeploymentContext, deploy
 from beanvault.ui import NullUi
+from beanvault.verify.checks import CONTROLS
 from beanvault.verify.model import Status
-from beanvault.verify.run import CONTROLS
 from templates.deployment_file import parse
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import LocalAws
@@ -27,8 +27,8 @@ from testbed.servers.mariadb import MariaDB
 from . import (
     support_breaks_database,
     support_breaks_edge,
+    support_breaks_environment,
     support_breaks_network,
-    support_breaks_platform,
     support_breaks_replication,
     support_breaks_roles,
     support_breaks_storage,
@@ -38,7 +38,7 @@ from .support_breaks import NOT_BROKEN, UNTOUCHED_HERE, Break, Site, policy
 TABLES = (
     support_breaks_network.BREAKS,
     support_breaks_edge.BREAKS,
-    support_breaks_platform.BREAKS,
+    support_breaks_environment.BREAKS,
     support_breaks_storage.BREAKS,
     support_breaks_database.BREAKS,
     support_breaks_replication.BREAKS,

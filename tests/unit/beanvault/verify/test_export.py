@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from beanvault.commands.verify import write_batches
+from beanvault.verify.checks import CONTROLS
 from beanvault.verify.export import asff, batches, counts, ocsf, plain
 from beanvault.verify.model import Finding, Severity, Status
 from beanvault.verify.page import render
-from beanvault.verify.run import CONTROLS
 
 NOW = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
 WHERE = ("shop", "aws", "eu-central-1", "123456789012", NOW)

@@ -16,10 +16,10 @@ OPTIONS = {
     "SEC04-BP01": (f"{EB}:cloudwatch:logs", "RetentionInDays", "1"),
     "EC2.9": ("aws:ec2:vpc", "AssociatePublicIpAddress", "true"),
     "BV.APP1": ("aws:ec2:vpc", "Subnets", ""),
-    "EC2.13": (LAUNCH, "EC2KeyName", "somebody"),
+    "BV.APP7": (LAUNCH, "EC2KeyName", "somebody"),
     "EC2.8": (LAUNCH, "DisableIMDSv1", "false"),
     "BV.APP2": (LAUNCH, "DisableDefaultEC2SecurityGroup", "false"),
-    "AutoScaling.2": ("aws:autoscaling:asg", "MinSize", "1"),
+    "REL-INSTANCES": ("aws:autoscaling:asg", "MinSize", "1"),
     "REL-DEPLOY": (f"{EB}:command", "DeploymentPolicy", "AllAtOnce"),
     "REL-UPDATE": ("aws:autoscaling:updatepolicy:rollingupdate", "RollingUpdateType", "Time"),
     "BV.APP4": (f"{EB}:cloudwatch:logs:health", "HealthStreamingEnabled", "false"),
@@ -69,7 +69,7 @@ def _new_volumes_are_not_encrypted(site: Site) -> Iterator[None]:
     ec2.enable_ebs_encryption_by_default()
 
 
-@BREAKS.breaks("EC2.3", "EC2.8", "EC2.9", "EC2.13", "BV.APP1", "BV.APP2")
+@BREAKS.breaks("EC2.3", "EC2.8", "EC2.9", "BV.APP7", "BV.APP1", "BV.APP2")
 def _an_instance_is_not_as_the_options_say(site: Site) -> Iterator[None]:
     """It has the tag that Beanstalk puts on its instances, and was made in an older time."""
     ec2 = site.client("ec2")
