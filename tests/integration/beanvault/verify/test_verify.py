@@ -13,6 +13,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.model import OperationModel
 
 from beanvault.aws import Aws
 from beanvault.deployment.deploy import DeploymentContext, deploy
@@ -152,6 +153,25 @@ def test_what_failed_before_something_could_not_be_asked_stays_told(site: Site, 
     s3.put_bucket_versioning(Bucket=first, VersioningConfiguration={"Status": "Enabled"})
     told = {(each.status, each.resource) for each in found if each.id == "S3.14"}
     assert told == {(Status.FAIL, first), (Status.UNKNOWN, "")}
+
+
+RETURNS_VALUES = ("GetSecretValue", "BatchGetSecretValue", "GetParameter", "GetObject", "Decrypt")
+
+
+def test_verify_only_reads_and_requests_no_secret_value(site: Site, account: LocalAws) -> None:
+    """As its report claims, except for the dry run of BV.SM2; every operation it calls is recorded."""
+    session, called = account.session(site.deployment.region), set()
+
+    def record(model: OperationModel, **_: object) -> None:
+        called.add((model.service_model.service_name, model.name))
+
+    session.events.register("before-call", record)
+    findings = site.findings(aws=Aws(session, account.endpoint))
+    assert {finding.id for finding in findings} == {control.id for control in CONTROLS}
+    others = {each for each in called if not each[1].startswith(("Describe", "Get", "List"))}
+    assert others == {("lambda", "Invoke")}
+    assert not [name for _, name in called if name.startswith(RETURNS_VALUES)]
+    assert len(called) > 40
 
 
 def test_each_finding_has_an_id_of_its_own(site: Site) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from beanvault.verify.account.environment import PROPERTIES, settings_in_force
 from beanvault.verify.account.state import AccountState
 from beanvault.verify.checks import CONTROLS
 from beanvault.verify.model import Control, Observation, Severity, Status
@@ -67,6 +68,22 @@ def test_a_malformed_answer_is_unknown_and_names_the_operation(
     control = Control("BV.X", "Title", Severity.LOW, "", reads_function_policy)
     (finding,) = run_control("Area", control, found)
     assert (finding.status, finding.evidence) == (Status.UNKNOWN, f"AWS's answer to {evidence}")
+
+
+def test_values_of_environment_variables_are_discarded() -> None:
+    """One of them may be a secret; only the names are checked."""
+    variables = {"VAULT_TOKEN": "canary"}
+    found = state(
+        lambda_GetFunctionConfiguration=[Answer({**FUNCTION, "Environment": {"Variables": variables}})]
+    )
+    (finding,) = verify(found, ("BV.FN3",))
+    assert (finding.status, finding.evidence) == (Status.FAIL, "named like credentials: VAULT_TOKEN")
+    assert "canary" not in repr(found.function.configuration)
+    option = {"Namespace": PROPERTIES, "OptionName": "DATABASE_PASSWORD", "Value": "canary"}
+    settings = settings_in_force({"ConfigurationSettings": [{"OptionSettings": [option]}]})  # type: ignore[typeddict-item]  # no metadata
+    assert settings is not None
+    assert settings.property_names == {"DATABASE_PASSWORD"}
+    assert "canary" not in repr(settings)
 
 
 def test_a_refusal_is_unknown_and_names_the_operation() -> None:
