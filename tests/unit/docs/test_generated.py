@@ -8,7 +8,7 @@ import pytest
 
 from replicator.config import OPTIONAL, REQUIRED
 from scripts.docs import commands, controls, variables
-from scripts.docs.markdown import ROOT, WORDS
+from scripts.docs.markdown import DESCRIPTIONS, ROOT
 from scripts.docs.pages import PAGES
 
 
@@ -25,20 +25,20 @@ def test_every_command_is_recorded() -> None:
 
 
 def test_every_variable_that_is_read_is_described_and_no_other() -> None:
-    assert set(WORDS["function"]) == {*REQUIRED, *OPTIONAL}
-    assert set(WORDS["app"]) == variables.read_by_app()
-    assert set(WORDS["command"]) == variables.read_by_command()
+    assert set(DESCRIPTIONS["function"]) == {*REQUIRED, *OPTIONAL}
+    assert set(DESCRIPTIONS["app"]) == variables.read_by_app()
+    assert set(DESCRIPTIONS["command"]) == variables.read_by_command()
 
 
 def test_a_control_that_leads_to_no_property_is_found() -> None:
     """Otherwise the table could go on leading to what a template has long lost."""
     row = next(row for row in controls.ROWS if row.ids == "EC2.15")
-    controls.found(row)
+    controls.resolve(row)
     for wrong in ({"path": "MapPublicIpOnLunch"}, {"where": "network/*Subway"}):
         with pytest.raises(controls.PropertyNotFound):
-            controls.found(dataclasses.replace(row, **wrong))
+            controls.resolve(dataclasses.replace(row, **wrong))
     with pytest.raises(controls.PropertyNotFound):
-        controls.asking(dataclasses.replace(row, asked="EC2.999"))
+        controls.controls_of(dataclasses.replace(row, controls="EC2.999"))
 
 
 def test_every_control_leads_into_the_module_it_names() -> None:
