@@ -31,8 +31,8 @@ OPTIONS = {
 
 
 @BREAKS.breaks(*OPTIONS)
-def _every_option_of_the_environment_is_another(site: Site) -> Iterator[None]:
-    """All in one update: each brings new instances."""
+def _every_option_of_the_environment_differs(site: Site) -> Iterator[None]:
+    """All in one update: each update replaces the instances."""
     client, deployment = site.client("elasticbeanstalk"), site.deployment
     (before,) = client.describe_configuration_settings(
         ApplicationName=deployment.application_name, EnvironmentName=deployment.environment_name
@@ -70,8 +70,8 @@ def _new_volumes_are_not_encrypted(site: Site) -> Iterator[None]:
 
 
 @BREAKS.breaks("EC2.3", "EC2.8", "EC2.9", "BV.APP7", "BV.APP1", "BV.APP2")
-def _an_instance_is_not_as_the_options_say(site: Site) -> Iterator[None]:
-    """It has the tag that Beanstalk puts on its instances, and was made in an older time."""
+def _an_instance_differs_from_the_options(site: Site) -> Iterator[None]:
+    """It has the tag of Beanstalk's instances, as one created before the options changed."""
     ec2 = site.client("ec2")
     ec2.create_key_pair(KeyName="somebody")
     image = ec2.describe_images()["Images"][0]["ImageId"]
@@ -85,7 +85,7 @@ def _an_instance_is_not_as_the_options_say(site: Site) -> Iterator[None]:
         NetworkInterfaces=[
             {
                 "DeviceIndex": 0,
-                "SubnetId": site.made("network", "Public0Subnet"),
+                "SubnetId": site.physical_id("network", "Public0Subnet"),
                 "Groups": [site.group("Function")],
                 "AssociatePublicIpAddress": True,
             }

@@ -1,4 +1,4 @@
-"""What the controls make of what they see; the rest is broken by hand in `tests/integration/beanvault`."""
+"""Conclusions of single checks, and remedies; `tests/integration/beanvault/verify` breaks each control."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_run_that_failed_says_nothing_of_any_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cidr", "wanted"),
+    ("cidr", "expected"),
     [
         ("0.0.0.0/0", True),
         ("0.0.0.0/1", True),
@@ -94,8 +94,8 @@ def test_a_run_that_failed_says_nothing_of_any_secret() -> None:
         ("fd00::/8", False),
     ],
 )
-def test_a_range_is_public_unless_all_of_it_is_private(cidr: str, wanted: bool) -> None:
-    assert public(cidr) is wanted
+def test_a_range_is_public_unless_all_of_it_is_private(cidr: str, expected: bool) -> None:
+    assert public(cidr) is expected
 
 
 def test_a_secret_is_unused_since_it_was_read_or_else_since_it_was_created() -> None:
@@ -107,8 +107,8 @@ def test_a_secret_is_unused_since_it_was_read_or_else_since_it_was_created() -> 
 CALL = re.compile(r"beanvault deploy (?:--[\w-]+ )?(\w+)")
 
 
-def test_remedies_do_not_send_to_an_ordinary_deployment_what_it_would_not_mend() -> None:
-    """A change set compares templates: it puts back nothing that was changed by hand."""
+def test_remedies_do_not_name_an_ordinary_deployment_that_would_not_fix_anything() -> None:
+    """A change set compares templates: it doesn't restore what was changed manually."""
     plain = [
         each for each in CONTROLS if "beanvault deploy" in each.remedy.replace("deploy --revert-drift", "")
     ]
@@ -118,5 +118,5 @@ def test_remedies_do_not_send_to_an_ordinary_deployment_what_it_would_not_mend()
     assert layers <= set(LAYERS)
 
 
-def test_each_control_says_what_to_do() -> None:
+def test_each_control_has_a_remedy() -> None:
     assert [each.id for each in CONTROLS if len(each.remedy.split()) < 2] == []

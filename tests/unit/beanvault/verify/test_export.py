@@ -19,22 +19,22 @@ WHERE = ("shop", "aws", "eu-central-1", "123456789012", NOW)
 
 def test_ocsf_events_have_what_their_class_requires() -> None:
     """OCSF 1.3.0, Compliance Finding: what is required, and the numbers beside their captions."""
-    told = ocsf(FOUND, *WHERE)
-    for event in told:
+    exported = ocsf(FOUND, *WHERE)
+    for event in exported:
         assert (event["class_uid"], event["category_uid"], event["type_uid"]) == (2003, 2, 200301)
         assert {"activity_id", "time", "severity_id", "metadata", "finding_info", "compliance"} < event.keys()
         assert {"product", "version"} < event["metadata"].keys()
         assert event["compliance"]["standards"]
-    assert [event["compliance"]["status_id"] for event in told] == [1, 3, 3, 2, 99]
-    assert [event["severity_id"] for event in told] == [1, 4, 5, 1, 1]
-    assert len({event["finding_info"]["uid"] for event in told}) == len(told)
-    assert told[0]["time"] == 1793534400000
+    assert [event["compliance"]["status_id"] for event in exported] == [1, 3, 3, 2, 99]
+    assert [event["severity_id"] for event in exported] == [1, 4, 5, 1, 1]
+    assert len({event["finding_info"]["uid"] for event in exported}) == len(exported)
+    assert exported[0]["time"] == 1793534400000
 
 
-def test_a_finding_names_whose_rule_it_is_and_where_that_is_explained() -> None:
-    told = {each.id: (each.standard, each.reference) for each in FOUND}
+def test_a_finding_names_the_standard_of_its_rule_and_its_page() -> None:
+    exported = {each.id: (each.standard, each.reference) for each in FOUND}
     page_of = "https://docs.aws.amazon.com/securityhub/latest/userguide"
-    assert told == {
+    assert exported == {
         "S3.17": ("AWS Foundational Security Best Practices", f"{page_of}/s3-controls.html#s3-17"),
         "BV.DATA2": ("beanvault", ""),
         "SEC03-BP02": ("AWS Well-Architected Framework", ""),
@@ -47,19 +47,19 @@ def test_what_passes_has_no_remedy() -> None:
 
 
 def test_security_hub_gets_one_finding_each_with_a_lasting_id() -> None:
-    told = asff(FOUND, *WHERE)
-    assert [entry["Compliance"]["Status"] for entry in told] == [
+    exported = asff(FOUND, *WHERE)
+    assert [entry["Compliance"]["Status"] for entry in exported] == [
         "PASSED",
         "FAILED",
         "FAILED",
         "WARNING",
         "NOT_AVAILABLE",
     ]
-    assert [entry["Severity"]["Label"] for entry in told][:3] == ["INFORMATIONAL", "HIGH", "CRITICAL"]
+    assert [entry["Severity"]["Label"] for entry in exported][:3] == ["INFORMATIONAL", "HIGH", "CRITICAL"]
     later = asff(FOUND, *WHERE[:-1], NOW + dt.timedelta(days=1))
-    assert [entry["Id"] for entry in later] == [entry["Id"] for entry in told]
-    assert len({entry["Id"] for entry in told}) == len(told)
-    assert told[0]["UpdatedAt"] == "2026-11-01T12:00:00Z"
+    assert [entry["Id"] for entry in later] == [entry["Id"] for entry in exported]
+    assert len({entry["Id"] for entry in exported}) == len(exported)
+    assert exported[0]["UpdatedAt"] == "2026-11-01T12:00:00Z"
 
 
 def test_security_hub_gets_at_most_a_hundred_findings_a_file(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_security_hub_gets_at_most_a_hundred_findings_a_file(tmp_path: Path) -> 
     parts = [json.loads((tmp_path / name).read_text()) for name in names]
     assert [len(part) for part in parts] == [100, 100, 1]
     assert [each for part in parts for each in part] == found
-    write_batches(file, batches(found[:7]))  # what an earlier run told must not be imported again
+    write_batches(file, batches(found[:7]))  # findings of an earlier run must not be imported again
     assert [each.name for each in tmp_path.iterdir()] == ["asff.json"]
     assert json.loads(file.read_text()) == found[:7]
 
