@@ -41,8 +41,8 @@ def _https(state: AccountState) -> Iterator[Observation]:
 
 def _tls_policy(state: AccountState) -> Iterator[Observation]:
     for listener in _listeners(state, "HTTPS"):
-        policy = listener.tls_policy
-        yield Observation(listener.arn, policy in SSL_POLICY.acceptable, policy or "no TLS policy")
+        ok = listener.tls_policy in SSL_POLICY.acceptable
+        yield Observation(listener.arn, ok, listener.tls_policy or "no TLS policy")
 
 
 def _unknown_hosts(state: AccountState) -> Iterator[Observation]:
