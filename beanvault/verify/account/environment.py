@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .parsing import all_items, parses
+from .parsing import MalformedAnswer, all_items, parses
 from .stacks import DeploymentStacks, ResourceMissing
 
 if TYPE_CHECKING:
@@ -38,6 +38,17 @@ class Settings:
     """Namespace and name to value."""
     property_names: frozenset[str]
     """Environment properties that have a value. The values are dropped: one of them may be a secret."""
+
+    def number(self, namespace: str, name: str, default: int) -> int:
+        """Return an option's value as a number.
+
+        Raises:
+            MalformedAnswer: it isn't one
+        """
+        value = self.options.get((namespace, name)) or str(default)
+        if not value.isdecimal():
+            raise MalformedAnswer(f"{namespace} {name} is {value!r} instead of a number")
+        return int(value)
 
 
 @dataclass(frozen=True, slots=True)

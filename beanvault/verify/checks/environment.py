@@ -27,7 +27,7 @@ def _option(namespace: str, name: str, *expected: str) -> Check:
 
 
 def _instance_count(state: AccountState) -> Iterator[Observation]:
-    least = int(state.environment.options.get(("aws:autoscaling:asg", "MinSize"), "") or 1)
+    least = state.environment.settings.number("aws:autoscaling:asg", "MinSize", default=1)
     accepted = state.deployment.app.min_instances < 2
     yield Observation(state.environment.name, least >= 2, f"at least {least} instances", accepted)
 
@@ -78,7 +78,7 @@ def _security_groups(state: AccountState) -> Iterator[Observation]:
 
 
 def _log_retention(state: AccountState) -> Iterator[Observation]:
-    days = int(state.environment.options.get((LOGS, "RetentionInDays"), "") or 0)
+    days = state.environment.settings.number(LOGS, "RetentionInDays", default=0)
     required = state.deployment.logs.retention_days
     yield Observation(state.environment.name, days >= required, f"{days} days, {required} required")
 

@@ -20,7 +20,7 @@ PRIVATE = tuple(
 
 def public(destination: str) -> bool:
     """Whether a range has public addresses: `0.0.0.0/0` has, and each half of it."""
-    network = ipaddress.ip_network(destination)
+    network = ipaddress.ip_network(destination, strict=False)
     return not any(
         network.version == private.version and network.subnet_of(private)  # type: ignore[arg-type]  # same version
         for private in PRIVATE
@@ -120,7 +120,10 @@ def _database_ingress(state: AccountState) -> Iterator[Observation]:
         allowed[group("Proxy")] = {group("Instance")}
     rules = {each.id: each.ingress for each in state.network.security_groups}
     for name, sources in allowed.items():
-        others = sorted(set(_sources(rules.get(name, ()))) - sources)
+        if name not in rules:
+            yield Observation(name, ok=False, evidence="the security group is not in the VPC")
+            continue
+        others = sorted(set(_sources(rules[name])) - sources)
         evidence = (
             f"also accepts {', '.join(others)}" if others else f"accepts only {', '.join(sorted(sources))}"
         )

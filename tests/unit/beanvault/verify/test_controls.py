@@ -85,6 +85,7 @@ def test_a_run_that_failed_says_nothing_of_any_secret() -> None:
         ("0.0.0.0/1", True),
         ("128.0.0.0/1", True),
         ("8.8.8.8/32", True),
+        ("8.8.8.8/16", True),
         ("10.0.0.0/7", True),
         ("::/0", True),
         ("2000::/3", True),

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from beanvault.verify.account.environment import PROPERTIES, settings_in_force
+from beanvault.verify.account.environment import PROPERTIES, Settings, settings_in_force
+from beanvault.verify.account.parsing import MalformedAnswer
 from beanvault.verify.account.state import AccountState
 from beanvault.verify.checks import CONTROLS
 from beanvault.verify.model import Control, Observation, Severity, Status
@@ -84,6 +85,13 @@ def test_values_of_environment_variables_are_discarded() -> None:
     assert settings is not None
     assert settings.property_names == {"DATABASE_PASSWORD"}
     assert "canary" not in repr(settings)
+
+
+def test_an_option_that_is_not_a_number_is_a_malformed_answer() -> None:
+    settings = Settings({("aws:autoscaling:asg", "MinSize"): "two"}, frozenset())
+    assert settings.number("aws:autoscaling:asg", "MaxSize", default=4) == 4
+    with pytest.raises(MalformedAnswer, match="MinSize is 'two' instead of a number"):
+        settings.number("aws:autoscaling:asg", "MinSize", default=1)
 
 
 def test_a_refusal_is_unknown_and_names_the_operation() -> None:
