@@ -20,7 +20,7 @@ ASFF_STATUS = {
 
 
 def plain(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """Return findings as JSON's own types."""
+    """Return findings as values of JSON."""
     return [
         {
             "area": finding.area,
@@ -83,12 +83,12 @@ BATCH = 100
 
 
 def batches(findings: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
-    """Return *findings* in as many parts as BatchImportFindings has to be called."""
+    """Return *findings* in batches of the size that one call of BatchImportFindings accepts."""
     return [findings[start : start + BATCH] for start in range(0, max(len(findings), 1), BATCH)]
 
 
 OCSF_VERSION = "1.3.0"
-"""The first that has `resources`; newer ones take it as well."""
+"""The first that has `resources`; newer versions accept it as well."""
 OCSF_STATUS = {
     Status.PASS: (1, "Pass"),
     Status.UNKNOWN: (2, "Warning"),
@@ -160,7 +160,7 @@ def ocsf(
 
 
 def _id(name: str, finding: Finding) -> str:
-    """Return what the same finding of the next run has, too."""
+    """Return an id that the same finding has in every run."""
     return f"beanvault/{name}/{finding.id}/{hashlib.sha256(finding.resource.encode()).hexdigest()[:16]}"
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .live import AccountState
+    from .account.state import AccountState
 
 
 class Status(Enum):
     PASS = "pass"
     FAIL = "fail"
     NOT_APPLICABLE = "not applicable"
-    """There is nothing it could apply to, or the deployment file chose otherwise, openly."""
+    """There is no such resource, or the deployment file explicitly asks for less."""
     UNKNOWN = "unknown"
-    """It couldn't be asked; the evidence says why."""
+    """AWS didn't give the answer; the evidence says why."""
 
 
 class Severity(Enum):
@@ -31,27 +32,31 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one resource was seen to be."""
+    """The state of one resource, as far as one control is about it."""
 
     resource: str
     ok: bool
     evidence: str
-    chosen: bool = False
-    """Whether the deployment file asks for what isn't ok: a trial's cheapness is no finding."""
+    accepted_by_config: bool = False
+    """Whether the deployment file asks for what isn't ok, such as a trial's single zone: not a failure."""
+
+
+Check = Callable[["AccountState"], Iterator[Observation]]
+"""Yields one observation for each resource that a control is about."""
+
+WELL_ARCHITECTED = re.compile(r"(SEC|REL)[\d-].*")
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A rule, and how to look whether it is kept."""
+    """A rule, the check that decides whether it is met, and the command that fixes it."""
 
     id: str
-    """Security Hub's (FSBP), or `C…` for CIS AWS Foundations, `SEC…`/`REL…` for Well-Architected, `BV…` for
-    ours.
-    """
+    """Security Hub's (FSBP), `SEC…`/`REL…` for the Well-Architected Framework, `BV…` for beanvault's own."""
     title: str
     severity: Severity
     remedy: str
-    look: Callable[[AccountState], Iterator[Observation]]
+    check: Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +72,21 @@ class Finding:
     resource: str
     evidence: str
     remedy: str
+    accepted_by_config: bool = False
+    """Whether it is not applicable because the deployment file explicitly asks for less."""
 
     @property
     def standard(self) -> str:
-        """Whose rule the control is."""
+        """The publisher of the rule."""
         if self.id.startswith("BV."):
             return "beanvault"
-        if self.id.startswith(("SEC", "REL")) and not self.id.startswith("SecretsManager"):
+        if WELL_ARCHITECTED.fullmatch(self.id):
             return "AWS Well-Architected Framework"
         return "AWS Foundational Security Best Practices"
 
     @property
     def reference(self) -> str:
-        """The page that explains the control; empty for those that have no address of their own."""
+        """The page that explains the control; empty for those without an address of their own."""
         service, dot, number = self.id.partition(".")
         if not dot or service == "BV":
             return ""

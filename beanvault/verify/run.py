@@ -1,63 +1,54 @@
-"""All controls, one after the other, and what came out."""
+"""Runs the controls against the account, one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 
 from ..aws import FAILURES, explained
-from . import database, edge, network, platform, replication, roles, storage
-from .live import AccountState, ResourceMissing
-from .model import Control, Finding, Observation, Status
-
-AREAS: Mapping[str, tuple[Control, ...]] = MappingProxyType(
-    {
-        "Network": network.CONTROLS,
-        "Edge": edge.CONTROLS,
-        "Application": platform.CONTROLS,
-        "Storage, keys and logs": storage.CONTROLS,
-        "Database": database.CONTROLS,
-        "Replication and alerts": replication.CONTROLS,
-        "Roles": roles.CONTROLS,
-    }
-)
-CONTROLS: tuple[Control, ...] = tuple(control for controls in AREAS.values() for control in controls)
+from .account.parsing import MalformedAnswer
+from .account.stacks import ResourceMissing
+from .account.state import AccountState
+from .checks import AREAS
+from .model import Control, Finding, Status
 
 
-def verify(live: AccountState, only: tuple[str, ...] = ()) -> Iterator[Finding]:
-    """Yield a finding for each control and resource; one that AWS refuses to answer is unknown."""
+def verify(state: AccountState, only: tuple[str, ...] = ()) -> Iterator[Finding]:
+    """Yield the findings of all controls, or of *only* those with these ids."""
     for area, controls in AREAS.items():
         for control in controls:
             if not only or control.id in only:
-                remedy = control.remedy.replace("NAME", live.file.name)
-                for status, resource, evidence in _results(control, live):
-                    yield Finding(
-                        area, control.id, control.title, control.severity, status, resource, evidence, remedy
-                    )
+                yield from run_control(area, control, state)
 
 
-def _results(control: Control, live: AccountState) -> Iterator[tuple[Status, str, str]]:
-    """Yield status, resource and evidence; what was seen before something couldn't be asked stays told."""
-    any_seen = False
+def run_control(area: str, control: Control, state: AccountState) -> Iterator[Finding]:
+    """Yield a control's finding for each resource.
+
+    A request that AWS refuses or answers in a malformed way ends the control with one that is unknown; what
+    was found before it counts. A bug of a check is not caught here.
+    """
+    remedy = control.remedy.replace("NAME", state.file.name)
+
+    def finding(status: Status, evidence: str, resource: str = "", *, accepted: bool = False) -> Finding:
+        severity = control.severity
+        return Finding(
+            area, control.id, control.title, severity, status, resource, evidence, remedy, accepted
+        )
+
+    found_any = False
     try:
-        for seen in control.look(live):
-            any_seen = True
-            yield _result(seen)
+        for found in control.check(state):
+            found_any = True
+            if found.ok:
+                yield finding(Status.PASS, found.evidence, found.resource)
+            elif found.accepted_by_config:
+                evidence = f"{found.evidence}; the deployment file asks for that"
+                yield finding(Status.NOT_APPLICABLE, evidence, found.resource, accepted=True)
+            else:
+                yield finding(Status.FAIL, found.evidence, found.resource)
     except FAILURES as error:
-        yield Status.UNKNOWN, "", str(explained(error))
-    except ResourceMissing as error:
-        yield Status.UNKNOWN, "", str(error)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        # One answer of an unforeseen shape must not keep the other controls from being asked.
-        yield Status.UNKNOWN, "", f"AWS's answer has an unforeseen shape: {error!r}"
+        yield finding(Status.UNKNOWN, str(explained(error)))
+    except (MalformedAnswer, ResourceMissing) as error:
+        yield finding(Status.UNKNOWN, str(error))
     else:
-        if not any_seen:
-            yield Status.NOT_APPLICABLE, "", "there is nothing it applies to"
-
-
-def _result(seen: Observation) -> tuple[Status, str, str]:
-    if seen.ok:
-        return Status.PASS, seen.resource, seen.evidence
-    if seen.chosen:
-        return Status.NOT_APPLICABLE, seen.resource, f"{seen.evidence}; the deployment file asks for that"
-    return Status.FAIL, seen.resource, seen.evidence
+        if not found_any:
+            yield finding(Status.NOT_APPLICABLE, "there is no such resource")

@@ -1,1 +1,1 @@
-"""The generated pages of the documentation: `python -m scripts.docs` writes them anew from the code."""
+"""Generates the reference pages from the code: `python -m scripts.docs` writes them."""

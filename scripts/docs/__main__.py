@@ -1,4 +1,4 @@
-"""`python -m scripts.docs`: write every generated page; a test fails while one of them is stale."""
+"""`python -m scripts.docs`: write every generated page; a test fails while one is outdated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Controls: from each rule to the property that meets it, and to what `verify` asks the account."""
+"""The pages of controls: each rule with the property that meets it, and what `verify` checks."""
 
 from __future__ import annotations
 
@@ -9,31 +9,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from beanvault.verify.model import Control
-from beanvault.verify.run import CONTROLS
+from beanvault.verify.checks import AREAS, CONTROLS
 from scripts.docs.markdown import ROOT, TEXT, code, page, table
 from templates.deployment_file import parse
 from templates.layers import layers_of
 
-SHOWN = 60
-"""Characters of a value; longer ones are cut."""
+MOST_CHARACTERS = 60
+"""Characters of a value; longer ones are truncated."""
 _FILE = tomllib.loads(Path(__file__).with_name("controls.toml").read_text())
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One rule and where it is met; `controls.toml` tells what each entry means."""
+    """One rule and where it is met; `controls.toml` describes the entries."""
 
     ids: str
     rule: str
     module: str
     where: str
     path: str
-    asked: str
+    controls: str
     mode: str = ""
 
 
@@ -41,31 +39,27 @@ ROWS = tuple(Row(*entries) for entries in _FILE["rows"])
 
 
 class PropertyNotFound(Exception):
-    """A row leads nowhere: no resource of that name has that property."""
+    """A row names a property or control that doesn't exist."""
 
 
-def asked() -> str:
-    """Return the page of what `beanvault verify` asks."""
+def reference() -> str:
+    """Return the page of the controls of `beanvault verify`."""
     parts = []
-    for name, controls in groupby(CONTROLS, _module):
+    for area, controls in AREAS.items():
         rows = [
             (anchored(each.id), each.title, each.severity.value.lower(), each.remedy) for each in controls
         ]
-        parts += [f"## {name}", table(("control", "what", "severity", "remedy"), rows)]
-    return page("What `beanvault verify` asks", "`beanvault/verify/`", TEXT["verify"], *parts)
+        parts += [f"## {area}", table(("control", "what", "severity", "remedy"), rows)]
+    return page("What `beanvault verify` checks", "`beanvault/verify/`", TEXT["verify"], *parts)
 
 
-def _module(control: Control) -> str:
-    return control.look.__module__.rpartition(".")[2]
-
-
-def leading() -> str:
-    """Return the page that leads from each rule to module and property."""
+def rules() -> str:
+    """Return the page that maps each rule to a module and a property."""
     return page(
         "Controls",
         "`scripts/docs/controls.toml` and the rendered templates",
         TEXT["controls"],
-        table(("rule", "what", "module", "resource and property", "value", "asked"), map(_line, ROWS)),
+        table(("rule", "what", "module", "resource and property", "value", "checked by"), map(_line, ROWS)),
         "## Not met by a template",
         table(("rule", "what", "why, and what to do"), _FILE["not_met"]),
         TEXT["suppressed"],
@@ -81,8 +75,8 @@ def anchor(control: str) -> str:
 
 
 def _line(row: Row) -> tuple[str, ...]:
-    kind, value = found(row)
-    links = [f"[{each}](reference/controls.md#{anchor(each)})" for each in asking(row)]
+    kind, value = resolve(row)
+    links = [f"[{each}](reference/controls.md#{anchor(each)})" for each in controls_of(row)]
     needs = f" (with `{row.mode}`)" if row.mode else ""
     return (
         row.ids,
@@ -94,16 +88,16 @@ def _line(row: Row) -> tuple[str, ...]:
     )
 
 
-def asking(row: Row) -> list[str]:
-    """Return the ids of the controls of `verify` that ask for a row: those it names, and Security Hub's own.
+def controls_of(row: Row) -> list[str]:
+    """Return the ids of the controls of `verify` that check a row: those it names, and those of its own ids.
 
     Raises:
-        NotFound: there is no control that it names
+        PropertyNotFound: it names a control that doesn't exist
     """
     known = {control.id for control in CONTROLS}
-    if unknown := set(row.asked.split()) - known:
+    if unknown := set(row.controls.split()) - known:
         raise PropertyNotFound(f"{row.rule}: verify has no control {', '.join(sorted(unknown))}")
-    return [*(each for each in _ids(row.ids) if each in known), *row.asked.split()]
+    return [*(each for each in _ids(row.ids) if each in known), *row.controls.split()]
 
 
 def _ids(text: str) -> Iterator[str]:
@@ -116,22 +110,22 @@ def _ids(text: str) -> Iterator[str]:
             yield from (f"{shape[1]}.{number}" for number in numbers)
 
 
-def found(row: Row) -> tuple[str, str]:
-    """Return the type of the resource a row leads to, and the values that its property has.
+def resolve(row: Row) -> tuple[str, str]:
+    """Return the type of a row's resource, and the values of its property.
 
     Raises:
-        NotFound: there is none
+        PropertyNotFound: there is no such resource or property
     """
     layer, _, pattern = row.where.partition("/")
     resources = {name: body for name, body in rendered(row.mode)[layer].items() if fnmatchcase(name, pattern)}
     values = {name: list(_values(body["Properties"], row.path)) for name, body in resources.items()}
-    told = list(dict.fromkeys(_told(value) for each in values.values() for value in each))
-    if not told or not all(values.values()):
+    texts = list(dict.fromkeys(_text(value) for each in values.values() for value in each))
+    if not texts or not all(values.values()):
         missing = [name for name, each in values.items() if not each]
         raise PropertyNotFound(f"{row.rule}: {', '.join(missing) or row.where} has no {row.path}")
-    shown = ", ".join(told)
+    joined = ", ".join(texts)
     kinds = dict.fromkeys(body["Type"].removeprefix("AWS::") for body in resources.values())
-    return ", ".join(kinds), shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+    return ", ".join(kinds), joined if len(joined) <= MOST_CHARACTERS else f"{joined[:MOST_CHARACTERS]}…"
 
 
 @cache
@@ -146,7 +140,7 @@ def rendered(mode: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _values(properties: Any, path: str) -> Iterator[Any]:
-    """Yield what *path* leads to; all of them where it goes through a list."""
+    """Yield the values at *path*; several where it goes through a list."""
     if path.startswith("aws:"):
         for option in properties["OptionSettings"]:
             if f"{option['Namespace']} {option['OptionName']}" == path:
@@ -172,8 +166,8 @@ def _down(value: Any, parts: list[str]) -> Iterator[Any]:
         yield from _down(value[parts[0]], parts[1:])
 
 
-def _told(value: Any) -> str:
-    """Return a value for people; a function of CloudFormation by what it refers to."""
+def _text(value: Any) -> str:
+    """Return a value as text; a function of CloudFormation by what it refers to."""
     match value:
         case bool():
             return str(value).lower()
@@ -184,11 +178,11 @@ def _told(value: Any) -> str:
         case {"Fn::GetAtt": [name, attribute]}:
             return f"{name}.{attribute}"
         case {"Fn::Split": [_, inner]}:
-            return _told(inner)
+            return _text(inner)
         case {"Fn::Select": [index, _]}:
             return f"zone {int(index) + 1}"
         case list():
-            return ", ".join(map(_told, value))
+            return ", ".join(map(_text, value))
         case dict():
             return json.dumps(value)
         case _:

@@ -1,4 +1,4 @@
-"""What a deployment costs a month: quantities from its templates, prices and assumptions from a file."""
+"""Monthly cost of a deployment: quantities from its templates, prices and assumptions from `prices.toml`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from templates.layers import layers_of
 FILE = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 PRICES: Mapping[str, Any] = FILE["price"]
 APP_METRICS = 10
-"""The function's own, see docs/reference/metrics.md."""
+"""Published by the function, see docs/reference/metrics.md."""
 
 Line = tuple[str, float, str]
-"""What, how many units of the price a month, the price's name."""
+"""Description, units per month, name of the price."""
 
 
 def build() -> str:
@@ -60,7 +60,7 @@ def build() -> str:
 
 
 def lines(deployment: Deployment) -> Iterator[Line]:
-    """Yield what a deployment is charged for; what costs less than a dollar is left out."""
+    """Yield the items a deployment is charged for, except for those below a dollar."""
     counted = _counted(deployment)
     hours, zones = _assumed("hours", deployment), deployment.network.availability_zones
     app, database = deployment.app, deployment.database
@@ -84,7 +84,7 @@ def lines(deployment: Deployment) -> Iterator[Line]:
     if database.backup_plan:
         yield "Backup plan", database.storage_gb, "backup_gb"
     yield "KMS keys", counted["AWS::KMS::Key"], "key"
-    # Beside the replicated ones: the connection secret, and the master user's.
+    # In addition to the replicated ones: the connection secret and the master user's.
     yield "Secrets", _assumed("secrets", deployment) + 2, "secret"
     calls = app.min_instances * _assumed("app_calls_per_hour", deployment) * hours / 10_000
     yield "The app's calls of Secrets Manager", calls, "calls"

@@ -1,4 +1,4 @@
-"""The deployment file: keys from the typed model, remedies and the rules of production from its checks."""
+"""The reference of the deployment file: keys from the typed model, rules of production from its checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from annotated_types import Ge, Le, MinLen
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from scripts.docs.markdown import TEXT, WORDS, code, page, table
+from scripts.docs.markdown import DESCRIPTIONS, TEXT, code, page, table
 from templates import deployment, deployment_sections
 from templates.deployment import Deployment
 from templates.deployment_file import DeploymentFileError, parse
@@ -30,11 +30,11 @@ def build() -> str:
         models = _models(info.annotation)
         if name in VARIANTS:
             tag = str(info.discriminator)
-            parts.append(f"## [{name}]\n\nOne of {len(models)} kinds, told apart by `{tag}`.")
+            parts.append(f"## [{name}]\n\nOne of {len(models)} kinds, selected by `{tag}`.")
             parts += [_section(model, f'### {tag} = "{_tag(model, tag)}"', skip=tag) for model in models]
         elif models:
             parts.append(_section(models[0], f"## [{name}]"))
-    parts += ["## What `production = true` refuses", _production()]
+    parts += ["## What `production = true` rejects", _production()]
     return page(
         "The deployment file",
         "`templates/deployment.py`, `deployment_sections.py` and `deployment_rules.py`",
@@ -53,7 +53,7 @@ def _section(model: type[BaseModel], heading: str, skip: str = "") -> str:
         if key != skip and key not in VARIANTS and not _models(info.annotation)
     ]
     return f"{heading}{doc}\n\n" + (
-        table(("key", "form", "default", "means"), rows) if rows else "No further keys."
+        table(("key", "form", "default", "meaning"), rows) if rows else "No further keys."
     )
 
 
@@ -83,15 +83,15 @@ def _toml(value: object) -> str:
 
 
 def form(info: FieldInfo) -> str:
-    """Return in words what a key takes."""
+    """Return a description of the values that a key accepts."""
     return _form(Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
 
 
-def _form(wanted: Any) -> str:
+def _form(annotation: Any) -> str:
     metadata: tuple[Any, ...] = ()
-    bare = wanted
-    if get_origin(wanted) is Annotated:
-        bare, *rest = get_args(wanted)
+    bare = annotation
+    if get_origin(annotation) is Annotated:
+        bare, *rest = get_args(annotation)
         metadata = tuple(rest)
     origin, inner = get_origin(bare), get_args(bare)
     if origin in (Union, types.UnionType):
@@ -104,7 +104,7 @@ def _form(wanted: Any) -> str:
         return f"list{f' of at least {least}' if least else ''}: {_form(inner[0])}"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"table of text; keys: {_form(inner[0])}"
-    if wanted == CidrRange:
+    if annotation == CidrRange:
         return 'IPv4 range such as "10.20.0.0/16"'
     if bare is bool:
         return "`true` or `false`"
@@ -112,27 +112,27 @@ def _form(wanted: Any) -> str:
         low = next((each.ge for each in metadata if isinstance(each, Ge)), None)
         high = next((each.le for each in metadata if isinstance(each, Le)), None)
         return f"{'number' if bare is float else 'integer'}{f', {low} to {high}' if high is not None else ''}"
-    return _remedy(wanted) if metadata else "text"
+    return _remedy(annotation) if metadata else "text"
 
 
-def _remedy(wanted: Any) -> str:
-    """Return what the check of a text itself says would be right."""
+def _remedy(annotation: Any) -> str:
+    """Return what the validation of a text asks for."""
     try:
-        TypeAdapter(wanted).validate_python("\0")
+        TypeAdapter(annotation).validate_python("\0")
     except ValidationError as error:
         remedy = str(error.errors()[0]["ctx"]["remedy"])
         return re.sub(r"^(give|name|use|write) ", "", remedy)
-    raise AssertionError(f"{wanted} takes everything")
+    raise AssertionError(f"{annotation} accepts everything")
 
 
 def meaning(model: type[BaseModel], key: str) -> str:
-    """Return a key's docstring in the model, or what the words say.
+    """Return a key's docstring in the model, or its description.
 
     Raises:
-        KeyError: neither is there
+        KeyError: the key has neither
     """
     name = f"{model.__name__}.{key}"
-    return dict(_docstrings()).get(name) or str(WORDS["deployment_file"][name])
+    return dict(_docstrings()).get(name) or str(DESCRIPTIONS["deployment_file"][name])
 
 
 def _docstrings() -> Iterator[tuple[str, str]]:
@@ -157,7 +157,7 @@ LAX: Mapping[str, Any] = {
     "edge": {"waf": False, "deletion_protection": False},
     "logs": {"retention_days": 1},
 }
-"""A file that breaks every rule of production, so that each says itself what it wants."""
+"""A file that violates every rule of production, so that each error describes its rule."""
 
 
 def _production() -> str:
@@ -168,5 +168,5 @@ def _production() -> str:
             (code(each.key), each.problem, each.remedy.partition(", or set")[0].removeprefix("give "))
             for each in error.invalid_keys
         ]
-        return table(("key", "because", "wanted"), rows)
-    raise AssertionError("production refuses nothing")
+        return table(("key", "because", "required"), rows)
+    raise AssertionError("production rejects nothing")

@@ -1,4 +1,4 @@
-"""Events, messages and metrics: the very ones that the code makes, caught instead of sent."""
+"""The references of events and metrics: produced by the real code, and captured instead of sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from replicator.config import Config
 from replicator.model import Applied, Create, DesiredSecret, Revision
 from replicator.notify import EVENT_SOURCE, EVENT_TYPE, REQUEST_SOURCE, REQUEST_TYPE, Bus
 from replicator.report import Report
-from scripts.docs.markdown import ROOT, TEXT, WORDS, block, code, page, table
+from scripts.docs.markdown import DESCRIPTIONS, ROOT, TEXT, block, code, page, table
 from templates.alarms import alarms
 from templates.deployment_file import read
 from templates.metric_alarm import MetricAlarm
@@ -25,68 +25,71 @@ OWNER = "shop"
 ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:shop/app/database-AbCdEf"
 
 
-class Caught:
-    """Takes events as EventBridge would, and keeps them."""
+class CapturedEvents:
+    """Accepts events in the place of EventBridge, and keeps them."""
 
     def __init__(self) -> None:
         self.entries: list[dict[str, str]] = []
 
     @property
-    def events(self) -> Caught:
+    def events(self) -> CapturedEvents:
         return self
 
     def put_events(self, *, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - the SDK's name
         self.entries += Entries
         return {"FailedEntryCount": 0, "Entries": [{} for _ in Entries]}
 
-    def shown(self) -> str:
-        """Return the last event as a rule on the bus sees it."""
+    def last_event(self) -> str:
+        """Return the last event as a rule on the bus receives it."""
         entry = self.entries[-1]
-        seen = {
+        event = {
             "source": entry["Source"],
             "detail-type": entry["DetailType"],
             "detail": json.loads(entry["Detail"]),
         }
-        return block(json.dumps(seen, indent=2), "json")
+        return block(json.dumps(event, indent=2), "json")
 
 
 def events() -> str:
-    parts = [f"### {reason}\n\n{says}\n\n{asked(reason)}" for reason, says in WORDS["reasons"].items()]
+    parts = [
+        f"### {reason}\n\n{meaning}\n\n{request_event(reason)}"
+        for reason, meaning in DESCRIPTIONS["reasons"].items()
+    ]
     return page(
         "Events",
         "the code that sends them",
         TEXT["events"],
-        f"## {EVENT_TYPE}\n\nSource `{EVENT_SOURCE}`. {TEXT['told']}",
-        told(),
-        f"## {REQUEST_TYPE}\n\nSource `{REQUEST_SOURCE}`. {TEXT['asked']}",
+        f"## {EVENT_TYPE}\n\nSource `{EVENT_SOURCE}`. {TEXT['secret_replicated']}",
+        replicated_event(),
+        f"## {REQUEST_TYPE}\n\nSource `{REQUEST_SOURCE}`. {TEXT['replication_requested']}",
         *parts,
     )
 
 
-def told() -> str:
-    caught = Caught()
+def replicated_event() -> str:
+    captured = CapturedEvents()
     revision = Revision(SOURCE, 3, "2026-11-23T10:00:00Z")
     version = revision.version_id(OWNER)
-    wanted = DesiredSecret("shop/app/database", revision, version, "", None, ())
-    bus = Bus(cast(Clients, caught), f"{OWNER}-beanvault")
-    bus.tell(Applied(Create(wanted), ARN, version))
+    desired = DesiredSecret("shop/app/database", revision, version, "", None, ())
+    bus = Bus(cast(Clients, captured), f"{OWNER}-beanvault")
+    bus.tell(Applied(Create(desired), ARN, version))
     bus.flush()
-    return caught.shown()
+    return captured.last_event()
 
 
-def asked(reason: str) -> str:
-    caught = Caught()
+def request_event(reason: str) -> str:
+    captured = CapturedEvents()
     match reason:
         case "demand":
-            ReplicationRequester(caught, f"{OWNER}-beanvault", SOURCE)()
+            ReplicationRequester(captured, f"{OWNER}-beanvault", SOURCE)()
         case "continuation":
-            Bus(cast(Clients, caught), f"{OWNER}-beanvault").ask_for_continuation((SOURCE,))
+            Bus(cast(Clients, captured), f"{OWNER}-beanvault").ask_for_continuation((SOURCE,))
         case _:
-            put_requests(cast(Any, caught), f"{OWNER}-beanvault", [SOURCE], reason)
-    return caught.shown()
+            put_requests(cast(Any, captured), f"{OWNER}-beanvault", [SOURCE], reason)
+    return captured.last_event()
 
 
-def emitted() -> dict[str, Any]:
+def metric_record() -> dict[str, Any]:
     """Return one record of the embedded metric format as the function writes it."""
     settings = {
         "BEANVAULT_CONNECTION_SECRET": "shop-connection",
@@ -102,10 +105,10 @@ def emitted() -> dict[str, Any]:
 
 
 def metrics() -> str:
-    (directive,) = emitted()["_aws"]["CloudWatchMetrics"]
+    (directive,) = metric_record()["_aws"]["CloudWatchMetrics"]
     namespace, ((dimension,),) = directive["Namespace"], directive["Dimensions"]
-    says = WORDS["metrics"]
-    rows = [(code(each["Name"]), each["Unit"], says[each["Name"]]) for each in directive["Metrics"]]
+    meanings = DESCRIPTIONS["metrics"]
+    rows = [(code(each["Name"]), each["Unit"], meanings[each["Name"]]) for each in directive["Metrics"]]
     deployment = read(ROOT / "config" / "production.toml")
     return page(
         "Metrics and alarms",

@@ -1,4 +1,4 @@
-"""The little Markdown that the generated pages are made of, and their words that no code holds."""
+"""Markdown helpers of the generated pages, and the descriptions that aren't in the code."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-WORDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("words.toml").read_text())
-TEXT: dict[str, str] = WORDS["text"]
+DESCRIPTIONS: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("descriptions.toml").read_text()
+)
+TEXT: dict[str, str] = DESCRIPTIONS["text"]
 
 
 def page(title: str, source: str, *parts: str) -> str:
-    """Return a page that says where it comes from, so that nobody edits it by hand."""
+    """Return a page with a note that it is generated, and from what."""
     note = f"<!-- Generated from {source} by `python -m scripts.docs`; edit that, not this. -->"
     return "\n\n".join([f"# {title}", note, *(part.strip("\n") for part in parts)]) + "\n"
 

@@ -1,4 +1,4 @@
-"""Which pages are generated, and by what."""
+"""The generated pages and the functions that build them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/environment-variables.md": variables.build,
     "docs/reference/events.md": events_and_metrics.events,
     "docs/reference/metrics.md": events_and_metrics.metrics,
-    "docs/reference/controls.md": controls.asked,
-    "docs/controls.md": controls.leading,
+    "docs/reference/controls.md": controls.reference,
+    "docs/controls.md": controls.rules,
     "docs/cost.md": cost.build,
 }

@@ -1,4 +1,4 @@
-"""Environment variables: their names and defaults from the code that reads them."""
+"""The reference of environment variables: names and defaults from the code that reads them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from beanvault.cli import cli
 from eb_app.settings import AppSettings
 from replicator.config import OPTIONAL, REQUIRED
 from scripts.docs.commands import commands
-from scripts.docs.markdown import TEXT, WORDS, code, page, table
+from scripts.docs.markdown import DESCRIPTIONS, TEXT, code, page, table
 
 
-class Recording(dict[str, str]):
-    """An environment that remembers what it was asked for."""
+class RecordingEnviron(dict[str, str]):
+    """An environment that records the names of the variables that are read."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.asked: set[str] = set()
+        self.read: set[str] = set()
 
     def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
+        self.read.add(key)
         return super().get(key, default)
 
 
 def read_by_app() -> set[str]:
-    """Return every variable that the app's settings look at, whatever the mode."""
-    asked: set[str] = set()
+    """Return every variable that the app's settings read in any mode."""
+    names: set[str] = set()
     for mode in ("secret", "iam"):
-        environ = Recording(
+        environ = RecordingEnviron(
             {
                 "BEANVAULT_DATABASE_MODE": mode,
                 "BEANVAULT_DATABASE_HOST": "h",
@@ -39,12 +39,12 @@ def read_by_app() -> set[str]:
             }
         )
         AppSettings.from_environ(environ)
-        asked |= environ.asked
-    return asked
+        names |= environ.read
+    return names
 
 
 def read_by_command() -> set[str]:
-    """Return the variables that options of the command line are taken from."""
+    """Return the variables that set options of the command line."""
 
     def of(command: click.Command) -> Iterator[str]:
         for parameter in command.params:
@@ -55,31 +55,36 @@ def read_by_command() -> set[str]:
 
 
 def build() -> str:
-    says = WORDS["function"]
+    described = DESCRIPTIONS["function"]
     function = [
-        (code(name), says[name][0], "required" if name in REQUIRED else says[name][1])
+        (code(name), described[name][0], "required" if name in REQUIRED else described[name][1])
         for name in (*REQUIRED, *OPTIONAL)
     ]
     settings = AppSettings.from_environ({"BEANVAULT_DATABASE_HOST": "h", "BEANVAULT_DATABASE_SECRET": "s"})
-    app = [(code(name), means, _default(settings, word)) for name, (means, word) in WORDS["app"].items()]
+    app = [
+        (code(name), meaning, _default(settings, default))
+        for name, (meaning, default) in DESCRIPTIONS["app"].items()
+    ]
     return page(
         "Environment variables",
         "the code that reads them",
         TEXT["variables"],
         "## The function, and `python -m replicator`",
-        table(("variable", "means", "default"), function),
+        table(("variable", "meaning", "default"), function),
         "## The app",
-        table(("variable", "means", "default"), app),
+        table(("variable", "meaning", "default"), app),
         TEXT["workers"],
         "## The command `beanvault`",
-        table(("variable", "means"), [(code(name), means) for name, means in WORDS["command"].items()]),
+        table(
+            ("variable", "meaning"), [(code(name), means) for name, means in DESCRIPTIONS["command"].items()]
+        ),
         TEXT["token"],
     )
 
 
-def _default(settings: AppSettings, word: str) -> str:
-    """Return a default in words, or for `.name` that attribute of the settings as they are by default."""
-    if not word.startswith("."):
-        return word
-    value = getattr(settings, word[1:])
+def _default(settings: AppSettings, default: str) -> str:
+    """Return a described default, or for `.name` the default value of that attribute of the settings."""
+    if not default.startswith("."):
+        return default
+    value = getattr(settings, default[1:])
     return code(f"{value:g}" if isinstance(value, float) else str(value))

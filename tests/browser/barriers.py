@@ -1,4 +1,4 @@
-"""What keeps people from using a page, as axe-core finds it (https://github.com/dequelabs/axe-core)."""
+"""Accessibility violations of a page, found by axe-core (https://github.com/dequelabs/axe-core)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .chromium import Browser
 
 
 def violations(browser: Browser, axe: str) -> dict[str, list[str]]:
-    """Return the rules of axe that the page breaks, each with the elements that do; some rules must apply."""
+    """Return the violated rules of axe, each with the elements that violate it; some rules must apply."""
     browser.run(axe)
     result: Any = browser.run("return axe.run()")
     applied = {rule["id"] for rule in result["passes"] + result["violations"]}

@@ -1,7 +1,7 @@
-"""A real browser: headless Chromium, told what to do over WebDriver (https://www.w3.org/TR/webdriver2/).
+"""A real browser: headless Chromium, controlled with WebDriver (https://www.w3.org/TR/webdriver2/).
 
-WebDriver is JSON over HTTP, and a dozen of its commands are enough here; a client library would bring more
-packages than lines saved.
+WebDriver is JSON over HTTP, and a dozen of its commands are enough here: a client library would add more
+packages than it saves lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from testbed.servers.process import Process, ServerError, require_tool
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-"""The key under which WebDriver hands out references to elements."""
+"""The key of element references in WebDriver's answers."""
 OPTIONS = (
     "--headless",
     "--disable-gpu",
@@ -40,20 +40,20 @@ TIMEOUT = 60
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something on the page that can be used: a field, a button, a link."""
+    """An interactive element of the page: a field, a button, a link."""
 
     browser: Browser
     reference: str
 
     def click(self) -> None:
-        """Click, and wait for the page to which that leads."""
+        """Click, and wait for the next page."""
         self.browser.follow(lambda: self._do("click"))
 
     def type(self, text: str) -> None:
         self._do("value", text=text)
 
     def enter(self, text: str) -> None:
-        """Type *text* and the Enter key, and wait for the page to which that leads."""
+        """Type *text* and the Enter key, and wait for the next page."""
         self.browser.follow(lambda: self._do("value", text=f"{text}\ue007"))
 
     def _do(self, command: str, **arguments: str) -> None:
@@ -62,7 +62,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """One window; its profile is new and empty."""
+    """One window with a new, empty profile."""
 
     session: requests.Session
     address: str
@@ -71,7 +71,7 @@ class Browser:
         """Send one WebDriver command and return its answer.
 
         Raises:
-            BrowserError: it was refused
+            BrowserError: the browser rejected it
         """
         address = f"{self.address}/{path}".rstrip("/")
         answer = self.session.request(method, address, json=arguments, timeout=TIMEOUT)
@@ -81,30 +81,34 @@ class Browser:
         return value
 
     def devtools(self, command: str, **arguments: Any) -> Any:
-        """Send a command of Chromium's own protocol (https://chromedevtools.github.io/devtools-protocol/)."""
+        """Send a command of Chromium's DevTools protocol (https://chromedevtools.github.io/devtools-protocol/)."""
         return self.command("POST", "goog/cdp/execute", {"cmd": command, "params": arguments})
 
     def open(self, url: str) -> None:
         self.command("POST", "url", {"url": url})
 
     def follow(self, leave: Callable[[], object]) -> None:
-        """Do what leads to another page, and return when that page is there.
+        """Call *leave*, which navigates to another page, and return when that page is loaded.
 
-        A click is answered before the browser has left the page, and for a moment the old one is still found.
+        WebDriver answers a click before the browser has left the page, and returns the old page for a moment.
         """
-        left = self._find("html")[0]
+        previous = self._find("html")[0]
         leave()
         deadline = time.monotonic() + TIMEOUT
-        while not self._arrived(left):
+        while not self._loaded_after(previous):
             if time.monotonic() > deadline:
-                raise BrowserError("the page stayed")
+                raise BrowserError(f"no other page was loaded within {TIMEOUT} s")
             time.sleep(0.02)
 
-    def _arrived(self, left: str) -> bool:
-        """Whether another document than the one of the element *left* is there, and whole."""
+    def _loaded_after(self, previous: str) -> bool:
+        """Whether another document than that of the element *previous* is completely loaded."""
         try:
-            now = self._find("html")
-            return bool(now) and now[0] != left and self.run("return document.readyState") == "complete"
+            current = self._find("html")
+            return (
+                bool(current)
+                and current[0] != previous
+                and self.run("return document.readyState") == "complete"
+            )
         except BrowserError:  # between two documents
             return False
 
@@ -113,14 +117,14 @@ class Browser:
         return str(self.command("GET", "title"))
 
     def text(self, selector: str = "body") -> str:
-        """Return what a visitor reads there."""
+        """Return the visible text of the first element that matches."""
         return str(self.command("GET", f"element/{self._find(selector)[0]}/text"))
 
     def control(self, role: str, name: str) -> Control:
         """Return the first control with this role and accessible name, as a screen reader announces it.
 
         Raises:
-            BrowserError: there is none
+            BrowserError: the page has none
         """
         found = self.controls(role, name)
         if not found:
@@ -137,11 +141,11 @@ class Browser:
         ]
 
     def run(self, script: str, *arguments: object) -> Any:
-        """Run JavaScript from outside the page, where its policy doesn't bind; promises are awaited."""
+        """Run JavaScript in the page, exempt from its content security policy; promises are awaited."""
         return self.command("POST", "execute/sync", {"script": script, "args": arguments})
 
     def console(self) -> list[str]:
-        """Return what the console says since last asked: errors, failed requests, violated policies."""
+        """Return the console's messages since the last call: errors, failed requests, violated policies."""
         return [line["message"] for line in self.command("POST", "se/log", {"type": "browser"})]
 
     def resize(self, width: int, *, scheme: str = "light") -> None:
@@ -156,14 +160,14 @@ class Browser:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.devtools("Emulation.setEmulatedMedia", features=[feature])
 
-    def switch_scripts_off(self) -> None:
+    def disable_scripts(self) -> None:
         self.devtools("Emulation.setScriptExecutionDisabled", value=True)
 
-    def photograph(self, file: Path) -> None:
-        """Write a picture of the whole page, PNG."""
+    def save_screenshot(self, file: Path) -> None:
+        """Write an image of the whole page, PNG."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        shot = self.devtools("Page.captureScreenshot", captureBeyondViewport=True)
-        file.write_bytes(base64.b64decode(shot["data"]))
+        image = self.devtools("Page.captureScreenshot", captureBeyondViewport=True)
+        file.write_bytes(base64.b64decode(image["data"]))
 
     def _find(self, selector: str) -> list[str]:
         found = self.command("POST", "elements", {"using": "css selector", "value": selector})
@@ -171,16 +175,16 @@ class Browser:
 
 
 class BrowserError(Exception):
-    """The browser could not do what it was told; the message is WebDriver's."""
+    """The browser could not execute a command; the message is WebDriver's."""
 
 
 @contextlib.contextmanager
 def started(trusted: Path) -> Iterator[Browser]:
     """Start Chromium with an empty profile.
 
-    It trusts the public key in *trusted* (PEM), whatever the name, and no other without an authority's word.
+    It trusts the public key of the certificate *trusted* (PEM) for any name; others need a trusted authority.
     """
-    home = Path(tempfile.mkdtemp(prefix="browser-"))  # short: Chromium makes a socket in it
+    home = Path(tempfile.mkdtemp(prefix="browser-"))  # short: Chromium creates a socket in it
     driver = Process.start(
         "ChromeDriver",
         [require_tool("chromedriver"), "--port=0"],
@@ -192,7 +196,7 @@ def started(trusted: Path) -> Iterator[Browser]:
         with requests.Session() as session:
             session.trust_env = False
             address = f"http://127.0.0.1:{_port(driver.log)}/session"
-            answer = session.post(address, json=_wanted(home, trusted), timeout=TIMEOUT).json()["value"]
+            answer = session.post(address, json=_capabilities(home, trusted), timeout=TIMEOUT).json()["value"]
             if "sessionId" not in answer:
                 raise BrowserError(f"Chromium didn't start: {answer['message']}")
             browser = Browser(session, f"{address}/{answer['sessionId']}")
@@ -205,7 +209,7 @@ def started(trusted: Path) -> Iterator[Browser]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _wanted(home: Path, trusted: Path) -> dict[str, Any]:
+def _capabilities(home: Path, trusted: Path) -> dict[str, Any]:
     names = ("chromium", "chromium-browser", "google-chrome")
     binary = next((found for name in names if (found := shutil.which(name))), None)
     if binary is None:
@@ -216,7 +220,7 @@ def _wanted(home: Path, trusted: Path) -> dict[str, Any]:
         f"--ignore-certificate-errors-spki-list={_key_digest(trusted)}",
     ]
     if os.getuid() == 0:
-        options.append("--no-sandbox")  # root has no other way
+        options.append("--no-sandbox")  # Chromium's sandbox doesn't work for root
     return {
         "capabilities": {
             "alwaysMatch": {
@@ -228,7 +232,7 @@ def _wanted(home: Path, trusted: Path) -> dict[str, Any]:
 
 
 def _key_digest(certificate: Path) -> str:
-    """Return the SHA-256 of a certificate's public key, as Chromium takes it."""
+    """Return the SHA-256 of a certificate's public key, in the encoding of Chromium's option."""
     key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     digest = hashes.Hash(hashes.SHA256())

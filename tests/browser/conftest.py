@@ -1,4 +1,4 @@
-"""A deployment as the demo makes it, and a browser before it."""
+"""The demo's deployment, and a browser that shows its app."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STEPS = (
 @pytest.fixture(scope="session")
 def flow() -> Iterator[Flow]:
     """The app, deployed by the EB CLI: load balancer, nginx, gunicorn, MariaDB, OpenBao, the replicator."""
-    directory = Path(tempfile.mkdtemp(prefix="beanvault-"))  # short: a socket's path has 107 bytes
+    directory = Path(tempfile.mkdtemp(prefix="beanvault-"))  # short: a socket's path has at most 107 bytes
     try:
         with ExitStack() as cleanup:
             deployed = Flow(directory, cleanup, lambda _: None)

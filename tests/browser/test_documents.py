@@ -1,4 +1,4 @@
-"""The report for a reviewer and the picture of the architecture, as a browser shows them."""
+"""The report of `verify` and the diagram of the architecture in a browser."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from beanvault.verify import page
+from beanvault.verify.checks import AREAS
 from beanvault.verify.model import Finding, Severity, Status
-from beanvault.verify.run import AREAS
+from testbed.demo.flow import ROOT
 from testbed.servers.authority import Authority
-from tests.project import ROOT
 
 from .barriers import violations
 from .chromium import Browser, started
@@ -20,7 +20,7 @@ from .chromium import Browser, started
 SCREENSHOTS = ROOT / "build" / "screenshots"
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
-NASTY = "<script>document.title='owned'</script>\"'&" + "x" * 300
+HOSTILE = "<script>document.title='owned'</script>\"'&" + "x" * 300
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def browser(authority: Authority) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finding for each control, of each status in turn; somebody chose the worst name for a resource."""
+    """A finding for each control, of each status in turn; one resource has the worst possible name."""
     statuses = list(Status)
     findings = [
         Finding(
@@ -40,7 +40,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             control.title,
             control.severity,
             statuses[number % len(statuses)],
-            NASTY if number == 0 else f"resource-{number}",
+            HOSTILE if number == 0 else f"resource-{number}",
             f"evidence {number:03}",
             control.remedy,
         )
@@ -56,21 +56,21 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_reviewer_reads_the_report_without_a_barrier(
+def test_the_report_is_accessible_and_self_contained(
     browser: Browser, report: Path, axe: str, width: int, scheme: str
 ) -> None:
-    """Nothing is loaded or run, nothing is cut off on a phone, and axe has nothing to say."""
+    """Nothing is loaded or run, nothing is cut off on a phone, and axe finds no violation."""
     browser.resize(width, scheme=scheme)
     browser.open(report.as_uri())
     assert browser.title.startswith("shop: not hardened")
     assert browser.console() == []
     assert browser.run("return performance.getEntriesByType('resource').length") == 0
     assert browser.run("return document.scrollingElement.scrollWidth") <= width
-    browser.photograph(SCREENSHOTS / f"report-{width}-{scheme}.png")
+    browser.save_screenshot(SCREENSHOTS / f"report-{width}-{scheme}.png")
     assert violations(browser, axe) == {}
 
 
-def test_the_report_shows_only_what_fails_when_asked(browser: Browser, report: Path) -> None:
+def test_the_filter_of_the_report_shows_only_failures(browser: Browser, report: Path) -> None:
     browser.resize(WIDTHS[0])
     browser.open(report.as_uri())
     assert "evidence 000" in browser.text(".controls")
@@ -78,26 +78,26 @@ def test_the_report_shows_only_what_fails_when_asked(browser: Browser, report: P
     shown = browser.text(".controls")
     assert "evidence 001" in shown
     assert "evidence 000" not in shown
-    assert NASTY[:20] not in shown
+    assert HOSTILE[:20] not in shown
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_the_words_of_the_architecture_lie_inside_it_and_not_on_each_other(
-    browser: Browser, scheme: str
-) -> None:
+def test_labels_of_the_architecture_are_inside_it_and_do_not_overlap(browser: Browser, scheme: str) -> None:
     browser.resize(WIDTHS[0], scheme=scheme)
     browser.open((ROOT / "docs" / "architecture.svg").as_uri())
-    browser.photograph(SCREENSHOTS / f"architecture-{scheme}.png")
-    frame, *words = browser.run(
+    browser.save_screenshot(SCREENSHOTS / f"architecture-{scheme}.png")
+    frame, *labels = browser.run(
         "return [document.documentElement, ...document.querySelectorAll('text')].map(each => {"
         "const box = each.getBoundingClientRect();"
         "return [each.tagName == 'text' ? each.textContent : '', box.left, box.top, box.right, box.bottom]})"
     )
-    assert len(words) > 10
-    for word in words:
-        assert contains(frame, word), word
-    # Lines of a paragraph may touch; words that cross each other's middle can't be read.
-    assert [(one[0], two[0]) for one in words for two in words if one is not two and crosses(one, two)] == []
+    assert len(labels) > 10
+    for label in labels:
+        assert contains(frame, label), label
+    # Lines of a paragraph may touch; a label that crosses another's middle is unreadable.
+    assert [
+        (one[0], two[0]) for one in labels for two in labels if one is not two and crosses(one, two)
+    ] == []
     assert browser.console() == []
 
 

@@ -1,4 +1,4 @@
-"""People use the page with a browser, on a desk or a phone, with or without JavaScript, during a rotation."""
+"""The app's page in a browser: on desktop and phone, with and without JavaScript, during a rotation."""
 
 from __future__ import annotations
 
@@ -41,22 +41,20 @@ def delete_newest(browser: Browser) -> None:
 
 
 def database_user(browser: Browser) -> str:
-    """Return as whom the app was logged in when it made this page."""
+    """Return the database user with which the app rendered this page."""
     found = re.search(r"Database user\s+(\w+), version", browser.text("main"))
     assert found, browser.text()
     return found[1]
 
 
-def tells_of_a_rotation(browser: Browser, url: str, before: str) -> bool:
-    """Whether the process that makes the next page has seen the user *before* replaced."""
+def shows_rotation(browser: Browser, url: str, before: str) -> bool:
+    """Whether the process that renders the next page has replaced the user *before*."""
     browser.open(url)
     return re.search(rf"Last rotation\s.*from {before}", browser.text("main")) is not None
 
 
-def test_entries_are_added_seen_and_deleted_while_the_credential_rotates(
-    browser: Browser, flow: Flow
-) -> None:
-    """From Vault to the app everything is real; whoever is at the page sees nothing but the new user."""
+def test_entries_are_added_and_deleted_while_the_credential_rotates(browser: Browser, flow: Flow) -> None:
+    """From Vault to the app everything is real; the visitor notices nothing but the new user."""
     before = database_user(browser)
     rotation = threading.Thread(target=flow.rotate)
     rotation.start()
@@ -75,20 +73,20 @@ def test_entries_are_added_seen_and_deleted_while_the_credential_rotates(
         assert entries(browser) == ["kept"]
     rotation.join()
     assert {before, database_user(browser)} == {"app_blue", "app_green"}
-    # Of gunicorn's two processes one may have served nothing before, and have nothing to tell.
-    until(lambda: tells_of_a_rotation(browser, flow.site.url, before))
+    # One of gunicorn's two processes may not have served a request before, and shows no rotation.
+    until(lambda: shows_rotation(browser, flow.site.url, before))
     add(browser, "Rotated on Thursday at 14:00, nothing to report")
     add(browser, "Grüße nach Köln und תל אביב")
-    browser.photograph(SCREENSHOTS / "desktop.png")
+    browser.save_screenshot(SCREENSHOTS / "desktop.png")
     browser.resize(PHONE)
-    browser.photograph(SCREENSHOTS / "phone.png")
+    browser.save_screenshot(SCREENSHOTS / "phone.png")
     browser.resize(PHONE, scheme="dark")
-    browser.photograph(SCREENSHOTS / "phone-dark.png")
+    browser.save_screenshot(SCREENSHOTS / "phone-dark.png")
     assert browser.console() == []
 
 
-def test_the_page_tells_how_it_came(browser: Browser) -> None:
-    """TLS on all three hops, the instance, the database's user, and no password."""
+def test_the_page_shows_how_it_was_delivered(browser: Browser) -> None:
+    """TLS on all three hops, and the instance."""
     text = browser.text("main")
     for hop in ("Browser to load balancer", "Load balancer to instance", "Instance to database"):
         assert re.search(rf"{hop}\s+TLSv1\.[23], \w+", text), text
@@ -97,8 +95,8 @@ def test_the_page_tells_how_it_came(browser: Browser) -> None:
 
 
 def test_everything_works_without_javascript(browser: Browser, flow: Flow) -> None:
-    """By keyboard, too. A page of our own proves that scripts are really off."""
-    browser.switch_scripts_off()
+    """By keyboard, too. A separate page proves that scripts are really disabled."""
+    browser.disable_scripts()
     browser.open("data:text/html,<title>off</title><script>document.title = 'on'</script>")
     assert browser.title == "off"
     browser.open(flow.site.url)
@@ -110,13 +108,13 @@ def test_everything_works_without_javascript(browser: Browser, flow: Flow) -> No
 
 
 def test_scripts_are_on_otherwise(browser: Browser) -> None:
-    """The control of the test above."""
+    """The negative control of the test above."""
     browser.open("data:text/html,<title>off</title><script>document.title = 'on'</script>")
     assert browser.title == "on"
 
 
 def test_what_looks_like_html_is_text(browser: Browser) -> None:
-    """Nothing runs, nothing is loaded, and the entry reads as it was written."""
+    """Nothing is run or loaded, and the entry shows the text as written."""
     text = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     add(browser, text)
     assert entries(browser) == [text]
@@ -124,8 +122,8 @@ def test_what_looks_like_html_is_text(browser: Browser) -> None:
     assert browser.console() == []
 
 
-def test_even_a_script_that_got_into_the_page_would_not_run(browser: Browser) -> None:
-    """The policy stops it, and the console tells: so an empty console elsewhere means something."""
+def test_a_script_injected_into_the_page_does_not_run(browser: Browser) -> None:
+    """The policy blocks it and the console reports that, so an empty console is evidence elsewhere."""
     browser.run(
         "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title=1\">');"
         "const script = document.createElement('script');"
@@ -133,13 +131,13 @@ def test_even_a_script_that_got_into_the_page_would_not_run(browser: Browser) ->
         "document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">');"
     )
     assert browser.title == "Entries \u2013 beanvault"
-    told = " ".join(browser.console())
+    messages = " ".join(browser.console())
     for directive in ("script-src", "style-src"):
-        assert directive in told
+        assert directive in messages
 
 
 def test_a_form_on_another_site_writes_nothing(browser: Browser, flow: Flow) -> None:
-    """The browser itself says that the request came from elsewhere."""
+    """The browser's request headers show that it came from another site."""
     foreign = (
         f'<form method=post action="{flow.site.url}/entries"><input name=text value=forged>'
         "<input name=request_key value=6ba7b810-9dad-11d1-80b4-00c04fd430c8><button>Win</button></form>"
@@ -151,8 +149,8 @@ def test_a_form_on_another_site_writes_nothing(browser: Browser, flow: Flow) -> 
     assert entries(browser) == []
 
 
-def test_a_mistake_is_told_and_the_text_is_kept(browser: Browser) -> None:
-    """What the browser doesn't catch itself, the server explains beside the field."""
+def test_an_invalid_entry_is_explained_and_its_text_is_kept(browser: Browser) -> None:
+    """The server explains beside the field what the browser doesn't reject itself."""
     browser.run("document.querySelector('#text').required = false")
     add(browser, "   ")
     assert browser.title.startswith("Error: ")
@@ -163,7 +161,7 @@ def test_a_mistake_is_told_and_the_text_is_kept(browser: Browser) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_axe_finds_no_barrier(browser: Browser, flow: Flow, axe: str, width: int, scheme: str) -> None:
-    """Contrast, labels, landmarks, headings: with entries, without, after a mistake, and where nothing is."""
+    """Contrast, labels, landmarks, headings: with entries, without, after an error, and on a missing page."""
     browser.resize(width, scheme=scheme)
     assert violations(browser, axe) == {}
     add(browser, "an entry")
@@ -176,15 +174,15 @@ def test_axe_finds_no_barrier(browser: Browser, flow: Flow, axe: str, width: int
 
 
 def test_axe_would_find_barriers(browser: Browser, axe: str) -> None:
-    """The control of the test above: pale text and a field without a label are found."""
+    """The negative control of the test above: pale text and a field without a label are found."""
     browser.run(
         "document.querySelector('label').remove();document.querySelector('h2').style.color = '#bbbbbb';"
     )
     assert {"color-contrast", "label"} <= violations(browser, axe).keys()
 
 
-def test_on_a_phone_nothing_is_cut_off_and_fingers_find_their_target(browser: Browser) -> None:
-    """No sideways scrolling even with a word without end; controls are 44 pixels high (WCAG 2.5.5)."""
+def test_on_a_phone_nothing_is_cut_off_and_controls_are_large_enough(browser: Browser) -> None:
+    """No horizontal scrolling even with a very long word; controls are 44 pixels high (WCAG 2.5.5)."""
     browser.resize(PHONE)
     add(browser, "x" * LONGEST)
     assert browser.run("return document.scrollingElement.scrollWidth") <= PHONE
@@ -206,8 +204,8 @@ def test_a_double_click_adds_one_entry(browser: Browser) -> None:
 
 
 def test_an_unknown_certificate_is_refused(flow: Flow, tmp_path: Path) -> None:
-    """The control of them all: the browser doesn't take just any server."""
-    stranger = Authority(tmp_path / "stranger").issue("stranger")
-    with started(stranger.certificate) as browser:
+    """The negative control of all tests: the browser doesn't accept any server."""
+    other = Authority(tmp_path / "other").issue("other")
+    with started(other.certificate) as browser:
         browser.open(flow.site.url)
         assert "ERR_CERT_AUTHORITY_INVALID" in browser.text()

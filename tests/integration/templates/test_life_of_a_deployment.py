@@ -26,7 +26,7 @@ from beanvault.deployment.deploy import DeploymentContext, deploy, destroy
 from beanvault.errors import Refused
 from beanvault.teardown import outside_stacks
 from beanvault.ui import NullUi
-from beanvault.verify.live import AccountState
+from beanvault.verify.account.state import AccountState
 from beanvault.verify.model import Status
 from beanvault.verify.run import verify
 from templates.deployment import Deployment

@@ -52,7 +52,7 @@ def test_the_help_tells_every_exit_code(capsys: pytest.CaptureFixture[str]) -> N
         (["deploy", "--nonsense"], "No such option"),
         (["package", "other"], "'other'"),
         (["verify", "RDS.99"], "no control RDS.99"),
-        (["verify", "--html", "/nowhere/report.html"], "/nowhere/report.html can't be written"),
+        (["verify", "--html", "/nowhere/report.html"], "/nowhere/report.html is not writable"),
         (["rotate", "--discard"], "--discard belongs to --strategy dual"),
         (["rotate", "--role", "x"], "needs the --role options"),
         (["render", "walls"], "there is no layer walls"),

@@ -1,4 +1,4 @@
-"""The project's Markdown files as tests read them."""
+"""The project's Markdown files, parsed for the tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def prose(text: str) -> str:
 
 
 def anchors(text: str) -> set[str]:
-    """Return what a link may point to: headings as GitHub names them, and ids written down."""
+    """Return the anchors that a link can point to: headings as GitHub names them, and explicit ids."""
     names: set[str] = set(_ID.findall(text))
     for heading in _HEADING.findall(prose(text)):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)

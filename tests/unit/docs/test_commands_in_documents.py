@@ -1,4 +1,4 @@
-"""What the documents and the help tell people to type is what the command line takes."""
+"""The commands in the documents and in the help are valid."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def parse(arguments: list[str]) -> str:
     """Return the full name of the command that *arguments* call.
 
     Raises:
-        click.UsageError: the command line doesn't take them
+        click.UsageError: the arguments are invalid
     """
     command: click.Command = cli
     name = "beanvault"
@@ -39,10 +39,10 @@ def parse(arguments: list[str]) -> str:
         _, rest, _ = command.make_parser(context).parse_args(list(arguments))
         if not isinstance(command, click.Group):
             return name
-        verb, found, arguments = command.resolve_command(context, rest)
-        assert verb is not None
+        subcommand, found, arguments = command.resolve_command(context, rest)
+        assert subcommand is not None
         assert found is not None
-        name, command = f"{name} {verb}", found
+        name, command = f"{name} {subcommand}", found
 
 
 def in_document(file: Path) -> Iterator[list[str]]:
@@ -52,13 +52,13 @@ def in_document(file: Path) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_a_command_in_a_document_is_one_that_the_command_line_takes(file: Path) -> None:
+def test_a_command_in_a_document_is_valid(file: Path) -> None:
     for arguments in in_document(file):
         parse(arguments)
 
 
 @pytest.mark.parametrize("name", HELP)
-def test_an_example_in_the_help_is_one_that_the_command_line_takes(name: str) -> None:
+def test_an_example_in_the_help_is_valid(name: str) -> None:
     epilog = re.sub(r"\n\s+(--\S+)$", r" \1", HELP[name].epilog or "", flags=re.MULTILINE)
     calls = list(typed(re.sub(r"\s{2,}\(.*\)$", "", epilog, flags=re.MULTILINE)))
     assert calls, "no example"
@@ -71,8 +71,8 @@ def test_a_command_that_does_not_exist_is_found() -> None:
             parse(wrong.split())
 
 
-def test_every_command_is_told_of_in_a_document_that_a_person_wrote() -> None:
-    """The reference lists them all anyway; here somebody says what they are for."""
+def test_every_command_is_explained_outside_the_reference() -> None:
+    """The generated reference lists them all; a written document has to say what each is for."""
     written = "".join(file.read_text() for file in FILES if "reference" not in file.parts)
     assert [name for name in HELP if name not in written] == []
     assert [call for file in FILES for call in in_document(file)]

@@ -1,4 +1,4 @@
-"""Links within the documents, and from the alarms into them, lead somewhere."""
+"""Links within the documents, and from the alarms into them, have a target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.docs.markdown_files import FILES, anchors, links
 
 
 def broken(file: Path, text: str) -> list[str]:
-    """Return the links of *text*, which lies in *file*, that lead nowhere within the project."""
+    """Return the links of *text*, the content of *file*, that have no target in the project."""
     found = []
     for link in links(text):
         if re.match(r"[a-z]+:", link):
@@ -24,24 +24,24 @@ def broken(file: Path, text: str) -> list[str]:
         if name and not target.exists():
             found.append(link)
             continue
-        there = anchors(text if target == file else target.read_text()) if anchor else set()
-        if anchor and anchor not in there:
+        known = anchors(text if target == file else target.read_text()) if anchor else set()
+        if anchor and anchor not in known:
             found.append(link)
     return found
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_every_link_within_the_project_leads_somewhere(file: Path) -> None:
+def test_every_link_within_the_project_has_a_target(file: Path) -> None:
     assert broken(file, file.read_text()) == []
 
 
-def test_a_link_that_leads_nowhere_is_found() -> None:
+def test_a_link_without_a_target_is_found() -> None:
     text = "# Here\n[a](README.md) [b](NOWHERE.md) [c](#here) [d](#there) [e](https://example.com/x)\n"
     assert broken(ROOT / "x.md", text) == ["NOWHERE.md", "#there"]
 
 
 def test_every_alarm_has_its_runbook() -> None:
-    """An alarm's description names a section of docs/operations.md; at night it must be there."""
+    """An alarm's description links a section of docs/operations.md, which has to exist when it is needed."""
     known = anchors((ROOT / "docs" / "operations.md").read_text())
     for name in ("dev", "production"):
         for alarm in alarms(read(ROOT / "config" / f"{name}.toml")):
@@ -49,7 +49,7 @@ def test_every_alarm_has_its_runbook() -> None:
 
 
 def test_every_page_of_the_documents_can_be_reached_from_the_readme() -> None:
-    """A page that nothing links to is one that nobody reads."""
+    """Readers don't find a page without a link to it."""
     reached: set[Path] = set()
     waiting = [ROOT / "README.md"]
     while waiting:

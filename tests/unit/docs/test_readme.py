@@ -1,4 +1,4 @@
-"""What the README shows is what the project does now."""
+"""The README's output and the platform in the documents are current."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.unit.docs.markdown_files import FILES, blocks
 
 def test_the_shown_output_has_the_demos_steps() -> None:
     (shown,) = blocks((ROOT / "README.md").read_text(), "text")
-    told = re.findall(rf"^✓ (\d)/{len(STEPS)} (.+) [\d.]+ s$", shown, re.MULTILINE)
-    assert [title for _, title in told] == [title for title, _ in STEPS]
-    assert [int(number) for number, _ in told] == list(range(1, len(STEPS) + 1))
+    steps = re.findall(rf"^✓ (\d)/{len(STEPS)} (.+) [\d.]+ s$", shown, re.MULTILINE)
+    assert [title for _, title in steps] == [title for title, _ in STEPS]
+    assert [int(number) for number, _ in steps] == list(range(1, len(STEPS) + 1))
 
 
 def test_documents_name_the_platform_that_the_templates_use() -> None:
-    """`eb init` with last year's platform is refused."""
+    """`eb init` rejects an outdated platform."""
     named = {
         platform
         for file in FILES

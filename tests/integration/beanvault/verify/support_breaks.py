@@ -1,6 +1,6 @@
-"""What a hurried person does to an account by hand: for each control of `verify` what breaks it, and it only.
+"""Manual changes of an account: for each control of `verify` a change that makes it fail, and no other.
 
-Each break is a function of the site: it breaks something, yields, and puts it back.
+Each break is a generator function of the site: it changes something, yields, and restores it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beanvault.aws import Aws
-from beanvault.verify.live import AccountState
+from beanvault.verify.account.stacks import StackResource
+from beanvault.verify.account.state import AccountState
+from beanvault.verify.checks import CONTROLS
 from beanvault.verify.model import Finding, Status
-from beanvault.verify.run import CONTROLS, verify
+from beanvault.verify.run import verify
 from templates.deployment import Deployment
 
 OPEN = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
@@ -26,53 +28,53 @@ def policy(*statements: Mapping[str, Any]) -> str:
 
 @dataclass
 class Site:
-    """A deployment, and the account it is in."""
+    """A deployment, and the account in which it is deployed."""
 
     deployment: Deployment
     aws: Aws
-    _made: Mapping[tuple[str, str], tuple[str, str]] = field(init=False)
+    _resources: Mapping[tuple[str, str], StackResource] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._made = AccountState(self.deployment, self.aws).made
+        self._resources = AccountState(self.deployment, self.aws).stacks.resources
 
     def client(self, service: str) -> Any:
         return self.aws.client(service)
 
-    def made(self, layer: str, logical: str) -> str:
+    def physical_id(self, layer: str, logical_id: str) -> str:
         """Return the physical id of a resource."""
-        return self._made[layer, logical][1]
+        return self._resources[layer, logical_id].physical_id
 
     def group(self, title: str) -> str:
-        return self.made("network", f"{title}SecurityGroup")
+        return self.physical_id("network", f"{title}SecurityGroup")
 
-    def findings(self, *but: str, aws: Aws | None = None) -> list[Finding]:
-        """Return what verify finds now, of all controls but those."""
-        only = tuple(control.id for control in CONTROLS if control.id not in but)
+    def findings(self, *excluded: str, aws: Aws | None = None) -> list[Finding]:
+        """Return the current findings of all controls except *excluded*."""
+        only = tuple(control.id for control in CONTROLS if control.id not in excluded)
         return list(verify(AccountState(self.deployment, aws or self.aws), only))
 
-    def red(self) -> set[str]:
-        """Return the controls that fail or couldn't be asked."""
+    def failing(self) -> set[str]:
+        """Return the controls that fail or couldn't be checked."""
         return {
             finding.id
-            for finding in self.findings(*UNTOUCHED_HERE)
+            for finding in self.findings(*NOT_MET_HERE)
             if finding.status in (Status.FAIL, Status.UNKNOWN)
         }
 
 
-Breaking = Callable[[Site], Iterator[None]]
+Change = Callable[[Site], Iterator[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """*controls* are all that turn red."""
+    """A change that makes *controls* fail, and no others."""
 
     controls: frozenset[str]
     name: str
-    does: Breaking
+    change: Change
 
     @contextmanager
-    def made(self, site: Site) -> Iterator[None]:
-        steps = self.does(site)
+    def applied(self, site: Site) -> Iterator[None]:
+        steps = self.change(site)
         next(steps)
         try:
             yield
@@ -84,35 +86,35 @@ class Break:
 class Table(list[Break]):
     """The breaks of one area."""
 
-    def breaks(self, *controls: str) -> Callable[[Breaking], Breaking]:
-        """Decorate what breaks just these controls."""
+    def breaks(self, *controls: str) -> Callable[[Change], Change]:
+        """Decorate a change that makes just these controls fail."""
 
-        def add(does: Breaking) -> Breaking:
-            self.append(Break(frozenset(controls), does.__name__.strip("_"), does))
-            return does
+        def add(change: Change) -> Change:
+            self.append(Break(frozenset(controls), change.__name__.strip("_"), change))
+            return change
 
         return add
 
-    def add(self, controls: str, does: Breaking, name: str) -> None:
-        self.append(Break(frozenset(controls.split()), name, does))
+    def add(self, controls: str, change: Change, name: str) -> None:
+        self.append(Break(frozenset(controls.split()), name, change))
 
 
 NOT_BROKEN: Mapping[str, str] = {
-    "SEC05-BP01": "a subnet stays in its zone for ever",
-    "BV.FN6": "moto keeps a function's tracing as it is",
-    "SEC08-BP01": "moto keeps a function's key as it is",
-    "ELB.13": "Elastic Load Balancing refuses a single zone",
-    "ELB.21": "the app doesn't serve plain HTTP: such an update never gets healthy, and is taken back",
-    "RDS.3": "encryption can't be switched off; a database without it is another one",
-    "RDS.23": "the local AWS tells MariaDB's own port, whatever was asked for",
+    "SEC05-BP01": "a subnet can't be moved to another zone",
+    "BV.FN6": "moto ignores changes of a function's tracing",
+    "SEC08-BP01": "moto ignores changes of a function's key",
+    "ELB.13": "Elastic Load Balancing rejects a single zone",
+    "ELB.22": "the app doesn't serve plain HTTP: such an update never becomes healthy, and is rolled back",
+    "RDS.3": "encryption can't be turned off",
+    "RDS.23": "the local AWS always reports MariaDB's own port",
     "RDS.25": "a master user can't be renamed",
     "RDS.43": "moto has no ModifyDBProxy",
-    "SEC06-BP01": "the platforms on offer are AWS's to change",
-    "Route53.2": "the zone is there before the deployment, and its queries are logged by whose it is",
-    "BV.SM2": "needs a Vault: test_command_line.py edits a secret, test_verify_controls.py tells the rest",
-    "SecretsManager.3": "ninety days have to pass: test_verify_controls.py passes them",
+    "SEC06-BP01": "only AWS changes the available platforms",
+    "Route53.2": "the zone isn't part of the deployment",
+    "BV.SM2": "needs Vault: test_command_line.py edits a secret, test_controls.py has the other cases",
+    "SecretsManager.3": "takes ninety days: test_controls.py sets the dates",
 }
-"""Controls that no break of this module is about, and why."""
+"""Controls without a break here, and why."""
 
-UNTOUCHED_HERE = ("BV.SM2", "Route53.2")
-"""Red from the start: no Vault is connected, and the zone is not ours."""
+NOT_MET_HERE = ("BV.SM2", "Route53.2")
+"""Failing from the start: no Vault is connected, and the zone's queries are not logged."""

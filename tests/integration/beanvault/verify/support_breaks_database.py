@@ -42,7 +42,7 @@ def _the_audit_log_is_not_exported(site: Site) -> Iterator[None]:
 
 
 @BREAKS.breaks("BV.DATA3")
-def _the_master_password_is_somebodys(site: Site) -> Iterator[None]:
+def _the_master_password_is_set_by_hand(site: Site) -> Iterator[None]:
     rds, name = site.client("rds"), site.deployment.database_identifier
     (found,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
     key = found["MasterUserSecret"]["KmsKeyId"]
@@ -52,8 +52,8 @@ def _the_master_password_is_somebodys(site: Site) -> Iterator[None]:
 
 
 @BREAKS.breaks("RDS.39")
-def _the_database_takes_plain_connections(site: Site) -> Iterator[None]:
-    rds, group = site.client("rds"), site.made("data", "ParameterGroup")
+def _the_database_accepts_plain_connections(site: Site) -> Iterator[None]:
+    rds, group = site.client("rds"), site.physical_id("data", "ParameterGroup")
     for value in ("0", "1"):
         parameter = {"ParameterName": "require_secure_transport", "ApplyMethod": "immediate"}
         rds.modify_db_parameter_group(
@@ -64,7 +64,7 @@ def _the_database_takes_plain_connections(site: Site) -> Iterator[None]:
 
 
 def _unsubscribed(logical: str, site: Site) -> Iterator[None]:
-    rds, name = site.client("rds"), site.made("data", logical)
+    rds, name = site.client("rds"), site.physical_id("data", logical)
     (found,) = rds.describe_event_subscriptions(SubscriptionName=name)["EventSubscriptionsList"]
     rds.delete_event_subscription(SubscriptionName=name)
     yield
@@ -84,12 +84,12 @@ for _control, _logical in (
     ("RDS.21", "ParameterGroupEventSubscription"),
     ("RDS.22", "SecurityGroupEventSubscription"),
 ):
-    BREAKS.add(_control, partial(_unsubscribed, _logical), f"nobody_hears_of_{_logical}")
+    BREAKS.add(_control, partial(_unsubscribed, _logical), f"no_subscription_to_{_logical}")
 
 
 @BREAKS.breaks("RDS.26")
 def _the_backup_plan_selects_nothing(site: Site) -> Iterator[None]:
-    backup, plan = site.client("backup"), site.made("data", "BackupPlan")
+    backup, plan = site.client("backup"), site.physical_id("data", "BackupPlan")
     (listed,) = backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]
     named = {"BackupPlanId": plan, "SelectionId": listed["SelectionId"]}
     selection = backup.get_backup_selection(**named)["BackupSelection"]

@@ -17,7 +17,7 @@ BREAKS = Table()
 
 
 def _listener(site: Site) -> Any:
-    arn = site.made("edge", "LoadBalancer")
+    arn = site.physical_id("edge", "LoadBalancer")
     found = site.client("elbv2").describe_listeners(LoadBalancerArn=arn)["Listeners"]
     return next(each for each in found if each["Protocol"] == "HTTPS")
 
@@ -25,7 +25,10 @@ def _listener(site: Site) -> Any:
 def _plain_http(action: Mapping[str, Any], site: Site) -> Iterator[None]:
     elb = site.client("elbv2")
     (made,) = elb.create_listener(
-        LoadBalancerArn=site.made("edge", "LoadBalancer"), Protocol="HTTP", Port=80, DefaultActions=[action]
+        LoadBalancerArn=site.physical_id("edge", "LoadBalancer"),
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=[action],
     )["Listeners"]
     yield
     elb.delete_listener(ListenerArn=made["ListenerArn"])
@@ -39,14 +42,14 @@ def _redirect(protocol: str) -> dict[str, Any]:
 
 
 BREAKS.add("ELB.1", partial(_plain_http, _FIXED), "plain_http_is_answered")
-BREAKS.add("ELB.1", partial(_plain_http, _redirect("HTTP")), "plain_http_leads_to_plain_http")
+BREAKS.add("ELB.1", partial(_plain_http, _redirect("HTTP")), "plain_http_is_redirected_to_plain_http")
 
 
 @BREAKS.breaks("ELB.1")
 def _a_rule_answers_plain_http(site: Site) -> Iterator[None]:
     steps, elb = _plain_http(_redirect("HTTPS"), site), site.client("elbv2")
     next(steps)
-    found = elb.describe_listeners(LoadBalancerArn=site.made("edge", "LoadBalancer"))["Listeners"]
+    found = elb.describe_listeners(LoadBalancerArn=site.physical_id("edge", "LoadBalancer"))["Listeners"]
     listener = next(each["ListenerArn"] for each in found if each["Protocol"] == "HTTP")
     path = [{"Field": "path-pattern", "Values": ["/old"]}]
     elb.create_rule(ListenerArn=listener, Priority=7, Conditions=path, Actions=[_FIXED])
@@ -54,8 +57,8 @@ def _a_rule_answers_plain_http(site: Site) -> Iterator[None]:
     next(steps, None)
 
 
-@BREAKS.breaks("ELB.1", "ELB.2")
-def _the_listener_speaks_http(site: Site) -> Iterator[None]:
+@BREAKS.breaks("ELB.1", "ELB.18")
+def _the_listener_is_plain_http(site: Site) -> Iterator[None]:
     elb, listener = site.client("elbv2"), _listener(site)
     elb.modify_listener(ListenerArn=listener["ListenerArn"], Protocol="HTTP", Port=80)
     yield
@@ -100,7 +103,7 @@ def _a_path_reaches_the_app_under_any_host(site: Site) -> Iterator[None]:
 
 
 def _attribute(key: str, bad: str, good: str, site: Site) -> Iterator[None]:
-    elb, arn = site.client("elbv2"), site.made("edge", "LoadBalancer")
+    elb, arn = site.client("elbv2"), site.physical_id("edge", "LoadBalancer")
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[{"Key": key, "Value": bad}])
     yield
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[{"Key": key, "Value": good}])
@@ -116,8 +119,8 @@ for _control, _key, _bad, _good in (
 
 
 @BREAKS.breaks("ELB.16")
-def _no_web_acl_guards_the_load_balancer(site: Site) -> Iterator[None]:
-    waf, arn = site.client("wafv2"), site.made("edge", "LoadBalancer")
+def _no_web_acl_protects_the_load_balancer(site: Site) -> Iterator[None]:
+    waf, arn = site.client("wafv2"), site.physical_id("edge", "LoadBalancer")
     acl = waf.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]["ARN"]
     waf.disassociate_web_acl(ResourceArn=arn)
     yield
@@ -125,7 +128,7 @@ def _no_web_acl_guards_the_load_balancer(site: Site) -> Iterator[None]:
 
 
 def _web_acl(change: Callable[[Any], Mapping[str, Any]], site: Site) -> Iterator[None]:
-    waf, arn = site.client("wafv2"), site.made("edge", "LoadBalancer")
+    waf, arn = site.client("wafv2"), site.physical_id("edge", "LoadBalancer")
     acl = waf.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]
     named = {"Name": acl["Name"], "Id": acl["Id"], "Scope": "REGIONAL"}
 
@@ -139,8 +142,8 @@ def _web_acl(change: Callable[[Any], Mapping[str, Any]], site: Site) -> Iterator
 
 
 @BREAKS.breaks("WAF.10", "WAF.11")
-def _an_empty_web_acl_takes_the_place_of_ours(site: Site) -> Iterator[None]:
-    waf, arn = site.client("wafv2"), site.made("edge", "LoadBalancer")
+def _an_empty_web_acl_replaces_ours(site: Site) -> Iterator[None]:
+    waf, arn = site.client("wafv2"), site.physical_id("edge", "LoadBalancer")
     ours = waf.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]
     kept = {key: ours[key] for key in ("DefaultAction", "VisibilityConfig")}
     made = waf.create_web_acl(Name="empty", Scope="REGIONAL", Rules=[], **kept)["Summary"]
@@ -163,7 +166,7 @@ BREAKS.add(
 
 @BREAKS.breaks("WAF.11")
 def _the_web_acl_logs_nothing(site: Site) -> Iterator[None]:
-    waf, arn = site.client("wafv2"), site.made("edge", "LoadBalancer")
+    waf, arn = site.client("wafv2"), site.physical_id("edge", "LoadBalancer")
     acl = waf.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]["ARN"]
     kept = waf.get_logging_configuration(ResourceArn=acl)["LoggingConfiguration"]
     waf.delete_logging_configuration(ResourceArn=acl)
@@ -172,7 +175,7 @@ def _the_web_acl_logs_nothing(site: Site) -> Iterator[None]:
 
 
 @BREAKS.breaks("ACM.1", "ACM.2", "BV.EDGE2")
-def _a_weak_certificate_of_ones_own_that_ends_soon(site: Site) -> Iterator[None]:
+def _a_weak_imported_certificate_that_expires_soon(site: Site) -> Iterator[None]:
     elb, acm, listener = site.client("elbv2"), site.client("acm"), _listener(site)
     certificate, key = _weak_certificate()
     arn = acm.import_certificate(Certificate=certificate, PrivateKey=key)["CertificateArn"]

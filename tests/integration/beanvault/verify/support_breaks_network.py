@@ -15,16 +15,16 @@ SSH = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
 
 
 @BREAKS.breaks("EC2.15")
-def _a_subnet_gives_public_addresses(site: Site) -> Iterator[None]:
-    ec2, subnet = site.client("ec2"), site.made("network", "App0Subnet")
+def _a_subnet_assigns_public_addresses(site: Site) -> Iterator[None]:
+    ec2, subnet = site.client("ec2"), site.physical_id("network", "App0Subnet")
     ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
     yield
     ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
 
 
-def _a_way_out(key: str, destination: str, site: Site) -> Iterator[None]:
-    ec2, vpc = site.client("ec2"), site.made("network", "Vpc")
-    subnet = site.made("network", "Database0Subnet")
+def _a_route(key: str, destination: str, site: Site) -> Iterator[None]:
+    ec2, vpc = site.client("ec2"), site.physical_id("network", "Vpc")
+    subnet = site.physical_id("network", "Database0Subnet")
     (table,) = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])[
         "RouteTables"
     ]
@@ -43,12 +43,12 @@ for _key, _destination in (
     ("DestinationIpv6CidrBlock", "::/0"),
 ):
     BREAKS.add(
-        "RDS.46", partial(_a_way_out, _key, _destination), f"database_subnets_have_a_route_to_{_destination}"
+        "RDS.46", partial(_a_route, _key, _destination), f"database_subnets_have_a_route_to_{_destination}"
     )
 
 
 @BREAKS.breaks("REL-NAT")
-def _a_nat_gateway_is_gone(site: Site) -> Iterator[None]:
+def _a_nat_gateway_is_deleted(site: Site) -> Iterator[None]:
     ec2 = site.client("ec2")
     (gateway, *_) = ec2.describe_nat_gateways(Filters=[{"Name": "state", "Values": ["available"]}])[
         "NatGateways"
@@ -62,7 +62,7 @@ def _a_nat_gateway_is_gone(site: Site) -> Iterator[None]:
 
 @BREAKS.breaks("EC2.6")
 def _only_rejected_traffic_is_logged(site: Site) -> Iterator[None]:
-    ec2, vpc = site.client("ec2"), site.made("network", "Vpc")
+    ec2, vpc = site.client("ec2"), site.physical_id("network", "Vpc")
     (log,) = ec2.describe_flow_logs(Filters=[{"Name": "resource-id", "Values": [vpc]}])["FlowLogs"]
 
     def exchange(old: str, traffic: str) -> str:
@@ -83,10 +83,10 @@ def _only_rejected_traffic_is_logged(site: Site) -> Iterator[None]:
 
 def _a_rule(direction: str, title: str, rule: Mapping[str, Any], site: Site) -> Iterator[None]:
     ec2 = site.client("ec2")
-    told = {"GroupId": site.group(title), "IpPermissions": [rule]}
-    getattr(ec2, f"authorize_security_group_{direction}")(**told)
+    arguments = {"GroupId": site.group(title), "IpPermissions": [rule]}
+    getattr(ec2, f"authorize_security_group_{direction}")(**arguments)
     yield
-    getattr(ec2, f"revoke_security_group_{direction}")(**told)
+    getattr(ec2, f"revoke_security_group_{direction}")(**arguments)
 
 
 def _range(cidr: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ BREAKS.add(
 BREAKS.add(
     "SEC05-BP02",
     partial(_a_rule, "ingress", "Database", {**SSH, **_range("10.0.0.0/8")}),
-    "the_database_takes_a_private_range",
+    "the_database_accepts_a_private_range",
 )
 for _half in ("0.0.0.0/1", "128.0.0.0/1"):
     _wide = {"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65535, **_range(_half)}
@@ -113,32 +113,32 @@ for _half in ("0.0.0.0/1", "128.0.0.0/1"):
 
 
 @BREAKS.breaks("SEC05-BP02")
-def _the_database_takes_another_group(site: Site) -> Iterator[None]:
+def _the_database_accepts_another_group(site: Site) -> Iterator[None]:
     pair = {"UserIdGroupPairs": [{"GroupId": site.group("Function")}]}
     yield from _a_rule("ingress", "Database", {**SSH, **pair}, site)
 
 
 @BREAKS.breaks("EC2.2")
 def _the_default_group_has_a_rule(site: Site) -> Iterator[None]:
-    ec2, vpc = site.client("ec2"), site.made("network", "Vpc")
+    ec2, vpc = site.client("ec2"), site.physical_id("network", "Vpc")
     where = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
     (group,) = ec2.describe_security_groups(Filters=where)["SecurityGroups"]
-    told = {"GroupId": group["GroupId"], "IpPermissions": [{**SSH, **_range("10.0.0.0/8")}]}
-    ec2.authorize_security_group_ingress(**told)
+    arguments = {"GroupId": group["GroupId"], "IpPermissions": [{**SSH, **_range("10.0.0.0/8")}]}
+    ec2.authorize_security_group_ingress(**arguments)
     yield
-    ec2.revoke_security_group_ingress(**told)
+    ec2.revoke_security_group_ingress(**arguments)
 
 
 def _endpoint(site: Site, service: str) -> Any:
-    where = [{"Name": "vpc-id", "Values": [site.made("network", "Vpc")]}]
+    where = [{"Name": "vpc-id", "Values": [site.physical_id("network", "Vpc")]}]
     found = site.client("ec2").describe_vpc_endpoints(Filters=where)["VpcEndpoints"]
     return next(
         each for each in found if each["ServiceName"].endswith(f".{service}") and each["State"] == "available"
     )
 
 
-@BREAKS.breaks("EC2.10")
-def _an_endpoint_is_gone(site: Site) -> Iterator[None]:
+@BREAKS.breaks("BV.NET3")
+def _an_endpoint_is_deleted(site: Site) -> Iterator[None]:
     ec2, endpoint = site.client("ec2"), _endpoint(site, "s3")
     ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])
     yield

@@ -1,4 +1,4 @@
-"""Breaks of the function, of what it replicates, and of who hears when it fails."""
+"""Breaks of the function, of the secrets it replicates, and of the alerts when it fails."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _the_schedule_is_off(site: Site) -> Iterator[None]:
 
 def _secret(site: Site, *, owned: bool, key: bool) -> Iterator[None]:
     client = site.client("secretsmanager")
-    encrypted = {"KmsKeyId": site.made("keys", "SecretsKey")} if key else {}
+    encrypted = {"KmsKeyId": site.physical_id("keys", "SecretsKey")} if key else {}
     made = client.create_secret(
         Name=f"{site.deployment.prefix}/by-hand",
         SecretString="x",
@@ -95,12 +95,12 @@ def _secret(site: Site, *, owned: bool, key: bool) -> Iterator[None]:
     client.delete_secret(SecretId=made["ARN"], ForceDeleteWithoutRecovery=True)
 
 
-BREAKS.add("BV.SM1", partial(_secret, owned=False, key=True), "a_secret_of_somebody_elses_below_the_prefix")
-BREAKS.add("SecretsManager.1", partial(_secret, owned=True, key=False), "a_secret_under_awss_own_key")
+BREAKS.add("BV.SM1", partial(_secret, owned=False, key=True), "a_secret_of_another_owner_below_the_prefix")
+BREAKS.add("BV.SM3", partial(_secret, owned=True, key=False), "a_secret_under_awss_own_key")
 
 
 @BREAKS.breaks("SEC03-BP07")
-def _the_connection_secret_takes_plain_http(site: Site) -> Iterator[None]:
+def _the_connection_secret_accepts_plain_http(site: Site) -> Iterator[None]:
     client, name = site.client("secretsmanager"), site.deployment.connection_secret
     kept = client.get_resource_policy(SecretId=name)["ResourcePolicy"]
     client.delete_resource_policy(SecretId=name)
@@ -109,7 +109,7 @@ def _the_connection_secret_takes_plain_http(site: Site) -> Iterator[None]:
 
 
 def _topic(name: str, bad: str, site: Site) -> Iterator[None]:
-    sns, topic = site.client("sns"), site.made("keys", "AlertTopic")
+    sns, topic = site.client("sns"), site.physical_id("keys", "AlertTopic")
     kept = sns.get_topic_attributes(TopicArn=topic)["Attributes"][name]
     sns.set_topic_attributes(TopicArn=topic, AttributeName=name, AttributeValue=bad)
     yield
@@ -117,7 +117,7 @@ def _topic(name: str, bad: str, site: Site) -> Iterator[None]:
 
 
 def _queue(name: str, bad: str, site: Site) -> Iterator[None]:
-    sqs, url = site.client("sqs"), site.made("replicator", "DeadLetterQueue")
+    sqs, url = site.client("sqs"), site.physical_id("replicator", "DeadLetterQueue")
     # Both each time: moto forgets a policy that isn't set again.
     kept = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId", "Policy"])["Attributes"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={**kept, name: bad})
@@ -132,8 +132,8 @@ for _name, _bad in (("KmsMasterKeyId", ""), ("Policy", _NOTHING)):
 
 
 @BREAKS.breaks("SEC04-BP04")
-def _nobody_hears_of_failures(site: Site) -> Iterator[None]:
-    sns, topic = site.client("sns"), site.made("keys", "AlertTopic")
+def _no_subscription_to_alerts(site: Site) -> Iterator[None]:
+    sns, topic = site.client("sns"), site.physical_id("keys", "AlertTopic")
     found = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     for each in found:
         sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
@@ -143,8 +143,8 @@ def _nobody_hears_of_failures(site: Site) -> Iterator[None]:
 
 
 @BREAKS.breaks("BV.FN5")
-def _a_failed_request_waits(site: Site) -> Iterator[None]:
-    sqs, url = site.client("sqs"), site.made("replicator", "DeadLetterQueue")
+def _a_failed_request_is_in_the_queue(site: Site) -> Iterator[None]:
+    sqs, url = site.client("sqs"), site.physical_id("replicator", "DeadLetterQueue")
     sqs.send_message(QueueUrl=url, MessageBody="failed")
     yield
     sqs.purge_queue(QueueUrl=url)
@@ -157,7 +157,7 @@ _KEPT = (
 
 
 def _alarm(changes: Mapping[str, Any], site: Site) -> Iterator[None]:
-    client, name = site.client("cloudwatch"), site.made("observability", "NoRunAlarm")
+    client, name = site.client("cloudwatch"), site.physical_id("observability", "NoRunAlarm")
     (found,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     alarm = {key: found[key] for key in _KEPT if key in found}
     client.put_metric_alarm(**{**alarm, **changes})
@@ -165,16 +165,18 @@ def _alarm(changes: Mapping[str, Any], site: Site) -> Iterator[None]:
     client.put_metric_alarm(**alarm)
 
 
-BREAKS.add("BV.ALARM1", partial(_alarm, {"TreatMissingData": "notBreaching"}), "silence_is_no_failure")
+BREAKS.add(
+    "BV.ALARM1", partial(_alarm, {"TreatMissingData": "notBreaching"}), "missing_data_is_not_breaching"
+)
 BREAKS.add("CloudWatch.15", partial(_alarm, {"ActionsEnabled": False}), "an_alarm_is_muted")
-BREAKS.add("CloudWatch.15", partial(_alarm, {"AlarmActions": []}), "an_alarm_tells_nobody")
+BREAKS.add("CloudWatch.15", partial(_alarm, {"AlarmActions": []}), "an_alarm_has_no_action")
 _ELSEWHERE = [f"arn:aws:sns:eu-central-1:{_THEIRS}:theirs"]
-BREAKS.add("CloudWatch.15", partial(_alarm, {"AlarmActions": _ELSEWHERE}), "an_alarm_tells_somebody_else")
+BREAKS.add("CloudWatch.15", partial(_alarm, {"AlarmActions": _ELSEWHERE}), "an_alarm_notifies_another_topic")
 
 
 @BREAKS.breaks("BV.ALARM1", "CloudWatch.15")
-def _an_alarm_is_gone(site: Site) -> Iterator[None]:
-    client, name = site.client("cloudwatch"), site.made("observability", "NoRunAlarm")
+def _an_alarm_is_deleted(site: Site) -> Iterator[None]:
+    client, name = site.client("cloudwatch"), site.physical_id("observability", "NoRunAlarm")
     (found,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     client.delete_alarms(AlarmNames=[name])
     yield

@@ -13,7 +13,7 @@ BREAKS = Table()
 
 
 def _role(site: Site) -> str:
-    return site.made("environment", "InstanceRole")
+    return site.physical_id("environment", "InstanceRole")
 
 
 def _inline(statement: Mapping[str, Any], site: Site) -> Iterator[None]:
@@ -36,22 +36,22 @@ for _name, _red, _statement in (
     ("decryption_with_every_key", "KMS.1", _allow(Action="kms:Decrypt")),
     ("decryption_by_any_id", "KMS.1", _allow(Action="kms:De*", Resource="arn:aws:kms:*:*:key/*")),
 ):
-    BREAKS.add(f"SEC03-BP02 {_red}", partial(_inline, _statement), f"a_role_may_do_{_name}")
+    BREAKS.add(f"SEC03-BP02 {_red}", partial(_inline, _statement), f"a_role_is_allowed_{_name}")
 
 
 @BREAKS.breaks("SEC03-BP02", "KMS.1")
 def _a_role_decrypts_with_all_keys_but_one(site: Site) -> Iterator[None]:
-    key = site.made("keys", "DataKey")
+    key = site.physical_id("keys", "DataKey")
     statement = {"Effect": "Allow", "Action": "kms:Decrypt", "NotResource": f"arn:aws:kms:*:*:key/{key}"}
     yield from _inline(statement, site)
 
 
 def _attached(name: str, site: Site) -> Iterator[None]:
     iam = site.client("iam")
-    told = {"RoleName": _role(site), "PolicyArn": f"arn:aws:iam::aws:policy/{name}"}
-    iam.attach_role_policy(**told)
+    arguments = {"RoleName": _role(site), "PolicyArn": f"arn:aws:iam::aws:policy/{name}"}
+    iam.attach_role_policy(**arguments)
     yield
-    iam.detach_role_policy(**told)
+    iam.detach_role_policy(**arguments)
 
 
 for _name, _red in (
@@ -60,15 +60,18 @@ for _name, _red in (
     ("SecretsManagerReadWrite", "IAM.21"),
     ("AmazonS3ReadOnlyAccess", ""),
 ):
-    BREAKS.add(f"SEC03-BP02 {_red}", partial(_attached, _name), f"somebody_attached_{_name}")
+    BREAKS.add(f"SEC03-BP02 {_red}", partial(_attached, _name), f"{_name}_is_attached")
 
 
 def _detached(layer: str, role: str, site: Site) -> Iterator[None]:
     iam = site.client("iam")
-    told = {"RoleName": site.made(layer, role), "PolicyArn": site.made(layer, f"{role}Deny")}
-    iam.detach_role_policy(**told)
+    arguments = {
+        "RoleName": site.physical_id(layer, role),
+        "PolicyArn": site.physical_id(layer, f"{role}Deny"),
+    }
+    iam.detach_role_policy(**arguments)
     yield
-    iam.attach_role_policy(**told)
+    iam.attach_role_policy(**arguments)
 
 
 BREAKS.add(
@@ -87,7 +90,7 @@ def _rewritten(
     layer: str, role: str, sid: str, change: Callable[[dict[str, Any]], Mapping[str, Any]], site: Site
 ) -> Iterator[None]:
     """Make another version of a policy the default, in which one statement is another."""
-    iam, arn = site.client("iam"), site.made(layer, f"{role}Deny")
+    iam, arn = site.client("iam"), site.physical_id(layer, f"{role}Deny")
     before = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     document = iam.get_policy_version(PolicyArn=arn, VersionId=before)["PolicyVersion"]["Document"]
     found = [change(dict(each)) if each["Sid"] == sid else each for each in document["Statement"]]
@@ -120,7 +123,7 @@ for _control, _layer, _of, _sid in (
 
 
 @BREAKS.breaks("BV.ROLE1")
-def _everybody_may_take_a_role(site: Site) -> Iterator[None]:
+def _any_account_can_assume_a_role(site: Site) -> Iterator[None]:
     iam, role = site.client("iam"), _role(site)
     before = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     trust = policy({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"})

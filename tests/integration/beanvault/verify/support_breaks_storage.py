@@ -13,11 +13,11 @@ BREAKS = Table()
 
 
 def _bucket(site: Site) -> str:
-    return site.made("storage", "LogBucket")
+    return site.physical_id("storage", "LogBucket")
 
 
 def _setting(get: str, put: str, delete: str, argument: str, member: str, site: Site) -> Iterator[None]:
-    """Take away a bucket's setting; put back what was there."""
+    """Delete a bucket's setting, then restore it."""
     s3, bucket = site.client("s3"), _bucket(site)
     kept = getattr(s3, get)(Bucket=bucket)[member]
     getattr(s3, delete)(Bucket=bucket)
@@ -66,13 +66,17 @@ def _bucket_policy(change: Callable[[list[Any]], list[Any]], site: Site) -> Iter
 BREAKS.add(
     "S3.5",
     partial(_bucket_policy, lambda found: [each for each in found if each["Effect"] != "Deny"]),
-    "a_bucket_takes_plain_http",
+    "a_bucket_accepts_plain_http",
 )
-BREAKS.add("S3.6", partial(_bucket_policy, lambda found: [*found, OPEN]), "a_bucket_lets_everybody_in")
+BREAKS.add("S3.6", partial(_bucket_policy, lambda found: [*found, OPEN]), "a_bucket_is_open_to_every_account")
+_ELSEWHERE = {**OPEN, "Condition": {"StringEquals": {"aws:PrincipalAccount": "999999999999"}}}
+BREAKS.add(
+    "S3.6", partial(_bucket_policy, lambda found: [*found, _ELSEWHERE]), "a_bucket_is_open_to_another_account"
+)
 
 
 @BREAKS.breaks("S3.14")
-def _a_bucket_forgets_old_versions(site: Site) -> Iterator[None]:
+def _a_bucket_keeps_no_old_versions(site: Site) -> Iterator[None]:
     s3, bucket = site.client("s3"), _bucket(site)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     yield
@@ -81,7 +85,7 @@ def _a_bucket_forgets_old_versions(site: Site) -> Iterator[None]:
 
 @BREAKS.breaks("S3.9")
 def _access_to_beanstalks_bucket_is_not_logged(site: Site) -> Iterator[None]:
-    s3, bucket = site.client("s3"), site.made("storage", "BeanstalkBucket")
+    s3, bucket = site.client("s3"), site.physical_id("storage", "BeanstalkBucket")
     kept = s3.get_bucket_logging(Bucket=bucket)["LoggingEnabled"]
     s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
     yield
@@ -89,7 +93,7 @@ def _access_to_beanstalks_bucket_is_not_logged(site: Site) -> Iterator[None]:
 
 
 @BREAKS.breaks("S3.12")
-def _objects_belong_to_who_writes_them(site: Site) -> Iterator[None]:
+def _objects_belong_to_their_writers(site: Site) -> Iterator[None]:
     s3, bucket = site.client("s3"), _bucket(site)
     for owner in ("ObjectWriter", "BucketOwnerEnforced"):
         rules = {"Rules": [{"ObjectOwnership": owner}]}
@@ -100,15 +104,15 @@ def _objects_belong_to_who_writes_them(site: Site) -> Iterator[None]:
 
 @BREAKS.breaks("KMS.4")
 def _a_key_does_not_rotate(site: Site) -> Iterator[None]:
-    kms, key = site.client("kms"), site.made("keys", "DataKey")
+    kms, key = site.client("kms"), site.physical_id("keys", "DataKey")
     kms.disable_key_rotation(KeyId=key)
     yield
     kms.enable_key_rotation(KeyId=key)
 
 
 @BREAKS.breaks("KMS.3")
-def _a_key_is_being_deleted(site: Site) -> Iterator[None]:
-    kms, key = site.client("kms"), site.made("keys", "FunctionKey")
+def _a_key_is_scheduled_for_deletion(site: Site) -> Iterator[None]:
+    kms, key = site.client("kms"), site.physical_id("keys", "FunctionKey")
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     yield
     kms.cancel_key_deletion(KeyId=key)
@@ -116,8 +120,8 @@ def _a_key_is_being_deleted(site: Site) -> Iterator[None]:
 
 
 @BREAKS.breaks("KMS.5")
-def _a_key_is_open_to_everybody(site: Site) -> Iterator[None]:
-    kms, key = site.client("kms"), site.made("keys", "DataKey")
+def _a_key_is_open_to_every_account(site: Site) -> Iterator[None]:
+    kms, key = site.client("kms"), site.physical_id("keys", "DataKey")
     kept = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
     opened = policy(*json.loads(kept)["Statement"], OPEN)
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=opened)
@@ -127,15 +131,15 @@ def _a_key_is_open_to_everybody(site: Site) -> Iterator[None]:
 
 @BREAKS.breaks("BV.LOG1")
 def _logs_are_kept_for_a_day(site: Site) -> Iterator[None]:
-    logs, group = site.client("logs"), site.made("replicator", "FunctionLogGroup")
+    logs, group = site.client("logs"), site.physical_id("replicator", "FunctionLogGroup")
     logs.put_retention_policy(logGroupName=group, retentionInDays=1)
     yield
     logs.put_retention_policy(logGroupName=group, retentionInDays=site.deployment.logs.retention_days)
 
 
 @BREAKS.breaks("BV.LOG1")
-def _a_log_group_is_gone(site: Site) -> Iterator[None]:
-    logs, name = site.client("logs"), site.made("replicator", "FunctionLogGroup")
+def _a_log_group_is_deleted(site: Site) -> Iterator[None]:
+    logs, name = site.client("logs"), site.physical_id("replicator", "FunctionLogGroup")
     (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     logs.delete_log_group(logGroupName=name)
     yield

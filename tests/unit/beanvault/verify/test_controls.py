@@ -1,24 +1,29 @@
-"""What the controls make of what they see; the rest is broken by hand in `tests/integration/beanvault`."""
+"""Conclusions of single checks, and remedies; `tests/integration/beanvault/verify` breaks each control."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 from typing import Any
 
 import pytest
 
-from beanvault.verify.live import ResourceMissing
+from beanvault.verify.account.function import SecretMetadata
+from beanvault.verify.account.stacks import ResourceMissing
+from beanvault.verify.checks import CONTROLS
+from beanvault.verify.checks.network import public
+from beanvault.verify.checks.replication import unused_days
 from beanvault.verify.model import Observation
-from beanvault.verify.network import public
-from beanvault.verify.replication import compared, unused_days
-from beanvault.verify.run import CONTROLS
+from beanvault.verify.replication import compared
 from templates.layers import LAYERS
 
+NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
-def secret(name: str, owner: str = "shop", source: str | None = None) -> dict[str, Any]:
+
+def secret(name: str, owner: str = "shop", source: str | None = None) -> SecretMetadata:
     tags = {"beanvault:owner": owner, "beanvault:source": source or f"beanvault/{name}"}
-    return {"Name": f"shop/{name}", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    return SecretMetadata(f"shop/{name}", "", tags, NOW, None)
 
 
 def report(**parts: list[dict[str, str]]) -> dict[str, Any]:
@@ -26,10 +31,13 @@ def report(**parts: list[dict[str, str]]) -> dict[str, Any]:
 
 
 def states(found: list[Observation]) -> dict[str, str]:
-    return {seen.resource: "ok" if seen.ok else "chosen" if seen.chosen else "wrong" for seen in found}
+    return {
+        each.resource: "ok" if each.ok else "accepted" if each.accepted_by_config else "wrong"
+        for each in found
+    }
 
 
-def told(parts: dict[str, Any], *secrets: dict[str, Any], retained: bool = False) -> dict[str, str]:
+def told(parts: dict[str, Any], *secrets: SecretMetadata, retained: bool = False) -> dict[str, str]:
     return states(list(compared(parts, secrets, "shop", retained=retained)))
 
 
@@ -43,7 +51,7 @@ def test_a_secret_that_a_run_would_change_is_not() -> None:
 
 
 def test_a_secret_of_somebody_else_was_compared_with_nothing() -> None:
-    assert told(report(), secret("app", owner="other"), {"Name": "shop/by-hand"}) == {}
+    assert told(report(), secret("app", owner="other"), dataclasses.replace(secret("by-hand"), tags={})) == {}
 
 
 def test_a_conflict_is_wrong_whoever_has_the_secret() -> None:
@@ -51,7 +59,7 @@ def test_a_conflict_is_wrong_whoever_has_the_secret() -> None:
     assert told(report(problems=[conflict]), secret("app", owner="other")) == {"shop/app": "wrong"}
 
 
-@pytest.mark.parametrize(("retained", "state"), [(False, "wrong"), (True, "chosen")])
+@pytest.mark.parametrize(("retained", "state"), [(False, "wrong"), (True, "accepted")])
 def test_an_orphan_is_right_only_where_the_deployment_file_keeps_them(retained: bool, state: str) -> None:
     skip = {"source": "beanvault/gone", "reason": "the secret shop/gone is an orphan"}
     found = told(report(skipped=[skip]), secret("gone"), secret("app"), retained=retained)
@@ -71,12 +79,13 @@ def test_a_run_that_failed_says_nothing_of_any_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cidr", "wanted"),
+    ("cidr", "expected"),
     [
         ("0.0.0.0/0", True),
         ("0.0.0.0/1", True),
         ("128.0.0.0/1", True),
         ("8.8.8.8/32", True),
+        ("8.8.8.8/16", True),
         ("10.0.0.0/7", True),
         ("::/0", True),
         ("2000::/3", True),
@@ -86,24 +95,21 @@ def test_a_run_that_failed_says_nothing_of_any_secret() -> None:
         ("fd00::/8", False),
     ],
 )
-def test_a_range_is_public_unless_all_of_it_is_private(cidr: str, wanted: bool) -> None:
-    assert public(cidr) is wanted
+def test_a_range_is_public_unless_all_of_it_is_private(cidr: str, expected: bool) -> None:
+    assert public(cidr) is expected
 
 
-NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
-
-
-def test_a_secret_is_unused_since_it_was_read_or_else_since_it_was_made() -> None:
-    made, read = NOW - dt.timedelta(days=400), NOW - dt.timedelta(days=3)
-    assert unused_days({"CreatedDate": made}, NOW) == 400
-    assert unused_days({"CreatedDate": made, "LastAccessedDate": read}, NOW) == 3
+def test_a_secret_is_unused_since_it_was_read_or_else_since_it_was_created() -> None:
+    unread = dataclasses.replace(secret("app"), created=NOW - dt.timedelta(days=400))
+    assert unused_days(unread, NOW) == 400
+    assert unused_days(dataclasses.replace(unread, last_accessed=NOW - dt.timedelta(days=3)), NOW) == 3
 
 
 CALL = re.compile(r"beanvault deploy (?:--[\w-]+ )?(\w+)")
 
 
-def test_remedies_do_not_send_to_an_ordinary_deployment_what_it_would_not_mend() -> None:
-    """A change set compares templates: it puts back nothing that was changed by hand."""
+def test_remedies_do_not_name_an_ordinary_deployment_that_would_not_fix_anything() -> None:
+    """A change set compares templates: it doesn't restore what was changed manually."""
     plain = [
         each for each in CONTROLS if "beanvault deploy" in each.remedy.replace("deploy --revert-drift", "")
     ]
@@ -113,5 +119,5 @@ def test_remedies_do_not_send_to_an_ordinary_deployment_what_it_would_not_mend()
     assert layers <= set(LAYERS)
 
 
-def test_each_control_says_what_to_do() -> None:
+def test_each_control_has_a_remedy() -> None:
     assert [each.id for each in CONTROLS if len(each.remedy.split()) < 2] == []

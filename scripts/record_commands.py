@@ -1,7 +1,7 @@
-"""Record the command line as text: the real commands against the local AWS, through a pseudo-terminal.
+"""Record the command line as text: the real commands against the local AWS, in a pseudo-terminal.
 
-Each recording is written twice: as an asciicast (https://docs.asciinema.org/manual/asciicast/v2/), which
-keeps colours and times, and as plain text to be read. Made anew by `scripts/record`.
+Each recording is written to `docs/recordings` twice: as an asciicast, which keeps colours and times
+(https://docs.asciinema.org/manual/asciicast/v2/), and as plain text. `scripts/record` runs this.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 import select
 import shutil
 import struct
-import sys
 import tempfile
 import termios
 import time
@@ -22,41 +21,39 @@ from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from testbed.servers.authority import Authority
+from testbed.servers.localaws import LocalAws, clean_environment
+from testbed.servers.mariadb import MariaDB
+from testbed.servers.openbao import OpenBao
+from testbed.servers.process import free_port
 
-from testbed.servers.authority import Authority  # noqa: E402 - the path has to be there first
-from testbed.servers.localaws import LocalAws, clean_environment  # noqa: E402
-from testbed.servers.mariadb import MariaDB  # noqa: E402
-from testbed.servers.openbao import OpenBao  # noqa: E402
-from testbed.servers.process import free_port  # noqa: E402
-
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
+RECORDINGS = ROOT / "docs" / "recordings"
 COLUMNS, LINES = 110, 34
-SECONDS = 600
+TIMEOUT_SECONDS = 600
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class RecordingFailed(Exception):
-    """A command ended otherwise than it should, or not in time; the message holds what it printed."""
+    """A command exited with an unexpected status or timed out; the message has its output."""
 
 
 @dataclass(slots=True)
 class Session:
-    """A terminal in a directory, and what is said there instead of this machine's own names."""
+    """A terminal in a directory, whose output is recorded."""
 
     directory: Path
     environment: Mapping[str, str]
-    instead: Mapping[str, str]
-    """What is written instead of addresses and directories that differ from one recording to the next."""
+    replacements: Mapping[str, str]
+    """For addresses and directories that differ between recordings, what is written in their place."""
 
     def record(
         self, name: str, command: str, answers: Sequence[tuple[str, str]] = (), status: int = 0
     ) -> None:
-        """Run *command* in a shell; give each answer when its prompt is there; write the two files.
+        """Run *command* in a shell, type each answer when its prompt appears, and write the two files.
 
         Raises:
-            RecordingFailed: it ended with another status
+            RecordingFailed: it exited with another status than *status*, or timed out
         """
         begin = time.monotonic()
         events: list[tuple[float, str]] = [(0.0, f"$ {command}\r\n")]
@@ -66,11 +63,11 @@ class Session:
             shell = ["bash", "--norc", "-c", f"set -o pipefail; {command}"]
             os.execve("/bin/bash", shell, dict(self.environment))  # noqa: S606 - a shell is what is recorded
         ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-        waiting, seen = list(answers), ""
+        pending, unanswered = list(answers), ""
         while True:
-            if time.monotonic() - begin > SECONDS:
+            if time.monotonic() - begin > TIMEOUT_SECONDS:
                 os.kill(pid, 9)
-                raise RecordingFailed(f"{command} did not end within {SECONDS} s:\n{seen}")
+                raise RecordingFailed(f"{command} did not end within {TIMEOUT_SECONDS} s:\n{unanswered}")
             if not select.select([terminal], [], [], 1)[0]:
                 continue
             try:
@@ -79,35 +76,39 @@ class Session:
                 break
             if not data:
                 break
-            seen += data
+            unanswered += data
             events.append((time.monotonic() - begin, data))
-            if waiting and waiting[0][0] in seen:
-                os.write(terminal, f"{waiting.pop(0)[1]}\n".encode())
-                seen = ""
-        ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if pending and pending[0][0] in unanswered:
+                os.write(terminal, f"{pending.pop(0)[1]}\n".encode())
+                unanswered = ""
+        exit_status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.close(terminal)
-        if ended != status:
-            raise RecordingFailed(f"{command} ended with {ended}:\n{''.join(text for _, text in events)}")
-        self._write(name, events, time.monotonic() - begin, ended)
+        if exit_status != status:
+            raise RecordingFailed(
+                f"{command} exited with {exit_status}:\n{''.join(text for _, text in events)}"
+            )
+        self._write(name, events, time.monotonic() - begin, exit_status)
 
-    def _write(self, name: str, events: Sequence[tuple[float, str]], seconds: float, ended: int) -> None:
+    def _write(
+        self, name: str, events: Sequence[tuple[float, str]], seconds: float, exit_status: int
+    ) -> None:
         header = {"version": 2, "width": COLUMNS, "height": LINES, "title": f"beanvault {name}"}
         lines = [json.dumps(header)]
-        lines += [json.dumps([round(at, 3), "o", self._told(text)]) for at, text in events]
-        (HERE / f"{name}.cast").write_text("\n".join(lines) + "\n")
-        text = self._told(ESCAPES.sub("", "".join(text for _, text in events)).replace("\r\n", "\n"))
+        lines += [json.dumps([round(at, 3), "o", self._replaced(text)]) for at, text in events]
+        (RECORDINGS / f"{name}.cast").write_text("\n".join(lines) + "\n")
+        text = self._replaced(ESCAPES.sub("", "".join(text for _, text in events)).replace("\r\n", "\n"))
         plain = "\n".join(line.rstrip() for line in text.splitlines())
-        (HERE / f"{name}.txt").write_text(f"{plain}\n\n[exit {ended}, {seconds:.1f} s]\n")
+        (RECORDINGS / f"{name}.txt").write_text(f"{plain}\n\n[exit {exit_status}, {seconds:.1f} s]\n")
         print(f"{name}: {seconds:.1f} s")
 
-    def _told(self, text: str) -> str:
-        for real, shown in self.instead.items():
+    def _replaced(self, text: str) -> str:
+        for real, shown in self.replacements.items():
             text = text.replace(real, shown)
         return text
 
 
 def main() -> None:
-    """Start the servers, record each command in the order a deployment meets them, and stop the servers."""
+    """Start the servers, record each command in the order of a first deployment, and stop the servers."""
     with tempfile.TemporaryDirectory(prefix="recording") as scratch:
         home = Path(scratch) / "shop"
         home.mkdir()
@@ -135,7 +136,7 @@ def record(home: Path, aws: LocalAws, openbao: OpenBao, mariadb: MariaDB) -> Non
         "VAULT_CACERT": "authority.pem",
     }
     audit_port = str(free_port())
-    instead = {
+    replacements = {
         audit_port: "8250",
         **({found: "/usr/local/bin/aws"} if (found := shutil.which("aws")) else {}),
         str(home): "~/shop",
@@ -145,7 +146,7 @@ def record(home: Path, aws: LocalAws, openbao: OpenBao, mariadb: MariaDB) -> Non
         aws.endpoint: "https://aws.example.com",
         str(mariadb.port): "3307",
     }
-    session = Session(home, environment, instead)
+    session = Session(home, environment, replacements)
     session.record(
         "init",
         "beanvault init",
@@ -157,10 +158,10 @@ def record(home: Path, aws: LocalAws, openbao: OpenBao, mariadb: MariaDB) -> Non
         ],
     )
     file = home / "beanvault.toml"
-    # The local database and Vault listen on ports of their own, with an authority of their own.
-    described = file.read_text().replace("port = 8200", f"port = {openbao.address.rpartition(':')[2]}")
-    ours = f'[database]\nport = {mariadb.port}\nca_file = "{mariadb.ca_file}"\nsecret_ttl_seconds = 1\n'
-    file.write_text(described.replace("[database]\n", ours))
+    # The local database and Vault have other ports than usual, and another certificate authority.
+    configured = file.read_text().replace("port = 8200", f"port = {openbao.address.rpartition(':')[2]}")
+    database = f'[database]\nport = {mariadb.port}\nca_file = "{mariadb.ca_file}"\nsecret_ttl_seconds = 1\n'
+    file.write_text(configured.replace("[database]\n", database))
     session.record("render", "beanvault render network | head -20")
     session.record("doctor", "beanvault doctor", status=1)
     aws.client("ec2").enable_ebs_encryption_by_default()
@@ -183,16 +184,16 @@ def record(home: Path, aws: LocalAws, openbao: OpenBao, mariadb: MariaDB) -> Non
     aws.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="you@example.com")
     session.record("alerts-test", "beanvault alerts test")
     session.record("verify", "beanvault verify --html report.html")
-    shutil.copy(home / "report.html", HERE / "verify.html")
+    shutil.copy(home / "report.html", RECORDINGS / "verify.html")
     bucket = next(b["Name"] for b in aws.client("s3").list_buckets()["Buckets"] if "logbucket" in b["Name"])
     aws.client("s3").delete_bucket_encryption(Bucket=bucket)
     session.record("verify-red", "beanvault verify", status=1)
     session.record("deploy-revert-drift", "beanvault deploy --revert-drift --yes")
     session.record("destroy", "beanvault destroy", [("Type shop to delete", "shop")])
     secrets = [token, *json.loads((home / "keys.json").read_text())["unseal_keys"]]
-    written = "".join(each.read_text() for each in HERE.iterdir() if each.is_file())
+    written = "".join(each.read_text() for each in RECORDINGS.iterdir() if each.is_file())
     if any(secret in written for secret in secrets):
-        raise RecordingFailed("a recording holds a secret: it must not be kept")
+        raise RecordingFailed("a recording holds a secret: delete it")
 
 
 if __name__ == "__main__":
