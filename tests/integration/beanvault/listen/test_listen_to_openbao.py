@@ -15,7 +15,10 @@ import hvac
 import pytest
 import requests
 
-from beanvault.listen.listener import Burst, Intake, http_server, serve, socket_server
+from beanvault.addresses import format_host_port
+from beanvault.listen.audit_records import AuditReader
+from beanvault.listen.servers import http_server, serve, socket_server
+from beanvault.listen.write_batcher import WriteBatcher
 from beanvault.vault import server as vault_server
 from beanvault.vault.mounts import enable_kv2
 from beanvault.vault.server import Shares, VaultServer
@@ -38,16 +41,18 @@ class Listening:
         assert not self.thread.is_alive()
 
 
-def listening(kind: str, context: ssl.SSLContext | None = None) -> Listening:
+def listening(
+    kind: str, context: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)
+) -> Listening:
     published: queue.Queue[list[str]] = queue.Queue()
-    burst = Burst(published.put)
-    intake = Intake(("beanvault",), burst)
-    address = ("127.0.0.1", 0)
-    server = http_server(address, intake, context) if kind == "http" else socket_server(address, intake)
+    batcher = WriteBatcher(published.put)
+    reader = AuditReader(("beanvault",), batcher)
+    server = http_server(address, reader, context) if kind == "http" else socket_server(address, reader)
     stop = threading.Event()
-    thread = threading.Thread(target=serve, args=(server, burst, stop))
+    thread = threading.Thread(target=serve, args=(server, batcher, stop))
     thread.start()
-    return Listening(server.server_address, published, stop, thread)  # type: ignore[arg-type]  # an IPv4 address
+    host, port = server.server_address[:2]
+    return Listening((str(host), port), published, stop, thread)
 
 
 @pytest.fixture
@@ -168,6 +173,16 @@ def test_a_line_that_is_too_long_asks_for_everything_and_the_next_is_heard() -> 
             assert made.published.get(timeout=SECONDS) == []
             connection.sendall(json.dumps(RECORD).encode() + b"\n")
             assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    finally:
+        made.end()
+
+
+def test_a_server_on_the_ipv6_loopback_receives_records() -> None:
+    made = listening("http", address=("::1", 0))
+    try:
+        address = format_host_port("::1", made.address[1])
+        assert requests.post(f"http://{address}/", json=RECORD, timeout=SECONDS).status_code == 204
+        assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
     finally:
         made.end()
 
