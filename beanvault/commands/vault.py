@@ -249,14 +249,13 @@ def _login(
     server_id: str | None,
 ) -> logins.Login:
     role = f"{context.deployment.name}-replicator"
-    host = for_function.address.removeprefix("https://").partition("/")[0].partition(":")[0]
     match method:
         case "approle":
             return logins.AppRole(role, mount, cidrs)
         case "token":
             return logins.Token(role)
         case "aws":
-            return logins.AwsIam(role, _function_role(context), server_id or host, mount)
+            return logins.AwsIam(role, _function_role(context), server_id or for_function.host, mount)
         case _:
             issuer = issuer or _issuer(context)
             audience = token_audience(context.deployment)

@@ -13,6 +13,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import CR, ER
 
+from ..addresses import format_host_port
 from ..errors import BeanvaultError, Denied, Unreachable
 from .credential import DatabaseCredential
 
@@ -48,7 +49,7 @@ class Endpoint:
     held against *host*."""
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return format_host_port(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import hvac
 import requests
@@ -42,6 +43,11 @@ class VaultServer:
                 f"{self.address} is not an https address: tokens and secrets would travel in clear",
                 "give Vault's https:// address, and --vault-ca-file for an authority of your own",
             )
+
+    @property
+    def host(self) -> str:
+        """The host name or IP address in `address`."""
+        return urlsplit(self.address).hostname or ""
 
     def client(self, token: str | None = None, timeout: float = TIMEOUT) -> hvac.Client:
         """Return a client with exactly this token, whatever the environment holds."""
