@@ -2,7 +2,7 @@
 
 A password change doesn't end connections; it ends *logins*. What is open is kept until its replacement is
 open (`_before_use`), what is lost is opened again as whoever the credentials say now, and a request that
-finds neither waits, for a bounded time (`run`) and in bounded company (`_place`).
+finds neither waits, for a bounded time (`run`) and in bounded company (`RequestSlots`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -41,11 +40,10 @@ from .login import (
     timed_out,
     tls_context,
 )
+from .request_slots import RequestSlots
 
 POOL_TIMEOUT = 5
 """Seconds until a connection of the pool must be free."""
-PLACE_TIMEOUT = 0.5
-"""Seconds until a place must be free; in a busy process one is within milliseconds."""
 ONE_ATTEMPT_IN = 1.0
 """Seconds between two logins after a failed one: what refuses us isn't mended by knocking faster."""
 LOST_AT_MOST = 5
@@ -93,8 +91,7 @@ class DatabasePool:
         self._credentials, self._server = credentials, server
         self._connection_age, self._wait, self._answer = connection_age, wait, answer
         self._lost_at_most = pool_size + LOST_AT_MOST
-        self._places = threading.Semaphore(pool_size + waiting)
-        self._full = False
+        self._slots = RequestSlots(pool_size + waiting)
         self._failure: _Failure | None = None
         self._turns = threading.Lock()
         self._tls = tls_context(ca_file)
@@ -123,7 +120,7 @@ class DatabasePool:
         deadline = time.monotonic() + self._wait
         lost = 0
         waits = False
-        with self._place():
+        with self._slots.taken():
             while True:
                 try:
                     with self.engine.begin() as connection:
@@ -156,7 +153,7 @@ class DatabasePool:
             DatabaseError: as `run`
         """
         try:
-            with self._place(), self.engine.connect() as connection:
+            with self._slots.taken(), self.engine.connect() as connection:
                 connection.execute(text("SELECT 1 FROM entries LIMIT 1"))
                 return session_of(connection)
         except PoolTimeoutError:
@@ -167,25 +164,6 @@ class DatabasePool:
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self.engine.dispose()
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """Count a request as there, so that the process always has a thread for the health check.
-
-        A place is waited for, for a moment; but not again before one has been given back, else the threads
-        beyond the places would all be waiting for one while the database hangs.
-
-        Raises:
-            TooManyWaiting: there are as many as may be
-        """
-        if not self._places.acquire(timeout=0 if self._full else PLACE_TIMEOUT):
-            self._full = True
-            raise TooManyWaiting("as many requests as may be work or wait")
-        try:
-            yield
-        finally:
-            self._full = False
-            self._places.release()
 
     def _before_use(self, connection: LoggedIn, record: ConnectionPoolEntry, _proxy: object) -> None:
         """See to it that a pooled connection is current and alive, before a request gets it.

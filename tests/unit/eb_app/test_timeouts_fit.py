@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from eb_app import gunicorn_conf
-from eb_app.database import PLACE_TIMEOUT, POOL_TIMEOUT
+from eb_app.database import POOL_TIMEOUT
 from eb_app.factory import AWS
 from eb_app.login import ANSWER_TIMEOUT, CONNECT_TIMEOUT, LOGIN_ANSWER_TIMEOUT
+from eb_app.request_slots import SLOT_TIMEOUT_SECONDS
 from eb_app.settings import LONGEST_WAIT
 
 PLATFORM = Path(__file__).parents[3] / ".platform" / "nginx" / "conf.d"
@@ -16,7 +17,7 @@ LOAD_BALANCER_IDLE = 60
 
 LOGIN = CONNECT_TIMEOUT + LOGIN_ANSWER_TIMEOUT
 LONGEST = (
-    PLACE_TIMEOUT
+    SLOT_TIMEOUT_SECONDS
     + LONGEST_WAIT
     # The last attempt may begin just before that is over. At worst it queues for a connection, whose
     # replacement isn't let in, which is silent itself, and after whose replacement the statement is.
@@ -50,7 +51,7 @@ def test_a_process_that_starts_while_secrets_manager_hangs_fits_as_well() -> Non
     one = AWS.connect_timeout + AWS.read_timeout
     tries = AWS.retries["total_max_attempts"]
     first_read = tries * one + (tries - 1) * 1  # botocore's pause before the second is at most a second
-    assert first_read < LONGEST - PLACE_TIMEOUT - LONGEST_WAIT - POOL_TIMEOUT
+    assert first_read < LONGEST - SLOT_TIMEOUT_SECONDS - LONGEST_WAIT - POOL_TIMEOUT
 
 
 def test_nginx_keeps_connections_longer_than_the_load_balancer() -> None:

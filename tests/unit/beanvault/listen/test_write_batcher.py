@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
 
 import pytest
 
 from beanvault.listen.write_batcher import MAX_BATCH_SECONDS, MAX_PATHS, QUIET_SECONDS, WriteBatcher
 from beanvault.polling import PollingClock
+from tests.interleaving import HookedLock
 
 
 class ManualTime:
@@ -97,44 +97,17 @@ def test_what_is_left_is_published_at_the_end() -> None:
     assert published == [["beanvault/a"]]
 
 
-class InterleavingLock:
-    """Forces one interleaving: after a release by *adder*, *published* happens before *adder* continues.
-
-    It counts how often it is acquired.
-    """
-
-    def __init__(self, adder: threading.Thread, published: threading.Event) -> None:
-        self._lock, self._adder, self._published = threading.Lock(), adder, published
-        self.acquired = 0
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        taken = self._lock.acquire(blocking, timeout)
-        self.acquired += taken
-        return taken
-
-    def release(self) -> None:
-        self._lock.release()
-        if threading.current_thread() is self._adder:
-            assert self._published.wait(10)
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
 def test_a_batch_that_is_taken_while_its_write_is_being_added_leaves_the_publisher_waiting() -> None:
-    """The publisher takes the source before `add` has returned. It must not loop over an empty batch."""
+    """The publisher must not loop over an empty batch."""
     published = threading.Event()
     batcher = WriteBatcher(lambda _: published.set())
-    lock = InterleavingLock(threading.current_thread(), published)
+    # The publisher takes and publishes the source between the release of the lock by `add` and its return.
+    lock = HookedLock(threading.current_thread(), lambda: published.wait(10))
     batcher._changed = threading.Condition(lock)  # type: ignore[arg-type]  # a lock, with a hook
     publisher = threading.Thread(target=batcher.run)
     publisher.start()
     batcher.add("beanvault/a")
+    assert published.is_set()
     before = lock.acquired
     time.sleep(0.5)
     turns = lock.acquired - before
