@@ -12,7 +12,7 @@ from replicator.desired import is_beanvault_key
 from replicator.model import Revision
 
 from ..errors import BeanvaultError, Refused
-from ..vault.server import VaultError, explained
+from ..vault.errors import VaultError, explained
 from .credential import DatabaseCredential
 
 

@@ -19,7 +19,7 @@ import hvac
 
 from replicator.model import Revision
 
-from ..vault.server import VaultError, explained
+from ..vault.errors import VaultError, explained
 from .credential import DatabaseCredential
 from .rotation_context import RotationContext, RotationResult
 

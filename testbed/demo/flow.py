@@ -148,7 +148,7 @@ class Flow:
         self.vault.client(self.root_token).secrets.kv.v2.create_or_update_secret(
             "payroll", {"iban": str(uuid.uuid4())}, mount_point=INVISIBLE
         )
-        return {"policy": prepared.policy, "proofs that hold": len(prepared.proofs)}
+        return {"policy": prepared.policy, "access checks passed": len(prepared.checks)}
 
     def create_stacks(self) -> Facts:
         """Render the layers and create them by change sets, outputs feeding the next; build both zips."""

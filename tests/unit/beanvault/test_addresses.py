@@ -64,6 +64,13 @@ def test_the_server_id_of_an_aws_login_is_vaults_host(tmp_path: Path, address: s
     assert login.server_id == host
 
 
+@pytest.mark.parametrize("address", ["https://", "https://[::1", "https://vault:port", "https://vault:99999"])
+def test_an_invalid_vault_address_is_refused(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a valid address") as raised:
+        VaultServer(address)
+    assert raised.value.remedy
+
+
 def test_a_port_in_use_is_reported_with_the_address_to_change(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
