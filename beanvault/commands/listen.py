@@ -22,7 +22,7 @@ from ..errors import BeanvaultError, ConfigurationError
 from ..listen import servers
 from ..listen.audit_records import AuditReader
 from ..listen.write_batcher import WriteBatcher
-from ..replication.waiter import put_requests
+from ..replication.replication_request import put_replication_request
 from .options import FILE, pass_context
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def command(
     deployment = context.deployment
     tls = _tls(device, host, tls_cert, tls_key)
     events: EventBridgeClient = context.aws.client("events")
-    batcher = WriteBatcher(lambda sources: put_requests(events, deployment.bus_name, sources, "push"))
+    batcher = WriteBatcher(
+        lambda sources: put_replication_request(events, deployment.bus_name, sources, "push")
+    )
     reader = AuditReader(_mounts(deployment), batcher)
     try:
         server = (
@@ -82,7 +84,7 @@ def command(
             "stop the process that listens there, or choose another --port or --host",
         ) from None
     # Catches up on writes made while no listener ran, and fails now if the credentials can't put events.
-    put_requests(events, deployment.bus_name, [], "push")
+    put_replication_request(events, deployment.bus_name, [], "push")
     stop = threading.Event()
     received: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Vault's audit records: which replicated path a record says was written.
+"""Vault's audit records: finding the replicated path that a record reports as written.
 
 https://developer.hashicorp.com/vault/docs/audit, https://openbao.org/docs/audit/
 """

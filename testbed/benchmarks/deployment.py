@@ -22,8 +22,8 @@ import requests
 from beanvault.artifacts import bundle
 from beanvault.aws import Aws
 from beanvault.replication import connection_secret
-from beanvault.rotation import alternating, deployed
-from beanvault.rotation.credential_path import CredentialPath
+from beanvault.rotation import alternating, factory
+from beanvault.rotation.credential_store import CredentialStore
 from beanvault.rotation.rotation_context import RotationContext
 from beanvault.rotation.static_role import DatabaseEngine, moment
 from beanvault.ui import NullUi
@@ -59,7 +59,7 @@ class BenchmarkDeployment:
 
     flow: Flow
     proxy: Proxy
-    tools: RotationContext
+    context: RotationContext
     static: bool
     _labels: int = 0
 
@@ -81,8 +81,8 @@ class BenchmarkDeployment:
         say("creating the stacks")
         flow.create_stacks()
         aws = Aws(flow.aws.session(), flow.aws.endpoint)
-        tools = replace(deployed.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap=0)
-        place = cls(flow, proxy, tools, static)
+        context = replace(factory.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap_seconds=0)
+        place = cls(flow, proxy, context, static)
         place._connect(aws)
         say("deploying the app")
         flow.deploy_app()
@@ -104,7 +104,7 @@ class BenchmarkDeployment:
         connection_secret.store(aws, secret, connection_secret.content(server, dict(prepared.auth)))
         if self.static:
             self.make_roles({ROLE: APP_USERS[0]})
-            self.tools.replication.wait_until_current(self.engine.role(ROLE).revision)
+            self.context.replication.wait_until_current(self.engine.role(ROLE).revision)
         else:
             self.rotate_other_user()
 
@@ -113,14 +113,14 @@ class BenchmarkDeployment:
         return DatabaseEngine(self.flow.vault.client(self.flow.root_token), ENGINE)
 
     @property
-    def path(self) -> CredentialPath:
+    def store(self) -> CredentialStore:
         deployment = self.flow.deployment
         client = self.flow.vault.client(self.flow.root_token)
-        return CredentialPath(client, deployment.credential_mount, deployment.credential_path)
+        return CredentialStore(client, deployment.credential_mount, deployment.credential_path)
 
     def make_roles(self, roles: dict[str, str]) -> None:
         """Make static roles for database users; their passwords change at once."""
-        client, database = self.flow.vault.client(self.flow.root_token), self.tools.database
+        client, database = self.flow.vault.client(self.flow.root_token), self.context.database
         if f"{ENGINE}/" not in client.sys.list_mounted_secrets_engines()["data"]:
             client.sys.enable_secrets_engine("database", path=ENGINE)
         endpoint = database.endpoint
@@ -145,7 +145,7 @@ class BenchmarkDeployment:
 
     def rotate_other_user(self) -> dt.datetime:
         """As `beanvault rotate`: the user who rests gets a new password and is published, with a push."""
-        alternating.rotate(self.tools, self.path, APP_USERS)
+        alternating.rotate(self.context, self.store, APP_USERS)
         return self._published()
 
     def rotate_static_role(self) -> dt.datetime:
@@ -160,7 +160,7 @@ class BenchmarkDeployment:
 
     def rotate_both_users(self) -> dt.datetime:
         """Two static roles of the same phase: while one is about to be published, the other changes too."""
-        before = self.path.read()
+        before = self.store.read()
         assert before is not None
         engine = self.engine
         for user in APP_USERS:
@@ -168,12 +168,12 @@ class BenchmarkDeployment:
         rested = next(user for user in APP_USERS if user != before.credential.username)
         fresh = engine.credential(rested)
         data = {"username": fresh.username, "password": fresh.password}
-        self.path.write(dict(before.data) | data, before.revision.version)
-        self.tools.replication.ask(self.path.source)
+        self.store.write(dict(before.data) | data, before.revision.version)
+        self.context.replication.request(self.store.source)
         return self._published()
 
     def _published(self) -> dt.datetime:
-        published = self.path.read()
+        published = self.store.read()
         assert published is not None
         return moment(published.revision.created_time)
 
@@ -256,7 +256,7 @@ class BenchmarkDeployment:
                 raise NotSettled(f"{in_a_row} answers in a row with the current credential after {seconds} s")
             if (now := len(self.proxy.calls())) != calls:
                 calls, quiet_since = now, time.monotonic()
-            current = self.tools.replication.current(self.flow.secret) or ""
+            current = self.context.replication.current_version_id(self.flow.secret) or ""
             in_a_row = in_a_row + 1 if self.status()["database"]["version_id"] == current else 0
             time.sleep(0.05)
 

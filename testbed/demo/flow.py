@@ -23,10 +23,11 @@ from beanvault.deployment.certificates import find
 from beanvault.deployment.deploy import DeploymentContext, deploy
 from beanvault.replication import connection_secret
 from beanvault.replication.function import ReplicatorFunction
-from beanvault.replication.waiter import ReplicationWaiter, ask_on
+from beanvault.replication.replication_request import requester
+from beanvault.replication.waiter import ReplicationWaiter
 from beanvault.rotation import alternating
 from beanvault.rotation.credential import DatabaseCredential
-from beanvault.rotation.credential_path import CredentialPath
+from beanvault.rotation.credential_store import CredentialStore
 from beanvault.rotation.database import Endpoint
 from beanvault.rotation.rotation_context import RotationContext, RotationDatabase, RotationResult
 from beanvault.ui import NullUi
@@ -235,8 +236,8 @@ class Flow:
 
     def try_what_is_refused(self) -> Facts:
         """Try what the identities involved must not be able to do, and what they must."""
-        published = self._credential_path().read()
-        assert published is not None  # noqa: S101 - the steps before wrote it
+        stored = self._credential_store().read()
+        assert stored is not None  # noqa: S101 - the steps before wrote it
         function = self.vault.client()
         login = self.auth
         function.auth.approle.login(login["role_id"], login["secret_id"], mount_point=login["mount"])
@@ -251,7 +252,7 @@ class Flow:
                 connection=self.deployment.connection_secret,
                 replicated=self.secret,
             ),
-            *refusals.of_database(self.mariadb, published.credential.username, published.credential.password),
+            *refusals.of_database(self.mariadb, stored.credential.username, stored.credential.password),
         ]
         wrong = [attempt for attempt in attempts if not attempt.as_it_should]
         _expect(not wrong, "; ".join(f"{attempt.what}: {attempt.answer}" for attempt in wrong))
@@ -277,19 +278,19 @@ class Flow:
     def rotate(self) -> RotationResult:
         """Give the app's other database user a new password and publish it."""
         master = self._master()
-        tools = RotationContext(
+        context = RotationContext(
             RotationDatabase(
                 Endpoint(self.mariadb.host, self.mariadb.port, self.mariadb.ca_file), master, SCHEMA
             ),
             ReplicationWaiter(
                 self.aws.client("secretsmanager"),
                 Config.from_environ(self._function_environment()),
-                ask_on(self.deployment.bus_name, self.aws.client("events")),
+                requester(self.aws.client("events"), self.deployment.bus_name),
             ),
             Speaking(say=self.say),
-            overlap=0,
+            overlap_seconds=0,
         )
-        return alternating.rotate(tools, self._credential_path(), APP_USERS)
+        return alternating.rotate(context, self._credential_store(), APP_USERS)
 
     def invoke_function(self) -> Mapping[str, Any]:
         """Run the function once and return what it answers."""
@@ -307,9 +308,9 @@ class Flow:
     def _work(self) -> DeploymentContext:
         return DeploymentContext(self.deployment, self._aws(), Speaking(agrees=True, say=self.say), ROOT)
 
-    def _credential_path(self) -> CredentialPath:
+    def _credential_store(self) -> CredentialStore:
         client = self.vault.client(self.root_token)
-        return CredentialPath(client, self.deployment.credential_mount, self.deployment.credential_path)
+        return CredentialStore(client, self.deployment.credential_mount, self.deployment.credential_path)
 
     def _master(self) -> DatabaseCredential:
         """RDS keeps the master user's password in a secret of its own."""
