@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from eb_app.entries import LONGEST
+from eb_app.entries import MAX_TEXT_LENGTH
 from testbed.demo.flow import ROOT, Flow
 from testbed.servers.authority import Authority
 from tests.polling import until
@@ -23,7 +23,7 @@ DESKTOP = 1280
 
 
 def add(browser: Browser, text: str) -> None:
-    browser.control("textbox", f"Text, at most {LONGEST} characters").type(text)
+    browser.control("textbox", f"Text, at most {MAX_TEXT_LENGTH} characters").type(text)
     browser.control("button", "Add").click()
 
 
@@ -185,7 +185,7 @@ def test_axe_would_find_barriers(browser: Browser, axe: str) -> None:
 def test_on_a_phone_nothing_is_cut_off_and_fingers_find_their_target(browser: Browser) -> None:
     """No sideways scrolling even with a word without end; controls are 44 pixels high (WCAG 2.5.5)."""
     browser.resize(PHONE)
-    add(browser, "x" * LONGEST)
+    add(browser, "x" * MAX_TEXT_LENGTH)
     assert browser.run("return document.scrollingElement.scrollWidth") <= PHONE
     heights = browser.run(
         "return [...document.querySelectorAll('button, input:not([type=hidden])')]"
