@@ -62,7 +62,7 @@ class AuditReader:
             except ValueError:
                 continue
             except RecursionError:  # a value can be nested that deeply, and Vault records the whole of it
-                self.batcher.add_everything()
+                self.batcher.add(None)
                 continue
             if isinstance(record, Mapping) and (source := written_source(record, self.mounts)):
                 self.batcher.add(source)
@@ -75,4 +75,4 @@ class AuditReader:
         """
         operation = OPERATION.search(head)
         if operation is None or operation[1].decode() in WRITES:
-            self.batcher.add_everything()
+            self.batcher.add(None)

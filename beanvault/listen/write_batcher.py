@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from ..polling import PollingClock
 
 logger = logging.getLogger(__name__)
 
@@ -26,54 +25,70 @@ Publish = Callable[[list[str]], None]
 
 
 @dataclass(slots=True)
-class WriteBatcher:
-    """Collects written sources and publishes them in batches. `add` never blocks on the network.
+class Batch:
+    """The writes since the last replication request. Pure: the caller passes the time and holds the lock."""
 
-    All state is read and changed under one condition, and the collected sources themselves are what `run`
-    waits for: there is no second flag that could disagree with them.
+    _sources: dict[str, None] = field(default_factory=dict)
+    _everything: bool = False
+    _first: float = 0.0
+    _last: float = 0.0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._sources and not self._everything
+
+    def add(self, source: str | None, now: float) -> None:
+        """Add the source of a write at the time *now*; None makes this a request for every path."""
+        if self.is_empty:
+            self._first = now
+        self._last = now
+        if source is None:
+            self._everything = True
+        elif len(self._sources) <= MAX_PATHS:
+            self._sources[source] = None
+
+    def seconds_until_due(self, now: float) -> float | None:
+        """Return in how many seconds the batch is to be published (0: now), or None for an empty batch."""
+        if self.is_empty:
+            return None
+        return max(0.0, min(self._last + QUIET_SECONDS, self._first + MAX_BATCH_SECONDS) - now)
+
+    def sources(self) -> list[str]:
+        """Return the sources to request; an empty list requests every path."""
+        sources = list(self._sources)
+        too_many = len(sources) > MAX_PATHS or len(json.dumps(sources)) > MAX_BYTES
+        return [] if self._everything or too_many else sources
+
+
+class WriteBatcher:
+    """Collects written sources and publishes them in batches. `add` never waits for the network.
+
+    The batch itself is what `run` waits for, under one condition: no second flag can disagree with it.
     """
 
-    publish: Publish
-    clock: PollingClock = field(default_factory=PollingClock)
-    _sources: dict[str, None] = field(default_factory=dict, init=False)
-    _everything: bool = field(default=False, init=False)
-    _first: float = field(default=0.0, init=False)
-    _last: float = field(default=0.0, init=False)
-    _ended: bool = field(default=False, init=False)
-    _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+        self._batch = Batch()
+        self._ended = False
+        self._changed = threading.Condition()
 
-    def add(self, source: str) -> None:
-        """Add a source to the current batch."""
+    def add(self, source: str | None) -> None:
+        """Add a source to the current batch; None, for an unknown one, makes it a request for every path."""
         with self._changed:
-            self._record_write()
-            if len(self._sources) <= MAX_PATHS:
-                self._sources[source] = None
-
-    def add_everything(self) -> None:
-        """Make the current batch a request for every path, because the written one is unknown."""
-        with self._changed:
-            self._record_write()
-            self._everything = True
-
-    def seconds_until_due(self) -> float | None:
-        """Return in how many seconds the batch is to be published (0: now), or None for an empty batch."""
-        with self._changed:
-            return self._seconds_until_due()
-
-    def take(self) -> list[str]:
-        """Return the batch and begin a new one. An empty list means every path."""
-        with self._changed:
-            return self._take()
+            if self._batch.is_empty:
+                self._changed.notify_all()
+            self._batch.add(source, time.monotonic())
 
     def run(self) -> None:
         """Publish batches until `end`, and then the last one.
 
         A failure to publish is logged: the next scheduled run replicates those paths.
         """
-        while (sources := self._wait_for_batch()) is not None:
+        while (batch := self._wait_for_batch()) is not None:
+            sources = batch.sources()
             named = ", ".join(sources) or "every path"
             try:
-                self.publish(sources)
+                self._publish(sources)
                 logger.info("requested replication of %s", named)
             except Exception:  # the listener must survive whatever AWS or the network does
                 logger.exception(
@@ -81,37 +96,17 @@ class WriteBatcher:
                 )
 
     def end(self) -> None:
-        """Let `run` publish what is left and return."""
+        """Make `run` publish the last batch and return."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
-    def _record_write(self) -> None:
-        now = self.clock.now()
-        if self._is_empty():
-            self._first = now
-            self._changed.notify_all()
-        self._last = now
-
-    def _is_empty(self) -> bool:
-        return not self._sources and not self._everything
-
-    def _seconds_until_due(self) -> float | None:
-        if self._is_empty():
-            return None
-        due = min(self._last + QUIET_SECONDS, self._first + MAX_BATCH_SECONDS)
-        return max(0.0, due - self.clock.now())
-
-    def _wait_for_batch(self) -> list[str] | None:
+    def _wait_for_batch(self) -> Batch | None:
         """Return the next batch when it is due, or None after `end` when nothing is left."""
         with self._changed:
-            while not self._ended and (seconds := self._seconds_until_due()) != 0:
+            while not self._ended and (seconds := self._batch.seconds_until_due(time.monotonic())) != 0:
                 self._changed.wait(seconds)
-            return None if self._is_empty() else self._take()
-
-    def _take(self) -> list[str]:
-        sources, everything = list(self._sources), self._everything
-        self._sources.clear()
-        self._everything = False
-        too_many = len(sources) > MAX_PATHS or len(json.dumps(sources)) > MAX_BYTES
-        return [] if everything or too_many else sources
+            if self._batch.is_empty:
+                return None
+            batch, self._batch = self._batch, Batch()
+            return batch

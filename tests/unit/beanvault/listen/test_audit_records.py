@@ -50,18 +50,25 @@ def test_a_successful_write_below_a_mount_names_its_path(given: dict[str, Any], 
     assert written_source(given, MOUNTS) == source
 
 
+def requested(lines: bytes) -> list[list[str]]:
+    """Return the replication requests that these lines lead to."""
+    published: list[list[str]] = []
+    batcher = WriteBatcher(published.append)
+    AuditReader(MOUNTS, batcher).read_lines(lines)
+    batcher.end()
+    batcher.run()
+    return published
+
+
 def test_a_record_that_is_nested_too_deeply_requests_every_path() -> None:
     """A client can write such a value, and Vault records the whole of it."""
-    batcher = WriteBatcher(lambda _: None)
-    AuditReader(MOUNTS, batcher).read_lines(
-        b"[" * 100_000 + b"\n" + json.dumps(record("beanvault/data/x")).encode()
-    )
-    assert batcher.seconds_until_due() is not None
-    assert batcher.take() == []
+    assert requested(b"[" * 100_000 + b"\n" + json.dumps(record("beanvault/data/x")).encode()) == [[]]
 
 
 def test_lines_that_are_not_records_are_skipped() -> None:
-    batcher = WriteBatcher(lambda _: None)
     lines = [b"", b"not json", b"[]", b'"text"', json.dumps(record("beanvault/data/x")).encode(), b"\xff\xfe"]
-    AuditReader(MOUNTS, batcher).read_lines(b"\n".join(lines))
-    assert batcher.take() == ["beanvault/x"]
+    assert requested(b"\n".join(lines)) == [["beanvault/x"]]
+
+
+def test_nothing_is_requested_without_a_write() -> None:
+    assert requested(json.dumps(record("beanvault/data/x", "read")).encode()) == []

@@ -7,68 +7,50 @@ import time
 
 import pytest
 
-from beanvault.listen.write_batcher import MAX_BATCH_SECONDS, MAX_PATHS, QUIET_SECONDS, WriteBatcher
-from beanvault.polling import PollingClock
+from beanvault.listen.write_batcher import MAX_BATCH_SECONDS, MAX_PATHS, QUIET_SECONDS, Batch, WriteBatcher
 from tests.interleaving import HookedLock
 
 
-class ManualTime:
-    """A clock that the test sets."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def clock(self) -> PollingClock:
-        return PollingClock(lambda: self.now, lambda _: None)
-
-
 def test_a_batch_is_due_after_a_quiet_time() -> None:
-    manual = ManualTime()
-    batcher = WriteBatcher(lambda _: None, manual.clock())
-    assert batcher.seconds_until_due() is None
-    batcher.add("beanvault/a")
-    assert batcher.seconds_until_due() == pytest.approx(QUIET_SECONDS)
-    manual.now = QUIET_SECONDS - 0.1
-    batcher.add("beanvault/b")
-    assert batcher.seconds_until_due() == pytest.approx(QUIET_SECONDS)
-    manual.now = 2 * QUIET_SECONDS
-    assert batcher.seconds_until_due() == 0
-    assert batcher.take() == ["beanvault/a", "beanvault/b"]
-    assert batcher.seconds_until_due() is None
+    batch = Batch()
+    assert batch.seconds_until_due(0) is None
+    batch.add("beanvault/a", 0)
+    assert batch.seconds_until_due(0) == pytest.approx(QUIET_SECONDS)
+    later = QUIET_SECONDS - 0.1
+    batch.add("beanvault/b", later)
+    assert batch.seconds_until_due(later) == pytest.approx(QUIET_SECONDS)
+    assert batch.seconds_until_due(later + QUIET_SECONDS) == 0
+    assert batch.sources() == ["beanvault/a", "beanvault/b"]
 
 
 def test_a_batch_is_due_after_a_maximum_time_while_writes_go_on() -> None:
-    manual = ManualTime()
-    batcher = WriteBatcher(lambda _: None, manual.clock())
+    batch = Batch()
     for tick in range(int(MAX_BATCH_SECONDS * 10) + 1):
-        manual.now = tick / 10
-        batcher.add("beanvault/a")
-    assert batcher.seconds_until_due() == 0
-    assert batcher.take() == ["beanvault/a"]
+        batch.add("beanvault/a", tick / 10)
+    assert batch.seconds_until_due(MAX_BATCH_SECONDS) == 0
+    assert batch.sources() == ["beanvault/a"]
 
 
 def test_too_many_paths_become_a_request_for_every_path() -> None:
-    batcher = WriteBatcher(lambda _: None)
+    batch = Batch()
     for number in range(MAX_PATHS + 1):
-        batcher.add(f"beanvault/{number}")
-    assert batcher.take() == []
+        batch.add(f"beanvault/{number}", 0)
+    assert batch.sources() == []
 
 
 def test_paths_that_are_too_long_for_one_event_become_a_request_for_every_path() -> None:
-    batcher = WriteBatcher(lambda _: None)
+    batch = Batch()
     for number in range(MAX_PATHS):
-        batcher.add(f"beanvault/{number}/" + "é" * 500)
-    assert batcher.take() == []
+        batch.add(f"beanvault/{number}/" + "é" * 500, 0)
+    assert batch.sources() == []
 
 
-def test_a_request_for_every_path_ends_with_its_batch() -> None:
-    batcher = WriteBatcher(lambda _: None)
-    batcher.add("beanvault/a")
-    batcher.add_everything()
-    assert batcher.take() == []
-    assert batcher.seconds_until_due() is None
-    batcher.add("beanvault/b")
-    assert batcher.take() == ["beanvault/b"]
+def test_an_unknown_path_makes_its_batch_a_request_for_every_path() -> None:
+    batch = Batch()
+    batch.add(None, 0)
+    assert batch.seconds_until_due(0) == pytest.approx(QUIET_SECONDS)
+    batch.add("beanvault/a", 0)
+    assert batch.sources() == []
 
 
 def test_a_failure_to_publish_loses_that_batch_only() -> None:
