@@ -22,7 +22,7 @@ def enable_kv2(client: hvac.Client, path: str) -> None:
     await_kv2(client, path)
 
 
-def await_kv2(client: hvac.Client, path: str, clock: PollingClock | None = None) -> None:
+def await_kv2(client: hvac.Client, path: str) -> None:
     """Return when the mount of KV version 2 at *path* accepts requests.
 
     Vault answers first and sets the mount up afterwards. Until then it refuses every request with 400 and
@@ -31,7 +31,7 @@ def await_kv2(client: hvac.Client, path: str, clock: PollingClock | None = None)
     Raises:
         TimedOut: it still refuses after half a minute
     """
-    for _ in attempts(clock or PollingClock(), READY_SECONDS, first=0.02, longest=1):
+    for _ in attempts(PollingClock(), READY_SECONDS, first=0.02, longest=1):
         try:
             client.secrets.kv.v2.read_configuration(mount_point=path)
         except hvac_errors.InvalidRequest as error:

@@ -196,16 +196,16 @@ def unseal(server: VaultServer, keys: Iterable[str]) -> None:
             f"{server.address} is still sealed: {status.progress} of {status.threshold} keys were given",
             "give the missing unseal keys with --keys-file or at the prompt",
         )
-    wait_until_active(server, PollingClock())
+    _wait_until_active(server)
 
 
-def wait_until_active(server: VaultServer, clock: PollingClock) -> None:
+def _wait_until_active(server: VaultServer) -> None:
     """Return when the server leads its cluster or knows the leader, which takes seconds after unsealing.
 
     Raises:
         TimedOut: it is not active after a minute
     """
-    for _ in attempts(clock, ACTIVE_SECONDS, longest=1):
+    for _ in attempts(PollingClock(), ACTIVE_SECONDS, longest=1):
         with explained("its leader"):
             leader = Answer.root(server.client().sys.read_leader_status(), "its leader")
             if not leader.fields.get("ha_enabled") or leader.fields.get("leader_address"):
