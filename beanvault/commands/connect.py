@@ -26,8 +26,8 @@ Examples:
 def command(context: CommandContext, file: TextIO, no_test: bool) -> None:
     """Write the connection secret from FILE (JSON; - is standard input), and test it with the function.
 
-    If the function can't log in with it, the previous connection is restored. There is no option for it,
-    because other users of the machine can see the arguments of a command.
+    If the function can't log in with it, the previous connection is restored. The connection is never an
+    argument, because other users of the machine can see the arguments of a command.
     """
     if file.name == "<stdin>" and sys.stdin.isatty():
         context.say("Paste the connection's JSON, then press Ctrl-D:")
@@ -36,7 +36,10 @@ def command(context: CommandContext, file: TextIO, no_test: bool) -> None:
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file.name} isn't text in UTF-8", "name another file") from None
     if not text.strip():
-        raise ConfigurationError("the connection is empty", "see `beanvault vault init --print-connection`")
+        raise ConfigurationError(
+            "the connection is empty",
+            "pipe one: `beanvault vault init --print-connection | beanvault connect -`",
+        )
     name = context.deployment.connection_secret
     if no_test:
         connection_secret.store(context.aws, name, text)
