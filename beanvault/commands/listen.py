@@ -16,9 +16,9 @@ import click
 from replicator.config import Config
 from templates.deployment import Deployment
 
-from ..addresses import format_host_port
 from ..context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError
+from ..host_port import join_host_port
 from ..listen import servers
 from ..listen.audit_records import AuditReader
 from ..listen.write_batcher import WriteBatcher
@@ -80,7 +80,7 @@ def command(
         )
     except OSError as error:
         raise BeanvaultError(
-            f"could not listen on {format_host_port(host, port)}: {error.strerror}",
+            f"could not listen on {join_host_port(host, port)}: {error.strerror}",
             "stop the process that listens there, or choose another --port or --host",
         ) from None
     # Catches up on writes made while no listener ran, and fails now if the credentials can't put events.
@@ -94,7 +94,7 @@ def command(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    address = format_host_port(host, server.server_address[1])
+    address = join_host_port(host, server.server_address[1])
     context.say(f"listening on {address} for {', '.join(reader.mounts)}")
     servers.serve(server, batcher, stop)
     if signal.SIGINT in received:

@@ -9,9 +9,9 @@ import click
 
 from templates.deployment import APP_USERS
 
-from ..addresses import parse_host_port
 from ..context import CommandContext
 from ..errors import ConfigurationError
+from ..host_port import split_host_port
 from ..rotation import alternating, dual, factory, static_role
 from ..rotation.credential_store import CredentialStore
 from ..rotation.rotation_context import RotationResult
@@ -85,7 +85,7 @@ def command(
         context.terminal(),
         context.root,
         ca_file=ca_file,
-        via=parse_host_port(via) if via else None,
+        via=split_host_port(via) if via else None,
         wait=wait,
     )
     if discard:

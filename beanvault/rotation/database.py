@@ -13,8 +13,8 @@ from pymysql.connections import Connection
 from pymysql.constants import CR, ER
 from pymysql.cursors import Cursor
 
-from ..addresses import format_host_port
 from ..errors import BeanvaultError, Denied, Unreachable
+from ..host_port import join_host_port
 from .credential import DatabaseCredential
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -49,7 +49,7 @@ class Endpoint:
     against *host*."""
 
     def __str__(self) -> str:
-        return format_host_port(self.host, self.port)
+        return join_host_port(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)

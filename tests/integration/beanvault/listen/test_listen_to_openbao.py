@@ -15,7 +15,7 @@ import hvac
 import pytest
 import requests
 
-from beanvault.addresses import format_host_port
+from beanvault.host_port import join_host_port
 from beanvault.listen.audit_records import AuditReader
 from beanvault.listen.servers import http_server, serve, socket_server
 from beanvault.listen.write_batcher import WriteBatcher
@@ -180,7 +180,7 @@ def test_a_line_that_is_too_long_requests_every_path_and_the_next_is_read() -> N
 def test_a_server_on_the_ipv6_loopback_receives_records() -> None:
     receiver = start_receiver("http", address=("::1", 0))
     try:
-        address = format_host_port("::1", receiver.address[1])
+        address = join_host_port("::1", receiver.address[1])
         assert requests.post(f"http://{address}/", json=RECORD, timeout=SECONDS).status_code == 204
         assert receiver.published.get(timeout=SECONDS) == ["beanvault/app/database"]
     finally:
