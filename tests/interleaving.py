@@ -13,7 +13,7 @@ class HookedLock:
     It can be the lock of a `threading.Condition`, and counts how often it is acquired.
     """
 
-    def __init__(self, thread: threading.Thread, after_release: Callable[[], None]) -> None:
+    def __init__(self, thread: threading.Thread, after_release: Callable[[], object]) -> None:
         self._lock, self._thread, self._after_release = threading.Lock(), thread, after_release
         self.acquired = 0
 

@@ -18,8 +18,8 @@ def record(path: str, operation: str = "update", **more: Any) -> dict[str, Any]:
     return {"type": "response", "request": request} | more
 
 
-KV1 = {"request": {"mount_type": "kv"}}
-ENGINE = {"request": {"mount_type": "database"}}
+KV1: dict[str, Any] = {"request": {"mount_type": "kv"}}
+ENGINE: dict[str, Any] = {"request": {"mount_type": "database"}}
 
 
 @pytest.mark.parametrize(
