@@ -1,1 +1,1 @@
-"""A function that sets the application's database up: its schema and its users, who have no password yet."""
+"""A function that creates the app's schema and database users, which have no known password yet."""

@@ -1,8 +1,8 @@
-"""The database: connections that outlive a rotation, and work that outlives a connection.
+"""The database: connections that survive a rotation, and work that survives the loss of a connection.
 
-A password change doesn't end connections; it ends *logins*. What is open is kept until its replacement is
-open (`_before_use`), what is lost is opened again as whoever the credentials say now, and a request that
-finds neither waits, for a bounded time (`run`) and in bounded company (`_place`).
+A password change doesn't end connections; it ends *logins*. An open connection is kept until its replacement
+is open (`_before_use`), and a lost one is opened again with the current credential. A request without a
+connection waits, for a bounded time (`run`) and with a bounded number of others (`RequestSlots`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
@@ -32,7 +31,7 @@ from .errors import (
     TooManyWaiting,
 )
 from .login import (
-    ANSWER_TIMEOUT,
+    STATEMENT_TIMEOUT_SECONDS,
     DatabaseServer,
     DatabaseSessionInfo,
     LoggedIn,
@@ -41,18 +40,17 @@ from .login import (
     timed_out,
     tls_context,
 )
+from .request_slots import RequestSlots
 
-POOL_TIMEOUT = 5
-"""Seconds until a connection of the pool must be free."""
-PLACE_TIMEOUT = 0.5
-"""Seconds until a place must be free; in a busy process one is within milliseconds."""
-ONE_ATTEMPT_IN = 1.0
-"""Seconds between two logins after a failed one: what refuses us isn't mended by knocking faster."""
-LOST_AT_MOST = 5
-"""Connections that one request may lose before it gives up, beyond those that lay in the pool and may have
-died together."""
-LOGINS_LOST_AT_MOST = 3
-"""Logins that one new connection may lose half-way before it counts as failed."""
+POOL_TIMEOUT_SECONDS = 5
+"""How long a request waits for a free connection of the pool."""
+LOGIN_INTERVAL_SECONDS = 1.0
+"""Between two logins after a failed one: a refused login isn't fixed by retrying faster."""
+MAX_LOST_CONNECTIONS = 5
+"""Connections that one request can lose before it fails, in addition to those of the pool, which can all have
+been lost together."""
+MAX_LOST_LOGINS = 3
+"""Logins that can be cut off before a new connection counts as failed."""
 DEADLOCK = 1213
 
 T = TypeVar("T")
@@ -60,7 +58,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """The last login failed, and the next is not due before *until*."""
+    """The last login failed, and the next one is not due before *until*."""
 
     error: DatabaseError
     version: str
@@ -71,11 +69,11 @@ class DatabasePool:
     """The pool of connections of one process.
 
     Args:
-        ca_file: the authorities that the server's certificate may come from; None means the system's
-        connection_age: seconds after which a connection is replaced, a tenth earlier or later
-        wait: seconds that a request waits at most for a login that works
-        waiting: how many requests may be there at the same time beyond those that have a connection
-        answer: seconds that a statement may take
+        ca_file: the trusted authorities for the server's certificate; None means the system's
+        connection_age_seconds: the age at which a connection is replaced, ±10 %
+        max_wait_seconds: how long a request waits at most for a successful login
+        max_waiting: how many requests can wait at the same time, beyond those with a connection
+        statement_seconds: how long a statement can take
     """
 
     def __init__(
@@ -84,46 +82,46 @@ class DatabasePool:
         server: DatabaseServer,
         *,
         ca_file: Path | None,
-        connection_age: float = 300,
-        wait: float = 15,
-        waiting: int = 16,
-        pool_size: int = 8,
-        answer: float = ANSWER_TIMEOUT,
+        connection_age_seconds: float,
+        max_wait_seconds: float,
+        max_waiting: int,
+        pool_size: int,
+        statement_seconds: float = STATEMENT_TIMEOUT_SECONDS,
     ) -> None:
         self._credentials, self._server = credentials, server
-        self._connection_age, self._wait, self._answer = connection_age, wait, answer
-        self._lost_at_most = pool_size + LOST_AT_MOST
-        self._places = threading.Semaphore(pool_size + waiting)
-        self._full = False
+        self._connection_age, self._max_wait = connection_age_seconds, max_wait_seconds
+        self._statement_seconds = statement_seconds
+        self._max_lost = pool_size + MAX_LOST_CONNECTIONS
+        self._slots = RequestSlots(pool_size + max_waiting)
         self._failure: _Failure | None = None
-        self._turns = threading.Lock()
+        self._login_lock = threading.Lock()
         self._tls = tls_context(ca_file)
-        # The URL only names the dialect: `_connect` opens connections, so no password lies in the engine.
+        # The URL only names the dialect: `_connect` opens connections, so the engine contains no password.
         self.engine = create_engine(
             "mysql+pymysql://",
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=POOL_TIMEOUT,
-            hide_parameters=True,  # else an error's text holds what a visitor wrote
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            hide_parameters=True,  # otherwise an error's text contains what a visitor wrote
         )
         event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "checkout", self._before_use)
-        event.listen(self.engine, "handle_error", self._keep_the_others)
+        event.listen(self.engine, "handle_error", self._keep_other_connections)
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run *work* in one transaction and return what it returns.
 
-        It runs again when its connection is lost, also while committing, when nobody knows whether the commit
-        came through. So *work* must be safe to repeat. What took too long is not run again, as the server may
-        still be at it, and nothing is once the time to wait is over.
+        It is repeated when its connection is lost, also during the commit, whose outcome is then unknown. So
+        *work* must be safe to repeat. A statement that timed out is not: the server can still be running it.
+        Nothing is repeated after `max_wait_seconds`.
 
         Raises:
-            DatabaseError: which says what to do
+            DatabaseError: its class says what to do
         """
-        deadline = time.monotonic() + self._wait
+        deadline = time.monotonic() + self._max_wait
         lost = 0
         waits = False
-        with self._place():
+        with self._slots.taken():
             while True:
                 try:
                     with self.engine.begin() as connection:
@@ -134,64 +132,49 @@ class DatabasePool:
                         raise
                     if not waits:
                         waits = True
-                        self._credentials.waiting()
-                    # Not until the end: meanwhile another request may give its connection back.
-                    self._credentials.wait(failure.version, min(left, random.uniform(0.1, 0.3)))  # noqa: S311 - jitter
+                        self._credentials.record_waiting()
+                    # In short steps: meanwhile another request can return its connection to the pool.
+                    self._credentials.wait_for_newer(failure.version, min(left, random.uniform(0.1, 0.3)))  # noqa: S311 - jitter
                 except PoolTimeoutError:
-                    raise _all_in_use() from None
+                    raise _none_free() from None
                 except DBAPIError as error:
                     lost += 1
                     number = number_of(error.orig)
                     if not (error.connection_invalidated or number == DEADLOCK):
                         raise _failed(number) from None
                     if timed_out(error.orig):
-                        raise DatabaseUnreachable(f"a statement took more than {self._answer:g} s") from None
-                    if lost > self._lost_at_most or time.monotonic() > deadline:
-                        raise DatabaseUnreachable(f"connections get lost: error {number}") from None
+                        raise DatabaseUnreachable(
+                            f"a statement took more than {self._statement_seconds:g} s"
+                        ) from None
+                    if lost > self._max_lost or time.monotonic() > deadline:
+                        raise DatabaseUnreachable(
+                            f"the connection was lost {lost} times: error {number}"
+                        ) from None
 
     def probe(self) -> DatabaseSessionInfo:
-        """Make one round trip without waiting for better times, and return the session it went over.
+        """Make one round trip, without a retry, and return the session it used.
 
         Raises:
             DatabaseError: as `run`
         """
         try:
-            with self._place(), self.engine.connect() as connection:
+            with self._slots.taken(), self.engine.connect() as connection:
                 connection.execute(text("SELECT 1 FROM entries LIMIT 1"))
                 return session_of(connection)
         except PoolTimeoutError:
-            raise _all_in_use() from None
+            raise _none_free() from None
         except DBAPIError as error:
             raise _failed(number_of(error.orig)) from None
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         self.engine.dispose()
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """Count a request as there, so that the process always has a thread for the health check.
-
-        A place is waited for, for a moment; but not again before one has been given back, else the threads
-        beyond the places would all be waiting for one while the database hangs.
-
-        Raises:
-            TooManyWaiting: there are as many as may be
-        """
-        if not self._places.acquire(timeout=0 if self._full else PLACE_TIMEOUT):
-            self._full = True
-            raise TooManyWaiting("as many requests as may be work or wait")
-        try:
-            yield
-        finally:
-            self._full = False
-            self._places.release()
-
     def _before_use(self, connection: LoggedIn, record: ConnectionPoolEntry, _proxy: object) -> None:
-        """See to it that a pooled connection is current and alive, before a request gets it.
+        """Check that a pooled connection is current and alive before a request gets it.
 
         SQLAlchemy's own `pool_recycle` closes the old connection before it opens the new one; in a rotation
-        that throws away what still works.
+        that discards a connection that still works.
         """
         session = connection.session
         age = time.monotonic() - session.opened
@@ -200,9 +183,9 @@ class DatabasePool:
         limit = self._connection_age * random.uniform(0.9, 1.1)  # noqa: S311 - spreads the logins
         if age > limit or session.version != self._credentials.version():
             try:
-                _lasting(record)["replacement"] = self._open()
+                _slot_data(record)["replacement"] = self._open()
             except DatabaseError:
-                pass  # the old one serves on
+                pass  # the old one stays in use
             else:
                 raise DisconnectionError("its replacement is open")
         if not connection.is_alive():
@@ -211,56 +194,56 @@ class DatabasePool:
     def _connect(
         self, _dialect: object, record: ConnectionPoolEntry, _args: object, _parameters: object
     ) -> LoggedIn:
-        replacement: LoggedIn | None = _lasting(record).pop("replacement", None)
+        replacement = _slot_data(record).pop("replacement", None)
         return replacement or self._open()
 
     @staticmethod
-    def _keep_the_others(context: ExceptionContext) -> None:
-        """One lost connection says nothing about the others, which may be all we have in a rotation."""
+    def _keep_other_connections(context: ExceptionContext) -> None:
+        """Keep the pool's other connections when one is lost: in a rotation they may be the only ones."""
         context.invalidate_pool_on_disconnect = False
 
     def _open(self) -> LoggedIn:
-        self._await_our_turn()
+        self._require_due()
         try:
             credential = self._credentials.current()
         except CredentialUnavailable as error:
-            raise self._remembered(DatabaseUnreachable(f"there is no credential: {error}"), "") from None
+            raise self._remembered(DatabaseUnreachable(f"no credential is available: {error}"), "") from None
         try:
             connection = self._log_in(credential)
         except DatabaseError as error:
             if isinstance(error, LoginRefused):
-                self._credentials.refused(credential)
+                self._credentials.record_refused(credential)
             raise self._remembered(error, credential.version) from None
         self._failure = None
-        self._credentials.accepted(credential)
+        self._credentials.record_accepted(credential)
         return connection
 
-    def _await_our_turn(self) -> None:
-        """Return if a login is due: always, until one fails, and then one a second.
+    def _require_due(self) -> None:
+        """Return if a login is due: always, until one fails, and then one per second.
 
         Raises:
             DatabaseError: the failed login's
         """
-        with self._turns:
+        with self._login_lock:
             failure = self._failure
             if failure is None or failure.version != self._credentials.version():
                 return
             if time.monotonic() < failure.until:
                 raise type(failure.error)(str(failure.error), failure.error.version)
-            self._remembered(failure.error, failure.version)  # so that nobody else begins one with us
+            self._remembered(failure.error, failure.version)  # no other thread is to log in at the same time
 
     def _log_in(self, credential: Credential) -> LoggedIn:
         lost = 0
         while True:
             try:
-                return log_in(self._server, credential, self._tls, self._answer)
+                return log_in(self._server, credential, self._tls, self._statement_seconds)
             except LoginLost:
                 lost += 1
-                if lost >= LOGINS_LOST_AT_MOST:
+                if lost >= MAX_LOST_LOGINS:
                     raise
 
     def _remembered(self, error: DatabaseError, version: str) -> DatabaseError:
-        self._failure = _Failure(error, version, time.monotonic() + ONE_ATTEMPT_IN)
+        self._failure = _Failure(error, version, time.monotonic() + LOGIN_INTERVAL_SECONDS)
         return error
 
 
@@ -270,13 +253,13 @@ def session_of(connection: Connection) -> DatabaseSessionInfo:
     return logged_in.session
 
 
-def _lasting(record: ConnectionPoolEntry) -> dict[str, Any]:
-    """Return the dictionary of a place in the pool, which outlives the connections in it."""
-    return cast(dict[str, Any], record.record_info)
+def _slot_data(record: ConnectionPoolEntry) -> dict[str, LoggedIn]:
+    """Return the dictionary of a slot of the pool, which outlives the connections in it."""
+    return cast(dict[str, LoggedIn], record.record_info)
 
 
-def _all_in_use() -> TooManyWaiting:
-    return TooManyWaiting(f"no connection was free within {POOL_TIMEOUT} s")
+def _none_free() -> TooManyWaiting:
+    return TooManyWaiting(f"no connection was free within {POOL_TIMEOUT_SECONDS} s")
 
 
 def _failed(number: int) -> StatementFailed:

@@ -1,36 +1,36 @@
-"""What can go wrong with the database, by what the caller does next."""
+"""Errors of the database, by what the caller does next."""
 
 from __future__ import annotations
 
 
 class DatabaseError(Exception):
-    """The root of what can go wrong with the database; messages hold no values of statements."""
+    """The root of the database's errors; messages contain no values of statements."""
 
     def __init__(self, message: str, version: str = "") -> None:
         super().__init__(message)
         self.version = version
-        """Of the credential that was refused, if that was it."""
+        """The version of the refused credential; empty for other errors."""
 
 
 class LoginRefused(DatabaseError):
-    """The database refused the login; a newer credential may be on its way."""
+    """The database refused the login; a newer credential can arrive at any moment."""
 
 
 class DatabaseUnreachable(DatabaseError):
-    """The database didn't answer; a later try may succeed."""
+    """The database didn't answer; a later attempt can succeed."""
 
 
 class LoginLost(DatabaseUnreachable):
-    """The connection ended in the middle of the login, which says nothing of the next one."""
+    """The connection ended during the login; the next login can succeed at once."""
 
 
 class DatabaseMisconfigured(DatabaseError):
-    """The database answers, but not as it must; somebody has to repair that."""
+    """The database answers, but its configuration has to be corrected."""
 
 
 class TooManyWaiting(DatabaseError):
-    """As many requests work with the database, or wait for it, as may; this one should come back."""
+    """The maximum number of requests use the database or wait for it; the client should retry."""
 
 
 class StatementFailed(DatabaseError):
-    """The database took the connection and refused the work."""
+    """The database refused a statement."""

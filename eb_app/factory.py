@@ -1,4 +1,4 @@
-"""How the app's parts come together, from the environment's settings."""
+"""Creating the app's parts from its settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask import Flask
 from . import instance, logs
 from .credentials import Credentials, IamCredentials, SecretCredentials
 from .database import DatabasePool
-from .login import ANSWER_TIMEOUT, DatabaseServer
+from .login import STATEMENT_TIMEOUT_SECONDS, DatabaseServer
 from .replication_request import ReplicationRequester
 from .settings import AppSettings
 from .web import create_app
@@ -21,37 +21,40 @@ AWS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "to
 
 
 def credentials_for(settings: AppSettings) -> Credentials:
-    """Return the credentials that the settings ask for.
+    """Return the credentials for the configured mode.
 
-    RDS Proxy takes the same login as the database, from the same secret; what differs is the host, and who
-    vouches for its certificate (`AppSettings.ca_file`).
+    RDS Proxy accepts the same login as the database, from the same secret; the host and the authority of its
+    certificate (`AppSettings.ca_file`) differ.
     """
     if settings.mode == "iam":
         return IamCredentials(settings.host, settings.port, settings.user, _client("rds"))
-    if not settings.bus:
-        return SecretCredentials(settings.secret, _client("secretsmanager"), ttl=settings.secret_ttl)
-    demand = ReplicationRequester(_client("events"), settings.bus, settings.source_path)
     return SecretCredentials(
-        settings.secret, _client("secretsmanager"), ttl=settings.secret_ttl, demand=demand
+        settings.secret,
+        _client("secretsmanager"),
+        ttl_seconds=settings.secret_ttl_seconds,
+        request_replication=ReplicationRequester(_client("events"), settings.bus, settings.source_path)
+        if settings.bus
+        else None,
     )
 
 
 def database_for(
-    settings: AppSettings, credentials: Credentials, answer: float = ANSWER_TIMEOUT
+    settings: AppSettings, credentials: Credentials, statement_seconds: float = STATEMENT_TIMEOUT_SECONDS
 ) -> DatabasePool:
-    """Return the pool that the settings ask for, whose statements may take *answer* seconds.
+    """Return the configured pool; no connection is opened yet.
 
-    Nothing is opened yet.
+    Args:
+        statement_seconds: how long a statement can take
     """
     return DatabasePool(
         credentials,
         DatabaseServer(settings.host, settings.port, settings.schema),
         ca_file=settings.ca_file,
-        connection_age=settings.connection_age,
-        wait=settings.wait,
-        waiting=settings.waiting,
+        connection_age_seconds=settings.connection_age_seconds,
+        max_wait_seconds=settings.max_wait_seconds,
+        max_waiting=settings.max_waiting,
         pool_size=settings.pool_size,
-        answer=answer,
+        statement_seconds=statement_seconds,
     )
 
 
@@ -59,7 +62,7 @@ def application_for(environ: Mapping[str, str]) -> Flask:
     """Return the WSGI application of this process.
 
     Raises:
-        SettingsError: with all mistakes of *environ* at once
+        SettingsError: with every mistake in *environ*
     """
     settings = AppSettings.from_environ(environ)
     logs.set_up(settings.log_file)

@@ -1,7 +1,8 @@
 """gunicorn's settings; the address is in the Procfile.
 
-Threads wait for the database, not for the processor. Not all of a process may (`BEANVAULT_DATABASE_POOL_SIZE`
-and `BEANVAULT_DATABASE_WAITING`), so that there is always one for the health check.
+Threads wait for the database, not for the processor. `BEANVAULT_DATABASE_POOL_SIZE` and
+`BEANVAULT_DATABASE_WAITING` keep their number below a process's threads, so that one is left for the health
+check.
 """
 
 import os
@@ -11,15 +12,15 @@ from .settings import THREADS
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = THREADS
-# A stop lets requests finish, the longest too (tests/unit/eb_app/test_timeouts_fit.py).
+# Longer than the longest request, which a stop lets finish (tests/unit/eb_app/test_timeouts_fit.py).
 graceful_timeout = 50
 timeout = 60
-# nginx opens a connection for each request. Kept connections would be closed now and then just as nginx uses
-# them again, and it may not repeat a POST.
+# nginx opens a connection for each request. A kept connection could be closed just as nginx reuses it, and
+# nginx must not repeat a POST.
 keepalive = 0
-worker_tmp_dir = "/dev/shm"  # noqa: S108 - the workers' heartbeat; on disk it would wait for the disk
-# The app writes one line for each request itself.
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - the workers' heartbeat must not wait for a disk
+# The app logs one line for each request itself.
 accesslog = None
 errorlog = "-"
-# Beanstalk starts and stops the process: a socket that takes orders is one door too many.
+# Beanstalk starts and stops the process: a control socket is not needed.
 control_socket_disable = True

@@ -1,4 +1,4 @@
-"""One login to the database: over TLS, to the server that was meant, or with the reason why not."""
+"""One login to the database, over TLS to a verified server, or the reason for its failure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from pymysql.cursors import Cursor
 from .credentials import Credential
 from .errors import DatabaseError, DatabaseMisconfigured, DatabaseUnreachable, LoginLost, LoginRefused
 
-CONNECT_TIMEOUT = 3
-LOGIN_ANSWER_TIMEOUT = 3
-"""Seconds for one answer during the login, and to whether a connection is alive."""
-ANSWER_TIMEOUT = 10
-"""Seconds for the answer to a statement."""
+CONNECT_TIMEOUT_SECONDS = 3
+LOGIN_TIMEOUT_SECONDS = 3
+"""For each answer during the login, and for the answer to a ping."""
+STATEMENT_TIMEOUT_SECONDS = 10
 LOGIN_REFUSED = {
     1045: "wrong password, or no such user",
     1130: "no such user for this host",
@@ -27,40 +26,40 @@ LOGIN_REFUSED = {
     3118: "the account is locked",
     4151: "the account is locked",
 }
-"""Errors of MySQL and MariaDB that a newer credential can cure.
+"""Errors of MySQL and MariaDB that a newer credential can resolve.
 
-A wrong password and a dropped user are one error by design; they are told apart by whether a newer version
-comes. MariaDB also answers 1045 to a connection without TLS; ours always demands TLS, and a server that has
+A wrong password and a dropped user are one error by design; a newer version of the secret distinguishes them.
+MariaDB also answers 1045 to a connection without TLS. The app always requires TLS, and a server that offers
 none is error 2026 before any password is sent. https://mariadb.com/kb/en/mariadb-error-code-reference/
 """
-NEEDS_REPAIR = {
-    1044: "the user has no right on the schema",
-    1049: "there is no such schema",
+MISCONFIGURED = {
+    1044: "the user has no privileges on the schema",
+    1049: "the schema does not exist",
     2026: "the server offers no TLS",
 }
 
 LOST = {1927, 2006, 2013}
-"""Errors of a connection that was there and ended: killed, gone away, lost."""
+"""Errors of an established connection that ended: killed, gone away, lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseServer:
-    """Where the database listens, and the schema that is ours."""
+    """The database's address and the app's schema."""
 
     host: str
     port: int
     schema: str
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSessionInfo:
-    """One login to the database, as both ends see it."""
+    """One login to the database: who, over which TLS."""
 
     opened: float
-    """On the monotonic clock."""
+    """On the monotonic clock, in seconds."""
     user: str
     version: str
     tls_version: str
@@ -74,38 +73,38 @@ else:
 
 
 class LoggedIn(_Connection):
-    """An open connection that knows its session."""
+    """An open connection with its session."""
 
     session: DatabaseSessionInfo
     _read_timeout: float
-    """PyMySQL's own, which it looks at before each answer."""
+    """PyMySQL's own attribute, which it reads before each answer."""
 
     def is_alive(self) -> bool:
-        """Tell whether the server answers; one that keeps silent is given less time than for a statement."""
-        patience, self._read_timeout = self._read_timeout, LOGIN_ANSWER_TIMEOUT
+        """Return whether the server answers a ping, in less time than a statement has."""
+        statement_timeout, self._read_timeout = self._read_timeout, LOGIN_TIMEOUT_SECONDS
         try:
             self.ping(reconnect=False)
         except pymysql.Error:
             return False
         finally:
-            self._read_timeout = patience
+            self._read_timeout = statement_timeout
         return True
 
-    def use(self, session: DatabaseSessionInfo, answer: float) -> None:
-        """Begin the time after the login, in which each answer may take *answer* seconds."""
-        self.session, self._read_timeout = session, answer
+    def use(self, session: DatabaseSessionInfo, statement_seconds: float) -> None:
+        """Set the session, and the time that each answer can take after the login."""
+        self.session, self._read_timeout = session, statement_seconds
 
 
 def log_in(
-    server: DatabaseServer, credential: Credential, tls: ssl.SSLContext, answer: float = ANSWER_TIMEOUT
+    server: DatabaseServer, credential: Credential, tls: ssl.SSLContext, statement_seconds: float
 ) -> LoggedIn:
-    """Open a connection to *server* as *credential* says, on which a statement may take *answer* seconds.
+    """Open a connection to *server* with *credential*, on which a statement can take *statement_seconds*.
 
     Raises:
-        LoginRefused: a newer credential may cure it
-        LoginLost: the next one may succeed at once
-        DatabaseMisconfigured: somebody has to
-        DatabaseUnreachable: time may
+        LoginRefused: a newer credential can resolve it
+        LoginLost: the next login can succeed at once
+        DatabaseMisconfigured: the database or the app's settings have to be corrected
+        DatabaseUnreachable: a later login can succeed
     """
     try:
         connection = LoggedIn(
@@ -117,9 +116,9 @@ def log_in(
             ssl=tls,
             charset="utf8mb4",
             program_name="beanvault",
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=LOGIN_ANSWER_TIMEOUT,
-            write_timeout=ANSWER_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=LOGIN_TIMEOUT_SECONDS,
+            write_timeout=STATEMENT_TIMEOUT_SECONDS,
         )
         with connection.cursor() as cursor:
             cursor.execute("SHOW STATUS WHERE Variable_name IN ('Ssl_version', 'Ssl_cipher')")
@@ -129,51 +128,51 @@ def log_in(
     session = DatabaseSessionInfo(
         time.monotonic(), credential.user, credential.version, status["Ssl_version"], status["Ssl_cipher"]
     )
-    connection.use(session, answer)
+    connection.use(session, statement_seconds)
     return connection
 
 
 def explain(error: pymysql.MySQLError, credential: Credential, server: DatabaseServer) -> DatabaseError:
-    """Return what a failed login means for the caller."""
+    """Return the error that tells the caller what to do about a failed login."""
     number = number_of(error)
     if isinstance(getattr(error, "original_exception", None), ssl.SSLCertVerificationError):
         return DatabaseMisconfigured(
-            f"the certificate of {server} is not vouched for: {error.original_exception.verify_message}; "  # type: ignore[attr-defined]  # PyMySQL sets it on the instance
+            f"{server}'s certificate is not trusted: {error.original_exception.verify_message}; "  # type: ignore[attr-defined]  # PyMySQL sets it on the instance
             "check BEANVAULT_DATABASE_CA_FILE and BEANVAULT_DATABASE_HOST"
         )
     if number in LOGIN_REFUSED:
         return LoginRefused(
             f"{server} refuses {credential.user} with version {credential.version}: {LOGIN_REFUSED[number]} "
-            f"(error {number}). If no newer version comes, the user was dropped or its password was changed "
-            "outside Vault",
+            f"(error {number}). If no newer version arrives, the user was dropped or its password changed "
+            "outside Vault: run `beanvault rotate`",
             credential.version,
         )
-    if number in NEEDS_REPAIR:
-        return DatabaseMisconfigured(f"{server}: {NEEDS_REPAIR[number]} (error {number})")
-    # A server that keeps silent is "lost" too, after the time-out; that one isn't asked again at once.
+    if number in MISCONFIGURED:
+        return DatabaseMisconfigured(f"{server}: {MISCONFIGURED[number]} (error {number})")
+    # A time-out has the number of a lost connection, too. It is not retried at once.
     if number in LOST and not timed_out(error):
         return LoginLost(f"{server} ended the connection during the login (error {number})")
     return DatabaseUnreachable(f"{server} doesn't answer (error {number})")
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return TLS 1.2 or later that verifies both authority and name.
+    """Return a context for TLS 1.2 or later that verifies authority and host name.
 
-    One context for all connections: PyMySQL's `ssl_ca` with `ssl_verify_identity` means the same, but reads
+    One context serves all connections: PyMySQL's `ssl_ca` with `ssl_verify_identity` does the same, but reads
     the authorities again for each connection.
     """
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # As PyMySQL does: since Python 3.13 it is on, and refuses certificates that databases have.
+    # As PyMySQL does: Python 3.13 sets this flag by default, and it rejects certificates of databases.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 
 def timed_out(error: BaseException | None) -> bool:
-    """Tell whether the server kept silent, rather than ended the connection; both are error 2013."""
+    """Return whether the server did not answer in time; error 2013 also means an ended connection."""
     return error is not None and isinstance(error.__context__, TimeoutError)
 
 
 def number_of(error: BaseException | None) -> int:
-    """Return MySQL's error number, 0 where there is none."""
+    """Return MySQL's error number, or 0 without one."""
     return error.args[0] if error and error.args and isinstance(error.args[0], int) else 0

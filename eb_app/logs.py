@@ -1,4 +1,4 @@
-"""One JSON object a line: what happened, to which request, and never what a visitor wrote."""
+"""Logging as JSON, one object per line, without anything that a visitor sent."""
 
 from __future__ import annotations
 
@@ -15,54 +15,54 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes time, level, logger, message and whatever was given as `extra`."""
+    """Writes time, level, logger, message and the fields in `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, object] = {
+        fields: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
             "process": record.process,
         }
-        told.update((name, value) for name, value in vars(record).items() if name not in _STANDARD)
+        fields.update((name, value) for name, value in vars(record).items() if name not in _STANDARD)
         if record.exc_info and record.exc_info[0]:
-            told["exception"] = record.exc_info[0].__name__
-            told["where"] = self.formatStack(_frames(record))
-        return json.dumps(told, default=str)
+            fields["exception"] = record.exc_info[0].__name__
+            fields["where"] = self.formatStack(_frames(record))
+        return json.dumps(fields, default=str)
 
 
 def _frames(record: logging.LogRecord) -> str:
     """Return file, line and function of each frame.
 
-    The error's message and the source lines are left out: either may hold content.
+    The error's message and the source lines are omitted: either can contain content.
     """
     frames = []
-    trace = record.exc_info[2] if record.exc_info else None
-    while trace:
-        code = trace.tb_frame.f_code
-        frames.append(f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
+    traceback = record.exc_info[2] if record.exc_info else None
+    while traceback:
+        code = traceback.tb_frame.f_code
+        frames.append(f"{Path(code.co_filename).name}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
     return " < ".join(reversed(frames))
 
 
 class _LogFile(WatchedFileHandler):
-    """Follows logrotate, and survives that the old file can't be flushed because the disk is full."""
+    """Follows logrotate, also when the old file can't be flushed because the disk is full."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             super().emit(record)
         except OSError:
             stream: IO[str] | None = self.stream
-            self.stream = None  # type: ignore[assignment]  # as the base class does; the next line opens anew
-            if stream is not None:  # None where the file couldn't be opened
-                with suppress(OSError):  # it holds what it can't write, and closes all the same
+            self.stream = None  # type: ignore[assignment]  # as the base class does; the next record reopens it
+            if stream is not None:  # None if the file could not be opened
+                with suppress(OSError):  # its buffer can't be written; it closes all the same
                     stream.close()
             self.handleError(record)
 
 
 def set_up(file: Path | None) -> None:
-    """Send all loggers to *file*, or to standard output if there is none or it can't be written."""
+    """Send all loggers to *file*, or to standard output if it is None or can't be written."""
     logging.raiseExceptions = False  # a full disk costs log lines, not requests
     handler: logging.Handler = logging.StreamHandler(sys.stdout)
     problem = None
@@ -76,5 +76,5 @@ def set_up(file: Path | None) -> None:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     if problem:
         logging.getLogger(__name__).warning(
-            "log file not writable", extra={"file": str(file), "error": problem.strerror}
+            "log file is not writable", extra={"file": str(file), "error": problem.strerror}
         )

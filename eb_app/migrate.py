@@ -1,4 +1,4 @@
-"""Brings the schema up to date: `python -m eb_app.migrate`, run by the leader once for each deployment."""
+"""Migrating the schema: `python -m eb_app.migrate`, run by the leader once for each deployment."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .errors import DatabaseError
 from .factory import credentials_for, database_for
 from .settings import AppSettings, SettingsError
 
-ANSWER_TIMEOUT = 300
-"""Seconds for one statement: a table that has grown is not changed as fast as a page is read."""
+STATEMENT_TIMEOUT_SECONDS = 300
+"""Changing a large table takes longer than reading a page."""
 
 
 def migrate(database: DatabasePool) -> None:
-    """Apply the migrations that the schema lacks.
+    """Apply the missing migrations.
 
     Raises:
-        DatabaseError: the database can't be reached, or refused one
+        DatabaseError: the database can't be reached, or refused a migration
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -36,11 +36,11 @@ def migrate(database: DatabasePool) -> None:
 
 
 def main() -> int:
-    """Return 0 when the schema is up to date, else 1 with the reason on standard error."""
+    """Return 0 if the schema is up to date; otherwise 1, with the reason on standard error."""
     logs.set_up(None)
     try:
         settings = AppSettings.from_environ(os.environ)
-        migrate(database_for(settings, credentials_for(settings), ANSWER_TIMEOUT))
+        migrate(database_for(settings, credentials_for(settings), STATEMENT_TIMEOUT_SECONDS))
     except (SettingsError, DatabaseError) as error:
         print(f"migration failed: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""What every answer carries, and which requests are not served."""
+"""Security headers of every response, and the refusal of cross-site requests."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from urllib.parse import urlsplit
 from flask import Request, Response
 
 HEADERS = {
-    # Nothing but our own style sheet and icon; no script at all.
+    # The app's own style sheet and icon, and no script at all.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    # Not no-referrer: browsers then send `Origin: null` with our own forms.
+    # Not no-referrer: browsers would then send `Origin: null` with the app's own forms.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""Strict-Transport-Security isn't here: nginx, which ends TLS, sets it on its own answers too."""
+"""Without Strict-Transport-Security: nginx, which terminates TLS, sets it on its own responses, too."""
 
 
 def add_headers(response: Response) -> Response:
-    """Add the security headers; what a visitor sees isn't kept by caches unless the view says so."""
+    """Add the security headers, and forbid caching unless the view allows it."""
     for name, value in HEADERS.items():
         response.headers[name] = value
     response.headers.setdefault("Cache-Control", "no-store")
@@ -30,12 +30,12 @@ def add_headers(response: Response) -> Response:
 
 
 def is_forged(request: Request) -> bool:
-    """Tell whether another site made the visitor's browser send this request (CSRF).
+    """Return whether another site made the visitor's browser send this request (CSRF).
 
-    Browsers say where a request comes from, in `Sec-Fetch-Site`, and those before 2023 in `Origin`; a page
-    can set neither. So no token, no cookie and no key shared by all instances is needed. A form that says
-    nothing is refused. JSON and DELETE without either come from a program: a foreign page could send them
-    only after a CORS preflight, which is never granted here.
+    Browsers send the origin of a request in `Sec-Fetch-Site`, and before 2023 in `Origin`; a page can set
+    neither. So no token, no cookie and no key shared by all instances is needed. A form with neither header
+    is refused. JSON and DELETE with neither come from a program: a page of another site could send them only
+    after a CORS preflight, which the app never grants.
     https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
     """
     if request.method in ("GET", "HEAD", "OPTIONS"):
@@ -45,9 +45,9 @@ def is_forged(request: Request) -> bool:
         return site != "same-origin"
     origin = request.headers.get("Origin")
     if origin is not None:
-        # Names only: the platform's nginx hands on the host without its port.
+        # Host names only: the platform's nginx forwards the host without its port.
         try:
             return urlsplit(origin).hostname != urlsplit(f"//{request.host}").hostname
         except ValueError:
-            return True  # no browser's own
+            return True  # no browser sends such an origin
     return not (request.is_json or request.method == "DELETE")

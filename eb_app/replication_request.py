@@ -1,4 +1,4 @@
-"""Asking the replicator for the credential: one event, and not again for a while."""
+"""Requesting a replication of the credential: one event, and no other for some seconds."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from typing import Any, Protocol
 
 logger = logging.getLogger(__name__)
 
-QUIET = 10.0
-"""Seconds between two events of one process. A replication takes a few; asking more often brings nothing."""
+QUIET_SECONDS = 10.0
+"""Between two events of one process. A replication takes a few seconds; more events would not speed it up."""
 
 
 class Events(Protocol):
-    """What is used of the EventBridge client."""
+    """The part of the EventBridge client that is used."""
 
     def put_events(self, *, Entries: list[dict[str, str]]) -> Any: ...  # noqa: N803 - the SDK's name
 
 
 class ReplicationRequester:
-    """Puts `Replication Requested` on the bus (docs/design.md, Contracts). Never raises: it is a hint."""
+    """Puts `Replication Requested` on the bus (docs/design.md, Contracts).
+
+    It never raises: without the event, the credential is replicated by the next scheduled run.
+    """
 
     def __init__(
         self, events: Events, bus: str, source_path: str, clock: Callable[[], float] = time.monotonic
@@ -36,7 +39,7 @@ class ReplicationRequester:
         with self._lock:
             if self._clock() < self._next:
                 return
-            self._next = self._clock() + QUIET
+            self._next = self._clock() + QUIET_SECONDS
         entry = {
             "EventBusName": self._bus,
             "Source": "beanvault",
@@ -45,12 +48,14 @@ class ReplicationRequester:
         }
         try:
             answer = self._events.put_events(Entries=[entry])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the thread that asks must go on looking
-            logger.warning("demand failed", extra={"error": type(error).__name__, "bus": self._bus})
+        except Exception as error:  # noqa: BLE001 - whatever it is, the calling thread must go on reading
+            logger.warning(
+                "replication request failed", extra={"error": type(error).__name__, "bus": self._bus}
+            )
             return
-        # PutEvents answers 200 also when it took nothing.
+        # PutEvents answers 200 even if it rejected every entry.
         if answer.get("FailedEntryCount"):
             code = answer["Entries"][0].get("ErrorCode")
-            logger.warning("demand refused", extra={"error": code, "bus": self._bus})
+            logger.warning("replication request rejected", extra={"error": code, "bus": self._bus})
         else:
-            logger.info("demand sent", extra={"bus": self._bus})
+            logger.info("replication requested", extra={"bus": self._bus})

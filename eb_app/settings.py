@@ -1,4 +1,4 @@
-"""The app's configuration, read once from the environment."""
+"""The app's settings, read once from the environment."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from typing import Literal, Self, cast, get_args
 
 Mode = Literal["secret", "iam", "proxy"]
 
-LONGEST_WAIT = 15
-"""Seconds; what nginx, the load balancer and gunicorn's stop wait for is made for this."""
+MAX_WAIT_SECONDS = 15
+"""The time-outs of nginx, the load balancer and gunicorn's stop are set for this."""
 RDS_AUTHORITIES = Path(__file__).parent / "certs" / "rds-global-bundle.pem"
-
 
 THREADS = 32
 """Of one gunicorn process."""
 
 
 class SettingsError(Exception):
-    """The environment can't be used; the message lists every mistake, one a line."""
+    """The environment is invalid; the message lists every mistake, one per line."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """What the app is told by the environment's option settings (see docs/app.md)."""
+    """The environment's option settings (see docs/app.md)."""
 
     mode: Mode
     host: str
@@ -36,35 +35,35 @@ class AppSettings:
     user: str
     """Mode `iam`."""
     ca_file: Path | None
-    """PEM; None means the system's authorities, which vouch for RDS Proxy."""
-    connection_age: float
-    """Seconds after which a connection is replaced."""
-    secret_ttl: int
-    """Seconds after which the secret is looked at again."""
-    wait: float
-    """Seconds that a request waits at most for a login that works."""
-    waiting: int
-    """Requests of one process beyond those that have a connection; the next is told to come back."""
+    """PEM; None means the system's authorities, which sign RDS Proxy's certificate."""
+    connection_age_seconds: float
+    """The age at which a connection is replaced."""
+    secret_ttl_seconds: int
+    """The time after which the secret is read again."""
+    max_wait_seconds: float
+    """How long a request waits at most for a successful login."""
+    max_waiting: int
+    """Requests of one process that can wait, beyond those with a connection; more receive 503."""
     pool_size: int
     """Connections of one process."""
     bus: str
-    """Where to ask for a replication; empty: nobody is asked."""
+    """The event bus for replication requests; empty: none are sent."""
     source_path: str
     """The credential's `<mount>/<path>` in Vault."""
     log_file: Path | None
     """None: standard output."""
 
     @property
-    def places(self) -> int:
-        """Requests of one process that may work with the database or wait for it."""
-        return self.pool_size + self.waiting
+    def slots(self) -> int:
+        """Requests of one process that can use the database or wait for it."""
+        return self.pool_size + self.max_waiting
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings.
 
         Raises:
-            SettingsError: with all mistakes at once
+            SettingsError: with every mistake
         """
         read = _SettingsReader(environ)
         mode = cast(Mode, read.choice("BEANVAULT_DATABASE_MODE", "secret", get_args(Mode)))
@@ -78,19 +77,19 @@ class AppSettings:
             secret="" if mode == "iam" else read.text("BEANVAULT_DATABASE_SECRET"),
             user=read.text("BEANVAULT_DATABASE_USER") if mode == "iam" else "",
             ca_file=ca_file,
-            connection_age=read.number("BEANVAULT_DATABASE_CONNECTION_AGE", 300, 1, 86400),
-            secret_ttl=int(read.number("BEANVAULT_DATABASE_SECRET_TTL", 60, 1, 86400)),
-            wait=read.number("BEANVAULT_DATABASE_WAIT", 15, 0, LONGEST_WAIT),
-            waiting=int(read.number("BEANVAULT_DATABASE_WAITING", 16, 0, 1000)),
+            connection_age_seconds=read.number("BEANVAULT_DATABASE_CONNECTION_AGE", 300, 1, 86400),
+            secret_ttl_seconds=int(read.number("BEANVAULT_DATABASE_SECRET_TTL", 60, 1, 86400)),
+            max_wait_seconds=read.number("BEANVAULT_DATABASE_WAIT", 15, 0, MAX_WAIT_SECONDS),
+            max_waiting=int(read.number("BEANVAULT_DATABASE_WAITING", 16, 0, 1000)),
             pool_size=int(read.number("BEANVAULT_DATABASE_POOL_SIZE", 8, 1, 1000)),
             bus=environ.get("BEANVAULT_BUS_NAME", ""),
             source_path=environ.get("BEANVAULT_SOURCE_PATH", "beanvault/app/database"),
             log_file=Path(log_file) if log_file else None,
         )
-        if settings.places >= THREADS:
+        if settings.slots >= THREADS:
             read.mistakes.append(
-                f"BEANVAULT_DATABASE_POOL_SIZE and BEANVAULT_DATABASE_WAITING are {settings.places}: "
-                f"fewer than the {THREADS} threads of a process leave one for the health check"
+                f"BEANVAULT_DATABASE_POOL_SIZE and BEANVAULT_DATABASE_WAITING add up to {settings.slots}; "
+                f"it must be fewer than the {THREADS} threads of a process, to leave one for the health check"
             )
         if read.mistakes:
             raise SettingsError("\n".join(read.mistakes))
@@ -113,7 +112,7 @@ class _SettingsReader:
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         value = self._environ.get(name) or default
         if value not in allowed:
-            self.mistakes.append(f"{name} is {value!r}; it may be {', '.join(allowed)}")
+            self.mistakes.append(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
         return value
 
     def number(self, name: str, default: float, least: float, most: float) -> float:
@@ -131,5 +130,5 @@ class _SettingsReader:
         value = self._environ.get(name)
         path = Path(value) if value else default
         if path is not None and not path.is_file():
-            self.mistakes.append(f"{name} names {path}, which is no file")
+            self.mistakes.append(f"{name} is {path}, which is not a file")
         return path

@@ -1,10 +1,9 @@
-"""What the page and the API tell about the way a request has gone."""
+"""The status of a request for the page and the API: instance, TLS of each hop, credential, last rotation."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import Request
 from sqlalchemy import Connection
@@ -13,15 +12,15 @@ from .credentials import Credentials
 from .database import session_of
 from .instance import InstanceIdentity
 
-_HARMLESS = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_TLS_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 def describe(
     request: Request, instance: InstanceIdentity, mode: str, credentials: Credentials, connection: Connection
-) -> dict[str, Any]:
-    """Return the state as JSON's types; never a password."""
+) -> dict[str, object]:
+    """Return the status as JSON types, without any password."""
     session = session_of(connection)
-    held = credentials.current()
+    current = credentials.current()
     rotation = credentials.rotation()
     return {
         "instance": {"id": instance.id, "availability_zone": instance.availability_zone},
@@ -41,9 +40,11 @@ def describe(
         },
         "credential": {
             "mode": mode,
-            "user": held.user,
-            "version_id": held.version,
-            "age_seconds": int((datetime.now(UTC) - held.created).total_seconds()) if held.created else None,
+            "user": current.user,
+            "version_id": current.version,
+            "age_seconds": int((datetime.now(UTC) - current.created).total_seconds())
+            if current.created
+            else None,
             "state": credentials.health().state,
         },
         "rotation": rotation
@@ -58,6 +59,6 @@ def describe(
 
 
 def _header(request: Request, name: str) -> str:
-    """Return what the load balancer or nginx says of TLS; empty for anything that they wouldn't say."""
+    """Return a TLS header of the load balancer or nginx; empty if it has characters that they never send."""
     value = request.headers.get(name, "")
-    return value if _HARMLESS.fullmatch(value) else ""
+    return value if _TLS_NAME.fullmatch(value) else ""

@@ -6,7 +6,6 @@ import logging
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from flask import (
     Blueprint,
@@ -32,8 +31,8 @@ from .instance import InstanceIdentity
 
 logger = logging.getLogger(__name__)
 
-LARGEST_REQUEST = 16 * 1024
-"""Bytes. An entry has at most 280 characters, 12 bytes each when escaped."""
+MAX_REQUEST_BYTES = 16 * 1024
+"""An entry has at most 280 characters, 12 bytes each when escaped."""
 
 page = Blueprint("page", __name__)
 api = Blueprint("api", __name__, url_prefix="/api")
@@ -42,7 +41,7 @@ checks = Blueprint("checks", __name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the views work with."""
+    """What the views use."""
 
     database: DatabasePool
     credentials: Credentials
@@ -55,7 +54,7 @@ def create_app(
 ) -> Flask:
     """Return the WSGI application over *database*."""
     app = Flask(__name__)
-    app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, MAX_FORM_PARTS=10)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES, MAX_FORM_PARTS=10)
     app.extensions["beanvault"] = Parts(database, credentials, mode, instance)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for blueprint in (page, api, checks):
@@ -72,25 +71,27 @@ def create_app(
 
 @page.get("/")
 def show() -> ResponseReturnValue:
-    """The page: entries, the form, and how the request went."""
+    """The page: entries, the form, and the status of the request."""
     return _page()
 
 
 @page.post("/entries")
 def add_from_form() -> ResponseReturnValue:
-    """Add an entry; the browser then loads the page, so that reloading it adds nothing."""
+    """Add an entry and redirect to the page, so that reloading it adds nothing."""
     try:
         key = entries.parse_request_key(request.form.get("request_key"))
         text = entries.parse_text(request.form.get("text"))
     except entries.InvalidEntry as error:
-        return _page(problem=str(error), text=request.form.get("text", "")[: 2 * entries.LONGEST]), 400
+        return _page(
+            problem=str(error), text=request.form.get("text", "")[: 2 * entries.MAX_TEXT_LENGTH]
+        ), 400
     _parts().database.run(lambda connection: entries.add(connection, key, text))
     return redirect(url_for("page.show"), 303)
 
 
 @page.post("/entries/<int:entry>/delete")
 def delete_from_form(entry: int) -> ResponseReturnValue:
-    """Delete an entry; forms know no DELETE."""
+    """Delete an entry; HTML forms can't send DELETE."""
     _parts().database.run(lambda connection: entries.remove(connection, entry))
     return redirect(url_for("page.show"), 303)
 
@@ -104,7 +105,7 @@ def list_entries() -> ResponseReturnValue:
 
 @api.post("/entries")
 def add_entry() -> ResponseReturnValue:
-    """Add an entry, `{"text": …}`; a repeated `Idempotency-Key` (a UUID) adds none."""
+    """Add an entry, `{"text": …}`; a repeated `Idempotency-Key` (a UUID) adds no second one."""
     try:
         document = request.get_json()
     except RecursionError:
@@ -117,26 +118,26 @@ def add_entry() -> ResponseReturnValue:
 
 @api.delete("/entries/<int:entry>")
 def delete_entry(entry: int) -> ResponseReturnValue:
-    """Delete an entry; 204 also when it is gone already, so that a repeated request is no error."""
+    """Delete an entry; 204 also if it is already deleted, so that a request can be repeated."""
     _parts().database.run(lambda connection: entries.remove(connection, entry))
     return "", 204
 
 
 @api.get("/status")
 def show_status() -> ResponseReturnValue:
-    """How this request went, and how the last rotation."""
+    """The status of this request and of the last rotation."""
     return jsonify(_parts().database.run(_status))
 
 
 @checks.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """The process answers. The load balancer asks this: a lost database is no reason to replace instances."""
+    """200 while the process answers: the load balancer must not replace instances for a database outage."""
     return Response("ok\n", mimetype="text/plain")
 
 
 @checks.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """Whether the database can be used now, and the state of the credential."""
+    """Whether the database is available now, and the state of the credential."""
     parts = _parts()
     try:
         parts.database.probe()
@@ -161,30 +162,30 @@ def _parts() -> Parts:
     return parts
 
 
-def _status(connection: Connection) -> dict[str, Any]:
+def _status(connection: Connection) -> dict[str, object]:
     parts = _parts()
     return status.describe(request, parts.instance, parts.mode, parts.credentials, connection)
 
 
 def _page(problem: str | None = None, text: str = "") -> str:
     before = _before()
-    found, told = _parts().database.run(
+    found, current_status = _parts().database.run(
         lambda connection: (entries.latest(connection, before), _status(connection))
     )
     return render_template(
         "page.html",
         entries=found,
-        more=found[-1].id if len(found) == entries.PAGE else None,
-        status=told,
+        more=found[-1].id if len(found) == entries.PAGE_SIZE else None,
+        status=current_status,
         problem=problem,
         text=text,
-        longest=entries.LONGEST,
+        longest=entries.MAX_TEXT_LENGTH,
         request_key=uuid.uuid4(),
     )
 
 
 def _before() -> int | None:
-    # MariaDB's BIGINT; what is larger or no number is as good as nothing.
+    # MySQL's BIGINT; a larger value, or one that is not a number, is ignored.
     before = request.args.get("before", type=int)
     return before if before is not None and 0 < before < 2**63 else None
 
@@ -204,14 +205,14 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     if request.blueprint != "checks" or response.status_code != 200:
         rule = request.url_rule
-        told = {
+        fields = {
             "method": request.method,
-            # The rule, not the path: a path holds what the visitor chose to send.
+            # The rule, not the path, which the visitor chose.
             "route": rule.rule if rule else "",
             "status": response.status_code,
             "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
         }
-        logger.info("request", extra=told)
+        logger.info("request", extra=fields)
     if request.endpoint == "static" and response.status_code == 200:
         response.headers["Cache-Control"] = "public, max-age=3600"
     return protection.add_headers(response)
@@ -224,8 +225,8 @@ def _refuse(code: int, message: str, **headers: str) -> ResponseReturnValue:
 
 
 def _unavailable(error: DatabaseError) -> ResponseReturnValue:
-    logger.error("database", extra={"error": type(error).__name__, "told": str(error)})
-    message = "The database can't be reached at the moment. Nothing was lost; please try again."
+    logger.error("database error", extra={"error": type(error).__name__, "detail": str(error)})
+    message = "The database is not available at the moment. Nothing was lost; please try again."
     return _refuse(503, message, **{"Retry-After": "1"})
 
 
@@ -234,10 +235,10 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         return error.get_response()
     headers = {
         name: value for name, value in error.get_headers() if name != "Content-Type"
-    }  # Allow, and such
+    }  # Allow, for example
     return _refuse(error.code, error.description or error.name, **headers)
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
-    logger.error("unexpected", exc_info=error)
-    return _refuse(500, "Something went wrong here. It was noted.")
+    logger.error("unexpected error", exc_info=error)
+    return _refuse(500, "Something went wrong. The error was logged.")

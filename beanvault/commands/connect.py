@@ -21,13 +21,13 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("file", type=click.File("r"), default="-")
-@click.option("--no-test", is_flag=True, help="Don't let the function try the login.")
+@click.option("--no-test", is_flag=True, help="Write it without a test login by the function.")
 @pass_context
 def command(context: CommandContext, file: TextIO, no_test: bool) -> None:
-    """Write the connection secret from FILE (JSON; - is standard input), and try it from the function.
+    """Write the connection secret from FILE (JSON; - is standard input), and test it with the function.
 
-    One that doesn't work makes way for the one before. It is never taken from arguments, which other users
-    of the machine can see.
+    If the function can't log in with it, the previous connection is restored. The connection is never an
+    argument, because other users of the machine can see the arguments of a command.
     """
     if file.name == "<stdin>" and sys.stdin.isatty():
         context.say("Paste the connection's JSON, then press Ctrl-D:")
@@ -36,11 +36,14 @@ def command(context: CommandContext, file: TextIO, no_test: bool) -> None:
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file.name} isn't text in UTF-8", "name another file") from None
     if not text.strip():
-        raise ConfigurationError("the connection is empty", "see `beanvault vault init --print-connection`")
+        raise ConfigurationError(
+            "the connection is empty",
+            "pipe one: `beanvault vault init --print-connection | beanvault connect -`",
+        )
     name = context.deployment.connection_secret
     if no_test:
         connection_secret.store(context.aws, name, text)
-        context.say(f"{name} is written, and not tried")
+        context.say(f"{name} is written, and not tested")
         return
     function = ReplicatorFunction(context.aws, context.deployment.function_name, context.terminal())
     connection_secret.replace(context.aws, name, text, function)

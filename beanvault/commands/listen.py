@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import signal
 import ssl
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +18,15 @@ from templates.deployment import Deployment
 
 from ..context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError
-from ..listen import listener
-from ..replication.waiter import put_requests
+from ..host_port import join_host_port
+from ..listen import servers
+from ..listen.audit_records import AuditReader
+from ..listen.write_batcher import WriteBatcher
+from ..replication.replication_request import put_replication_request
 from .options import FILE, pass_context
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
 
 EXAMPLES = """\b
 Examples:
@@ -34,57 +42,62 @@ Examples:
     show_default=True,
     help="The kind of audit device.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8250, show_default=True, help="0 takes a free one."
+    "--port", type=click.IntRange(0, 65535), default=8250, show_default=True, help="0 takes a free port."
 )
 @click.option(
-    "--tls-cert", type=FILE, help="http: PEM of a certificate with its chain; needed beyond loopback."
+    "--tls-cert",
+    type=FILE,
+    help="http: PEM file with the certificate and its chain; required beyond loopback.",
 )
-@click.option("--tls-key", type=FILE, help="http: PEM of its key.")
+@click.option("--tls-key", type=FILE, help="http: PEM file with the certificate's key.")
 @pass_context
 def command(
     context: CommandContext, device: str, host: str, port: int, tls_cert: Path | None, tls_key: Path | None
 ) -> None:
-    """Turn writes in Vault into replication within seconds.
+    """Replicate writes in Vault within seconds.
 
-    Receives the records of an audit device and puts an event on the deployment's bus for each burst of
-    writes below a replicated mount, and one for everything when it begins. Losing it costs only the time
-    until the next schedule. Keep another audit device beside this one: Vault stops answering when its only
+    Receives the records of an audit device and puts one event on the deployment's bus for each burst of
+    writes below a replicated mount, and one for every path at the start. A lost record only delays
+    replication until the next scheduled run. Keep a second audit device: Vault stops answering when its only
     device fails.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
     deployment = context.deployment
     tls = _tls(device, host, tls_cert, tls_key)
-    events = context.aws.client("events")
-    burst = listener.Burst(lambda sources: put_requests(events, deployment.bus_name, sources, "push"))
-    intake = listener.Intake(_mounts(deployment), burst)
+    events: EventBridgeClient = context.aws.client("events")
+    batcher = WriteBatcher(
+        lambda sources: put_replication_request(events, deployment.bus_name, sources, "push")
+    )
+    reader = AuditReader(_mounts(deployment), batcher)
     try:
         server = (
-            listener.http_server((host, port), intake, tls)
+            servers.http_server((host, port), reader, tls)
             if device == "http"
-            else listener.socket_server((host, port), intake)
+            else servers.socket_server((host, port), reader)
         )
     except OSError as error:
         raise BeanvaultError(
-            f"nobody can listen on {host}:{port}: {error.strerror}",
-            "end what listens there already, or choose another --port or --host",
+            f"could not listen on {join_host_port(host, port)}: {error.strerror}",
+            "stop the process that listens there, or choose another --port or --host",
         ) from None
-    # What was written while nobody listened; and credentials that can't ask are found out now.
-    put_requests(events, deployment.bus_name, [], "push")
+    # Catches up on writes made while no listener ran, and fails now if the credentials can't put events.
+    put_replication_request(events, deployment.bus_name, [], "push")
     stop = threading.Event()
-    ended_by: list[int] = []
+    received: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal handler's signature
-        ended_by.append(number)
+        received.append(number)
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    context.say(f"listening on {host}:{server.server_address[1]} for {', '.join(intake.mounts)}")
-    listener.serve(server, burst, stop)
-    if signal.SIGINT in ended_by:
+    address = join_host_port(host, server.server_address[1])
+    context.say(f"listening on {address} for {', '.join(reader.mounts)}")
+    servers.serve(server, batcher, stop)
+    if signal.SIGINT in received:
         raise KeyboardInterrupt
 
 
@@ -104,16 +117,23 @@ def _tls(device: str, host: str, certificate: Path | None, key: Path | None) -> 
         raise ConfigurationError("--tls-cert and --tls-key belong together")
     if certificate and device == "socket":
         raise ConfigurationError(
-            "Vault's socket device speaks no TLS", "use it on loopback, or the http device"
+            "Vault's socket device does not support TLS", "use it on loopback, or use --device http"
         )
     if certificate is None:
-        if host not in ("127.0.0.1", "::1", "localhost"):
+        if not _is_loopback(host):
             raise ConfigurationError(
-                f"records would travel in clear to {host}",
-                "listen on loopback, or give --tls-cert and --tls-key",
+                f"audit records would travel unencrypted to {host}",
+                "listen on loopback, or pass --tls-cert and --tls-key",
             )
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     return context
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -11,8 +11,9 @@ from templates.deployment import APP_USERS
 
 from ..context import CommandContext
 from ..errors import ConfigurationError
-from ..rotation import alternating, deployed, dual, static_role
-from ..rotation.credential_path import CredentialPath
+from ..host_port import split_host_port
+from ..rotation import alternating, dual, factory, static_role
+from ..rotation.credential_store import CredentialStore
 from ..rotation.rotation_context import RotationResult
 from .options import FILE, as_json, pass_context, print_json, secret, server, vault_options
 
@@ -32,15 +33,17 @@ Examples:
     show_default=True,
     help="Two users in turn, two passwords of one user, or Vault's static roles.",
 )
-@click.option("--discard", is_flag=True, help="dual: end the old password, once nobody uses it.")
-@click.option("--role", "roles", multiple=True, help="static: a role of the database engine; give both.")
+@click.option("--discard", is_flag=True, help="dual: end the old password, once it can't be in use any more.")
+@click.option("--role", "roles", multiple=True, help="static: a role of the database engine; name both.")
 @click.option("--engine", default="database", show_default=True, help="static: the database engine's mount.")
-@click.option("--ca-file", type=FILE, help="PEM of the database's authority.")
-@click.option("--via", metavar="HOST:PORT", help="Where a tunnel to the database begins.")
+@click.option("--ca-file", type=FILE, help="PEM file of the database's authority.")
+@click.option("--via", metavar="HOST:PORT", help="The local end of a tunnel to the database.")
 @click.option(
-    "--wait", is_flag=True, help="Wait until the credential before is out of use, rather than refuse."
+    "--wait", is_flag=True, help="Wait until the previous credential is out of use, instead of refusing."
 )
-@click.option("--vault-token-file", type=FILE, help="A file with a Vault token that may write the path.")
+@click.option(
+    "--vault-token-file", type=FILE, help="A file with a Vault token that can write the credential's path."
+)
 @vault_options
 @as_json
 @pass_context
@@ -59,56 +62,54 @@ def command(
     vault_namespace: str | None,
     as_json: bool,
 ) -> None:
-    """Give the app's database another credential, without a failed request.
+    """Rotate the app's database credential without a failed request.
 
-    The new one logs in over TLS before it is published, and nothing old ends before the new one is
-    replicated. Run it again after an interruption: it goes on from there. The Vault token comes from
-    VAULT_TOKEN, a file, or is asked for.
+    The new credential logs in over TLS before it is published, and no old one ends before the new one is
+    replicated. After an interruption, run the command again: it resumes. The Vault token comes from
+    VAULT_TOKEN, a file, or a prompt.
     """
     if discard and strategy != "dual":
-        raise ConfigurationError("--discard belongs to --strategy dual")
+        raise ConfigurationError("--discard belongs to --strategy dual", "add --strategy dual, or omit it")
     if (strategy == "static") != bool(roles):
-        raise ConfigurationError("--strategy static needs the --role options, and nothing else takes them")
-    reached = server(vault_address, vault_ca_file, vault_namespace)
-    client = reached.client(secret("token", vault_token_file, "VAULT_TOKEN", "Vault token"))
-    path = CredentialPath(client, context.deployment.credential_mount, context.deployment.credential_path)
-    tools = deployed.rotation_context(
-        context.deployment,
+        raise ConfigurationError(
+            "--strategy static needs the --role options, and no other strategy accepts them",
+            "name both roles: --strategy static --role app-blue --role app-green",
+        )
+    vault = server(vault_address, vault_ca_file, vault_namespace)
+    client = vault.client(secret("token", vault_token_file, "VAULT_TOKEN", "Vault token"))
+    deployment = context.deployment
+    store = CredentialStore(client, deployment.credential_mount, deployment.credential_path)
+    rotation = factory.rotation_context(
+        deployment,
         context.aws,
         context.terminal(),
         context.root,
         ca_file=ca_file,
-        via=_address(via) if via else None,
+        via=split_host_port(via) if via else None,
         wait=wait,
     )
     if discard:
-        dual.discard(tools, path)
+        dual.discard(rotation, store)
         context.say("the old password is discarded")
         return
     match strategy:
         case "alternating":
-            rotated = alternating.rotate(tools, path, APP_USERS)
+            result = alternating.rotate(rotation, store, APP_USERS)
         case "dual":
-            rotated = dual.rotate(tools, path)
+            result = dual.rotate(rotation, store)
         case _:
-            adds = next((mount.adds for mount in tools.replication.config.mounts if mount.path == engine), ())
-            rotated = static_role.rotate(tools, static_role.DatabaseEngine(client, engine, adds), roles)
-    _print(rotated, as_json)
+            mounts = rotation.replication.config.mounts
+            added = next((mount.adds for mount in mounts if mount.path == engine), ())
+            result = static_role.rotate(rotation, static_role.DatabaseEngine(client, engine, added), roles)
+    _print(result, as_json)
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigurationError(f"{text!r} isn't HOST:PORT")
-    return host, int(port)
-
-
-def _print(rotated: RotationResult, as_json: bool) -> None:
+def _print(result: RotationResult, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(rotated))
+        print_json(asdict(result))
         return
     click.echo(
-        f"{rotated.source} version {rotated.version}: {rotated.username}, "
-        f"AWSCURRENT {rotated.version_id} after {rotated.seconds:.1f} s"
-        f"{' (finished an interrupted rotation)' if rotated.resumed else ''}"
+        f"{result.source} version {result.version}: {result.username}, "
+        f"AWSCURRENT {result.version_id} after {result.seconds:.1f} s"
+        f"{' (completed an interrupted rotation)' if result.resumed else ''}"
     )

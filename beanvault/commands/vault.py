@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,14 +21,19 @@ from ..replication import connection_secret
 from ..replication.function import ReplicatorFunction
 from ..vault import logins, policies, setup
 from ..vault import server as vault_server
+from ..vault.errors import VaultError
 from ..vault.keys import KeyFile, Keys
-from ..vault.server import MADE_ANEW, Shares, VaultError, VaultServer
+from ..vault.server import START_OVER, SealStatus, Shares, VaultServer
 from .options import FILE, ask, pass_context, secret, server, text_of, vault_options, yes
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
 
 
 @click.group()
 def command() -> None:
-    """Vault's side of the deployment."""
+    """Prepare the deployment's Vault."""
 
 
 EXAMPLES = """\b
@@ -39,20 +44,20 @@ Examples:
 
 @command.command(epilog=EXAMPLES)
 @click.option(
-    "--shares", type=int, default=5, show_default=True, help="Into how many the unseal key is split."
+    "--shares", type=int, default=5, show_default=True, help="The number of shares of the unseal key."
 )
-@click.option("--threshold", type=int, default=3, show_default=True, help="How many of them unseal.")
+@click.option("--threshold", type=int, default=3, show_default=True, help="The number of shares that unseal.")
 @click.option(
-    "--pgp-key", "pgp_keys", multiple=True, type=FILE, help="A holder's public key (base64); one a share."
+    "--pgp-key", "pgp_keys", multiple=True, type=FILE, help="A holder's public key (base64); one per share."
 )
-@click.option("--root-pgp-key", type=FILE, help="A public key (base64) to encrypt the root token with.")
+@click.option("--root-pgp-key", type=FILE, help="The public key (base64) that encrypts the root token.")
 @click.option(
     "--keys-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where root token and unseal keys are written (mode 600), or were; without it they are shown once.",
+    help="The file of root token and unseal keys (mode 600), new or existing; by default they are printed.",
 )
 @click.option(
-    "--vault-token-file", type=FILE, help="A file with a token that may change policies and mounts."
+    "--vault-token-file", type=FILE, help="A file with a token that can change policies and mounts."
 )
 @click.option(
     "--login",
@@ -61,22 +66,24 @@ Examples:
     show_default=True,
     help="How the function logs in.",
 )
-@click.option("--login-mount", help="Where in Vault that login is; its method's name by default.")
+@click.option("--login-mount", help="The mount of that auth method; the method's name by default.")
 @click.option(
     "--bound-cidr",
     "cidrs",
     multiple=True,
-    help="approle: from where; the NAT gateways' addresses. Without it, what the role has stays.",
+    help="approle: addresses that can log in, the NAT gateways' for example; by default the role's stay.",
 )
-@click.option("--jwt-issuer", help="jwt: who signs; the account's own issuer by default.")
-@click.option("--server-id", help="aws: what the signed login must name; Vault's host name by default.")
-@click.option("--invisible", multiple=True, help="A mount, made where missing, that the login must not see.")
+@click.option("--jwt-issuer", help="jwt: the issuer's URL; the account's own issuer by default.")
+@click.option(
+    "--server-id", help="aws: the server id that the login must sign; Vault's host name by default."
+)
+@click.option("--invisible", multiple=True, help="A mount, created if missing, that the login must not read.")
 @click.option(
     "--function-address",
-    help="Vault's https:// address for the function, where yours is a tunnel; the sample host's is known.",
+    help="Vault's https:// address for the function, if yours is a tunnel; the sample host's is known.",
 )
 @click.option(
-    "--print-connection", is_flag=True, help="Print the connection's JSON (with its secret) for `connect -`."
+    "--print-connection", is_flag=True, help="Print the connection as JSON, with its secret, for `connect -`."
 )
 @vault_options
 @yes
@@ -102,43 +109,43 @@ def init(
     vault_namespace: str | None,
     yes: bool,
 ) -> None:
-    """Make a Vault ready for the deployment: initialise, unseal, mounts, policy, login; and prove it.
+    """Prepare a Vault for the deployment: initialise, unseal, mounts, policy, login; and check the access.
 
-    Safe to repeat: what is there stays. The connection secret is written at the end, unless
+    Safe to repeat: existing mounts and logins are kept. The connection secret is written at the end, unless
     --print-connection.
     """
     if print_connection and sys.stdout.isatty():
         raise ConfigurationError(
-            "the connection holds a secret and would show on the screen", "pipe it: | beanvault connect -"
+            "the connection holds a secret and would be shown on the screen", "pipe it: | beanvault connect -"
         )
     if cidrs and login != "approle":
-        raise ConfigurationError(f"--bound-cidr binds an AppRole, not a login by {login}", "leave it out")
+        raise ConfigurationError(f"--bound-cidr restricts an AppRole, not a login by {login}", "omit it")
     deployment = context.deployment
-    reached = server(vault_address, vault_ca_file, vault_namespace)
-    for_function = replace(reached, address=_function_address(context, reached, function_address))
-    chosen = Shares(
+    vault = server(vault_address, vault_ca_file, vault_namespace)
+    for_function = replace(vault, address=_function_address(context, vault, function_address))
+    key_shares = Shares(
         shares,
         threshold,
         tuple(text_of(path).strip() for path in pgp_keys),
         text_of(root_pgp_key).strip() if root_pgp_key else None,
     )
-    keys = _opened(context, reached, chosen, keys_file, yes=yes)
+    keys = _unsealed(context, vault, key_shares, keys_file, yes=yes)
     if keys and not keys.root_encrypted and vault_token_file is None:
         token = keys.root_token
     else:
         token = secret("token", vault_token_file, "VAULT_TOKEN", "Vault token")
     prepared = setup.prepare(
-        reached,
+        vault,
         token,
         name=deployment.name,
         mounts=policies.configured(deployment.replicator.mounts),
         login=_login(context, for_function, login, login_mount or login, cidrs, jwt_issuer, server_id),
         invisible=invisible,
     )
-    for proof in prepared.proofs:
-        context.say(f"  proven: {proof}")
-    if not prepared.by_login:
-        context.say("  proven with a short-lived token of that policy: only the function itself can log in")
+    for check in prepared.checks:
+        context.say(f"  checked: {check}")
+    if not prepared.used_login:
+        context.say("  checked with a short-lived token of that policy: only the function itself can log in")
     for note in prepared.notes:
         context.say(f"note: {note}")
     text = connection_secret.content(for_function, prepared.auth)
@@ -151,92 +158,94 @@ def init(
     context.say(f"{name} is written; {function.name} logged in with it. Next: beanvault rotate")
 
 
-def _opened(
-    context: CommandContext, reached: VaultServer, shares: Shares, keys_file: Path | None, *, yes: bool
+def _unsealed(
+    context: CommandContext, vault: VaultServer, shares: Shares, keys_file: Path | None, *, yes: bool
 ) -> Keys | None:
-    """Bring the server to where it answers; return its keys if they are at hand."""
-    state = vault_server.status(reached)
-    if not state["initialized"]:
+    """Initialise and unseal the server as needed; return its keys if they are known."""
+    status = vault_server.seal_status(vault)
+    if not status.initialized:
         question = (
-            f"{reached.address} is empty. Initialise it with {shares.count} shares, of which any "
-            f"{shares.threshold} unseal it?"
+            f"{vault.address} is empty. Initialise it with {shares.count} shares, any {shares.threshold} of "
+            "which unseal it?"
         )
         if not context.terminal(yes=yes).confirm(question):
-            raise ConfigurationError("Vault isn't initialised", "agree, or initialise it by its own means")
-        return _initialised(context, reached, shares, keys_file)
+            raise ConfigurationError(
+                "Vault is not initialised", "confirm the question, or run `vault operator init`"
+            )
+        return _initialised(context, vault, shares, keys_file)
     keys = Keys.read(keys_file) if keys_file is not None and keys_file.exists() else None
-    if state["sealed"]:
-        vault_server.unseal(reached, _unseal_keys(keys, state))
+    if status.sealed:
+        vault_server.unseal(vault, _unseal_keys(keys, status))
     return keys
 
 
-def _unseal_keys(keys: Keys | None, state: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys at hand, then what is typed in, until it is open; another seal needs none."""
-    if state["type"] != "shamir":
+def _unseal_keys(keys: Keys | None, status: SealStatus) -> Iterator[str]:
+    """Yield the known keys, then prompt for the missing ones; another seal than Shamir's needs none."""
+    if not status.shamir:
         return
-    given = keys.keys if keys and not keys.encrypted else ()
-    yield from given
-    for number in range(state["progress"] + len(given) + 1, state["t"] + 1):
-        remedy = "unseal it by its own means, or pass --keys-file"
-        yield ask(f"Unseal key {number} of {state['t']}", remedy, hide_input=True)
+    known = keys.keys if keys and not keys.encrypted else ()
+    yield from known
+    for number in range(status.progress + len(known) + 1, status.threshold + 1):
+        remedy = "run `vault operator unseal`, or pass --keys-file"
+        yield ask(f"Unseal key {number} of {status.threshold}", remedy, hide_input=True)
 
 
-def _initialised(
-    context: CommandContext, reached: VaultServer, shares: Shares, keys_file: Path | None
-) -> Keys:
+def _initialised(context: CommandContext, vault: VaultServer, shares: Shares, keys_file: Path | None) -> Keys:
     if keys_file is None and not sys.stderr.isatty():
-        raise ConfigurationError("nobody would see the unseal keys", "name a file for them with --keys-file")
+        raise ConfigurationError(
+            "there is no terminal to show the unseal keys on", "name a file for them with --keys-file"
+        )
     file = KeyFile.reserve(keys_file) if keys_file else None
-    context.say("initialising; Ctrl-C waits until the keys are kept")
+    context.say("initialising; Ctrl-C takes effect after the keys are saved")
     with signals.deferred():
         try:
-            keys = vault_server.initialise(reached, shares)
+            keys = vault_server.initialise(vault, shares)
         except BaseException:
             if file is not None:
-                file.release()
+                file.remove()
             raise
-        _keep(context, reached, keys, file)
+        _save(context, vault, keys, file)
     if keys.encrypted:
         raise BeanvaultError(
-            "the shares are encrypted for their holders, who have to unseal it now",
-            "then run this again, which also asks for their decrypted shares",
+            "the shares are encrypted for their holders, who have to unseal Vault now",
+            "unseal it, and run the same command again; it also prompts for decrypted shares",
         )
-    vault_server.unseal(reached, () if keys.recovery else keys.keys)
+    vault_server.unseal(vault, () if keys.recovery else keys.keys)
     if keys.root_encrypted:
         raise BeanvaultError(
             "the root token is encrypted for its holder",
-            "decrypt it, and run this again with --vault-token-file",
+            "decrypt it, and run the same command again with --vault-token-file",
         )
     return keys
 
 
-def _keep(context: CommandContext, reached: VaultServer, keys: Keys, file: KeyFile | None) -> None:
-    """Write the keys, or show them where that fails or no file was named."""
+def _save(context: CommandContext, vault: VaultServer, keys: Keys, file: KeyFile | None) -> None:
+    """Write the keys to *file*; show them if that fails or there is none."""
     if file is not None:
         try:
-            file.keep(keys)
+            file.save(keys)
         except OSError as error:
-            failed = f"{file.path} can't be written ({error.strerror})"
+            failure = f"{file.path} can't be written ({error.strerror})"
             if not sys.stderr.isatty():
                 raise VaultError(
-                    f"{reached.address} is initialised, and its only keys are lost: {failed}", MADE_ANEW
+                    f"{vault.address} is initialised, and its only keys are lost: {failure}", START_OVER
                 ) from error
-            context.say(f"{failed}, so the keys are shown here")
+            context.say(f"{failure}, so the keys are shown here")
         else:
             context.say(
                 f"root token and keys are in {file.path}: give the shares to their holders, then delete it"
             )
             return
     click.echo(keys.as_json(), err=True)
-    click.echo("These are shown once and kept nowhere. Note them now.", err=True)
+    click.echo("These are shown once and stored nowhere. Copy them now.", err=True)
 
 
-def _function_address(context: CommandContext, reached: VaultServer, given: str | None) -> str:
-    """Return where the function finds Vault: the sample host by its name, others where it is found here."""
-    vault = context.deployment.vault
-    if given is None and isinstance(vault, VaultHost):
-        return f"https://{host_name(context.deployment)}:{vault.port}"
-    return (given or reached.address).rstrip("/")
+def _function_address(context: CommandContext, vault: VaultServer, given: str | None) -> str:
+    """Return Vault's address for the function: the sample host's by its name, otherwise the operator's."""
+    host = context.deployment.vault
+    if given is None and isinstance(host, VaultHost):
+        return f"https://{host_name(context.deployment)}:{host.port}"
+    return (given or vault.address).rstrip("/")
 
 
 def _login(
@@ -249,14 +258,13 @@ def _login(
     server_id: str | None,
 ) -> logins.Login:
     role = f"{context.deployment.name}-replicator"
-    host = for_function.address.removeprefix("https://").partition("/")[0].partition(":")[0]
     match method:
         case "approle":
             return logins.AppRole(role, mount, cidrs)
         case "token":
             return logins.Token(role)
         case "aws":
-            return logins.AwsIam(role, _function_role(context), server_id or host, mount)
+            return logins.AwsIam(role, _function_role(context), server_id or for_function.host, mount)
         case _:
             issuer = issuer or _issuer(context)
             audience = token_audience(context.deployment)
@@ -265,16 +273,16 @@ def _login(
 
 def _issuer(context: CommandContext) -> str:
     """Return the issuer of the account's own tokens (sts:GetWebIdentityToken)."""
-    info = context.aws.client("iam").get_outbound_web_identity_federation_info()
+    client: IAMClient = context.aws.client("iam")
+    info = client.get_outbound_web_identity_federation_info()
     if not info.get("JwtVendingEnabled"):
         raise ConfigurationError(
-            "the account issues no tokens to its roles", "aws iam enable-outbound-web-identity-federation"
+            "the account issues no web identity tokens to its roles",
+            "enable them: aws iam enable-outbound-web-identity-federation",
         )
-    issuer: str = info["IssuerIdentifier"]
-    return issuer
+    return info["IssuerIdentifier"]
 
 
 def _function_role(context: CommandContext) -> str:
-    client = context.aws.client("lambda")
-    arn: str = client.get_function_configuration(FunctionName=context.deployment.function_name)["Role"]
-    return arn
+    client: LambdaClient = context.aws.client("lambda")
+    return client.get_function_configuration(FunctionName=context.deployment.function_name)["Role"]

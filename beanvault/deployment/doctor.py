@@ -20,7 +20,7 @@ from ..aws import FAILURES, Aws, code, explained
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, Denied
 from ..ui import NullUi
-from ..vault.server import VaultServer, status
+from ..vault.server import VaultServer, seal_status
 
 
 class Verdict(Enum):
@@ -313,14 +313,14 @@ def _bucket(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
 
 def _vault(server: VaultServer) -> PreflightResult:
     try:
-        state = status(server)
+        status = seal_status(server)
     except BeanvaultError as error:
         return PreflightResult("Vault", Verdict.BAD, str(error), error.remedy)
-    if not state["initialized"] or state["sealed"]:
+    if not status.initialized or status.sealed:
         return PreflightResult(
             "Vault", Verdict.BAD, f"{server.address} is sealed or empty", "beanvault vault init"
         )
-    return PreflightResult("Vault", Verdict.GOOD, f"{server.address} answers, version {state['version']}")
+    return PreflightResult("Vault", Verdict.GOOD, f"{server.address} answers, version {status.version}")
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (

@@ -1,1 +1,1 @@
-"""The replicator as an operator reaches it: its function, its connection secret, what is current."""
+"""The deployed replicator from the operator's side: its function, its connection secret, its results."""

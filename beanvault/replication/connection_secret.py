@@ -1,11 +1,11 @@
-"""The connection secret: where Vault is and how the function logs in there."""
+"""The connection secret: Vault's address and how the function logs in."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -22,8 +22,8 @@ from .function import ReplicatorFunction
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-OURS = frozenset({"address", "namespace", "ca_bundle", "auth", "vaultAddress", "vaultToken"})
-"""Keys of the secret that are the operator's; the function keeps others there for itself."""
+OPERATOR_KEYS = frozenset({"address", "namespace", "ca_bundle", "auth", "vaultAddress", "vaultToken"})
+"""The keys that the operator writes. The function stores others in the same secret for itself."""
 
 
 def content(server: VaultServer, auth: Auth) -> str:
@@ -38,86 +38,89 @@ def content(server: VaultServer, auth: Auth) -> str:
 
 
 def check(text: str) -> None:
-    """Hold *text* against what the function takes.
+    """Check that the function accepts *text*.
 
     Raises:
-        ConfigurationError: with everything that is wrong, and no value
+        ConfigurationError: with every mistake, and without any value
     """
     try:
         parse_connection(text, allow_http=False)
     except ConfigError as error:
-        raise ConfigurationError(str(error), "docs/design.md shows its form") from None
+        raise ConfigurationError(str(error), "docs/design.md shows the format") from None
 
 
 def store(aws: Aws, name: str, text: str) -> None:
-    """Make *text* the value of the connection secret *name*; what the function keeps there stays.
+    """Make *text* the value of the connection secret *name*; keep the function's own keys in it.
 
     Raises:
-        ConfigurationError: the function wouldn't take it
+        ConfigurationError: the function would not accept it
         BeanvaultError: there is no such secret
     """
     check(text)
     client: SecretsManagerClient = aws.client("secretsmanager")
-    with _said_where_missing(name):
-        merged = json.dumps(_kept(client, name) | json.loads(text))
+    with _explained_if_missing(name):
+        merged = json.dumps(_function_keys(client, name) | json.loads(text))
         client.put_secret_value(SecretId=name, SecretString=merged)
 
 
 def replace(aws: Aws, name: str, text: str, function: ReplicatorFunction) -> None:
-    """Store *text* and let the function log in with it; one that isn't proven makes way for the one before.
+    """Store *text* and test it with the function; restore the previous connection if the test fails.
 
     Raises:
-        FunctionFailed: it doesn't work, in the function's own words
-        FunctionBusy: it couldn't be tried
+        FunctionFailed: the function could not log in; the message is its own
+        FunctionBusy: the function had no time for the test
     """
     check(text)
     client: SecretsManagerClient = aws.client("secretsmanager")
-    with _said_where_missing(name):
+    with _explained_if_missing(name):
         previous = _current(client, name)
     try:
         store(aws, name, text)
         test(function)
-    except BaseException:  # whatever it is, Ctrl-C too: what nobody has seen work must not stay
+    except BaseException:  # also Ctrl-C: an untested connection must not stay
         if previous is not None:
             with deferred():
-                _put_back(client, name, previous)
+                _restore(client, name, previous)
         raise
 
 
-def _put_back(client: SecretsManagerClient, name: str, previous: str) -> None:
-    """Make the connection before current again.
+def _restore(client: SecretsManagerClient, name: str, previous: str) -> None:
+    """Make the previous connection current again.
 
     Raises:
-        BeanvaultError: it couldn't be; the one that nobody has seen work is still current
+        BeanvaultError: that failed, and the untested connection is still current
     """
     try:
-        # Asked for, because an answer may have been lost, and the function may have written what it keeps.
-        now = _current(client, name)
-        if now is None or now == previous:
+        # Read again: the answer of the write can be lost, and the function can have written its own keys.
+        current = _current(client, name)
+        if current is None or current == previous:
             return
         try:
             client.update_secret_version_stage(
-                SecretId=name, VersionStage="AWSCURRENT", MoveToVersionId=previous, RemoveFromVersionId=now
+                SecretId=name,
+                VersionStage="AWSCURRENT",
+                MoveToVersionId=previous,
+                RemoveFromVersionId=current,
             )
-        except ClientError:  # also when a call whose answer was lost is sent again
+        except ClientError:  # also raised when a call whose answer was lost is repeated
             if _current(client, name) != previous:
                 raise
     except FAILURES as error:
         raise BeanvaultError(
-            f"{name} may hold a connection that nobody has seen work: the one before couldn't be put back "
+            f"{name} may hold an untested connection: the previous one could not be restored "
             f"({explained(error)})",
-            "run `beanvault connect` again, with one that works",
+            "run `beanvault connect` again with a connection that works",
         ) from error
 
 
 @contextmanager
-def _said_where_missing(name: str) -> Iterator[None]:
+def _explained_if_missing(name: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
         if code(error) == "ResourceNotFoundException":
             raise BeanvaultError(
-                f"there is no secret {name}",
+                f"the secret {name} does not exist",
                 "deploy the replicator layer first: `beanvault deploy replicator`",
             ) from None
         raise
@@ -128,24 +131,28 @@ def _current(client: SecretsManagerClient, name: str) -> str | None:
     return next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
 
 
-def _kept(client: SecretsManagerClient, name: str) -> dict[str, Any]:
-    """Return what the function keeps in the secret; nothing where it can't be read."""
+def _function_keys(client: SecretsManagerClient, name: str) -> dict[str, object]:
+    """Return what the function stores in the secret; nothing if the secret can't be read."""
     try:
-        held = json.loads(client.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"])
+        value = client.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
     except ClientError as error:
         if code(error) in BUSY_CODES:
             raise  # it can be read in a minute
-        return {}  # empty until now; may only be written; its key is lost
-    except (ValueError, KeyError):
+        return {}  # without a value yet, without permission to read, or encrypted with a lost key
+    try:
+        fields = json.loads(value.get("SecretString", ""))
+    except ValueError:
         return {}
-    return {key: value for key, value in held.items() if key not in OURS} if isinstance(held, dict) else {}
+    if not isinstance(fields, dict):
+        return {}
+    return {key: field for key, field in fields.items() if key not in OPERATOR_KEYS}
 
 
 def test(function: ReplicatorFunction) -> None:
-    """Let the function log in with the connection secret, and look for a path that nobody has.
+    """Let the function log in with the connection secret and read a path that does not exist.
 
     Raises:
-        FunctionFailed: it can't, in its own words
+        FunctionFailed: it could not; the message is its own
     """
     mount = function.config().mounts[0].path
     function.replicate([f"{mount}/beanvault-connection-test"])

@@ -1,4 +1,4 @@
-"""The replicator function, invoked by the operator."""
+"""Invoking the replicator function."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import InvocationResponseTypeDef
 
 READ_SECONDS = 910
-"""Longer than the longest run; a client that gave up earlier would send the request again."""
+"""Longer than the longest run: a client that timed out earlier would send the request again."""
 
 BUSY_SECONDS = 60
-"""For how long a run that is under way is waited for: the function runs once at a time, on purpose."""
+"""How long to wait for a run in progress: only one runs at a time, on purpose."""
 
 
 class FunctionBusy(Unreachable):
-    """The function was running all the time; nothing was tried."""
+    """Another run was in progress all the time; nothing was invoked."""
 
 
 class FunctionFailed(BeanvaultError):
-    """The function ran and failed; the message is its own, which names secrets and never holds a value."""
+    """The function ran and failed. The message is its own: it names secrets and holds no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class ReplicatorFunction:
     clock: PollingClock = field(default_factory=PollingClock)
 
     def invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Run the function with *event*, wait, and return what it answers.
+        """Run the function with *event* and return its result.
 
         Raises:
-            FunctionBusy: another run of it was under way, for a minute
-            FunctionFailed: it raised, or didn't come to an end
+            FunctionBusy: another run was in progress for a minute
+            FunctionFailed: it raised an error or timed out
         """
-        answer = self._answer(json.dumps(event).encode())
+        answer = self._invoke_in_turn(json.dumps(event).encode())
         payload = json.loads(answer["Payload"].read() or b"null") or {}
         if answer.get("FunctionError"):
             kind = payload.get("errorType", "an error")
@@ -61,7 +61,7 @@ class ReplicatorFunction:
         result: Mapping[str, Any] = payload
         return result
 
-    def _answer(self, payload: bytes) -> InvocationResponseTypeDef:
+    def _invoke_in_turn(self, payload: bytes) -> InvocationResponseTypeDef:
         client: LambdaClient = self.aws.client(
             "lambda", read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}
         )
@@ -74,23 +74,23 @@ class ReplicatorFunction:
                 if code(error) != "TooManyRequestsException":
                     raise
             if not passed:
-                self.ui.step(f"{self.name} is running already: waiting up to {BUSY_SECONDS} s for its turn")
+                self.ui.step(f"{self.name} is already running: waiting up to {BUSY_SECONDS} s")
         raise FunctionBusy(
-            f"{self.name} was busy for {BUSY_SECONDS} s: it runs once at a time",
-            "run the same command again; if it never gets a turn: docs/operations.md, Throttled",
+            f"{self.name} was busy for {BUSY_SECONDS} s: only one run at a time is allowed",
+            "run the same command again; if it is always busy, see docs/operations.md, Throttled",
         )
 
     def replicate(self, sources: Sequence[str] = ()) -> Mapping[str, Any]:
-        """Replicate *sources* (`<mount>/<path>`; all, when none is named) and return the counts.
+        """Replicate *sources* (`<mount>/<path>`; without any, all) and return the counts.
 
         Raises:
-            FunctionFailed: something couldn't be replicated
+            FunctionFailed: a secret could not be replicated
         """
         detail = {"paths": list(sources), "reason": "operator"}
         return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
 
     def dry_run(self, sources: Sequence[str] = ()) -> Mapping[str, Any]:
-        """Return what a run would do now, as `replicator.report.Report.as_json` tells it.
+        """Return what a run would do now, in the form of `replicator.report.Report.as_json`.
 
         Raises:
             FunctionFailed: the function itself failed
@@ -99,10 +99,10 @@ class ReplicatorFunction:
         return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
 
     def config(self) -> Config:
-        """Return the settings of the function as it is deployed.
+        """Return the deployed function's settings.
 
         Raises:
-            BeanvaultError: there is no such function, or it has settings it wouldn't take itself
+            BeanvaultError: there is no such function, or its settings are invalid
         """
         client: LambdaClient = self.aws.client("lambda")
         try:
@@ -110,7 +110,7 @@ class ReplicatorFunction:
         except ClientError as error:
             if code(error) == "ResourceNotFoundException":
                 raise BeanvaultError(
-                    f"there is no function {self.name}", "deploy it: `beanvault deploy`"
+                    f"the function {self.name} does not exist", "deploy it: `beanvault deploy`"
                 ) from None
             raise
         variables = described.get("Environment", {}).get("Variables", {})
@@ -118,5 +118,5 @@ class ReplicatorFunction:
             return Config.from_environ(variables | {"AWS_REGION": self.aws.region})
         except ConfigError as error:
             raise BeanvaultError(
-                f"{self.name}: {error}", "deploy it again: `beanvault deploy replicator`"
+                f"{self.name} has invalid settings: {error}", "deploy it again: `beanvault deploy replicator`"
             ) from None

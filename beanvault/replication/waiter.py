@@ -1,10 +1,8 @@
-"""Is what Vault holds the version that AWS hands out? And if not yet: ask for it, and wait."""
+"""Waiting until Vault's newest version is what Secrets Manager returns, and requesting it until then."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,86 +12,83 @@ from replicator.config import Config
 from replicator.desired import resolve_desired
 from replicator.model import DesiredSecret, Revision
 
-from ..aws import AwsError, code
+from ..aws import code
 from ..errors import BeanvaultError, TimedOut
 from ..polling import PollingClock, attempts
+from .replication_request import RequestReplication
 
 if TYPE_CHECKING:
-    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 WAIT_SECONDS = 300
-ASK_AGAIN_SECONDS = 60
-
-Ask = Callable[[str], None]
-"""Asks for the replication of one source, `<mount>/<path>`."""
+REQUEST_AGAIN_SECONDS = 60
 
 
 class NotReplicated(BeanvaultError):
-    """The path isn't one that the replicator copies, by its custom metadata or its configuration."""
+    """The replicator does not copy this path, by its custom metadata or by the function's configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicationWaiter:
-    """The replicator and its target, seen from outside."""
+    """Compares a Vault revision with its replica."""
 
     secrets: SecretsManagerClient
     config: Config
-    """The replicator's own: names and version ids are worked out by its own code."""
-    ask: Ask
+    """The function's own: names and version ids are computed by the replicator's code."""
+    request: RequestReplication
     clock: PollingClock = field(default_factory=PollingClock)
 
-    def wanted(self, revision: Revision) -> DesiredSecret:
-        """Return what the replicator makes of *revision*: the secret's name and version id.
+    def desired(self, revision: Revision) -> DesiredSecret:
+        """Return the secret that *revision* becomes, with its name and version id.
 
         Raises:
-            NotReplicated: nothing
+            NotReplicated: the replicator does not copy it
         """
         wishes = resolve_desired([revision], self.config)
-        for wanted in wishes.wanted.values():
-            return wanted
+        for desired in wishes.wanted.values():
+            return desired
         reasons = "; ".join(getattr(remark, "reason", "") for remark in wishes.remarks)
         raise NotReplicated(
-            f"{revision.source} isn't replicated: {reasons}",
+            f"{revision.source} is not replicated: {reasons}",
             "change its custom metadata or the deployment file",
         )
 
-    def current(self, name: str) -> str | None:
-        """Return the version id that carries `AWSCURRENT`."""
-        return next((vid for vid, stages in self._stages(name).items() if "AWSCURRENT" in stages), None)
+    def current_version_id(self, name: str) -> str | None:
+        """Return the version id that has the stage `AWSCURRENT`."""
+        stages = self._stages(name)
+        return next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
 
     def is_current(self, revision: Revision) -> bool:
-        wanted = self.wanted(revision)
-        return self.current(wanted.name) == wanted.version_id
+        desired = self.desired(revision)
+        return self.current_version_id(desired.name) == desired.version_id
 
-    def predecessor_age(self, name: str) -> float | None:
-        """Return for how many seconds the previous version has been superseded; None without one."""
+    def seconds_since_superseded(self, name: str) -> float | None:
+        """Return how long ago the previous version was superseded, in seconds; None if there is none."""
         stages = self._stages(name)
         if not any("AWSPREVIOUS" in labels for labels in stages.values()):
             return None
-        current = self.current(name)
+        current = self.current_version_id(name)
         for version in self.secrets.list_secret_version_ids(SecretId=name)["Versions"]:
             if version.get("VersionId") == current and "CreatedDate" in version:
-                created: dt.datetime = version["CreatedDate"]
-                return (dt.datetime.now(dt.UTC) - created).total_seconds()
+                return (dt.datetime.now(dt.UTC) - version["CreatedDate"]).total_seconds()
         return None
 
     def wait_until_current(self, revision: Revision) -> float:
-        """Ask for *revision* and return when it is `AWSCURRENT`, with the seconds that took.
+        """Request *revision*, wait until it is `AWSCURRENT`, and return the seconds that took.
 
         Raises:
-            TimedOut: it isn't after five minutes; nothing is lost by that
+            TimedOut: it is not current after five minutes; the rotation can be resumed
         """
-        wanted, asked = self.wanted(revision), -ASK_AGAIN_SECONDS - 1.0
+        desired, requested = self.desired(revision), -REQUEST_AGAIN_SECONDS - 1.0
         for passed in attempts(self.clock, WAIT_SECONDS, longest=2):
-            if self.current(wanted.name) == wanted.version_id:
+            if self.current_version_id(desired.name) == desired.version_id:
                 return passed
-            if passed - asked > ASK_AGAIN_SECONDS:
-                self.ask(revision.source)
-                asked = passed
+            if passed - requested > REQUEST_AGAIN_SECONDS:
+                self.request(revision.source)
+                requested = passed
         raise TimedOut(
-            f"version {revision.label} of {revision.source} isn't replicated after {WAIT_SECONDS} s",
-            "see the function's log; the old credential stays valid, and the same command goes on from here",
+            f"version {revision.label} of {revision.source} is not replicated after {WAIT_SECONDS} s",
+            "see the function's log; the old credential stays valid, and the same command resumes",
         )
 
     def _stages(self, name: str) -> dict[str, list[str]]:
@@ -103,34 +98,3 @@ class ReplicationWaiter:
             if code(error) == "ResourceNotFoundException":
                 return {}
             raise
-
-
-def ask_on(bus_name: str, events: EventBridgeClient, reason: str = "operator") -> Ask:
-    """Return what asks on our bus; *reason* is `operator` or `push`."""
-
-    def ask(source: str) -> None:
-        put_requests(events, bus_name, [source], reason)
-
-    return ask
-
-
-def put_requests(events: EventBridgeClient, bus_name: str, sources: list[str], reason: str) -> None:
-    """Put one `Replication Requested` event on the bus.
-
-    Raises:
-        AwsError: EventBridge didn't take it
-    """
-    answer = events.put_events(
-        Entries=[
-            {
-                "Source": "beanvault",
-                "DetailType": "Replication Requested",
-                "Detail": json.dumps({"paths": sources, "reason": reason}),
-                "EventBusName": bus_name,
-            }
-        ]
-    )
-    if answer.get("FailedEntryCount"):
-        raise AwsError(
-            f"EventBridge didn't take the event on {bus_name} ({answer['Entries'][0].get('ErrorCode')})"
-        )

@@ -1,66 +1,67 @@
-"""Two users that take turns: while one is in use, the other gets a new password and is then published.
+"""Two users take turns: while the app uses one, the other gets a new password and is then published.
 
-Nothing is ever discarded: the user that was in use before keeps its password until the rotation after this
-one.
+Nothing is discarded: the user that was published before keeps its password until the next rotation.
 """
 
 from __future__ import annotations
 
 from ..errors import ConfigurationError
-from .credential import DatabaseCredential, new_password
-from .credential_path import CredentialPath, Published
+from .credential import DatabaseCredential, generate_password
+from .credential_store import CredentialStore, StoredCredential
 from .rotation_context import RotationContext, RotationResult
 
 
-def rotate(tools: RotationContext, path: CredentialPath, users: tuple[str, str]) -> RotationResult:
-    """Publish a new credential for that of *users* that isn't in use; the first one where none is yet.
+def rotate(context: RotationContext, store: CredentialStore, users: tuple[str, str]) -> RotationResult:
+    """Publish a new credential of the user in *users* that is not in use; of the first one at the beginning.
 
     Raises:
-        RotationUnderWay: another run isn't done
-        TooSoon: that user may still be in use from the rotation before
-        Deleted: the path's newest version is deleted, so nobody knows who is in use
-        Overtaken: somebody else wrote the path meanwhile
+        RotationInProgress: another rotation has the lock
+        TooSoon: the app may still use that user since the previous rotation
+        CredentialDeleted: the path's newest version is deleted, so the user in use is unknown
+        ConcurrentWrite: another writer changed the path during the rotation
         BeanvaultError: another named one; the credential in use stays valid in every case
     """
-    published, resumed = tools.patiently(lambda: _publish(tools, path, users))
-    return tools.wait_until_current(published.revision, published.credential.username, resumed=resumed)
+    stored, resumed = context.wait_or_raise(lambda: _publish(context, store, users))
+    return context.wait_until_current(stored.revision, stored.credential.username, resumed=resumed)
 
 
-def _publish(tools: RotationContext, path: CredentialPath, users: tuple[str, str]) -> tuple[Published, bool]:
-    """Return what Vault holds now, and whether it is from a run before."""
-    with tools.exclusive() as session:
-        published = path.read()
-        if published is None:
-            username, data, after = users[0], {}, 0
+def _publish(
+    context: RotationContext, store: CredentialStore, users: tuple[str, str]
+) -> tuple[StoredCredential, bool]:
+    """Return the credential now stored in Vault, and whether an interrupted run wrote it."""
+    with context.exclusive() as session:
+        stored = store.read()
+        if stored is None:
+            username, data, version = users[0], {}, 0
         else:
-            username, data, after = _other(users, published), dict(published.data), published.revision.version
-            if not tools.replication.is_current(published.revision):
-                tools.ui.step(
-                    f"version {published.revision.label} isn't replicated yet: finishing that first"
+            username, data, version = _other(users, stored), dict(stored.data), stored.revision.version
+            if not context.replication.is_current(stored.revision):
+                context.ui.step(
+                    f"version {stored.revision.label} is not replicated yet: completing that first"
                 )
-                return published, True
-            tools.require_overlap(
-                tools.replication.wanted(published.revision).name, f"{username} may still be in use"
+                return stored, True
+            context.require_overlap(
+                context.replication.desired(stored.revision).name, f"{username} may still be in use"
             )
-        fresh = DatabaseCredential(username, new_password())
+        fresh = DatabaseCredential(username, generate_password())
         session.set_password(fresh.username, fresh.password)
-        tools.prove(fresh)
-        tools.require_turn(session)
-        written = path.write(data | {"username": fresh.username, "password": fresh.password}, after)
-    tools.ui.step(f"{path.source} is version {written.revision.label} in Vault, for {username}")
+        context.verify_login(fresh)
+        context.require_lock(session)
+        written = store.write(data | {"username": fresh.username, "password": fresh.password}, version)
+    context.ui.step(f"{store.source} is version {written.revision.label} in Vault, for {username}")
     return written, False
 
 
-def _other(users: tuple[str, str], published: Published) -> str:
-    """Return whose turn it is after the one who is published.
+def _other(users: tuple[str, str], stored: StoredCredential) -> str:
+    """Return the user that is not published.
 
     Raises:
-        ConfigurationError: that is a stranger
+        ConfigurationError: the published user is neither of *users*
     """
-    current = published.credential.username
+    current = stored.credential.username
     if current not in users:
         raise ConfigurationError(
-            f"{published.revision.source} holds the user {current}, who isn't one of {' and '.join(users)}",
-            "name the two users who take turns, or use --strategy dual",
+            f"{stored.revision.source} has the user {current}, which is neither {users[0]} nor {users[1]}",
+            "name the two users that take turns, or use --strategy dual",
         )
     return users[1] if current == users[0] else users[0]

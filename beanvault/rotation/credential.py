@@ -1,4 +1,4 @@
-"""A database credential and how a password is made."""
+"""A database credential, and how its password is generated."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import string
 from dataclasses import dataclass, field
 
 ALPHABET = string.ascii_letters + string.digits
-"""No character that a shell, a URL, SQL or YAML takes for its own."""
+"""No character that has a meaning in a shell, a URL, SQL or YAML."""
 LENGTH = 40
-"""238 bits; MySQL takes 32 characters for a replication user only, and any length here."""
+"""238 bits. MySQL's limit of 32 characters holds for replication users only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,12 @@ class DatabaseCredential:
     password: str = field(repr=False)
 
 
-def new_password() -> str:
-    """Return a password that has a lower-case letter, a capital and a digit, as password policies ask."""
+def generate_password() -> str:
+    """Return a password with a lower-case letter, a capital and a digit, as password policies require."""
     while True:
         password = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
         if all(
-            any(c in kind for c in password)
-            for kind in (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+            any(character in required for character in password)
+            for required in (string.ascii_lowercase, string.ascii_uppercase, string.digits)
         ):
             return password

@@ -2,80 +2,79 @@
 
 from __future__ import annotations
 
-from .credential import DatabaseCredential, new_password
-from .credential_path import CredentialPath, Published
+from .credential import DatabaseCredential, generate_password
+from .credential_store import CredentialStore, StoredCredential
 from .database import RotationDatabaseError
 from .rotation_context import RotationContext, RotationResult
 
 
-def rotate(tools: RotationContext, path: CredentialPath) -> RotationResult:
-    """Publish a second password of the user in use; a later `discard` ends the first.
+def rotate(context: RotationContext, store: CredentialStore) -> RotationResult:
+    """Publish a second password of the user in use; a later `discard` ends the first one.
 
     Raises:
-        RotationUnderWay: another run isn't done
-        DatabaseError: the server's version has no dual passwords
+        RotationInProgress: another rotation has the lock
+        RotationDatabaseError: the server's version has no dual passwords
         BeanvaultError: another named one; the credential in use stays valid in every case
     """
-    published, resumed = tools.patiently(lambda: _publish(tools, path))
-    return tools.wait_until_current(published.revision, published.credential.username, resumed=resumed)
+    stored, resumed = context.wait_or_raise(lambda: _publish(context, store))
+    return context.wait_until_current(stored.revision, stored.credential.username, resumed=resumed)
 
 
-def _publish(tools: RotationContext, path: CredentialPath) -> tuple[Published, bool]:
-    """Return what Vault holds now, and whether it is from a run before."""
-    with tools.exclusive() as session:
-        published = _published(path)
-        current = published.credential
-        if not tools.replication.is_current(published.revision):
-            tools.ui.step(f"version {published.revision.label} isn't replicated yet: finishing that first")
-            return published, True
-        # The second password may be the one before this: whoever still uses that must have learnt of the
-        # current one.
-        _require_overlap(tools, published)
+def _publish(context: RotationContext, store: CredentialStore) -> tuple[StoredCredential, bool]:
+    """Return the credential now stored in Vault, and whether an interrupted run wrote it."""
+    with context.exclusive() as session:
+        stored = _require_stored(store)
+        current = stored.credential
+        if not context.replication.is_current(stored.revision):
+            context.ui.step(f"version {stored.revision.label} is not replicated yet: completing that first")
+            return stored, True
+        # A third password ends the first one: every process must know the current one by then.
+        _require_overlap(context, stored)
         if not session.version().dual_passwords:
             raise RotationDatabaseError(
-                f"{tools.database.endpoint} has no dual passwords",
-                "MySQL 8.0.14 has; or use --strategy alternating",
+                f"{context.database.endpoint} does not support dual passwords",
+                "use --strategy alternating, or upgrade to MySQL 8.0.14 or later",
             )
-        fresh = DatabaseCredential(current.username, new_password())
+        fresh = DatabaseCredential(current.username, generate_password())
         session.add_password(current.username, current.password, fresh.password)
         for credential in (fresh, current):
-            tools.prove(credential)
-        tools.require_turn(session)
-        data = dict(published.data) | {"password": fresh.password}
-        return path.write(data, published.revision.version), False
+            context.verify_login(credential)
+        context.require_lock(session)
+        data = dict(stored.data) | {"password": fresh.password}
+        return store.write(data, stored.revision.version), False
 
 
-def discard(tools: RotationContext, path: CredentialPath) -> None:
-    """Leave the user only the password that is published, once nobody can be using the one before.
+def discard(context: RotationContext, store: CredentialStore) -> None:
+    """Leave the user only the published password, once the previous one can't be in use any more.
 
     Raises:
-        RotationUnderWay: another run isn't done
-        TooSoon: somebody may
+        RotationInProgress: another rotation has the lock
+        TooSoon: the previous password can still be in use
     """
-    tools.patiently(lambda: _discard(tools, path))
+    context.wait_or_raise(lambda: _discard(context, store))
 
 
-def _discard(tools: RotationContext, path: CredentialPath) -> None:
-    with tools.exclusive() as session:
-        published = _published(path)
-        tools.replication.wait_until_current(published.revision)
-        current = published.credential
-        _require_overlap(tools, published)
-        tools.require_turn(session)
+def _discard(context: RotationContext, store: CredentialStore) -> None:
+    with context.exclusive() as session:
+        stored = _require_stored(store)
+        context.replication.wait_until_current(stored.revision)
+        current = stored.credential
+        _require_overlap(context, stored)
+        context.require_lock(session)
         session.keep_only(current.username, current.password)
-    tools.prove(current)
+    context.verify_login(current)
 
 
-def _require_overlap(tools: RotationContext, published: Published) -> None:
-    name = tools.replication.wanted(published.revision).name
-    tools.require_overlap(name, f"{published.credential.username}'s old password may still be in use")
+def _require_overlap(context: RotationContext, stored: StoredCredential) -> None:
+    name = context.replication.desired(stored.revision).name
+    context.require_overlap(name, f"{stored.credential.username}'s old password may still be in use")
 
 
-def _published(path: CredentialPath) -> Published:
-    published = path.read()
-    if published is None:
+def _require_stored(store: CredentialStore) -> StoredCredential:
+    stored = store.read()
+    if stored is None:
         raise RotationDatabaseError(
-            f"{path.source} holds no credential yet",
-            "write the first one: `beanvault rotate` with alternating users",
+            f"{store.source} has no credential yet",
+            "write the first one with alternating users: `beanvault rotate`",
         )
-    return published
+    return stored

@@ -1,4 +1,4 @@
-"""What a rotation needs and what it tells afterwards."""
+"""What every rotation strategy uses, and the result of a rotation."""
 
 from __future__ import annotations
 
@@ -16,26 +16,20 @@ from ..ui import Ui
 from .credential import DatabaseCredential
 from .database import DatabaseSession, Endpoint, connected
 
-OVERLAP_SECONDS = 3900
-"""For how long a superseded credential must stay valid: the app's cache lives for at most an hour, and a
-connection begun with the old one for some minutes."""
-
-
 T = TypeVar("T")
 
 
 class TooSoon(BeanvaultError):
-    """What would be changed may still be needed from the rotation before."""
+    """The password to be changed can still be in use since the previous rotation."""
 
-    def __init__(self, reason: str, left: float) -> None:
-        super().__init__(f"{reason} for {left:.0f} s more", "try again then, or let it wait with --wait")
-        self.left = left
-        """Seconds."""
+    def __init__(self, reason: str, seconds_left: float) -> None:
+        super().__init__(f"{reason} for {seconds_left:.0f} s more", "try again then, or pass --wait")
+        self.seconds_left = seconds_left
 
 
 @dataclass(frozen=True, slots=True)
 class RotationResult:
-    """A rotation that is finished."""
+    """A completed rotation."""
 
     source: str
     username: str
@@ -46,67 +40,69 @@ class RotationResult:
     seconds: float
     """From the write in Vault to `AWSCURRENT`."""
     resumed: bool = False
-    """Whether it only finished one that had been interrupted."""
+    """Whether it only completed a rotation that had been interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
 class RotationDatabase:
-    """The server, and who may change its users' passwords."""
+    """The server, and the master user, who can change its users' passwords."""
 
     endpoint: Endpoint
     master: DatabaseCredential
-    schema: str | None = None
+    schema: str
 
 
 @dataclass(frozen=True, slots=True)
 class RotationContext:
-    """What every way of rotating uses."""
+    """What every rotation strategy uses."""
 
     database: RotationDatabase
     replication: ReplicationWaiter
     ui: Ui
-    overlap: float = OVERLAP_SECONDS
+    overlap_seconds: float
+    """For how long a superseded credential must stay valid: `rotation.factory.overlap_seconds`."""
     wait: bool = False
-    """Whether to wait for the overlap to end rather than to refuse."""
+    """Whether to wait for the end of the overlap instead of raising `TooSoon`."""
     clock: PollingClock = field(default_factory=PollingClock)
 
-    def prove(self, credential: DatabaseCredential) -> None:
+    def verify_login(self, credential: DatabaseCredential) -> None:
         """Log in with *credential*, over TLS, to the app's schema.
 
         Raises:
-            LoginRefused, Unreachable, DatabaseError: it must not be published
+            DatabaseLoginRefused, Unreachable, RotationDatabaseError: it must not be published
         """
         with connected(self.database.endpoint, credential, self.database.schema):
             self.ui.step(f"{credential.username} logs in over TLS with the new password")
 
     @contextmanager
     def exclusive(self) -> Iterator[DatabaseSession]:
-        """Log in as the master user, and keep every other rotation out until the end.
+        """Log in as the master user and lock out other rotations until the end.
 
-        Who reads Vault, changes a password and writes Vault must be alone from the reading on: of two who
-        read the same version, the second would change the password that the first is about to publish.
+        The lock has to cover the read of Vault, the change of the password and the write to Vault. Of two
+        runs that read the same version, the second would change the password that the first is about to
+        publish.
 
         Raises:
-            RotationUnderWay: another one isn't done
-            LoginRefused, Unreachable, DatabaseError: the master user can't log in
+            RotationInProgress: another rotation has the lock
+            DatabaseLoginRefused, Unreachable, RotationDatabaseError: the master user can't log in
         """
         with connected(self.database.endpoint, self.database.master) as session:
-            self.require_turn(session)
+            self.require_lock(session)
             yield session
 
-    def require_turn(self, session: DatabaseSession) -> None:
-        """Take the turn, or return if *session* still has it; before each write that others must not precede.
+    def require_lock(self, session: DatabaseSession) -> None:
+        """Take the lock, or return if *session* still has it; called before each write that it protects.
 
         Raises:
-            RotationUnderWay, DatabaseError: it is lost, with the connection
+            RotationInProgress, RotationDatabaseError: the lock was lost, with the connection
         """
-        session.take_turn(self.database.schema or "")
+        session.lock_rotation(self.database.schema)
 
-    def patiently(self, attempt: Callable[[], T]) -> T:
-        """Return what *attempt* returns; where it is too soon and we may wait, attempt it again then.
+    def wait_or_raise(self, attempt: Callable[[], T]) -> T:
+        """Return what *attempt* returns; with `wait`, repeat it after the overlap if it is too soon.
 
         Raises:
-            TooSoon: it is, and nobody wants to wait
+            TooSoon: it is too soon, and `wait` is off
         """
         while True:
             try:
@@ -115,24 +111,24 @@ class RotationContext:
                 if not self.wait:
                     raise
                 self.ui.step(f"waiting: {early}")
-                self.clock.sleep(early.left)
+                self.clock.sleep(early.seconds_left)
 
     def require_overlap(self, name: str, reason: str) -> None:
-        """Return if whoever used what was current before had time to learn of what is current now.
+        """Return if every user of the previous version of secret *name* had time to read the current one.
 
         Raises:
             TooSoon: for *reason*
         """
-        age = self.replication.predecessor_age(name)
-        if age is not None and age < self.overlap:
-            raise TooSoon(reason, self.overlap - age)
+        passed = self.replication.seconds_since_superseded(name)
+        if passed is not None and passed < self.overlap_seconds:
+            raise TooSoon(reason, self.overlap_seconds - passed)
 
     def wait_until_current(self, revision: Revision, username: str, *, resumed: bool) -> RotationResult:
-        """Have *revision* replicated, and return the rotation that this ends.
+        """Wait until *revision* is replicated, and return the rotation that this completes.
 
         Raises:
-            TimedOut: it isn't after some minutes
+            TimedOut: it is not replicated after some minutes
         """
         seconds = self.replication.wait_until_current(revision)
-        version_id = self.replication.wanted(revision).version_id
+        version_id = self.replication.desired(revision).version_id
         return RotationResult(revision.source, username, revision.label, version_id, seconds, resumed)

@@ -1,1 +1,1 @@
-"""Vault's side of a deployment: initialisation, mounts, policy, login, and the proof that they fit."""
+"""Vault's side of a deployment: initialisation, mounts, policy, login, and a check of the login."""

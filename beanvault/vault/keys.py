@@ -1,4 +1,4 @@
-"""What initialising a Vault gives, and the file it is kept in."""
+"""The keys that initialising a Vault returns, and the file for them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import TextIO
 
 from ..errors import ConfigurationError
 
-ROOM = 1 << 20
-"""Bytes; more than 255 shares encrypted for their holders take."""
+RESERVED_BYTES = 1 << 20
+"""Enough for 255 shares encrypted for their holders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What initialising a Vault gives, once and never again."""
+    """What initialising a Vault returns, once and never again."""
 
     root_token: str = field(repr=False)
     keys: tuple[str, ...] = field(repr=False)
-    """Base64; the unseal keys, or the recovery keys where another seal (AWS KMS) unseals. PGP-encrypted if
-    asked.
+    """Base64: the unseal keys, or the recovery keys if another seal (AWS KMS) unseals; with PGP keys,
+    encrypted for their holders.
     """
     recovery: bool = False
     encrypted: bool = False
-    """Whether the keys are; the root token may be without them, and they without it."""
+    """Whether the keys are encrypted; independent of the root token."""
     root_encrypted: bool = False
 
     def as_json(self) -> str:
-        """Return them for a file of their own; nothing else may take this."""
+        """Return the text of a key file; it must not be used for anything else."""
         return json.dumps(
             {
                 "root_token": self.root_token,
@@ -43,29 +43,34 @@ class Keys:
 
     @classmethod
     def read(cls, path: Path) -> Keys:
-        """Return the keys in a file written before.
+        """Return the keys in a key file.
 
         Raises:
-            ConfigurationError: it isn't such a file
+            ConfigurationError: the file can't be read, or is not a key file
         """
+        remedy = "name the file that `beanvault vault init` wrote"
         try:
-            raw = json.loads(path.read_text())
-            recovery = "recovery_keys" in raw
-            keys = tuple(raw["recovery_keys" if recovery else "unseal_keys"])
-            root_encrypted = raw.get("root_token_pgp_encrypted", False)
-            return cls(raw["root_token"], keys, recovery, raw["pgp_encrypted"], root_encrypted)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"{path} holds no Vault keys ({type(error).__name__})", "name the file `vault init` wrote"
+                f"{path} is not a readable Vault key file ({type(error).__name__})", remedy
             ) from None
+        fields = raw if isinstance(raw, dict) else {}
+        recovery = "recovery_keys" in fields
+        token, keys = fields.get("root_token"), fields.get("recovery_keys" if recovery else "unseal_keys")
+        encrypted = fields.get("pgp_encrypted")
+        if not (isinstance(token, str) and isinstance(keys, list) and isinstance(encrypted, bool)):
+            raise ConfigurationError(f"{path} is not a Vault key file", remedy)
+        root_encrypted = bool(fields.get("root_token_pgp_encrypted"))
+        return cls(token, tuple(map(str, keys)), recovery, encrypted, root_encrypted)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A file of mode 600 that is there, with room on the disk, before there is anything to put into it.
+    """A file of mode 600 that is created, with its disk space, before there are keys to write.
 
-    Vault tells its keys once. A directory that can't be written, or a full disk, must therefore be found out
-    before, not after.
+    Vault returns its keys once. A directory without write permission, or a full disk, must therefore be
+    discovered before initialisation.
     """
 
     path: Path
@@ -73,40 +78,40 @@ class KeyFile:
 
     @classmethod
     def reserve(cls, path: Path) -> KeyFile:
-        """Make the file, and fill it with spaces.
+        """Create the file and fill it with spaces.
 
         Raises:
-            ConfigurationError: it exists, or can't be written
+            ConfigurationError: the file exists, or can't be written
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             opened = os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w")
         except FileExistsError:
             raise ConfigurationError(
-                f"{path} exists; it may hold the only keys of a Vault", "name another file"
+                f"{path} exists and may hold the only keys of a Vault", "name another file"
             ) from None
         except OSError as error:
             raise _unwritable(path, error) from error
-        made = cls(path, opened)
+        reserved = cls(path, opened)
         try:
-            made._write(" " * ROOM)
+            reserved._write(" " * RESERVED_BYTES)
         except OSError as error:
-            made.release()
+            reserved.remove()
             raise _unwritable(path, error) from error
-        return made
+        return reserved
 
-    def keep(self, keys: Keys) -> None:
+    def save(self, keys: Keys) -> None:
         """Write *keys*, and return when they are on the disk.
 
         Raises:
-            OSError: they may not be
+            OSError: they may not be on the disk
         """
         self._write(keys.as_json())
         self._file.close()
 
-    def release(self) -> None:
-        """Remove the file, as there is nothing to put into it."""
-        with suppress(OSError):  # closing tries once more to write what couldn't be written
+    def remove(self) -> None:
+        """Remove the file, because there are no keys to write."""
+        with suppress(OSError):  # closing tries again to write what could not be written
             self._file.close()
         self.path.unlink(missing_ok=True)
 

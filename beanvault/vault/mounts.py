@@ -1,4 +1,4 @@
-"""Making mounts of KV version 2."""
+"""Enabling mounts of KV version 2."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ READY_SECONDS = 30
 
 
 def enable_kv2(client: hvac.Client, path: str) -> None:
-    """Enable KV version 2 at *path*, and return when it takes requests.
+    """Enable KV version 2 at *path*, and return when it accepts requests.
 
     Raises:
         TimedOut: it still refuses after half a minute
-        hvac.exceptions.VaultError: it can't be made
+        hvac.exceptions.VaultError: Vault refused to enable it
     """
     client.sys.enable_secrets_engine("kv", path=path, options={"version": "2"})
     await_kv2(client, path)
 
 
-def await_kv2(client: hvac.Client, path: str, clock: PollingClock | None = None) -> None:
-    """Return when the mount of KV version 2 at *path* takes requests.
+def await_kv2(client: hvac.Client, path: str) -> None:
+    """Return when the mount of KV version 2 at *path* accepts requests.
 
-    Vault answers first and sets a mount up afterwards; until then everything is refused with 400 and
+    Vault answers first and sets the mount up afterwards. Until then it refuses every request with 400 and
     "Upgrading from non-versioned to versioned data".
 
     Raises:
         TimedOut: it still refuses after half a minute
     """
-    for _ in attempts(clock or PollingClock(), READY_SECONDS, first=0.02, longest=1):
+    for _ in attempts(PollingClock(), READY_SECONDS, first=0.02, longest=1):
         try:
             client.secrets.kv.v2.read_configuration(mount_point=path)
         except hvac_errors.InvalidRequest as error:
@@ -39,8 +39,8 @@ def await_kv2(client: hvac.Client, path: str, clock: PollingClock | None = None)
                 raise
             continue
         except hvac_errors.Forbidden:
-            pass  # who may not read the configuration can't be told when the mount is ready
+            pass  # without permission to read the configuration, readiness can't be observed
         return
     raise TimedOut(
-        f"the new mount {path}/ takes no requests after {READY_SECONDS} s", "see Vault's log; try again"
+        f"the new mount {path}/ refuses requests after {READY_SECONDS} s", "see Vault's log, then try again"
     )

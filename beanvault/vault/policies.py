@@ -1,4 +1,4 @@
-"""What the function may do in Vault, as policy text. Pure.
+"""The Vault policy of the function's login, as text. Pure.
 
 https://developer.hashicorp.com/vault/docs/concepts/policies, https://openbao.org/docs/concepts/policies/
 """
@@ -45,20 +45,19 @@ OWN_TOKEN = (
     Rule("auth/token/renew-self", ("update",)),
     Rule("auth/token/revoke-self", ("update",)),
 )
-"""The login leaves the default policy out, which would otherwise allow these and a good deal more."""
+"""The login excludes the default policy, which would allow these and much more."""
 
 
 def read_only(mount: PolicyMount) -> tuple[Rule, ...]:
-    """Return what reads everything below one mount, and nothing else."""
+    """Return the rules that allow reading everything below one mount, and nothing else."""
     match mount.kind:
         case MountKind.KV2:
             return (
                 Rule(f"{mount.path}/config", ("read",)),
                 Rule(f"{mount.path}/data/*", ("read",)),
                 Rule(f"{mount.path}/metadata/*", ("read", "list")),
-                Rule(
-                    f"{mount.path}/detailed-metadata/*", ("list",)
-                ),  # OpenBao's; elsewhere it matches nothing
+                # OpenBao's own endpoint; HashiCorp Vault has none of this name.
+                Rule(f"{mount.path}/detailed-metadata/*", ("list",)),
             )
         case MountKind.KV1:
             return (Rule(f"{mount.path}/*", ("read", "list")),)
@@ -71,8 +70,8 @@ def read_only(mount: PolicyMount) -> tuple[Rule, ...]:
 
 
 def text(mounts: Sequence[PolicyMount]) -> str:
-    """Return the policy of a login that replicates *mounts*."""
-    lines = ["# Written by beanvault: what the replicator may read, and its own token."]
+    """Return the policy text of a login that replicates *mounts*."""
+    lines = ["# Written by beanvault: read access for the replicator, and its own token."]
     for mount in mounts:
         lines += ["", f"# {mount.path}/ ({mount.kind.value})", *map(str, read_only(mount))]
     return "\n".join([*lines, "", *map(str, OWN_TOKEN), ""])

@@ -1,49 +1,59 @@
-"""A Vault server: how it is reached, how it is initialised and unsealed, and its refusals in words."""
+"""A Vault server: its address, its client, its initialisation and its unsealing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import hvac
-import requests
-from hvac import exceptions as hvac_errors
 
-from ..errors import BeanvaultError, ConfigurationError, Denied, TimedOut, Unreachable
+from ..errors import BeanvaultError, ConfigurationError, TimedOut, Unreachable
 from ..polling import PollingClock, attempts
+from .answers import Answer
+from .errors import VaultError, explained
 from .keys import Keys
 
-TIMEOUT = 30
+TIMEOUT_SECONDS = 30
 ACTIVE_SECONDS = 60
 INITIALISE_SECONDS = 120
-"""Raft makes its storage within the request: seconds, on a slow disk many."""
-MADE_ANEW = "nobody can open it, and nothing is in it: stop it, empty its storage, start it, and repeat"
-
-
-class VaultError(BeanvaultError):
-    """Vault refused a request for a reason of its own."""
+"""Raft creates its storage during the request, which takes long on a slow disk."""
+STANDBY_STATUSES = (429, 473)
+START_OVER = (
+    "no key can unseal it, and it is empty: stop it, delete its storage, start it, and run the command again"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class VaultServer:
-    """Where a Vault is."""
+    """A Vault's address and the authority of its certificate."""
 
     address: str
     ca_file: Path | None = None
-    """PEM of the authority that vouches for it; none means the system's."""
+    """PEM of the authority that signed its certificate; None uses the system's authorities."""
     namespace: str | None = None
 
     def __post_init__(self) -> None:
+        remedy = "give Vault's https:// address, and --vault-ca-file for an authority of your own"
         if not self.address.startswith("https://"):
             raise ConfigurationError(
-                f"{self.address} is not an https address: tokens and secrets would travel in clear",
-                "give Vault's https:// address, and --vault-ca-file for an authority of your own",
+                f"{self.address} is not an https address: tokens and secrets would travel unencrypted", remedy
             )
+        try:
+            parts = urlsplit(self.address)
+            valid = bool(parts.hostname) and parts.port != 0
+        except ValueError:  # an unclosed bracket, or a port that is not a number
+            valid = False
+        if not valid:
+            raise ConfigurationError(f"{self.address} is not a valid address", remedy)
 
-    def client(self, token: str | None = None, timeout: float = TIMEOUT) -> hvac.Client:
+    @property
+    def host(self) -> str:
+        """The host name or IP address in `address`."""
+        return urlsplit(self.address).hostname or ""
+
+    def client(self, token: str | None = None, timeout: float = TIMEOUT_SECONDS) -> hvac.Client:
         """Return a client with exactly this token, whatever the environment holds."""
         verify: bool | str = True if self.ca_file is None else str(self.ca_file)
         client = hvac.Client(url=self.address, verify=verify, namespace=self.namespace, timeout=timeout)
@@ -56,47 +66,14 @@ class VaultServer:
         return None if self.ca_file is None else self.ca_file.read_text()
 
 
-@contextmanager
-def explained(doing: str) -> Iterator[None]:
-    """Turn hvac's and the network's errors into ours; *doing* completes "Vault refused …"."""
-    try:
-        yield
-    except hvac_errors.Forbidden as error:
-        raise Denied(
-            f"Vault refused {doing}: permission denied", "use a token whose policy allows it"
-        ) from error
-    except hvac_errors.VaultDown as error:
-        raise Unreachable(
-            f"Vault is sealed or not initialised: {doing}", "unseal it: `beanvault vault init`"
-        ) from error
-    except (hvac_errors.RateLimitExceeded, hvac_errors.BadGateway, hvac_errors.InternalServerError) as error:
-        raise Unreachable(
-            f"Vault couldn't answer: {doing} ({type(error).__name__})", "try again; see its log"
-        ) from error
-    except hvac_errors.VaultError as error:
-        # Vault's own words name paths and options, never a secret's value.
-        raise VaultError(
-            f"Vault refused {doing}: {'; '.join(error.errors or []) or type(error).__name__}"
-        ) from error
-    except requests.exceptions.SSLError as error:
-        raise Unreachable(
-            f"Vault's certificate isn't trusted: {doing}",
-            "name the authority that signed it with --vault-ca-file",
-        ) from error
-    except requests.exceptions.RequestException as error:
-        raise Unreachable(
-            f"Vault didn't answer: {doing} ({type(error).__name__})", "check its address and the way to it"
-        ) from error
-
-
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How the key is shared out among people."""
+    """How the unseal key is split."""
 
     count: int = 5
     threshold: int = 3
     pgp_keys: tuple[str, ...] = ()
-    """One base64 public key a share: each share is then encrypted for its holder."""
+    """One base64 public key per share, which encrypts the share for its holder."""
     root_pgp_key: str | None = None
 
     def __post_init__(self) -> None:
@@ -106,28 +83,59 @@ class Shares:
                 f"{self.threshold} of {self.count} shares can't unseal: 1 ≤ threshold ≤ shares ≤ 255"
             )
         if self.threshold == 1 < self.count:
-            problems.append("several shares with threshold 1 are one key in many hands: Vault refuses that")
+            problems.append("Vault refuses several shares with threshold 1: each would be the whole key")
         if self.pgp_keys and len(self.pgp_keys) != self.count:
             problems.append(f"{len(self.pgp_keys)} PGP keys were given for {self.count} shares")
         if problems:
             raise ConfigurationError("; ".join(problems))
 
 
-def status(server: VaultServer) -> Mapping[str, Any]:
-    """Return sys/seal-status: `initialized`, `sealed`, `type` (`shamir`, `awskms`, …), `version`."""
-    with explained(f"the seal status of {server.address}"):
-        answer: Mapping[str, Any] = server.client().sys.read_seal_status()
-        return answer
+@dataclass(frozen=True, slots=True)
+class SealStatus:
+    """The answer of sys/seal-status."""
+
+    initialized: bool
+    sealed: bool
+    type: str
+    """`shamir`, or what unseals instead: `awskms`, …"""
+    version: str
+    progress: int
+    """Unseal keys given so far."""
+    threshold: int
+
+    @property
+    def shamir(self) -> bool:
+        """Whether people unseal with key shares."""
+        return self.type == "shamir"
+
+
+def seal_status(server: VaultServer) -> SealStatus:
+    request = f"the seal status of {server.address}"
+    with explained(request):
+        raw = server.client().sys.read_seal_status()
+    return _parse_seal_status(raw, request)
+
+
+def _parse_seal_status(raw: object, request: str) -> SealStatus:
+    answer = Answer.root(raw, request)
+    return SealStatus(
+        initialized=answer.flag("initialized"),
+        sealed=answer.flag("sealed"),
+        type=answer.text("type"),
+        version=answer.text("version"),
+        progress=answer.number("progress"),
+        threshold=answer.number("t"),
+    )
 
 
 def initialise(server: VaultServer, shares: Shares) -> Keys:
-    """Initialise an empty Vault and return its keys; the caller keeps them before anything else.
+    """Initialise an empty Vault and return its keys; the caller saves them before anything else.
 
     Raises:
-        VaultError: it is initialised already, or refuses the PGP keys; or its answer was lost
+        VaultError: it is already initialised, refuses the PGP keys, or its answer was lost
     """
-    recovery = status(server)["type"] != "shamir"
-    body: dict[str, Any] = {
+    recovery = not seal_status(server).shamir
+    body: dict[str, object] = {
         "recovery_shares" if recovery else "secret_shares": shares.count,
         "recovery_threshold" if recovery else "secret_threshold": shares.threshold,
     }
@@ -138,16 +146,16 @@ def initialise(server: VaultServer, shares: Shares) -> Keys:
     try:
         with explained("to be initialised"):
             # Not hvac's own method: it always sends secret_shares, which a server with another seal refuses.
-            answer = server.client(timeout=INITIALISE_SECONDS).adapter.put("/v1/sys/init", json=body)
+            raw = server.client(timeout=INITIALISE_SECONDS).adapter.put("/v1/sys/init", json=body)
     except Unreachable as error:
         lost = _lost_answer(server)
         if lost is None:
             raise
         raise lost from error
-    keys = answer["recovery_keys_base64" if recovery else "keys_base64"]
+    answer = Answer.root(raw, "the initialisation")
     return Keys(
-        answer["root_token"],
-        tuple(keys),
+        answer.text("root_token"),
+        answer.texts("recovery_keys_base64" if recovery else "keys_base64"),
         recovery=recovery,
         encrypted=bool(shares.pgp_keys),
         root_encrypted=shares.root_pgp_key is not None,
@@ -155,53 +163,55 @@ def initialise(server: VaultServer, shares: Shares) -> Keys:
 
 
 def _lost_answer(server: VaultServer) -> BeanvaultError | None:
-    """Return what to tell where a request to initialise got no answer and may have been carried out."""
+    """Return the error for an initialisation without an answer; None if Vault didn't carry it out."""
     try:
-        initialised = status(server)["initialized"]
+        initialised = seal_status(server).initialized
     except Unreachable:
         return Unreachable(
-            f"{server.address} gave no answer and may be initialised, its only keys lost with the answer",
-            f"if it is initialised when it answers again: {MADE_ANEW}",
+            f"{server.address} gave no answer; if it is initialised, its only keys are lost with the answer",
+            f"check it when it answers again; if it is initialised: {START_OVER}",
         )
     if not initialised:
         return None
     return VaultError(
-        f"{server.address} is initialised, and the answer with its only keys was lost", MADE_ANEW
+        f"{server.address} is initialised, and the answer with its only keys was lost", START_OVER
     )
 
 
 def unseal(server: VaultServer, keys: Iterable[str]) -> None:
-    """Give unseal keys until the server is open, and wait until it is active.
+    """Submit unseal keys until the server is unsealed, and wait until it is active.
 
     Raises:
-        VaultError: the keys are too few, or not its own
+        VaultError: the keys are too few, or belong to another Vault
     """
-    state = status(server)
-    for key in keys if state["sealed"] else ():
+    status = seal_status(server)
+    for key in keys if status.sealed else ():
         with explained("an unseal key"):
-            state = server.client().sys.submit_unseal_key(key)
-        if not state["sealed"]:
+            raw = server.client().sys.submit_unseal_key(key)
+        status = _parse_seal_status(raw, "an unseal key")
+        if not status.sealed:
             break
-    if state["sealed"] and state["type"] == "shamir":
+    if status.sealed and status.shamir:
         raise VaultError(
-            f"{server.address} is still sealed: {state['progress']} of {state['t']} keys were given",
-            "give the missing unseal keys: --keys-file, or when asked",
+            f"{server.address} is still sealed: {status.progress} of {status.threshold} keys were given",
+            "give the missing unseal keys with --keys-file or at the prompt",
         )
-    wait_until_active(server, PollingClock())
+    _wait_until_active(server)
 
 
-def wait_until_active(server: VaultServer, clock: PollingClock) -> None:
-    """Return when the server leads its cluster or knows who does, which takes seconds after unsealing.
+def _wait_until_active(server: VaultServer) -> None:
+    """Return when the server leads its cluster or knows the leader, which takes seconds after unsealing.
 
     Raises:
-        TimedOut: it doesn't
+        TimedOut: it is not active after a minute
     """
-    for _ in attempts(clock, ACTIVE_SECONDS, longest=1):
+    for _ in attempts(PollingClock(), ACTIVE_SECONDS, longest=1):
         with explained("its leader"):
-            leader = server.client().sys.read_leader_status()
-            if not leader.get("ha_enabled") or leader.get("leader_address"):
+            leader = Answer.root(server.client().sys.read_leader_status(), "its leader")
+            if not leader.fields.get("ha_enabled") or leader.fields.get("leader_address"):
                 health = server.client().sys.read_health_status(method="GET")
-                # A body comes with 200 only; a standby (429, 473) forwards what it can't do itself.
-                if isinstance(health, dict) or (not leader["is_self"] and health.status_code in (429, 473)):
+                # hvac returns a body for status 200 only. A standby forwards what it can't do itself.
+                standby = not leader.fields.get("is_self")
+                if isinstance(health, dict) or (standby and health.status_code in STANDBY_STATUSES):
                     return
-    raise TimedOut(f"{server.address} isn't active {ACTIVE_SECONDS} s after unsealing", "see its log")
+    raise TimedOut(f"{server.address} is not active {ACTIVE_SECONDS} s after unsealing", "see its log")

@@ -1,50 +1,37 @@
-"""Bring a Vault to what a deployment needs, and prove it with the new login. Safe to repeat."""
+"""Prepare a Vault for a deployment and check the new login's access. Safe to repeat."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import hvac
 from hvac import exceptions as hvac_errors
 
 from ..errors import ConfigurationError
 from . import logins, policies
+from .access_checks import AccessCheck, check_access
+from .answers import Answer
+from .errors import VaultError, explained
 from .logins import Auth, Login, Token
 from .mounts import await_kv2, enable_kv2
 from .policies import MountKind, PolicyMount
-from .server import VaultError, VaultServer, explained
+from .server import VaultServer
 
 AUDIT_NOTE = (
-    "No audit device is enabled: nobody can tell who read what. HashiCorp Vault: `vault audit enable "
+    "No audit device is enabled, so nothing records who read what. HashiCorp Vault: `vault audit enable "
     "file file_path=…`; OpenBao: an `audit` block in the server's configuration. Enable two: Vault stops "
-    "answering when the only one fails."
+    "answering when its only device fails."
 )
 TOKEN_WARNING = (
     "The connection secret holds a long-lived token. Use AWS IAM, JWT or AppRole outside of trials."
 )
+BUILT_IN_MOUNTS = frozenset({"sys", "identity", "cubbyhole"})
+"""Mounts of every Vault; a cubbyhole is private to its token."""
 
 
-class ProofFailed(VaultError):
-    """The new login can do what it must not, or can't do what it must; it was not handed out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """One thing tried with the new login."""
-
-    what: str
-    allowed: bool
-    expected: bool
-
-    @property
-    def holds(self) -> bool:
-        return self.allowed == self.expected
-
-    def __str__(self) -> str:
-        return f"{'may' if self.allowed else 'may not'} {self.what}"
+class WrongAccess(VaultError):
+    """The new login can do more or less than it should; it was not handed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +41,18 @@ class Prepared:
     policy: str
     policy_text: str
     auth: Auth = field(repr=False)
-    proofs: tuple[Proof, ...]
-    by_login: bool
-    """Whether the proof used the login itself, or, where only the function can log in, a token with the same
-    policy."""
+    checks: tuple[AccessCheck, ...]
+    used_login: bool
+    """Whether the checks used the login itself; otherwise a token with the same policy, because only the
+    function can log in."""
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    type: str
+    version: str
+    """Of a KV mount."""
 
 
 def prepare(
@@ -70,150 +64,88 @@ def prepare(
     login: Login,
     invisible: Sequence[str] = (),
 ) -> Prepared:
-    """Enable *mounts*, write the policy `<name>-replicator`, make *login*, and prove what it can do.
+    """Enable *mounts*, write the policy `<name>-replicator`, create *login*, and check what it can do.
 
     Args:
-        token: of an operator who may do all this; a root token right after initialisation
-        invisible: mounts, made where missing, that the login must not be able to see
+        token: an operator's with permission to do all this; the root token right after initialisation
+        invisible: mounts, created where missing, that the login must not be able to read
 
     Raises:
-        ProofFailed: the login can do more or less than it should
+        WrongAccess: the login can do more or less than it should
         VaultError: a mount exists with another type
     """
-    if missing := [mount.path for mount in mounts if mount.path in invisible]:
-        raise ConfigurationError(f"{', '.join(missing)} can't be replicated and invisible at once")
+    if both := [mount.path for mount in mounts if mount.path in invisible]:
+        raise ConfigurationError(
+            f"{', '.join(both)} can't be replicated and invisible at the same time",
+            "remove it from --invisible",
+        )
     client = server.client(token)
-    present = _mounts(client)
-    settled = tuple(_enable(client, mount, present) for mount in mounts)
+    existing = _mounts(client)
+    enabled = tuple(_enable(client, mount, existing) for mount in mounts)
     for path in invisible:
-        _enable(client, PolicyMount(path), present)
+        _enable(client, PolicyMount(path), existing)
     policy = f"{name}-replicator"
-    written = policies.text(settled)
+    policy_text = policies.text(enabled)
     with explained(f"the policy {policy}"):
-        client.sys.create_or_update_policy(policy, written)
-    auth = logins.establish(client, login, policy)
+        client.sys.create_or_update_policy(policy, policy_text)
+    auth = logins.create_login(client, login, policy)
     fresh = server.client()
-    by_login = logins.prove_with(client, fresh, login, auth, policy)
-    others = [path for path in _mounts(client) if path not in {mount.path for mount in settled}]
-    proofs = prove(client, fresh, settled, others)
+    used_login = logins.log_in(client, fresh, login, auth, policy)
+    others = [path for path in _mounts(client) if path not in {mount.path for mount in enabled}]
+    checks = check_access(client, fresh, enabled, others)
     if not isinstance(login, Token):
-        with explained("the end of the proof's token"):
+        with explained("the revocation of the checks' token"):
             fresh.auth.token.revoke_self()
-    broken = [proof for proof in proofs if not proof.holds]
-    if broken:
-        raise ProofFailed(
-            f"the login {login.role} is not as it must be: it " + ", it ".join(map(str, broken)),
-            f"look for another policy of that login, or a changed {policy}",
+    unexpected = [check for check in checks if not check.as_expected]
+    if unexpected:
+        raise WrongAccess(
+            f"the login {login.role} has the wrong access: it " + ", it ".join(map(str, unexpected)),
+            f"check whether that login has another policy, or whether {policy} was changed",
         )
     notes = [TOKEN_WARNING] if isinstance(login, Token) else []
-    return Prepared(policy, written, auth, proofs, by_login, (*notes, *_audit_notes(client)))
+    return Prepared(policy, policy_text, auth, checks, used_login, (*notes, *_audit_notes(client)))
 
 
-def prove(
-    admin: hvac.Client, client: hvac.Client, mounts: Sequence[PolicyMount], others: Sequence[str]
-) -> tuple[Proof, ...]:
-    """Find out what a login's token can and can't do; nothing is written or changed.
-
-    Reading is tried: names nobody uses are asked for, and Vault answers 404 to who may read them, 403 to who
-    may not. Changing is asked of Vault (sys/capabilities), as trying it would be doing it.
-    """
-    nobody = f"beanvault-proof-{secrets.token_hex(8)}"
-    must: list[tuple[str, str]] = []
-    never: list[str] = [f"sys/policies/acl/{nobody}"]
-    for mount in mounts:
-        match mount.kind:
-            case MountKind.KV2:
-                must += [("read", f"{mount.path}/data/{nobody}"), ("list", f"{mount.path}/metadata/")]
-                never += [
-                    f"{mount.path}/{part}/{nobody}" for part in ("data", "metadata", "delete", "destroy")
-                ]
-            case MountKind.KV1:
-                must += [("read", f"{mount.path}/{nobody}"), ("list", f"{mount.path}/")]
-                never += [f"{mount.path}/{nobody}"]
-            case MountKind.DATABASE:
-                must += [("list", f"{mount.path}/static-roles/")]
-                never += [
-                    f"{mount.path}/{part}/{nobody}"
-                    for part in ("static-roles", "rotate-role", "config", "roles")
-                ]
-    unseen = [
-        attempt
-        for path in others
-        for attempt in (
-            ("list", f"{path}/metadata/"),
-            ("read", f"{path}/data/{nobody}"),
-            ("read", f"{path}/{nobody}"),
-        )
-    ]
-    return (
-        *(_try(client, verb, path, expected=True) for verb, path in must),
-        *(_try(client, verb, path, expected=False) for verb, path in [*unseen, ("list", "sys/policies/acl")]),
-        *_changes(admin, client, never),
-    )
+def _mounts(client: hvac.Client) -> dict[str, _Mount]:
+    """Return every mount except Vault's built-in ones, by path without the trailing slash."""
+    request = "the list of mounts"
+    with explained(request):
+        raw = client.sys.list_mounted_secrets_engines()
+    return {
+        path.rstrip("/"): _Mount(mount.text("type"), mount.text_map("options").get("version", "1"))
+        for path, mount in Answer.of(raw, request).parts().items()
+        if path.rstrip("/") not in BUILT_IN_MOUNTS
+    }
 
 
-def _try(client: hvac.Client, verb: str, path: str, *, expected: bool) -> Proof:
-    with explained(f"the attempt to {verb} {path}"):
-        try:
-            client.list(path) if verb == "list" else client.read(path)
-        except hvac_errors.Forbidden:
-            return Proof(f"{verb} {path}", allowed=False, expected=expected)
-        except (hvac_errors.InvalidPath, hvac_errors.InvalidRequest, hvac_errors.UnsupportedOperation):
-            pass  # it was let through, and found nothing
-    return Proof(f"{verb} {path}", allowed=True, expected=expected)
-
-
-CHANGING = frozenset({"root", "sudo", "create", "update", "patch", "delete"})
-
-
-def _changes(admin: hvac.Client, client: hvac.Client, paths: Sequence[str]) -> Iterator[Proof]:
-    with explained("the new login's capabilities"):
-        answer = admin.adapter.post(
-            "/v1/sys/capabilities", json={"token": client.token, "paths": list(paths)}
-        )
-    for path in paths:
-        yield Proof(f"change {path}", allowed=bool(CHANGING & set(answer["data"][path])), expected=False)
-
-
-SYSTEM = frozenset({"sys", "identity", "cubbyhole"})
-"""Mounts every Vault has; a cubbyhole is each token's own."""
-
-
-def _mounts(client: hvac.Client) -> dict[str, Mapping[str, Any]]:
-    """Return type and options of each mount but Vault's own, by path without the last slash."""
-    with explained("the list of mounts"):
-        found = client.sys.list_mounted_secrets_engines()["data"]
-    return {path.rstrip("/"): mount for path, mount in found.items() if path.rstrip("/") not in SYSTEM}
-
-
-def _enable(client: hvac.Client, mount: PolicyMount, present: Mapping[str, Mapping[str, Any]]) -> PolicyMount:
-    """Make the mount unless it is there; return it as it is (an existing KV mount may be version 1)."""
-    there = present.get(mount.path)
+def _enable(client: hvac.Client, mount: PolicyMount, existing: Mapping[str, _Mount]) -> PolicyMount:
+    """Enable the mount unless it exists; return it as it is (an existing KV mount can be version 1)."""
+    found = existing.get(mount.path)
     engine = "database" if mount.kind is MountKind.DATABASE else "kv"
-    if there is None:
+    if found is None:
         with explained(f"a mount at {mount.path}/"):
             if engine == "kv":
                 enable_kv2(client, mount.path)
             else:
                 client.sys.enable_secrets_engine(engine, path=mount.path)
         return mount
-    if there["type"] != engine:
+    if found.type != engine:
         raise VaultError(
-            f"{mount.path}/ is a mount of type {there['type']}, not {engine}",
+            f"{mount.path}/ is a mount of type {found.type}, not {engine}",
             "name another mount in the deployment file",
         )
     if engine == "kv":
-        version = (there.get("options") or {}).get("version", "1")
-        if version != "2":
+        if found.version != "2":
             return PolicyMount(mount.path, MountKind.KV1)
         with explained(f"the mount {mount.path}/"):
-            await_kv2(client, mount.path)  # whoever made it may have been interrupted right then
+            await_kv2(client, mount.path)  # an interrupted run can have enabled it a moment ago
     return mount
 
 
 def _audit_notes(client: hvac.Client) -> tuple[str, ...]:
-    """Return what to say about audit devices; who may not see them is told nothing."""
+    """Return a note if there is no audit device; none without permission to list them."""
     try:
-        return () if client.sys.list_enabled_audit_devices()["data"] else (AUDIT_NOTE,)
+        raw = client.sys.list_enabled_audit_devices()
     except hvac_errors.VaultError:
         return ()
+    return () if Answer.of(raw, "the list of audit devices").fields else (AUDIT_NOTE,)

@@ -1,4 +1,4 @@
-"""As whom the app logs in to the database: with the replicated secret, or with IAM tokens."""
+"""The app's database credentials: from the replicated secret, or IAM tokens."""
 
 from .iam import IamCredentials
 from .model import Credential, Credentials, CredentialUnavailable, Health, Rotation

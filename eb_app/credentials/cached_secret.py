@@ -12,12 +12,12 @@ from botocore.exceptions import ClientError
 
 from .model import Credential
 
-RETRY_AFTER_FAILURE_AT_MOST = 30
-"""Seconds between two looks, at most, while Secrets Manager fails."""
+MAX_RETRY_SECONDS = 30
+"""The longest pause between two reads while Secrets Manager fails."""
 
 
 class SecretReader(Protocol):
-    """What is used of the Secrets Manager client."""
+    """The part of the Secrets Manager client that is used."""
 
     def describe_secret(self, *, SecretId: str) -> Any: ...  # noqa: N803 - the SDK's name
 
@@ -25,20 +25,20 @@ class SecretReader(Protocol):
 
 
 class SecretUnusable(Exception):
-    """The secret's `AWSCURRENT` version is missing or isn't a login; never says what it holds."""
+    """The secret's `AWSCURRENT` version is missing or is not a login; the message never quotes it."""
 
 
 class CachedSecret:
-    """Reads one secret through AWS's caching client, and remembers what that client doesn't tell.
+    """Reads one secret through AWS's caching client, and records what that client doesn't return.
 
-    It stands between the caching client and Secrets Manager, because the caching client returns the value
-    alone: neither its version, nor that a refresh failed and the value is old.
+    The caching client returns only the value: neither its version, nor that a refresh failed and the value is
+    old. So this class is the caching client's Secrets Manager client, and passes its calls on.
     """
 
-    def __init__(self, secret: str, client: SecretReader, ttl: int) -> None:
+    def __init__(self, secret: str, client: SecretReader, ttl_seconds: int) -> None:
         self._id, self._client = secret, client
         self._config = SecretCacheConfig(
-            secret_refresh_interval=ttl, exception_retry_delay_max=RETRY_AFTER_FAILURE_AT_MOST
+            secret_refresh_interval=ttl_seconds, exception_retry_delay_max=MAX_RETRY_SECONDS
         )
         self._cache = SecretCache(self._config, self)
         self._version = ""
@@ -46,10 +46,10 @@ class CachedSecret:
         self.failure: str | None = None
 
     def read(self, *, fresh: bool) -> Credential:
-        """Return the login; *fresh*: not from the cache.
+        """Return the login; *fresh* bypasses the cache.
 
         Raises:
-            SecretUnusable: it is no login
+            SecretUnusable: the value is not a login
             BotoCoreError, ClientError: Secrets Manager failed, and nothing is cached
         """
         if fresh:
@@ -59,34 +59,34 @@ class CachedSecret:
             document = json.loads(text)
             user, password = document["username"], document["password"]
         except (TypeError, ValueError, KeyError):
-            raise SecretUnusable("AWSCURRENT is no JSON object with username and password") from None
+            raise SecretUnusable("AWSCURRENT is not a JSON object with username and password") from None
         if not (isinstance(user, str) and isinstance(password, str) and user and password):
-            raise SecretUnusable("username or password in AWSCURRENT is empty or no text")
+            raise SecretUnusable("username or password in AWSCURRENT is empty or not a string")
         return Credential(user, self._version, password.encode(), self._created.get(self._version))
 
     def describe_secret(self, *, SecretId: str) -> Any:  # noqa: N803 - called by the caching client
-        answer = self._observed(lambda: self._client.describe_secret(SecretId=SecretId))
+        answer = self._recorded(lambda: self._client.describe_secret(SecretId=SecretId))
         stages = answer.get("VersionIdsToStages", {})
         self._version = next((version for version, names in stages.items() if "AWSCURRENT" in names), "")
         return answer
 
     def get_secret_value(self, *, SecretId: str, VersionId: str) -> Any:  # noqa: N803 - the same
-        answer = self._observed(lambda: self._client.get_secret_value(SecretId=SecretId, VersionId=VersionId))
+        answer = self._recorded(lambda: self._client.get_secret_value(SecretId=SecretId, VersionId=VersionId))
         self._created = {VersionId: answer["CreatedDate"]}
         return answer
 
-    def _observed(self, call: Callable[[], Any]) -> Any:
+    def _recorded(self, call: Callable[[], Any]) -> Any:
         try:
             answer = call()
         except Exception as error:
-            self.failure = name_of(error)
+            self.failure = reason_of(error)
             raise
         self.failure = None
         return answer
 
 
-def name_of(error: Exception) -> str:
-    """Return what went wrong in one word or sentence that holds no value."""
+def reason_of(error: Exception) -> str:
+    """Return the reason of a failure, without any value of the secret."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "ClientError"))
     return str(error) if isinstance(error, SecretUnusable) else type(error).__name__

@@ -14,17 +14,17 @@ from .model import Credential, CredentialUnavailable, Health, Rotation
 logger = logging.getLogger(__name__)
 
 TOKEN = "token"
-"""The version of all tokens: none is newer than another in a way that matters to an open connection."""
+"""The version of every token: an open connection doesn't depend on a newer token."""
 
 
 class TokenSigner(Protocol):
-    """What is used of the RDS client; signing needs no request."""
+    """The part of the RDS client that is used; signing sends no request."""
 
     def generate_db_auth_token(self, *, DBHostname: str, Port: int, DBUsername: str) -> str: ...  # noqa: N803 - the SDK's names
 
 
 class IamCredentials:
-    """IAM database authentication: each connection has a token of its own, so there is nothing to refresh.
+    """IAM database authentication: each connection has a token of its own, so nothing has to be refreshed.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html
     """
@@ -39,24 +39,24 @@ class IamCredentials:
                 DBHostname=self._host, Port=self._port, DBUsername=self._user
             )
         except BotoCoreError as error:
-            raise CredentialUnavailable(f"no token could be signed: {type(error).__name__}") from None
+            raise CredentialUnavailable(f"could not sign a token: {type(error).__name__}") from None
         return Credential(self._user, TOKEN, token.encode())
 
     def version(self) -> str:
         return TOKEN
 
-    def accepted(self, credential: Credential) -> None:  # noqa: ARG002 - the protocol's
+    def record_accepted(self, credential: Credential) -> None:  # noqa: ARG002 - the protocol's
         self._refused_at = None
 
-    def refused(self, credential: Credential) -> None:
+    def record_refused(self, credential: Credential) -> None:
         if self._refused_at is None:
             self._refused_at = datetime.now(UTC)
             logger.warning("login refused", extra={"user": credential.user})
 
-    def wait(self, than: str, seconds: float) -> None:  # noqa: ARG002 - the protocol's
+    def wait_for_newer(self, version: str, seconds: float) -> None:  # noqa: ARG002 - the protocol's
         time.sleep(seconds)
 
-    def waiting(self) -> None:
+    def record_waiting(self) -> None:
         return None
 
     def health(self) -> Health:

@@ -1,4 +1,4 @@
-"""What a login is, and what the database's side asks of whoever knows it."""
+"""The credential for a login, and the interface between the pool and the source of credentials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Credential:
 
     user: str
     version: str
-    """Secrets Manager's version id; `token` where each connection has its own."""
+    """Secrets Manager's version id; `token` if each connection has a token of its own."""
     password: bytes = field(repr=False)
     created: datetime | None = None
     """When this version was written to Secrets Manager."""
@@ -25,15 +25,15 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """How the change to the credential held now went for this process."""
+    """The change to the current credential, as this process observed it."""
 
     at: datetime
-    """When this process learned of it."""
+    """When this process read the current credential."""
     user: str
     version: str
     previous_user: str
     refused_at: datetime | None = None
-    """When the database first refused the previous credential; None: it never did."""
+    """When the database first refused the previous credential; None if it never did."""
     first_login: datetime | None = None
     waited: int = 0
     """Requests that waited for it."""
@@ -47,7 +47,7 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What to say about the credential without saying the credential."""
+    """The state of the credential, without the credential."""
 
     state: Literal["current", "refused", "last good value", "unavailable"]
     reason: str = ""
@@ -55,31 +55,34 @@ class Health:
 
 
 class Credentials(Protocol):
-    """Where new connections get their login from; safe to use from all threads."""
+    """The source of the login for new connections; safe to use from all threads."""
 
     def current(self) -> Credential:
         """Return the login for a new connection.
 
         Raises:
-            CredentialUnavailable: there has been none yet
+            CredentialUnavailable: none has been read yet
         """
 
     def version(self) -> str:
-        """Return the version that `current` would return, at no cost; empty before the first."""
+        """Return the version that `current` would return, without a call; empty before the first read."""
 
-    def accepted(self, credential: Credential) -> None:
-        """Hear that the database let *credential* in."""
+    def record_accepted(self, credential: Credential) -> None:
+        """Record that the database accepted *credential*."""
 
-    def refused(self, credential: Credential) -> None:
-        """Hear that the database refused *credential*; begin to look for a newer one."""
+    def record_refused(self, credential: Credential) -> None:
+        """Record that the database refused *credential*, and start reading until there is a newer one."""
 
-    def wait(self, than: str, seconds: float) -> None:
-        """Return after *seconds*, or as soon as there is another version than *than* (empty: don't mind)."""
+    def wait_for_newer(self, version: str, seconds: float) -> None:
+        """Return when there is another version than *version*, or after *seconds*.
 
-    def waiting(self) -> None:
-        """Hear that one more request has begun to wait."""
+        An empty *version* waits for the whole time.
+        """
+
+    def record_waiting(self) -> None:
+        """Record that another request is waiting."""
 
     def health(self) -> Health: ...
 
     def rotation(self) -> Rotation | None:
-        """Return how the last rotation went; None before the first."""
+        """Return the last rotation; None before the first."""

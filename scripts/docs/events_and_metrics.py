@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any, cast
 
-from beanvault.replication.waiter import put_requests
+from beanvault.replication.replication_request import put_replication_request
 from eb_app.replication_request import ReplicationRequester
 from replicator import handler
 from replicator.aws import Clients
@@ -85,7 +85,7 @@ def request_event(reason: str) -> str:
         case "continuation":
             Bus(cast(Clients, captured), f"{OWNER}-beanvault").ask_for_continuation((SOURCE,))
         case _:
-            put_requests(cast(Any, captured), f"{OWNER}-beanvault", [SOURCE], reason)
+            put_replication_request(cast(Any, captured), f"{OWNER}-beanvault", [SOURCE], reason)
     return captured.last_event()
 
 

@@ -22,8 +22,8 @@ import requests
 from beanvault.artifacts import bundle
 from beanvault.aws import Aws
 from beanvault.replication import connection_secret
-from beanvault.rotation import alternating, deployed
-from beanvault.rotation.credential_path import CredentialPath
+from beanvault.rotation import alternating, factory
+from beanvault.rotation.credential_store import CredentialStore
 from beanvault.rotation.rotation_context import RotationContext
 from beanvault.rotation.static_role import DatabaseEngine, moment
 from beanvault.ui import NullUi
@@ -83,7 +83,7 @@ class BenchmarkDeployment:
         show("creating the stacks")
         flow.create_stacks()
         aws = Aws(flow.aws.session(), flow.aws.endpoint)
-        context = replace(deployed.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap=0)
+        context = replace(factory.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap_seconds=0)
         deployment = cls(flow, proxy, context, static)
         deployment._connect(aws)
         show("deploying the app")
@@ -115,10 +115,10 @@ class BenchmarkDeployment:
         return DatabaseEngine(self.flow.vault.client(self.flow.root_token), ENGINE)
 
     @property
-    def path(self) -> CredentialPath:
+    def store(self) -> CredentialStore:
         deployment = self.flow.deployment
         client = self.flow.vault.client(self.flow.root_token)
-        return CredentialPath(client, deployment.credential_mount, deployment.credential_path)
+        return CredentialStore(client, deployment.credential_mount, deployment.credential_path)
 
     def make_roles(self, roles: dict[str, str]) -> None:
         """Create static roles for database users, which changes their passwords at once."""
@@ -147,7 +147,7 @@ class BenchmarkDeployment:
 
     def rotate_other_user(self) -> dt.datetime:
         """Rotate as `beanvault rotate` does: set the unused user's password and publish it."""
-        alternating.rotate(self.context, self.path, APP_USERS)
+        alternating.rotate(self.context, self.store, APP_USERS)
         return self._published()
 
     def rotate_static_role(self) -> dt.datetime:
@@ -162,7 +162,7 @@ class BenchmarkDeployment:
 
     def rotate_both_users(self) -> dt.datetime:
         """Rotate two static roles together: before one is published, the other has changed too."""
-        before = self.path.read()
+        before = self.store.read()
         assert before is not None
         engine = self.engine
         for user in APP_USERS:
@@ -170,12 +170,12 @@ class BenchmarkDeployment:
         unused = next(user for user in APP_USERS if user != before.credential.username)
         fresh = engine.credential(unused)
         data = {"username": fresh.username, "password": fresh.password}
-        self.path.write(dict(before.data) | data, before.revision.version)
-        self.context.replication.ask(self.path.source)
+        self.store.write(dict(before.data) | data, before.revision.version)
+        self.context.replication.request(self.store.source)
         return self._published()
 
     def _published(self) -> dt.datetime:
-        published = self.path.read()
+        published = self.store.read()
         assert published is not None
         return moment(published.revision.created_time)
 
@@ -255,7 +255,7 @@ class BenchmarkDeployment:
                 )
             if (now := len(self.proxy.calls())) != calls:
                 calls, quiet_since = now, time.monotonic()
-            current = self.context.replication.current(self.flow.secret) or ""
+            current = self.context.replication.current_version_id(self.flow.secret) or ""
             in_a_row = in_a_row + 1 if self.status()["database"]["version_id"] == current else 0
             time.sleep(0.05)
 

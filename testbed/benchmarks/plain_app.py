@@ -18,9 +18,9 @@ from sqlalchemy import Connection, create_engine, text
 from eb_app import instance, logs
 from eb_app.credentials import Credential, Health, Rotation
 from eb_app.credentials.cached_secret import CachedSecret
-from eb_app.database import POOL_TIMEOUT, DatabasePool, session_of
+from eb_app.database import POOL_TIMEOUT_SECONDS, DatabasePool, session_of
 from eb_app.factory import AWS
-from eb_app.login import DatabaseServer, DatabaseSessionInfo, log_in, tls_context
+from eb_app.login import STATEMENT_TIMEOUT_SECONDS, DatabaseServer, DatabaseSessionInfo, log_in, tls_context
 from eb_app.settings import AppSettings
 from eb_app.web import create_app
 
@@ -39,16 +39,16 @@ class FixedCredentials:
     def version(self) -> str:
         return self._credential.version
 
-    def accepted(self, credential: Credential) -> None:
+    def record_accepted(self, credential: Credential) -> None:
         """Do nothing."""
 
-    def refused(self, credential: Credential) -> None:
+    def record_refused(self, credential: Credential) -> None:
         """Do nothing: this is the difference to the credential layer."""
 
-    def wait(self, than: str, seconds: float) -> None:
+    def wait_for_newer(self, version: str, seconds: float) -> None:
         """Return at once."""
 
-    def waiting(self) -> None:
+    def record_waiting(self) -> None:
         """Do nothing: no request waits."""
 
     def health(self) -> Health:
@@ -66,11 +66,11 @@ class PlainDatabase:
         server = DatabaseServer(settings.host, settings.port, settings.schema)
         self.engine = create_engine(
             "mysql+pymysql://",
-            creator=lambda: log_in(server, credential, tls),
+            creator=lambda: log_in(server, credential, tls, STATEMENT_TIMEOUT_SECONDS),
             pool_size=settings.pool_size,
             max_overflow=0,
-            pool_timeout=POOL_TIMEOUT,
-            pool_recycle=int(settings.connection_age),
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            pool_recycle=int(settings.connection_age_seconds),
             pool_pre_ping=True,
             hide_parameters=True,
         )
@@ -90,7 +90,7 @@ def application_for(environ: Mapping[str, str]) -> Flask:
     settings = AppSettings.from_environ(environ)
     logs.set_up(settings.log_file)
     client: Any = botocore.session.get_session().create_client("secretsmanager", config=AWS)
-    credential = CachedSecret(settings.secret, client, settings.secret_ttl).read(fresh=True)
+    credential = CachedSecret(settings.secret, client, settings.secret_ttl_seconds).read(fresh=True)
     database = cast(DatabasePool, PlainDatabase(credential, settings))  # it has all that `create_app` uses
     return create_app(
         database, FixedCredentials(credential), mode=settings.mode, instance=instance.describe(environ)

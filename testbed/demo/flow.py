@@ -21,9 +21,10 @@ from beanvault.aws import Aws
 from beanvault.deployment.deploy import DeploymentContext, deploy
 from beanvault.replication import connection_secret
 from beanvault.replication.function import ReplicatorFunction
-from beanvault.replication.waiter import ReplicationWaiter, ask_on
+from beanvault.replication.replication_request import requester
+from beanvault.replication.waiter import ReplicationWaiter
 from beanvault.rotation import alternating
-from beanvault.rotation.credential_path import CredentialPath
+from beanvault.rotation.credential_store import CredentialStore
 from beanvault.rotation.database import Endpoint
 from beanvault.rotation.rotation_context import RotationContext, RotationDatabase, RotationResult
 from beanvault.vault import server as vault_server
@@ -111,7 +112,7 @@ class Flow:
         self.vault.client(self.root_token).secrets.kv.v2.create_or_update_secret(
             "payroll", {"iban": str(uuid.uuid4())}, mount_point=INVISIBLE
         )
-        return {"policy": prepared.policy, "proofs that hold": len(prepared.proofs)}
+        return {"policy": prepared.policy, "access checks passed": len(prepared.checks)}
 
     def create_stacks(self) -> Facts:
         """Build both zips, render the layers and create their stacks by change sets."""
@@ -198,7 +199,7 @@ class Flow:
 
     def try_what_is_refused(self) -> Facts:
         """Try what each identity must not be able to do, and what it must."""
-        published = self._credential_path().read()
+        published = self._credential_store().read()
         assert published is not None  # noqa: S101 - the steps before wrote it
         function = self.vault.client()
         login = self.auth
@@ -251,12 +252,12 @@ class Flow:
             ReplicationWaiter(
                 self.aws.client("secretsmanager"),
                 Config.from_environ(self.deployed.function_environment()),
-                ask_on(self.deployment.bus_name, self.aws.client("events")),
+                requester(self.aws.client("events"), self.deployment.bus_name),
             ),
             ProgressUi(show=self.show),
-            overlap=0,
+            overlap_seconds=0,
         )
-        return alternating.rotate(context, self._credential_path(), APP_USERS)
+        return alternating.rotate(context, self._credential_store(), APP_USERS)
 
     def invoke_function(self) -> Mapping[str, Any]:
         """Invoke the function once and return its response."""
@@ -268,9 +269,9 @@ class Flow:
     def _context(self) -> DeploymentContext:
         return DeploymentContext(self.deployment, self._aws(), ProgressUi(agrees=True, show=self.show), ROOT)
 
-    def _credential_path(self) -> CredentialPath:
+    def _credential_store(self) -> CredentialStore:
         client = self.vault.client(self.root_token)
-        return CredentialPath(client, self.deployment.credential_mount, self.deployment.credential_path)
+        return CredentialStore(client, self.deployment.credential_mount, self.deployment.credential_path)
 
     def _wait_for_use(self, version_id: str) -> float:
         """Return the monotonic time at which a query was made with the credential *version_id*.

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from eb_app.entries import LONGEST
+from eb_app.entries import MAX_TEXT_LENGTH
 from testbed.demo.flow import Flow
 from testbed.servers.authority import Authority
 from tests.polling import until
@@ -24,7 +24,7 @@ DESKTOP = 1280
 
 
 def add(browser: Browser, text: str) -> None:
-    browser.control("textbox", f"Text, at most {LONGEST} characters").type(text)
+    browser.control("textbox", f"Text, at most {MAX_TEXT_LENGTH} characters").type(text)
     browser.control("button", "Add").click()
 
 
@@ -184,7 +184,7 @@ def test_axe_would_find_barriers(browser: Browser, axe: str) -> None:
 def test_on_a_phone_nothing_is_cut_off_and_controls_are_large_enough(browser: Browser) -> None:
     """No horizontal scrolling even with a very long word; controls are 44 pixels high (WCAG 2.5.5)."""
     browser.resize(PHONE)
-    add(browser, "x" * LONGEST)
+    add(browser, "x" * MAX_TEXT_LENGTH)
     assert browser.run("return document.scrollingElement.scrollWidth") <= PHONE
     heights = browser.run(
         "return [...document.querySelectorAll('button, input:not([type=hidden])')]"

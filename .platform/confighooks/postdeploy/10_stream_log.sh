@@ -1,3 +1,3 @@
 #!/bin/bash
-# A change of options writes the agent's configuration anew, too.
+# A change of options also rewrites the agent's configuration.
 exec /var/app/current/.platform/hooks/postdeploy/10_stream_log.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes this instance's own key and certificate before nginx's configuration is checked. Never leaves the instance.
+# Creates this instance's own key and certificate before nginx's configuration is checked. The key never leaves it.
 set -euo pipefail
 
 certificate=/etc/pki/tls/certs/beanvault.crt

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A folder for the app's own log (.ebextensions/20-log.config): written by the app's user, read by the CloudWatch agent.
+# The folder of the app's own log (.ebextensions/20-log.config): the app writes it, the CloudWatch agent reads it.
 set -euo pipefail
 
 folder=/var/log/beanvault

@@ -1,4 +1,4 @@
-"""What several files of these tests need."""
+"""Fixtures of several test files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .vault.support_pgp import Holder
 
 @pytest.fixture
 def empty(tmp_path: Path, authority: Authority) -> Iterator[VaultServer]:
-    """A server nobody has initialised."""
+    """A server that is not initialised."""
     running = OpenBao.start(tmp_path, authority)
     try:
         yield VaultServer(running.address, running.ca_file)

@@ -1,4 +1,4 @@
-"""The bootstrap against a real server: what it makes, what it leaves alone, and over what it talks."""
+"""The bootstrap against a real server: what it creates, what it keeps, and TLS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bootstrap.handler import Master, connected
 from testbed.servers.authority import Authority
 from testbed.servers.mariadb import MariaDB
 
-WANTED = DesiredAccounts("app", ("app_blue", "app_green"), "app_iam")
+DESIRED = DesiredAccounts("app", ("app_blue", "app_green"), "app_iam")
 MASTER = Master("beanvault_master", "a master's password")
 
 
@@ -34,17 +34,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
 
 @pytest.fixture
 def fresh(server: MariaDB) -> Iterator[MariaDB]:
-    """The server without anything the bootstrap makes."""
+    """The server without the bootstrap's schema and users."""
     yield server
     with server.admin() as admin, admin.cursor() as cursor:
         cursor.execute("DROP DATABASE IF EXISTS app")
-        for user in (*WANTED.users, WANTED.iam_user):
+        for user in (*DESIRED.users, DESIRED.iam_user):
             cursor.execute(f"DROP USER IF EXISTS '{user}'@'%'")
 
 
 def run(server: MariaDB) -> BootstrapReport:
     with connected(server.host, server.port, MASTER, server.ca_file) as connection:
-        return set_up(connection, WANTED)
+        return set_up(connection, DESIRED)
 
 
 def grants(server: MariaDB, user: str) -> str:
@@ -70,8 +70,8 @@ def give_password(server: MariaDB, user: str, password: str) -> None:
         cursor.execute(f"ALTER USER '{user}'@'%%' IDENTIFIED BY %s", (password,))
 
 
-def test_creates_the_users_and_reports_the_one_for_iam_as_left_out(fresh: MariaDB) -> None:
-    """MariaDB has no plugin for IAM tokens, which must not stop the others."""
+def test_the_users_are_created_and_the_iam_user_is_reported_as_missing(fresh: MariaDB) -> None:
+    """MariaDB has no plugin for IAM tokens, which must not prevent the other users."""
     assert run(fresh) == BootstrapReport(created=("app_blue", "app_green"), iam_user=False)
 
 
@@ -83,23 +83,23 @@ def test_a_second_run_creates_nothing_and_keeps_passwords(fresh: MariaDB) -> Non
     login(fresh, "app_blue", "rotated", fresh.ca_file).close()
 
 
-def test_users_reach_their_schema_and_no_other(fresh: MariaDB) -> None:
-    """The app migrates and uses its tables; the server's own stay closed to it."""
+def test_users_can_access_their_schema_only(fresh: MariaDB) -> None:
+    """The app migrates and uses its tables, and can't read the server's own."""
     run(fresh)
     give_password(fresh, "app_green", "known")
     with login(fresh, "app_green", "known", fresh.ca_file) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE app.entry (id INT PRIMARY KEY)")
         cursor.execute("INSERT INTO app.entry VALUES (1)")
         cursor.execute("SHOW DATABASES")
-        # MySQL shows everybody that it has a performance schema.
+        # MySQL shows the performance schema to every user.
         assert {row[0] for row in cursor.fetchall()} - {"performance_schema"} == {"app", "information_schema"}
         for forbidden in ("SELECT * FROM mysql.user", "CREATE DATABASE other", "CREATE USER x@'%'"):
             with pytest.raises(pymysql.MySQLError):
                 cursor.execute(forbidden)
 
 
-def test_users_have_to_come_over_tls(fresh: MariaDB) -> None:
-    """The account itself demands it, whatever the server's own setting is."""
+def test_users_must_use_tls(fresh: MariaDB) -> None:
+    """The account itself requires it, whatever the server's setting is."""
     run(fresh)
     give_password(fresh, "app_blue", "known")
     with fresh.admin() as admin, admin.cursor() as cursor:
@@ -113,8 +113,8 @@ def test_users_have_to_come_over_tls(fresh: MariaDB) -> None:
             cursor.execute("SET GLOBAL require_secure_transport = ON")
 
 
-def test_a_user_made_by_hand_is_brought_under_the_rules(fresh: MariaDB) -> None:
-    """Somebody typed SQL before us: password kept, TLS demanded, schema granted."""
+def test_an_existing_user_keeps_its_password_and_must_use_tls(fresh: MariaDB) -> None:
+    """A user that was created by hand: password kept, TLS required, schema granted."""
     with fresh.admin() as admin, admin.cursor() as cursor:
         cursor.execute("CREATE USER app_blue@'%' IDENTIFIED BY 'by hand'")
     assert run(fresh).created == ("app_green",)
@@ -125,28 +125,28 @@ def test_a_user_made_by_hand_is_brought_under_the_rules(fresh: MariaDB) -> None:
     login(fresh, "app_blue", "by hand", fresh.ca_file).close()
 
 
-def test_nobody_logs_in_without_a_rotation(fresh: MariaDB) -> None:
-    """Neither without a password nor with a guess at the obvious ones."""
+def test_no_login_is_possible_before_the_first_rotation(fresh: MariaDB) -> None:
+    """Neither without a password nor with an obvious one."""
     run(fresh)
     for guess in ("", "app_blue", MASTER.password):
         with pytest.raises(pymysql.OperationalError):
             login(fresh, "app_blue", guess, fresh.ca_file)
 
 
-def test_a_server_of_another_authority_gets_no_password(fresh: MariaDB, tmp_path: Path) -> None:
-    """The certificate is verified before the login, and a wrong one is not tried again."""
+def test_a_server_of_another_authority_receives_no_password(fresh: MariaDB, tmp_path: Path) -> None:
+    """The certificate is verified before the login, and an untrusted one is not retried."""
     waits: list[float] = []
-    stranger = Authority(tmp_path / "stranger")
+    unknown = Authority(tmp_path / "unknown")
     with (
         pytest.raises(pymysql.OperationalError, match="CERTIFICATE_VERIFY_FAILED"),
-        connected(fresh.host, fresh.port, MASTER, stranger.ca_file, sleep=waits.append),
+        connected(fresh.host, fresh.port, MASTER, unknown.ca_file, sleep=waits.append),
     ):
         pass
     assert waits == []
 
 
-def test_a_refused_login_is_not_tried_again(fresh: MariaDB) -> None:
-    """A wrong password stays wrong, and trying on would look like an attack."""
+def test_a_refused_login_is_not_retried(fresh: MariaDB) -> None:
+    """A wrong password stays wrong, and repeated attempts look like an attack."""
     waits: list[float] = []
     wrong = Master(MASTER.username, "wrong")
     with (

@@ -1,4 +1,4 @@
-"""A schema, two database users and a secret for each test; the app over them in this process."""
+"""A schema, two database users and a secret for each test; the app in this process."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def aws_client(service: str, endpoint: str) -> Any:
 
 
 @contextlib.contextmanager
-def silenced(mariadb: MariaDB) -> Iterator[None]:
-    """Stop the server in the middle of whatever it does: the system takes connections, and nobody answers."""
+def suspended(mariadb: MariaDB) -> Iterator[None]:
+    """Suspend the server's process: the kernel accepts connections, and nothing answers them."""
     mariadb.process.popen.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -61,7 +61,7 @@ def silenced(mariadb: MariaDB) -> Iterator[None]:
 
 @dataclass
 class World:
-    """What one test has of its own."""
+    """The servers and the data of one test."""
 
     mariadb: MariaDB
     aws: LocalAws
@@ -78,8 +78,8 @@ class World:
                 cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def let_in(self, user: str, password: str) -> None:
-        """Create *user*, or give it another password."""
+    def create_user(self, user: str, password: str) -> None:
+        """Create *user*, or recreate it with another password."""
         self.sql(
             f"DROP USER IF EXISTS '{user}'@'%'",
             f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}' REQUIRE SSL",
@@ -87,7 +87,7 @@ class World:
         )
 
     def change_password(self, user: str, password: str) -> None:
-        """As Vault's database engine does; open connections live on."""
+        """Change the password as Vault's database engine does; open connections stay open."""
         self.sql(f"ALTER USER '{user}'@'%' IDENTIFIED BY '{password}'")
 
     def publish(self, user: str, password: str) -> str:
@@ -97,7 +97,7 @@ class World:
         return str(answer["VersionId"])
 
     def kill_connections(self) -> int:
-        """End every connection of the app, and return how many there were."""
+        """End every connection of the app, and return their number."""
         found = self.sql(
             f"SELECT id FROM information_schema.processlist WHERE user IN ('{self.blue}', '{self.green}')"
         )
@@ -114,22 +114,33 @@ class World:
         return int(row[0])
 
     def credentials(
-        self, ttl: int = 1, demand: Callable[[], None] = lambda: None, endpoint: str | None = None
+        self,
+        ttl_seconds: int = 1,
+        request_replication: Callable[[], None] | None = None,
+        endpoint: str | None = None,
     ) -> SecretCredentials:
         client = aws_client("secretsmanager", endpoint or self.aws.endpoint)
-        made = SecretCredentials(self.secret, client, ttl=ttl, demand=demand)
-        self._closing.append(made.close)
-        return made
+        credentials = SecretCredentials(
+            self.secret, client, ttl_seconds=ttl_seconds, request_replication=request_replication
+        )
+        self._closing.append(credentials.close)
+        return credentials
 
     def database(self, credentials: Credentials, port: int | None = None, **options: Any) -> DatabasePool:
         server = DatabaseServer(self.mariadb.host, port or self.mariadb.port, self.schema)
-        options = {"ca_file": self.mariadb.ca_file, "connection_age": 2, **options}
-        made = DatabasePool(credentials, server, **options)
-        self._closing.append(made.close)
-        return made
+        defaults: dict[str, Any] = {
+            "ca_file": self.mariadb.ca_file,
+            "connection_age_seconds": 2,
+            "max_wait_seconds": 15,
+            "max_waiting": 16,
+            "pool_size": 8,
+        }
+        pool = DatabasePool(credentials, server, **(defaults | options))
+        self._closing.append(pool.close)
+        return pool
 
     def app(self, credentials: Credentials | None = None, **options: Any) -> Flask:
-        """Return the app over this world's schema."""
+        """Return the app on this test's schema."""
         credentials = credentials or self.credentials()
         database = self.database(credentials, **options)
         return create_app(
@@ -146,11 +157,11 @@ class World:
 
 
 def make_world(mariadb: MariaDB, aws: LocalAws) -> World:
-    """Return a migrated schema, the user *blue* with password `one`, and the secret that says so."""
+    """Return a migrated schema, the user *blue* with password `one`, and the secret with that login."""
     token = secrets.token_hex(4)
     world = World(mariadb, aws, f"app_{token}", f"{token}/app/database", f"blue_{token}", f"green_{token}")
     world.sql(f"CREATE SCHEMA `{world.schema}`")
-    world.let_in(world.blue, "one")
+    world.create_user(world.blue, "one")
     text = json.dumps({"username": world.blue, "password": "one"})
     aws.client("secretsmanager").create_secret(Name=world.secret, SecretString=text)
     migrate(world.database(world.credentials()))
@@ -159,14 +170,14 @@ def make_world(mariadb: MariaDB, aws: LocalAws) -> World:
 
 @pytest.fixture
 def world(mariadb: MariaDB, local_aws: LocalAws) -> Iterator[World]:
-    made = make_world(mariadb, local_aws)
-    yield made
-    made.close()
+    created = make_world(mariadb, local_aws)
+    yield created
+    created.close()
 
 
 @pytest.fixture
 def boot(world: World, tmp_path: Path) -> Iterator[Boot]:
-    """Boots an instance over the test's world; arguments are environment properties of the app."""
+    """Boots an instance for the test; arguments are environment properties of the app."""
     with contextlib.ExitStack() as cleanup:
 
         def start(**environment: str) -> Running:
@@ -184,7 +195,7 @@ def json_of(response: TestResponse) -> Any:
 
 
 class Visitors:
-    """Requests from several threads until told to stop; every status is kept."""
+    """Sends requests from several threads until the end of the block, and records every status."""
 
     def __init__(self, app: Flask, visit: Callable[[Any], Any] | None = None, threads: int = 6) -> None:
         self._app, self._visit = app, visit or (lambda client: client.get("/api/entries"))

@@ -80,14 +80,14 @@ class Running:
         return made
 
     def get(self, path: str) -> int:
-        """Return the status of a GET, 0 where there was no answer."""
+        """Return the status of a GET, or 0 without an answer."""
         try:
             return self.session().get(f"{self.https}{path}", timeout=30).status_code
         except requests.RequestException:
             return 0
 
     def in_flight(self) -> int:
-        """Count the connections that gunicorn has from nginx; there is one for each request."""
+        """Return the number of connections from nginx to gunicorn; there is one for each request."""
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         established = "01"
         return sum(row[1].endswith(f":{self.app_port:04X}") and row[3] == established for row in rows)
@@ -98,12 +98,12 @@ class Running:
         return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
     def stop_nginx(self) -> None:
-        """As systemd does it on the platform: nginx answers what it has begun."""
+        """Stop nginx as systemd does on the platform: it completes the requests in progress."""
         self.nginx.popen.send_signal(signal.SIGQUIT)
         self.nginx.popen.wait(30)
 
     def change_nginx(self, pattern: str, replacement: str) -> None:
-        """Replace what *pattern* matches in our server's configuration, and start nginx anew."""
+        """Replace the match of *pattern* in https.conf, and restart nginx."""
         file = self.root / "etc/nginx/conf.d/https.conf"
         text, found = re.subn(pattern, replacement, file.read_text())
         assert found == 1
@@ -125,7 +125,7 @@ def configure(root: Path, app_port: int, ports: dict[int, int]) -> Path:
 
 
 def check_configuration(configuration: Path, root: Path) -> None:
-    """Let the real nginx look at it; neither an error nor a warning is taken."""
+    """Check the configuration with the real nginx; neither an error nor a warning is accepted."""
     done = subprocess.run(
         proxy.command(configuration, root, "-t"), capture_output=True, text=True, timeout=30, check=False
     )
@@ -134,7 +134,7 @@ def check_configuration(configuration: Path, root: Path) -> None:
 
 
 def boot(world: World, root: Path, **environment: str) -> Running:
-    """Start what Beanstalk starts, in its order: hooks, `nginx -t`, Procfile, nginx."""
+    """Start what Beanstalk starts, in the same order: hooks, `nginx -t`, Procfile, nginx."""
     for folder in ("var/log/nginx", "var/run", "run"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     run_hook(CERTIFICATE_HOOK, root)

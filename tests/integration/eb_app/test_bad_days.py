@@ -1,7 +1,7 @@
-"""Something breaks below a running instance while people write: nothing acknowledged is lost, and it heals.
+"""Failures below an instance during writes: no acknowledged entry is lost, and the instance recovers.
 
-The instance is whole: nginx with TLS, gunicorn with two processes, a schema of its own. Each writer says a
-unique key with each entry, so that what was acknowledged can be counted, and what was not may be repeated.
+The instance is complete: nginx with TLS, gunicorn with two processes, a schema of its own. Each writer sends
+a unique key with each entry, so that acknowledged entries can be counted and failed ones repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from testbed.servers.mariadb import MariaDB
 from testbed.servers.proxy import Drop, Pass, Proxy
 from tests.polling import until
 
-from .conftest import Boot, World, make_world, silenced
+from .conftest import Boot, World, make_world, suspended
 from .instance import Running
 
 THREADS = 6
@@ -33,12 +33,12 @@ POOL = 3
 """Connections of one process."""
 MOST_CONNECTIONS = 2 * POOL
 POOL_AND_WAITING = 24
-"""Requests of one process that may work or wait by default."""
+"""Requests of one process that can use the database or wait by default."""
 
 
 @pytest.fixture(scope="module")
 def own_mariadb(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[list[MariaDB]]:
-    """A database server of this file, so that it may be stopped; the list holds the one that runs."""
+    """A database server that tests of this file can stop; the list contains the running one."""
     running = [MariaDB.start(tmp_path_factory.mktemp("bad-days"), authority)]
     try:
         yield running
@@ -49,7 +49,7 @@ def own_mariadb(tmp_path_factory: pytest.TempPathFactory, authority: Authority) 
 @pytest.fixture
 def world(own_mariadb: list[MariaDB], local_aws: LocalAws) -> Iterator[World]:
     made = make_world(own_mariadb[0], local_aws)
-    made.kill_connections()  # the migration's, so that only the instance's are counted
+    made.kill_connections()  # of the migration, so that only the instance's are counted
     try:
         yield made
         made.close()
@@ -58,7 +58,7 @@ def world(own_mariadb: list[MariaDB], local_aws: LocalAws) -> Iterator[World]:
 
 
 class Writers:
-    """People who add entries over HTTPS, each request on a connection of its own, until told to stop."""
+    """Add entries over HTTPS, each request on a new connection, until the end of the block."""
 
     def __init__(self, running: Running) -> None:
         self._running = running
@@ -71,7 +71,7 @@ class Writers:
     def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
-        self.go_on()
+        self.wait_for_more()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,8 +79,8 @@ class Writers:
         for thread in self._threads:
             thread.join()
 
-    def go_on(self, more: int = 40) -> None:
-        """Return as soon as *more* entries have been acknowledged."""
+    def wait_for_more(self, more: int = 40) -> None:
+        """Return when *more* entries have been acknowledged."""
         before = len(self.acknowledged)
         until(lambda: len(self.acknowledged) >= before + more, 60)
 
@@ -107,9 +107,9 @@ class Writers:
 
 
 def settle(world: World, running: Running, writers: Writers) -> None:
-    """Check that every acknowledged entry is there once, and that what failed can be repeated.
+    """Check that every acknowledged entry exists once, and that failed requests can be repeated.
 
-    And that no connection is left over, in the database or between nginx and gunicorn.
+    And that no connection is left, in the database or between nginx and gunicorn.
     """
     stored = [row[0] for row in world.sql(f"SELECT text FROM `{world.schema}`.entries")]
     assert len(stored) == len(set(stored))
@@ -125,7 +125,7 @@ def settle(world: World, running: Running, writers: Writers) -> None:
 
 
 def for_seconds(seconds: float, act: Callable[[], object]) -> None:
-    """Repeat *act* for the length of a fault."""
+    """Repeat *act* for the duration of a failure."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         act()
@@ -137,8 +137,8 @@ def running(boot: Boot) -> Running:
     return boot(BEANVAULT_DATABASE_POOL_SIZE=str(POOL))
 
 
-def test_a_lost_entry_and_a_leaked_connection_would_be_found(running: Running, world: World) -> None:
-    """The control of all that follows."""
+def test_a_lost_entry_and_a_leaked_connection_would_be_detected(running: Running, world: World) -> None:
+    """The negative control of the tests below."""
     with Writers(running) as writers:
         pass
     settle(world, running, writers)
@@ -153,18 +153,18 @@ def test_a_lost_entry_and_a_leaked_connection_would_be_found(running: Running, w
 
 
 def test_the_database_restarts(running: Running, world: World) -> None:
-    """Requests wait while nobody listens, and none fails."""
+    """Requests wait while the server is down, and none fails."""
     workers = running.workers()
     with Writers(running) as writers:
         world.mariadb = world.mariadb.restarted()
-        writers.go_on()
+        writers.wait_for_more()
     assert writers.failed == {}
     settle(world, running, writers)
     assert running.workers() == workers
 
 
 def test_the_database_hangs(boot: Boot, world: World) -> None:
-    """More requests than a process has threads ask for it; the health check is answered while they hang."""
+    """More requests than a process has threads need it; the health check is answered meanwhile."""
     running = boot(WEB_CONCURRENCY="1")
     visitors = THREADS_OF_GUNICORN + 8
     answers: list[int] = []
@@ -173,7 +173,7 @@ def test_the_database_hangs(boot: Boot, world: World) -> None:
         answers.append(running.get("/api/entries"))
 
     threads = [threading.Thread(target=visit) for _ in range(visitors)]
-    with silenced(world.mariadb):
+    with suspended(world.mariadb):
         for thread in threads:
             thread.start()
         until(lambda: len(answers) + running.in_flight() >= visitors)
@@ -186,19 +186,19 @@ def test_the_database_hangs(boot: Boot, world: World) -> None:
     assert set(answers) <= {200, 503}
 
 
-def test_every_connection_is_cut_again_and_again(running: Running, world: World) -> None:
+def test_every_connection_is_cut_repeatedly(running: Running, world: World) -> None:
     """As in a failover of a Multi-AZ database: all at once, and more than once."""
     with Writers(running) as writers:
         for_seconds(3, world.kill_connections)
-        writers.go_on()
+        writers.wait_for_more()
     assert writers.failed == {}
     settle(world, running, writers)
 
 
-def test_secrets_manager_is_away_and_connections_are_lost_meanwhile(boot: Boot, world: World) -> None:
-    """12 s stand for a minute: six times the secret's time to live here, as 6 minutes are of the default's.
+def test_secrets_manager_is_unavailable_while_connections_are_lost(boot: Boot, world: World) -> None:
+    """12 s are six times the secret's time to live here, as 6 minutes are with the default.
 
-    New connections go on with the last good value; afterwards a rotation is seen without a restart.
+    New connections use the last good value; afterwards a rotation is noticed without a restart.
     """
     wire = Proxy(world.aws.endpoint)
     try:
@@ -212,10 +212,10 @@ def test_secrets_manager_is_away_and_connections_are_lost_meanwhile(boot: Boot, 
             ready = running.session().get(f"{running.https}/readyz", timeout=30)
             assert (ready.status_code, ready.json()["credential"]["state"]) == (200, "last good value")
             wire.rule = lambda _: Pass()
-            world.let_in(world.green, "three")
+            world.create_user(world.green, "three")
             version = world.publish(world.green, "three")
             until(lambda: _used(running) == version, 60)
-            writers.go_on()
+            writers.wait_for_more()
         assert writers.failed == {}
         settle(world, running, writers)
         assert running.workers() == workers
@@ -229,41 +229,41 @@ def _used(running: Running) -> str:
 
 
 def test_a_gunicorn_process_is_killed(running: Running, world: World) -> None:
-    """What it was just doing is lost, at most a request for each writer; another process takes its place."""
+    """Its requests in progress are lost, at most one for each writer; another process replaces it."""
     before = running.workers()
     victim = min(before)
     with Writers(running) as writers:
         os.kill(victim, signal.SIGKILL)
         until(lambda: len(running.workers()) == 2 and victim not in running.workers())
-        writers.go_on()
+        writers.wait_for_more()
     assert len(writers.failed) <= THREADS
     assert set(writers.failed.values()) <= {"502"}
     settle(world, running, writers)
 
 
-def test_nginx_reads_its_configuration_anew(running: Running, world: World) -> None:
-    """As after a change of the environment's options: no request notices."""
+def test_nginx_reloads_its_configuration(running: Running, world: World) -> None:
+    """As after a change of the environment's options: no request fails."""
     with Writers(running) as writers:
         for _ in range(5):
             running.nginx.popen.send_signal(signal.SIGHUP)
-            writers.go_on(20)
+            writers.wait_for_more(20)
     assert writers.failed == {}
     settle(world, running, writers)
 
 
 def test_nginx_is_restarted(running: Running, world: World) -> None:
-    """Who comes while it is down is not let in; who was let in is answered."""
+    """Connections are refused while it is down; accepted requests are answered."""
     with Writers(running) as writers:
         running.stop_nginx()
         until(lambda: len(writers.failed) > THREADS)
         running.nginx = running.start_nginx()
-        writers.go_on()
+        writers.wait_for_more()
     assert set(writers.failed.values()) == {"ConnectionError"}
     settle(world, running, writers)
 
 
 def test_the_disk_of_the_logs_is_full(boot: Boot, world: World, tmp_path: Path) -> None:
-    """`/dev/full` takes no byte, as a full disk; the app's log goes on as soon as there is space."""
+    """`/dev/full` accepts no byte, as a full disk; the app's log continues as soon as there is space."""
     app_log, access_log = tmp_path / "app.log", tmp_path / "instance/var/log/nginx/access.log"
     access_log.parent.mkdir(parents=True)
     for log in (app_log, access_log):
@@ -271,7 +271,7 @@ def test_the_disk_of_the_logs_is_full(boot: Boot, world: World, tmp_path: Path) 
     running = boot(BEANVAULT_DATABASE_POOL_SIZE=str(POOL), BEANVAULT_LOG_FILE=str(app_log))
     with Writers(running) as writers:
         world.kill_connections()
-        writers.go_on()
+        writers.wait_for_more()
         app_log.unlink()
         until(lambda: app_log.exists() and '"route": "/api/entries"' in app_log.read_text())
     assert writers.failed == {}

@@ -1,4 +1,4 @@
-"""The bundle as an instance runs it: hooks, gunicorn, and a real nginx with the platform's configuration."""
+"""The bundle on an instance: hooks, gunicorn, and a real nginx with the platform's configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from eb_app.entries import LONGEST, PAGE
+from eb_app.entries import MAX_TEXT_LENGTH, PAGE_SIZE
 from testbed.servers.process import require_tool
 from tests.polling import until
 from tests.project import ROOT
@@ -28,14 +28,14 @@ from .conftest import Boot, World
 from .instance import CERTIFICATE_HOOK, app_environment, check_configuration, configure, run_hook
 
 
-def test_the_instance_serves_tls_and_says_so(boot: Boot) -> None:
-    """Page and API through nginx, which tells the app how the request came and browsers to insist on TLS."""
+def test_the_instance_serves_tls(boot: Boot) -> None:
+    """The app receives the TLS version of the request, and browsers receive HSTS."""
     running = boot()
     answer = running.session().get(f"{running.https}/api/status", timeout=30)
     assert answer.status_code == 200
     assert answer.json()["proxy"]["tls_version"] == "TLSv1.3"
     assert answer.json()["proxy"]["tls_cipher"].startswith("TLS_")
-    # A visitor can't make it up.
+    # A visitor can't forge it.
     forged = running.session().get(
         f"{running.https}/api/status",
         timeout=30,
@@ -49,13 +49,13 @@ def test_the_instance_serves_tls_and_says_so(boot: Boot) -> None:
         assert headers["Content-Security-Policy"]
 
 
-def test_nothing_but_tls_1_2_and_1_3_with_forward_secrecy_is_spoken(boot: Boot) -> None:
+def test_only_tls_1_2_and_1_3_with_forward_secrecy_are_accepted(boot: Boot) -> None:
     """Neither older versions nor CBC nor RSA key exchange."""
     assert_only_modern_tls(f"127.0.0.1:{boot().ports[443]}")
 
 
-def test_the_check_finds_what_is_old(boot: Boot) -> None:
-    """The control of the test above: the same nginx, told to speak CBC."""
+def test_the_check_detects_an_old_cipher(boot: Boot) -> None:
+    """The negative control of the test above: the same nginx, configured for CBC."""
     running = boot()
     running.change_nginx(r"ssl_ciphers [^;]+;", "ssl_ciphers HIGH;")
     with pytest.raises(AssertionError, match="ECDHE-ECDSA-AES128-SHA:"):
@@ -70,8 +70,8 @@ def test_the_check_finds_what_is_old(boot: Boot) -> None:
         "ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on;",
     ],
 )
-def test_nginx_takes_the_merged_tree_whatever_else_the_platform_sets(tmp_path: Path, more: str) -> None:
-    """The platform's `nginx.conf` changes with its versions; what is said twice on a level is an error."""
+def test_nginx_accepts_the_merged_tree_whatever_the_platform_sets(tmp_path: Path, more: str) -> None:
+    """The platform's `nginx.conf` changes with its versions; a directive twice on one level is an error."""
     (tmp_path / "var/run").mkdir(parents=True)
     run_hook(CERTIFICATE_HOOK, tmp_path)
     main = configure(tmp_path, 8000, {})
@@ -81,8 +81,8 @@ def test_nginx_takes_the_merged_tree_whatever_else_the_platform_sets(tmp_path: P
     check_configuration(main, tmp_path)
 
 
-def test_port_80_serves_nothing(boot: Boot) -> None:
-    """It only points to TLS; nothing of the app comes over it."""
+def test_port_80_only_redirects(boot: Boot) -> None:
+    """The app is served over TLS only."""
     running = boot()
     answer = requests.get(
         f"http://127.0.0.1:{running.ports[80]}/api/entries", allow_redirects=False, timeout=30
@@ -91,16 +91,16 @@ def test_port_80_serves_nothing(boot: Boot) -> None:
     assert answer.headers["Location"].startswith("https://")
 
 
-def test_large_requests_end_at_nginx(boot: Boot) -> None:
-    """The app never sees them."""
+def test_large_requests_are_refused_by_nginx(boot: Boot) -> None:
+    """They never reach the app."""
     running = boot()
     answer = running.session().post(f"{running.https}/api/entries", data=b"x" * 20_000, timeout=30)
     assert answer.status_code == 413
     assert "Content-Security-Policy" not in answer.headers  # it is nginx's own answer
 
 
-def test_no_access_log_holds_what_a_visitor_sent(boot: Boot) -> None:
-    """Neither path nor query nor headers, on both ports; Beanstalk's health log has the path, as it must."""
+def test_no_access_log_contains_what_a_visitor_sent(boot: Boot) -> None:
+    """Neither path nor query nor headers, on both ports; Beanstalk's health log requires the path."""
     running = boot()
     headers = {"Referer": "https://canary.example", "User-Agent": "canary", "X-Forwarded-For": "canary"}
     for origin in (running.https, f"http://127.0.0.1:{running.ports[80]}"):
@@ -110,19 +110,21 @@ def test_no_access_log_holds_what_a_visitor_sent(boot: Boot) -> None:
         assert answer.status_code in (404, 308)
     running.stop_nginx()
     logs = running.root / "var/log/nginx"
-    told = (logs / "access.log").read_text()
-    assert "canary" not in told
-    assert " GET 404 " in told
+    lines = (logs / "access.log").read_text()
+    assert "canary" not in lines
+    assert " GET 404 " in lines
     health = "".join(file.read_text() for file in (logs / "healthd").iterdir())
     assert '"/canary"404"' in health
     assert "canary=1" not in health
 
 
-def test_a_slow_reader_holds_no_thread_and_fills_no_disk(boot: Boot, world: World) -> None:
-    """Nginx keeps the largest answer in memory; gunicorn is done before the visitor has read a byte."""
+def test_a_slow_reader_blocks_no_thread_and_fills_no_disk(boot: Boot, world: World) -> None:
+    """The largest response is buffered in nginx's memory; gunicorn is done before a byte is read."""
     running = boot()
-    running.change_nginx(r"(listen [^;]+);", r"\1 sndbuf=4k;")  # else the kernel keeps it, and proves nothing
-    rows = ", ".join(f"(UUID(), '{'😀' * LONGEST}', NOW())" for _ in range(PAGE))
+    running.change_nginx(
+        r"(listen [^;]+);", r"\1 sndbuf=4k;"
+    )  # otherwise the kernel buffers it, and the test shows nothing
+    rows = ", ".join(f"(UUID(), '{'😀' * MAX_TEXT_LENGTH}', NOW())" for _ in range(PAGE_SIZE))
     world.sql(f"INSERT INTO `{world.schema}`.entries (request_key, text, created_at) VALUES {rows}")
     context = ssl.create_default_context(cafile=str(running.certificate))
     plain = socket.socket()
@@ -138,11 +140,11 @@ def test_a_slow_reader_holds_no_thread_and_fills_no_disk(boot: Boot, world: Worl
         assert max(sent, default=0) < 10_000  # the visitor has read nothing
         answer = b"".join(iter(lambda: visitor.recv(65536), b""))
     body = json.loads(answer.partition(b"\r\n\r\n")[2])
-    assert [entry["text"] for entry in body["entries"]] == ["😀" * LONGEST] * PAGE
+    assert [entry["text"] for entry in body["entries"]] == ["😀" * MAX_TEXT_LENGTH] * PAGE_SIZE
 
 
-def test_what_is_no_http_ends_at_nginx(boot: Boot) -> None:
-    """Smuggling, two hosts, none at all, endless lines, garbage: refused with HSTS; then all goes on."""
+def test_malformed_http_is_refused_by_nginx(boot: Boot) -> None:
+    """Smuggling, two hosts, no host, long lines, garbage: refused with HSTS; the next request works."""
     running = boot()
     host = b"Host: localhost\r\n"
     chunked = host + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
@@ -170,8 +172,8 @@ def test_what_is_no_http_ends_at_nginx(boot: Boot) -> None:
     assert running.get("/api/entries") == 200
 
 
-def test_the_health_log_is_kept(boot: Boot) -> None:
-    """Enhanced health reads it; the server on 443 writes it as the platform's own does."""
+def test_the_health_log_is_written(boot: Boot) -> None:
+    """Enhanced health reads it; the server on 443 writes it as the platform's own server does."""
     running = boot()
     running.get("/api/entries")
     logs = running.root / "var/log/nginx/healthd"
@@ -179,7 +181,7 @@ def test_the_health_log_is_kept(boot: Boot) -> None:
 
 
 def test_every_instance_has_a_key_of_its_own(tmp_path: Path) -> None:
-    """Made once, readable by its owner alone, kept by the next deployment, replaced before it expires."""
+    """Created once, readable by its owner only, kept by the next deployment, replaced before it expires."""
     pairs = []
     for name in ("one", "two"):
         root = tmp_path / name
@@ -202,7 +204,7 @@ def test_every_instance_has_a_key_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_stop_lets_waiting_requests_finish(boot: Boot, world: World) -> None:
-    """SIGTERM comes while requests wait for a newer credential: they get it, and their answers."""
+    """SIGTERM arrives while requests wait for a newer credential: they get it and are answered."""
     running = boot(WEB_CONCURRENCY="1")
     assert running.get("/api/entries") == 200
     world.change_password(world.blue, "two")
@@ -225,7 +227,7 @@ def test_a_stop_lets_waiting_requests_finish(boot: Boot, world: World) -> None:
 
 
 def test_the_migration_runs_as_the_leader_runs_it(world: World) -> None:
-    """Once and again; with a mistake in the environment it fails and names it, without a password."""
+    """Twice; with a mistake in the environment it fails and names it, without a password."""
     command = re.search(
         r"command: /var/app/venv/\*/bin/python (.*)",
         (ROOT / ".ebextensions/30-migrate.config").read_text(),
@@ -242,7 +244,7 @@ def test_the_migration_runs_as_the_leader_runs_it(world: World) -> None:
         done = migrate()
         assert done.returncode == 0, done.stderr
         assert world.sql(f"SELECT COUNT(*) FROM `{world.schema}`.entries") == [(0,)]
-    # Cut short after the table was made and before that was noted.
+    # Interrupted after the table was created and before that was recorded.
     world.sql(f"DELETE FROM `{world.schema}`.alembic_version")
     assert migrate().returncode == 0
     failed = migrate(BEANVAULT_DATABASE_NAME="not_ours", BEANVAULT_DATABASE_WAIT="0")
@@ -251,8 +253,8 @@ def test_the_migration_runs_as_the_leader_runs_it(world: World) -> None:
     assert "Traceback" not in failed.stderr
 
 
-def test_the_hooks_are_sound_and_can_run_again_and_again(tmp_path: Path) -> None:
-    """ShellCheck has nothing to say, the platform may run them, and the log's folder may be there already."""
+def test_the_hooks_pass_shellcheck_and_can_be_repeated(tmp_path: Path) -> None:
+    """They are executable, and the log's folder can exist already."""
     hooks = sorted(ROOT.glob(".platform/*hooks/*/*.sh"))
     assert len(hooks) == 4
     assert all(os.access(hook, os.X_OK) for hook in hooks)

@@ -1,4 +1,4 @@
-"""Connections get lost at the worst moments, and what was acknowledged is there once."""
+"""Connections are lost at the worst moments, and each acknowledged entry exists once."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from testbed.servers.localaws import LocalAws
 from testbed.servers.mariadb import MariaDB
 from tests.polling import until
 
-from .conftest import Visitors, World, json_of, make_world, silenced
+from .conftest import Visitors, World, json_of, make_world, suspended
 
 
 class Wire:
-    """A TCP relay before the database that can lose what the database says next."""
+    """A TCP relay in front of the database that can drop the database's next answer."""
 
     def __init__(self, port: int) -> None:
         self._target = port
-        self.loses_the_next_answer = False
+        self.drops_the_next_answer = False
         self.lost = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -54,8 +54,8 @@ class Wire:
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         try:
             while data := source.recv(65536):
-                if answers and self.loses_the_next_answer:
-                    self.loses_the_next_answer = False
+                if answers and self.drops_the_next_answer:
+                    self.drops_the_next_answer = False
                     self.lost += 1
                     break
                 sink.sendall(data)
@@ -68,20 +68,20 @@ class Wire:
 
 @pytest.fixture
 def wire(mariadb: MariaDB) -> Iterator[Wire]:
-    made = Wire(mariadb.port)
-    yield made
-    made.close()
+    relay = Wire(mariadb.port)
+    yield relay
+    relay.close()
 
 
 def test_a_commit_whose_answer_is_lost_adds_one_entry(world: World, wire: Wire) -> None:
-    """Nobody knows whether it was committed, so the work runs again; the request key makes it count once."""
+    """The commit's outcome is unknown, so the work is repeated; the request key prevents a second entry."""
     database = world.database(world.credentials(), port=wire.port)
     runs: list[int] = []
 
     def work(connection: Any) -> entries.Entry:
         entry = entries.add(connection, str(uuid.UUID(int=7)), "once")
         runs.append(entry.id)
-        wire.loses_the_next_answer = len(runs) == 1  # which will be that to COMMIT
+        wire.drops_the_next_answer = len(runs) == 1  # the answer to COMMIT
         return entry
 
     entry = database.run(work)
@@ -89,8 +89,8 @@ def test_a_commit_whose_answer_is_lost_adds_one_entry(world: World, wire: Wire) 
     assert world.sql(f"SELECT id, text FROM `{world.schema}`.entries") == [(entry.id, "once")]
 
 
-def test_a_connection_killed_in_the_middle_of_a_transaction_is_not_noticed(world: World) -> None:
-    """The half done transaction is rolled back by the database and done again on another connection."""
+def test_a_transaction_whose_connection_is_killed_is_repeated(world: World) -> None:
+    """The database rolls the incomplete transaction back, and it runs again on another connection."""
     database = world.database(world.credentials())
     runs: list[int] = []
 
@@ -107,8 +107,8 @@ def test_a_connection_killed_in_the_middle_of_a_transaction_is_not_noticed(world
     assert len(world.sql(f"SELECT id FROM `{world.schema}`.entries")) == 1
 
 
-def test_the_victim_of_a_deadlock_is_run_again(world: World) -> None:
-    """The database has ended its transaction in favour of another one; nobody did anything wrong."""
+def test_the_victim_of_a_deadlock_is_repeated(world: World) -> None:
+    """The database has rolled its transaction back in favour of another one."""
     database = world.database(world.credentials())
     table = f"`{world.schema}`.entries"
     for number in (1, 2):
@@ -119,7 +119,7 @@ def test_the_victim_of_a_deadlock_is_run_again(world: World) -> None:
     runs: list[int] = []
     with world.mariadb.admin() as other, other.cursor() as cursor:
         cursor.execute("BEGIN")
-        # The one that has changed less becomes the victim.
+        # The transaction with fewer changes becomes the victim.
         rows = ", ".join("(UUID(), 'heavy', NOW())" for _ in range(100))
         cursor.execute(f"INSERT INTO {table} (request_key, text, created_at) VALUES {rows}")
         cursor.execute(first)
@@ -140,21 +140,21 @@ def test_the_victim_of_a_deadlock_is_run_again(world: World) -> None:
     assert len(runs) == 2
 
 
-def test_a_connection_that_is_lost_again_and_again_is_an_error_at_last(world: World) -> None:
-    """The database gives up being tried: no request loops for ever."""
+def test_a_request_that_loses_too_many_connections_fails(world: World) -> None:
+    """The number of repetitions is bounded."""
     database = world.database(world.credentials())
 
     def work(connection: Any) -> None:
         world.kill_connections()
         connection.execute(text("SELECT 1"))
 
-    with pytest.raises(DatabaseUnreachable, match="get lost"):
+    with pytest.raises(DatabaseUnreachable, match="connection was lost"):
         database.run(work)
 
 
-def test_what_the_database_does_not_answer_in_time_is_not_asked_again(world: World) -> None:
-    """It may still be at it; each repetition would be one more."""
-    database = world.database(world.credentials(), answer=1)
+def test_a_statement_that_times_out_is_not_repeated(world: World) -> None:
+    """The database can still be running it, and would run each repetition, too."""
+    database = world.database(world.credentials(), statement_seconds=1)
     runs: list[int] = []
 
     def work(connection: Any) -> None:
@@ -166,9 +166,9 @@ def test_what_the_database_does_not_answer_in_time_is_not_asked_again(world: Wor
     assert len(runs) == 1
 
 
-def test_a_connection_that_is_lost_late_is_not_replaced_after_the_wait(world: World) -> None:
-    """However many times it is lost, a request isn't there for longer than it may be."""
-    database = world.database(world.credentials(), wait=1)
+def test_nothing_is_repeated_after_the_maximum_wait(world: World) -> None:
+    """However often its connection is lost, the time of a request is bounded."""
+    database = world.database(world.credentials(), max_wait_seconds=1)
     runs: list[int] = []
 
     def work(connection: Any) -> None:
@@ -177,27 +177,27 @@ def test_a_connection_that_is_lost_late_is_not_replaced_after_the_wait(world: Wo
         world.kill_connections()
         connection.execute(text("SELECT 1"))
 
-    with pytest.raises(DatabaseUnreachable, match="get lost"):
+    with pytest.raises(DatabaseUnreachable, match="connection was lost"):
         database.run(work)
     assert len(runs) <= 3
 
 
-def test_a_pool_of_connections_that_died_together_costs_no_request(world: World) -> None:
-    """They count as opened just now, so they are used without a look; one request may come upon all."""
+def test_the_loss_of_the_whole_pool_fails_no_request(world: World) -> None:
+    """The connections count as new, so they are used without a ping; one request can get all of them."""
     database = world.database(world.credentials())
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as connections:
         for _ in range(8):
-            driver: Any = held.enter_context(database.engine.connect()).connection.dbapi_connection
+            driver: Any = connections.enter_context(database.engine.connect()).connection.dbapi_connection
             driver.session = replace(driver.session, opened=time.monotonic() + 60)
     assert world.kill_connections() >= 8
 
     assert database.run(lambda connection: entries.latest(connection)) == []
 
 
-def test_a_login_lost_half_way_is_tried_again_at_once(world: World, wire: Wire) -> None:
-    """Nobody waits for it, so a request that may not wait succeeds all the same."""
-    database = world.database(world.credentials(), port=wire.port, wait=0)
-    wire.loses_the_next_answer = True
+def test_a_login_that_is_cut_off_is_retried_at_once(world: World, wire: Wire) -> None:
+    """A request that can't wait succeeds nevertheless."""
+    database = world.database(world.credentials(), port=wire.port, max_wait_seconds=0)
+    wire.drops_the_next_answer = True
 
     assert database.run(lambda connection: entries.latest(connection)) == []
     assert wire.lost == 1
@@ -210,9 +210,11 @@ def fill(database: DatabasePool, number: int) -> None:
         connection.close()
 
 
-def test_one_lost_connection_takes_no_other_with_it(world: World) -> None:
-    """While logins are refused the others are all there is; SQLAlchemy would close them as well."""
-    database = world.database(world.credentials(), pool_size=2, connection_age=3600, wait=5)
+def test_the_loss_of_one_connection_closes_no_other(world: World) -> None:
+    """While logins are refused, no connection can be replaced; SQLAlchemy would close all of them."""
+    database = world.database(
+        world.credentials(), pool_size=2, connection_age_seconds=3600, max_wait_seconds=5
+    )
     fill(database, 2)
     world.change_password(world.blue, "two")
     runs: list[int] = []
@@ -227,17 +229,17 @@ def test_one_lost_connection_takes_no_other_with_it(world: World) -> None:
     assert len(runs) == 2
 
 
-def test_readiness_is_not_fooled_by_a_connection_that_was_lost_while_nobody_used_it(world: World) -> None:
-    """The probe doesn't try again; the connection is looked at before it gets it."""
-    database = world.database(world.credentials(), connection_age=3600)
+def test_readiness_does_not_depend_on_an_idle_connection_that_was_lost(world: World) -> None:
+    """The probe has no retry; the connection is checked before the probe gets it."""
+    database = world.database(world.credentials(), connection_age_seconds=3600)
     first = database.probe()
-    until(lambda: time.monotonic() > first.opened + 1)  # younger ones aren't looked at
+    until(lambda: time.monotonic() > first.opened + 1)  # younger ones are not checked
     world.kill_connections()
     assert database.probe().opened > first.opened
 
 
 def test_writers_lose_no_acknowledged_entry_while_connections_are_killed(world: World) -> None:
-    """Every 201 is one row, and there is no row more; and no connection is left over."""
+    """There is one row for every 201, and no connection is left."""
     app = world.app(pool_size=4)
     acknowledged: list[str] = []
 
@@ -266,7 +268,7 @@ def test_writers_lose_no_acknowledged_entry_while_connections_are_killed(world: 
 
 @pytest.fixture
 def own_world(tmp_path: Path, local_aws: LocalAws) -> Iterator[World]:
-    """A world whose database server may be stopped."""
+    """A world whose database server the test can stop."""
     server = MariaDB.start(tmp_path, Authority(tmp_path / "authority"))
     world = make_world(server, local_aws)
     try:
@@ -276,8 +278,8 @@ def own_world(tmp_path: Path, local_aws: LocalAws) -> Iterator[World]:
         world.mariadb.stop()
 
 
-def test_a_restarted_database_costs_no_request(own_world: World) -> None:
-    """Requests wait while nobody listens; then the same process goes on, with no connection too many."""
+def test_a_restart_of_the_database_fails_no_request(own_world: World) -> None:
+    """Requests wait while the server is down; afterwards the pool has no more connections than before."""
     world = own_world
     app = world.app(pool_size=4)
     with Visitors(app) as visitors:
@@ -289,15 +291,15 @@ def test_a_restarted_database_costs_no_request(own_world: World) -> None:
     assert 1 <= world.connections() <= 4
 
 
-def test_a_database_that_hangs_is_told_and_goes_on(own_world: World) -> None:
-    """It takes connections and says nothing; who finds no place is told at once, the others later."""
+def test_a_database_that_hangs_is_reported_and_recovers(own_world: World) -> None:
+    """It accepts connections and answers nothing. A request without a slot fails at once, others time out."""
     world = own_world
-    app = world.app(pool_size=2, waiting=2, wait=1)
+    app = world.app(pool_size=2, max_waiting=2, max_wait_seconds=1)
     client = app.test_client()
     with Visitors(app, threads=8) as visitors:
         until(lambda: len(visitors.statuses) > 50)
         assert visitors.failed == []
-        with silenced(world.mariadb):
+        with suspended(world.mariadb):
             until(lambda: len(visitors.failed) > 20)
             ready = client.get("/readyz")
             assert ready.status_code == 503
@@ -308,10 +310,10 @@ def test_a_database_that_hangs_is_told_and_goes_on(own_world: World) -> None:
         until(lambda: visitors.statuses[served:].count(200) > 100)
 
 
-def test_a_database_that_stays_away_is_told_quickly_and_comes_back(own_world: World) -> None:
-    """Health checks go on; readiness says no; afterwards nothing has to be restarted."""
+def test_a_stopped_database_is_reported_quickly_and_recovers(own_world: World) -> None:
+    """The health check passes, readiness fails, and afterwards nothing has to be restarted."""
     world = own_world
-    app = world.app(wait=0.5)
+    app = world.app(max_wait_seconds=0.5)
     client = app.test_client()
     assert client.get("/readyz").status_code == 200
     world.mariadb.stop()

@@ -1,4 +1,4 @@
-"""What an instance installs before it runs the app."""
+"""The packages that an instance installs before it runs the app."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def install(cache: Path, target: Path, *options: str) -> subprocess.CompletedPro
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_the_lock_alone_says_what_is_installed(tmp_path: Path) -> None:
-    """Once its wheels are there it installs without a network, and what is installed can be imported."""
+def test_the_lock_is_complete(tmp_path: Path) -> None:
+    """With its wheels cached it installs without a network, and the packages can be imported."""
     filled, first, second = tmp_path / "filled", tmp_path / "first", tmp_path / "second"
     fetched = install(filled, first)
     assert fetched.returncode == 0, fetched.stderr
@@ -38,7 +38,7 @@ def test_the_lock_alone_says_what_is_installed(tmp_path: Path) -> None:
 
 
 def test_without_network_and_wheels_nothing_is_installed(tmp_path: Path) -> None:
-    """The control: `--offline` really means it."""
+    """The negative control: `--offline` uses no network."""
     refused = install(tmp_path / "empty", tmp_path / "target", "--offline")
     assert refused.returncode != 0
     with pytest.raises(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Secrets Manager goes away for a while, and only `/readyz` tells."""
+"""An outage of Secrets Manager fails no request; `/readyz` reports it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .conftest import Visitors, World, json_of
 
 @pytest.fixture
 def wire(world: World) -> Iterator[Proxy]:
-    """What stands between the app and Secrets Manager."""
+    """A proxy between the app and Secrets Manager."""
     proxy = Proxy(world.aws.endpoint)
     yield proxy
     proxy.close()
@@ -32,12 +32,12 @@ def wire(world: World) -> Iterator[Proxy]:
         (Pass(delay=6), "ReadTimeoutError"),
     ],
 )
-def test_the_last_good_value_serves_on(
+def test_the_last_good_value_is_used_during_an_outage(
     world: World, wire: Proxy, outage: Drop | Answer | Pass, reason: str
 ) -> None:
-    """New connections are opened all the while; afterwards a rotation is seen as ever."""
+    """New connections are opened meanwhile; afterwards a rotation is noticed as usual."""
     credentials = world.credentials(endpoint=wire.address)
-    app = world.app(credentials, connection_age=1)
+    app = world.app(credentials, connection_age_seconds=1)
     client = app.test_client()
     with Visitors(app) as visitors:
         until(lambda: len(visitors.statuses) > 20)
@@ -50,17 +50,17 @@ def test_the_last_good_value_serves_on(
         assert json_of(ready)["credential"]["since"]
         until(lambda: int(world.sql("SHOW GLOBAL STATUS LIKE 'Connections'")[0][1]) > opened + 10)
         wire.rule = lambda _: Pass()
-        world.let_in(world.green, "three")
+        world.create_user(world.green, "three")
         version = world.publish(world.green, "three")
         until(lambda: credentials.version() == version, 60)
     assert visitors.failed == []
     assert json_of(client.get("/readyz"))["credential"]["state"] == "current"
 
 
-def test_a_process_may_start_while_secrets_manager_is_away(world: World, wire: Proxy) -> None:
-    """It says that it isn't ready, and why; afterwards nothing has to be restarted."""
+def test_a_process_can_start_during_an_outage(world: World, wire: Proxy) -> None:
+    """It reports that it isn't ready, with the reason; afterwards nothing has to be restarted."""
     wire.rule = lambda _: Drop()
-    client = world.app(world.credentials(endpoint=wire.address), wait=0.5).test_client()
+    client = world.app(world.credentials(endpoint=wire.address), max_wait_seconds=0.5).test_client()
     assert client.get("/api/entries").status_code == 503
     assert client.get("/healthz").status_code == 200
     ready = client.get("/readyz")
@@ -72,10 +72,10 @@ def test_a_process_may_start_while_secrets_manager_is_away(world: World, wire: P
     assert client.get("/api/entries").status_code == 200
 
 
-def test_a_steady_app_asks_secrets_manager_twice_per_time_to_live_at_most(world: World, wire: Proxy) -> None:
-    """Visitors don't count: what is asked depends on the time to live alone."""
-    credentials = world.credentials(ttl=2, endpoint=wire.address)
-    client = world.app(credentials, connection_age=0.5).test_client()
+def test_calls_to_secrets_manager_depend_on_the_time_to_live_only(world: World, wire: Proxy) -> None:
+    """At most two per time to live, whatever the number of visitors."""
+    credentials = world.credentials(ttl_seconds=2, endpoint=wire.address)
+    client = world.app(credentials, connection_age_seconds=0.5).test_client()
     client.get("/api/entries")
     assert wire.operations() == ["DescribeSecret", "GetSecretValue"]
     wire.forget()

@@ -1,4 +1,4 @@
-"""The connection to the database is encrypted, and to the server that was meant, or there is none."""
+"""Without TLS and a verified certificate there is no connection to the database."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .conftest import World
 
 
 @pytest.mark.parametrize("password", ["one", "wrong"])
-def test_clear_text_is_refused_as_a_wrong_password_is(world: World, password: str) -> None:
-    """The fact behind it all: both are error 1045, so the number alone says nothing."""
+def test_mariadb_refuses_plain_text_with_the_error_of_a_wrong_password(world: World, password: str) -> None:
+    """Both are error 1045, so the number alone does not distinguish them."""
     with pytest.raises(pymysql.OperationalError) as raised:
         pymysql.connect(
             host=world.mariadb.host,
@@ -33,36 +33,34 @@ def test_clear_text_is_refused_as_a_wrong_password_is(world: World, password: st
     assert raised.value.args[0] == 1045
 
 
-def test_the_session_tells_version_and_cipher(world: World) -> None:
-    """As the database sees it."""
+def test_the_session_has_tls_version_and_cipher(world: World) -> None:
+    """As the database reports them."""
     session = world.database(world.credentials()).probe()
     assert session.tls_version in ("TLSv1.2", "TLSv1.3")
     assert "GCM" in session.tls_cipher or "CHACHA20" in session.tls_cipher
 
 
-def test_an_authority_that_is_not_ours_is_refused_before_the_password_is_sent(
-    world: World, tmp_path: Path
-) -> None:
-    """The error names the settings to check, and nobody is asked for a newer credential."""
-    stranger = Authority(tmp_path / "stranger")
+def test_an_unknown_authority_is_refused_before_the_password_is_sent(world: World, tmp_path: Path) -> None:
+    """The error names the settings to check, and no newer credential is requested."""
+    unknown = Authority(tmp_path / "unknown")
     credentials = world.credentials()
     with pytest.raises(DatabaseMisconfigured, match="BEANVAULT_DATABASE_CA_FILE"):
-        world.database(credentials, ca_file=stranger.ca_file).probe()
+        world.database(credentials, ca_file=unknown.ca_file).probe()
     assert credentials.health().state == "current"
 
 
-def test_another_name_than_the_certificate_has_is_refused(world: World) -> None:
-    """Our authority alone isn't enough: any server that it vouches for could then pose as the database."""
+def test_a_host_name_that_is_not_in_the_certificate_is_refused(world: World) -> None:
+    """Otherwise any server with a certificate of the same authority could pose as the database."""
     server = DatabaseServer(
         "127.1", world.mariadb.port, world.schema
-    )  # leads there too, and isn't in the certificate
+    )  # resolves to the server, and is not in the certificate
     with pytest.raises(DatabaseMisconfigured, match=r"127\.1"):
-        log_in(server, Credential(world.blue, "v", b"one"), tls_context(world.mariadb.ca_file))
+        log_in(server, Credential(world.blue, "v", b"one"), tls_context(world.mariadb.ca_file), 10)
 
 
 @pytest.fixture
 def without_tls(tmp_path: Path) -> Iterator[MariaDB]:
-    """A server that lost its TLS configuration, on the data of one that had it."""
+    """A server without TLS configuration."""
     first = MariaDB.start(tmp_path, Authority(tmp_path / "authority"))
     first.stop()
     port = free_port()
@@ -89,5 +87,5 @@ def test_a_server_without_tls_is_not_a_refused_login(without_tls: MariaDB) -> No
     server = DatabaseServer(without_tls.host, without_tls.port, "app")
     for password in (b"one", b"stale"):
         with pytest.raises(DatabaseMisconfigured, match="offers no TLS") as raised:
-            log_in(server, Credential("app", "v", password), tls_context(without_tls.ca_file))
+            log_in(server, Credential("app", "v", password), tls_context(without_tls.ca_file), 10)
         assert not isinstance(raised.value, LoginRefused)

@@ -1,4 +1,4 @@
-"""Whatever visitors send is refused or rendered harmless, and logged without its content."""
+"""Input of visitors is refused or rendered as text, and never logged."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from eb_app.entries import LONGEST, PAGE
+from eb_app.entries import MAX_TEXT_LENGTH, PAGE_SIZE
 from eb_app.logs import JsonFormatter
-from eb_app.web import LARGEST_REQUEST
+from eb_app.web import MAX_REQUEST_BYTES
 
 from .conftest import World, json_of
 
@@ -39,7 +39,7 @@ def form(client: FlaskClient, text: str, key: str | None = None, headers: dict[s
 
 
 def test_an_entry_is_added_listed_and_deleted_on_the_page(client: FlaskClient) -> None:
-    """Without a script: the form posts, the browser is sent back to the page."""
+    """Without a script: the form posts, and the browser is redirected to the page."""
     answer = form(client, "first words")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     page = client.get("/").text
@@ -71,12 +71,12 @@ def test_an_entry_is_added_listed_and_deleted_over_the_api(client: FlaskClient) 
         "\"><img src=x onerror=alert(1)> ' onmouseover=alert(1)",
         "&lt;b&gt; &amp;",
         "Grüße, 你好, שלום, 👩‍👩‍👧",
-        "x" * LONGEST,
-        "😀" * LONGEST,
+        "x" * MAX_TEXT_LENGTH,
+        "😀" * MAX_TEXT_LENGTH,
     ],
 )
-def test_text_comes_back_as_it_was_and_is_text_on_the_page(client: FlaskClient, text: str) -> None:
-    """SQL, HTML and template syntax are letters like any other; four-byte characters survive."""
+def test_text_is_stored_unchanged_and_escaped_on_the_page(client: FlaskClient, text: str) -> None:
+    """SQL, HTML and template syntax are plain text; four-byte characters are stored, too."""
     assert add(client, text).status_code == 201
     assert json_of(client.get("/api/entries"))["entries"][0]["text"] == text.strip()
     page = client.get("/").text
@@ -86,7 +86,7 @@ def test_text_comes_back_as_it_was_and_is_text_on_the_page(client: FlaskClient, 
 
 
 def test_a_repeated_request_adds_one_entry(client: FlaskClient) -> None:
-    """A double click, or a client that tries again; another text under the same key is a conflict."""
+    """A double click or a retry; another text under the same key is a conflict."""
     key = str(uuid.uuid4())
     for _ in range(2):
         assert form(client, "once", key).status_code == 303
@@ -110,12 +110,12 @@ def test_a_repeated_request_adds_one_entry(client: FlaskClient) -> None:
         (b'{"text": "\\u0000"}', "application/json", 400),
         (b'{"text": "\\ud800"}', "application/json", 400),
         (b'{"text": "   "}', "application/json", 400),
-        (b'{"text": "' + b"x" * (LONGEST + 1) + b'"}', "application/json", 400),
-        (b'{"text": "' + b"x" * LARGEST_REQUEST + b'"}', "application/json", 413),
+        (b'{"text": "' + b"x" * (MAX_TEXT_LENGTH + 1) + b'"}', "application/json", 400),
+        (b'{"text": "' + b"x" * MAX_REQUEST_BYTES + b'"}', "application/json", 413),
         (b"text=hello", "text/plain", 403),
     ],
 )
-def test_what_is_no_entry_is_refused(
+def test_an_invalid_entry_is_refused(
     client: FlaskClient, world: World, body: bytes, content_type: str, status: int
 ) -> None:
     """With an error in JSON and nothing written."""
@@ -125,14 +125,14 @@ def test_what_is_no_entry_is_refused(
     assert world.sql(f"SELECT COUNT(*) FROM `{world.schema}`.entries") == [(0,)]
 
 
-def test_a_form_that_is_refused_says_why_and_keeps_the_text(client: FlaskClient) -> None:
-    """The visitor corrects what is there; a screen reader hears the reason."""
+def test_a_refused_form_shows_the_reason_and_keeps_the_text(client: FlaskClient) -> None:
+    """The visitor can correct the text; a screen reader announces the reason."""
     answer = form(client, "bell\x07 <b>")
     assert answer.status_code == 400
     assert 'role="alert"' in answer.text
     assert 'aria-describedby="problem"' in answer.text
     assert "&lt;b&gt;" in answer.text
-    assert form(client, "x" * (LARGEST_REQUEST + 1)).status_code == 413
+    assert form(client, "x" * (MAX_REQUEST_BYTES + 1)).status_code == 413
     assert form(client, "text", key="no uuid").status_code == 400
 
 
@@ -150,11 +150,11 @@ def test_a_form_on_another_site_writes_nothing(
 
 
 def test_pages_of_entries_follow_each_other(client: FlaskClient) -> None:
-    """However many there are, an answer has a page of them; nonsense is the first page."""
-    for number in range(PAGE + 3):
+    """A response has one page of entries; an invalid page is the first one."""
+    for number in range(PAGE_SIZE + 3):
         add(client, f"entry {number}")
     first = json_of(client.get("/api/entries"))["entries"]
-    assert len(first) == PAGE
+    assert len(first) == PAGE_SIZE
     rest = json_of(client.get(f"/api/entries?before={first[-1]['id']}"))["entries"]
     assert [entry["text"] for entry in rest] == ["entry 2", "entry 1", "entry 0"]
     assert f"before={first[-1]['id']}" in client.get("/").text
@@ -166,11 +166,11 @@ def test_pages_of_entries_follow_each_other(client: FlaskClient) -> None:
     "path", ["/", "/api/entries", "/api/status", "/healthz", "/readyz", "/nowhere", "/static/style.css"]
 )
 def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
-    """No script may run, no other site may frame it, nothing is guessed; errors included."""
+    """No script, no framing by other sites, no content sniffing; for errors, too."""
     headers = client.get(path).headers
     policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
     assert policy == {
-        "default-src": "'none'",  # and so no script, from wherever
+        "default-src": "'none'",  # no script from any origin
         "style-src": "'self'",
         "img-src": "'self'",
         "form-action": "'self'",
@@ -186,8 +186,8 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, path: st
     assert "Set-Cookie" not in headers
 
 
-def test_the_page_keeps_its_own_policy(client: FlaskClient) -> None:
-    """Neither style nor script nor handler is written into the page, and what it loads is ours."""
+def test_the_page_satisfies_its_own_policy(client: FlaskClient) -> None:
+    """No inline style, script or handler, and only the app's own resources."""
     add(client, "an entry")
     page = client.get("/").text
     assert not re.search(r"<style|<script|\sstyle=|\son[a-z]+=|javascript:", page)
@@ -197,7 +197,7 @@ def test_the_page_keeps_its_own_policy(client: FlaskClient) -> None:
             assert client.get(address).status_code == 200
 
 
-def test_errors_are_pages_for_people_and_json_for_programs(client: FlaskClient) -> None:
+def test_errors_are_html_on_the_page_and_json_in_the_api(client: FlaskClient) -> None:
     """Unknown addresses and methods."""
     assert client.get("/nowhere").status_code == 404
     assert "<html" in client.get("/nowhere").text
@@ -212,7 +212,7 @@ def test_errors_are_pages_for_people_and_json_for_programs(client: FlaskClient) 
 def test_nothing_that_a_visitor_sends_is_logged(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither bodies nor addresses nor headers; the database's errors hide their parameters."""
+    """Neither bodies nor URLs nor headers; errors of the database hide their parameters."""
     caplog.set_level(logging.DEBUG, "eb_app")
     add(client, CANARY)
     add(client, f"{CANARY}\x00")
@@ -228,17 +228,17 @@ def test_nothing_that_a_visitor_sends_is_logged(
 def test_an_error_of_the_database_is_logged_without_content(
     client: FlaskClient, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The table is gone, so every statement fails: the log has the number, the visitor an apology."""
+    """The table is missing, so every statement fails: the log has the error number, the visitor does not."""
     world.sql(f"DROP TABLE `{world.schema}`.entries")
     answer = add(client, CANARY)
     assert answer.status_code == 503
-    told = json.dumps([json.loads(JsonFormatter().format(record)) for record in caplog.records])
-    assert "error 1146" in told
-    assert CANARY not in told + answer.text
+    lines = json.dumps([json.loads(JsonFormatter().format(record)) for record in caplog.records])
+    assert "error 1146" in lines
+    assert CANARY not in lines + answer.text
 
 
-def test_an_error_of_the_database_hides_the_content_itself(world: World) -> None:
-    """Whoever logs such an error one day, in full, still logs nothing that a visitor wrote."""
+def test_an_error_of_the_database_contains_no_content(world: World) -> None:
+    """Even a log of the whole error contains nothing that a visitor wrote."""
     engine = world.database(world.credentials()).engine
     with pytest.raises(DBAPIError) as raised, engine.begin() as connection:
         connection.execute(text("INSERT INTO nowhere VALUES (:text)"), {"text": CANARY})
@@ -246,8 +246,8 @@ def test_an_error_of_the_database_hides_the_content_itself(world: World) -> None
     assert CANARY not in str(raised.value)
 
 
-def test_the_status_tells_all_but_the_password(client: FlaskClient, world: World) -> None:
-    """User, version, age and both hops; of what nginx and the load balancer say, only what looks like TLS."""
+def test_the_status_has_everything_except_the_password(client: FlaskClient, world: World) -> None:
+    """User, version, age and each hop; headers of nginx and the load balancer only if they look like TLS."""
     answer = client.get(
         "/api/status",
         headers={
@@ -257,13 +257,13 @@ def test_the_status_tells_all_but_the_password(client: FlaskClient, world: World
             "X-Amzn-Tls-Cipher-Suite": "<script>",
         },
     )
-    told = json_of(answer)
-    assert told["credential"]["user"] == told["database"]["user"] == world.blue
-    assert told["credential"]["version_id"] == told["database"]["version_id"]
-    assert told["credential"]["age_seconds"] >= 0
-    assert told["credential"]["state"] == "current"
-    assert told["database"]["tls_version"].startswith("TLSv1.")
-    assert told["proxy"] == {"tls_version": "TLSv1.3", "tls_cipher": "TLS_AES_128_GCM_SHA256"}
-    assert told["client"] == {"tls_version": "TLSv1.3", "tls_cipher": ""}
-    assert told["instance"] == {"id": "i-1", "availability_zone": "eu-central-1a"}
+    current = json_of(answer)
+    assert current["credential"]["user"] == current["database"]["user"] == world.blue
+    assert current["credential"]["version_id"] == current["database"]["version_id"]
+    assert current["credential"]["age_seconds"] >= 0
+    assert current["credential"]["state"] == "current"
+    assert current["database"]["tls_version"].startswith("TLSv1.")
+    assert current["proxy"] == {"tls_version": "TLSv1.3", "tls_cipher": "TLS_AES_128_GCM_SHA256"}
+    assert current["client"] == {"tls_version": "TLSv1.3", "tls_cipher": ""}
+    assert current["instance"] == {"id": "i-1", "availability_zone": "eu-central-1a"}
     assert "password" not in answer.text

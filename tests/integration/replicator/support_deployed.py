@@ -142,7 +142,9 @@ class Deployed:
 
     def app_role(self) -> dict[str, str]:
         """Make an AppRole login with the least rights and return its `auth`, with a plain secret id."""
-        return logins.establish(self.vault, logins.AppRole(self.policy, f"approle-{self.name}"), self.policy)
+        return logins.create_login(
+            self.vault, logins.AppRole(self.policy, f"approle-{self.name}"), self.policy
+        )
 
     def wrapped(self, auth: Mapping[str, str]) -> dict[str, str]:
         """Return *auth* with a wrapped secret id in the place of its plain one."""
@@ -166,7 +168,7 @@ class Deployed:
             mount=f"jwt-{self.name}",
             public_keys=tuple(key + end for key in keys),
         )
-        return logins.establish(self.vault, login, self.policy)
+        return logins.create_login(self.vault, login, self.policy)
 
 
 @contextmanager

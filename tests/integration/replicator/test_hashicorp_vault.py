@@ -53,7 +53,7 @@ def connected(bench: Any, openbao: Unsealed, local_aws: Any, role: str) -> dict[
             mounts=[PolicyMount(bench.mount)],
             login=login,
         )
-    assert all(proof.holds for proof in prepared.proofs)
+    assert all(check.as_expected for check in prepared.checks)
     # Vault sends the signed request on to STS: to the local one here.
     bench.vault.write_data(
         f"auth/{mount}/config/client",

@@ -56,7 +56,7 @@ def test_the_help_tells_every_exit_code(capsys: pytest.CaptureFixture[str]) -> N
         (["rotate", "--discard"], "--discard belongs to --strategy dual"),
         (["rotate", "--role", "x"], "needs the --role options"),
         (["render", "walls"], "there is no layer walls"),
-        (["listen", "--host", "vault.example.com"], "would travel in clear"),
+        (["listen", "--host", "vault.example.com"], "would travel unencrypted"),
     ],
 )
 def test_wrong_input_is_told_and_ends_with_2(
@@ -145,7 +145,7 @@ def test_a_port_that_is_taken_is_named(config: Path, capsys: pytest.CaptureFixtu
         code = cli.run(["--config", str(config), "listen", "--port", str(port)])
     assert code == ExitCode.FAILED
     told = capsys.readouterr().err
-    assert f"nobody can listen on 127.0.0.1:{port}" in told
+    assert f"could not listen on 127.0.0.1:{port}" in told
     assert "--port" in told
 
 

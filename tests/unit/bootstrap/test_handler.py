@@ -1,4 +1,4 @@
-"""The bootstrap's handler: what it answers, and what it never says."""
+"""The bootstrap's handler: its answers to CloudFormation, without any secret value."""
 
 import json
 import logging
@@ -34,15 +34,15 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def test_deletion_is_answered_without_a_look_at_the_database() -> None:
-    """The accounts go with it, and it may be gone already."""
+def test_deletion_is_answered_without_a_connection_to_the_database() -> None:
+    """The accounts are deleted with it, and it can be deleted already."""
     answer, raised = ask(handler, "Delete", {})
     assert (answer["Status"], raised) == ("SUCCESS", None)
     assert answer["PhysicalResourceId"] == "accounts"
 
 
-def test_an_unreachable_database_is_tried_again_and_then_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bounded, with growing pauses; the last error is the one that comes out."""
+def test_an_unreachable_database_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bounded number of times, with growing pauses; the last error is raised."""
     monkeypatch.setattr("random.uniform", lambda _, most: most)
     waits: list[float] = []
     master = Master("m", PASSWORD)
@@ -57,15 +57,15 @@ def test_an_unreachable_database_is_tried_again_and_then_said(monkeypatch: pytes
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"Users": ["app'; DROP USER root; --"]}, "is no name for a schema or user"),
+        ({"Users": ["app'; DROP USER root; --"]}, "is not a valid schema or user name"),
         ({"MasterSecret": "missing"}, "GetSecretValue was refused: ResourceNotFoundException"),
-        ({"Port": "none"}, "the accounts were not made: ValueError"),
+        ({"Port": "none"}, "the accounts were not created: ValueError"),
     ],
 )
-def test_a_failure_says_why_without_a_value(
+def test_a_failure_has_a_reason_without_a_value(
     change: dict[str, object], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """CloudFormation shows the reason to everybody who sees the stack; the log goes to CloudWatch."""
+    """CloudFormation shows the reason to everyone who can see the stack; the log goes to CloudWatch."""
     caplog.set_level(logging.DEBUG)
     answer, raised = ask(handler, "Create", {**PROPERTIES, "Port": "3307", **change})
     assert answer["Status"] == "FAILED"
@@ -77,12 +77,12 @@ def test_a_failure_says_why_without_a_value(
     assert PASSWORD not in str([record.getMessage() for record in ours])
 
 
-def test_the_masters_password_is_in_no_repr() -> None:
+def test_the_masters_password_is_not_in_the_repr() -> None:
     """A traceback with local variables must not show it."""
     assert PASSWORD not in repr(Master("m", PASSWORD))
 
 
-def test_names_are_checked_before_they_get_into_sql() -> None:
+def test_names_are_checked_before_they_are_used_in_sql() -> None:
     """They can't be parameters of these statements."""
     for name in ("", "a b", "a`b", "A", "x" * 40):
         with pytest.raises(BootstrapError):
@@ -90,6 +90,6 @@ def test_names_are_checked_before_they_get_into_sql() -> None:
 
 
 def test_the_bundled_authorities_are_rdss() -> None:
-    """What the zip brings along to know the database by."""
+    """The zip includes them, to verify the database's certificate."""
     text = RDS_AUTHORITIES.read_text()
     assert text.count("BEGIN CERTIFICATE") > 50

@@ -1,4 +1,4 @@
-"""What counts as an entry."""
+"""Which input is a valid entry."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eb_app.entries import LONGEST, InvalidEntry, parse_request_key, parse_text
+from eb_app.entries import MAX_TEXT_LENGTH, InvalidEntry, parse_request_key, parse_text
 
 
 @given(st.text())
-def test_any_text_is_taken_as_it_should_be_or_refused(raw: str) -> None:
-    """What is taken is short, visible, normalised, and stays the same when it is parsed again."""
+def test_accepted_text_is_short_visible_and_normalised(raw: str) -> None:
+    """And it stays the same when it is parsed again."""
     try:
         text = parse_text(raw)
     except InvalidEntry:
         return
-    assert 1 <= len(text) <= LONGEST
+    assert 1 <= len(text) <= MAX_TEXT_LENGTH
     assert text == unicodedata.normalize("NFC", text).strip() == parse_text(text)
     assert not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
-    text.encode("utf-8")  # a lone surrogate would end in the database's driver
+    text.encode("utf-8")  # a lone surrogate would fail in the database's driver
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ def test_any_text_is_taken_as_it_should_be_or_refused(raw: str) -> None:
         "👩‍👩‍👧 family",
         "'; DROP TABLE entries; --",
         "<script>alert(1)</script>",
-        "x" * LONGEST,
+        "x" * MAX_TEXT_LENGTH,
         "עברית\u200f!",
     ],
 )
-def test_ordinary_and_hostile_looking_text_is_text(raw: str) -> None:
-    """Nothing is refused for what it would mean elsewhere: it is stored and shown as text."""
+def test_text_in_any_language_or_syntax_is_accepted(raw: str) -> None:
+    """SQL and HTML are stored and shown as text."""
     assert parse_text(raw) == raw
 
 
@@ -48,7 +48,7 @@ def test_ordinary_and_hostile_looking_text_is_text(raw: str) -> None:
         ["text"],
         "",
         "   \n",
-        "x" * (LONGEST + 1),
+        "x" * (MAX_TEXT_LENGTH + 1),
         "bell\x07",
         "null\x00byte",
         "two\nlines",
@@ -61,8 +61,8 @@ def test_ordinary_and_hostile_looking_text_is_text(raw: str) -> None:
         "isolated \u2066 txt",
     ],
 )
-def test_what_is_no_text_or_can_not_be_seen_is_refused(raw: object) -> None:
-    """Control characters, lone surrogates and marks that turn the direction of reading are refused."""
+def test_invisible_and_control_characters_are_refused(raw: object) -> None:
+    """And lone surrogates, marks that override the direction of text, and values that are not strings."""
     with pytest.raises(InvalidEntry):
         parse_text(raw)
 

@@ -1,4 +1,4 @@
-"""IAM database authentication: a token of its own for each connection, signed on the spot."""
+"""IAM database authentication: each connection has a token of its own, signed in the process."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def credentials() -> IamCredentials:
 
 def test_a_token_is_a_request_to_connect_signed_for_fifteen_minutes() -> None:
     """Made by the AWS SDK itself, for this host, port and user; none of it is in the credential's repr."""
-    made = credentials().current()
-    token = made.password.decode()
+    credential = credentials().current()
+    token = credential.password.decode()
     address = urlsplit(f"https://{token}")
-    asked = {name: values[0] for name, values in parse_qs(address.query).items()}
+    query = {name: values[0] for name, values in parse_qs(address.query).items()}
     assert (address.hostname, address.port) == ("db.example", 3307)
-    assert (asked["Action"], asked["DBUser"], asked["X-Amz-Expires"]) == ("connect", "app_iam", "900")
-    assert asked["X-Amz-Credential"].startswith(f"{KEY_ID}/")
-    assert asked["X-Amz-Signature"] not in repr(made)
-    assert made.user == "app_iam"
+    assert (query["Action"], query["DBUser"], query["X-Amz-Expires"]) == ("connect", "app_iam", "900")
+    assert query["X-Amz-Credential"].startswith(f"{KEY_ID}/")
+    assert query["X-Amz-Signature"] not in repr(credential)
+    assert credential.user == "app_iam"
 
 
 def test_without_aws_credentials_there_is_no_token() -> None:
-    """The error says so, and nothing else of the request."""
+    """The error names the cause, and nothing of the request."""
 
     class Unable:
         """An RDS client on an instance without a role."""
@@ -52,18 +52,18 @@ def test_without_aws_credentials_there_is_no_token() -> None:
         IamCredentials("db.example", 3307, "app_iam", Unable()).current()
 
 
-def test_a_refused_token_is_told_once_and_forgotten_with_the_next_login(
+def test_a_refused_token_is_logged_once_and_cleared_by_the_next_login(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The reason names what to check; the next connection has another token anyway."""
+    """The reason names what to check; the next connection has another token."""
     caplog.set_level(logging.WARNING, LOG)
-    asked = credentials()
-    token = asked.current()
+    source = credentials()
+    token = source.current()
     for _ in range(3):
-        asked.refused(token)
+        source.record_refused(token)
     assert len(caplog.records) == 1
-    health = asked.health()
+    health = source.health()
     assert health.state == "refused"
     assert "rds-db:connect" in health.reason
-    asked.accepted(token)
-    assert asked.health().state == "current"
+    source.record_accepted(token)
+    assert source.health().state == "current"

@@ -1,4 +1,4 @@
-"""The app says where it runs when the metadata service tells, and doesn't mind when it doesn't."""
+"""The instance's identity comes from the metadata service; without an answer it is empty."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from eb_app.instance import InstanceIdentity, describe
 
 
 class _Metadata(BaseHTTPRequestHandler):
-    """IMDSv2: a token by PUT, and nothing without it."""
+    """IMDSv2: a token by PUT, and no answer without it."""
 
     def do_PUT(self) -> None:
-        wanted = self.path == "/latest/api/token" and self.headers["X-aws-ec2-metadata-token-ttl-seconds"]
-        self._answer("the-token" if wanted else None)
+        valid = self.path == "/latest/api/token" and self.headers["X-aws-ec2-metadata-token-ttl-seconds"]
+        self._answer("the-token" if valid else None)
 
     def do_GET(self) -> None:
         known = {
@@ -47,13 +47,13 @@ def metadata() -> Iterator[str]:
 
 
 def test_id_and_zone_come_from_the_metadata_service(metadata: str) -> None:
-    """With a token, as IMDSv2 wants it."""
+    """With a token, as IMDSv2 requires."""
     found = describe({"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata})
     assert found == InstanceIdentity("i-0123456789abcdef0", "eu-central-1a")
 
 
-def test_off_ec2_nothing_is_known_and_nothing_fails(metadata: str) -> None:
-    """Nobody listens; somebody else listens; it is switched off."""
+def test_outside_ec2_the_identity_is_empty(metadata: str) -> None:
+    """A closed port, another server, and a disabled metadata service."""
     for environ in (
         {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"},
         {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{metadata}/elsewhere"},

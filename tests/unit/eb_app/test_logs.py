@@ -1,4 +1,4 @@
-"""Log lines are JSON, and no line costs a request."""
+"""Log lines are JSON, and a failure to write one never fails a request."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ def _own_logging() -> Iterator[None]:
 
 
 def test_a_line_is_one_json_object_with_its_extras(tmp_path: Path) -> None:
-    """CloudWatch Logs Insights finds the fields by itself."""
+    """CloudWatch Logs Insights discovers the fields."""
     logs.set_up(tmp_path / "app.log")
     logging.getLogger("eb_app.test").info("login\nrefused", extra={"user": "app_blue"})
     (line,) = (tmp_path / "app.log").read_text().splitlines()
-    told = json.loads(line)
-    assert (told["message"], told["level"], told["user"]) == ("login\nrefused", "info", "app_blue")
+    fields = json.loads(line)
+    assert (fields["message"], fields["level"], fields["user"]) == ("login\nrefused", "info", "app_blue")
 
 
-def test_an_exception_is_told_without_its_message(tmp_path: Path) -> None:
-    """A message may hold what a visitor wrote; class and place are enough to find the mistake."""
+def test_an_exception_is_logged_without_its_message(tmp_path: Path) -> None:
+    """A message can contain what a visitor wrote; class and location are enough to find the mistake."""
     logs.set_up(tmp_path / "app.log")
     try:
         int("canary-5d2e")
     except ValueError:
         logging.getLogger("eb_app.test").exception("unexpected")
     text = (tmp_path / "app.log").read_text()
-    told = json.loads(text)
-    assert told["exception"] == "ValueError"
-    assert told["where"].startswith("test_logs.py:")
+    fields = json.loads(text)
+    assert fields["exception"] == "ValueError"
+    assert fields["where"].startswith("test_logs.py:")
     assert "canary-5d2e" not in text
 
 
-def test_a_log_that_was_moved_away_begins_anew(tmp_path: Path) -> None:
-    """As logrotate does it."""
+def test_a_log_file_that_was_moved_is_created_again(tmp_path: Path) -> None:
+    """As logrotate does."""
     logs.set_up(tmp_path / "app.log")
     logging.warning("one")
     (tmp_path / "app.log").rename(tmp_path / "app.log.1")
@@ -60,19 +60,19 @@ def test_a_log_that_was_moved_away_begins_anew(tmp_path: Path) -> None:
     assert "two" in (tmp_path / "app.log").read_text()
 
 
-def test_a_full_disk_costs_lines_and_nothing_else(tmp_path: Path) -> None:
-    """/dev/full refuses every byte, as a full disk does; also when logrotate moves the file just then."""
+def test_a_full_disk_loses_log_lines_and_nothing_else(tmp_path: Path) -> None:
+    """/dev/full refuses every byte, as a full disk does; logrotate moves the file meanwhile."""
     file = tmp_path / "app.log"
     file.symlink_to("/dev/full")
     logs.set_up(file)
     logging.warning("lost")
     file.unlink()
-    logging.warning("lost as well: what was kept back can't be written to the old file")
+    logging.warning("lost as well: the buffer can't be written to the old file")
     logging.warning("there is space again")
     assert "space again" in file.read_text()
 
 
-def test_a_folder_that_goes_away_costs_lines_and_nothing_else(tmp_path: Path) -> None:
+def test_a_missing_folder_loses_log_lines_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     logs.set_up(folder / "app.log")
@@ -88,9 +88,9 @@ def test_a_folder_that_goes_away_costs_lines_and_nothing_else(tmp_path: Path) ->
 def test_an_unwritable_file_falls_back_to_standard_output(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The app starts all the same, and says that its log isn't where it should be."""
+    """The app starts nevertheless, and warns that its log file is not writable."""
     logs.set_up(tmp_path / "missing" / "app.log")
     sys.stdout.flush()
-    told = json.loads(capsys.readouterr().out)
-    assert told["message"] == "log file not writable"
-    assert told["level"] == "warning"
+    fields = json.loads(capsys.readouterr().out)
+    assert fields["message"] == "log file is not writable"
+    assert fields["level"] == "warning"

@@ -1,4 +1,4 @@
-"""Requests that another site has made are told from our own."""
+"""Cross-site requests are distinguished from the app's own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def forged(
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "anything"])
 def test_a_browser_that_names_another_site_is_refused(site: str) -> None:
-    """A neighbour below the same domain is another site too; and only we may send our forms."""
+    """A sibling below the same domain is another site, too; only the app itself can send its forms."""
     assert forged(Sec_Fetch_Site=site)
     assert forged(Sec_Fetch_Site=site, content_type="application/json")
     assert forged("DELETE", Sec_Fetch_Site=site)
@@ -31,31 +31,31 @@ def test_a_browser_that_names_another_site_is_refused(site: str) -> None:
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "https://app.example.evil.example", "", "http://["]
 )
-def test_an_older_browser_is_judged_by_its_origin(origin: str) -> None:
+def test_the_origin_of_an_older_browser_is_checked(origin: str) -> None:
     """`Origin: null` is what a sandboxed frame sends."""
     assert forged(Origin=origin)
 
 
-def test_our_own_forms_are_served() -> None:
-    """With either header; the port doesn't count, because the platform's nginx drops it."""
+def test_the_apps_own_forms_are_accepted() -> None:
+    """With either header; the port is ignored, because the platform's nginx drops it."""
     assert not forged(Sec_Fetch_Site="same-origin")
     assert not forged(Origin="https://app.example")
     assert not forged(Origin="https://app.example:8443")
 
 
-def test_a_form_that_says_nothing_of_its_origin_is_refused() -> None:
-    """Every browser since 2020 says it."""
+def test_a_form_without_an_origin_is_refused() -> None:
+    """Every browser since 2020 sends it."""
     assert forged()
     assert forged(content_type="text/plain")
     assert forged(content_type="multipart/form-data; boundary=x")
 
 
-def test_programs_are_served() -> None:
-    """JSON and DELETE can't come from a foreign page without a preflight."""
+def test_requests_of_programs_are_accepted() -> None:
+    """A page of another site can't send JSON or DELETE without a preflight."""
     assert not forged(content_type="application/json")
     assert not forged("DELETE")
 
 
-def test_reading_is_never_forged() -> None:
-    """A link from elsewhere is welcome."""
+def test_a_get_request_is_never_refused() -> None:
+    """Links from other sites work."""
     assert not forged("GET", Sec_Fetch_Site="cross-site")

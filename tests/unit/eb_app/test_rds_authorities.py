@@ -1,4 +1,4 @@
-"""The authorities in the bundle are the ones of RDS, and the file is the one that was looked at."""
+"""The authorities in the bundle are RDS's, and the file is the one that was reviewed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eb_app.login import tls_context
 from eb_app.settings import RDS_AUTHORITIES
 
 SHA256 = "e822ce23c9d560983ce8c1a225675c4e813df6dca1265c8a311e6eb656a76132"
-"""Of the whole file; who changes it looks at every certificate in it."""
+"""Of the whole file; a change requires a review of every certificate in it."""
 
 REGIONS = [
     "af-south-1",
@@ -53,7 +53,7 @@ def authorities() -> list[x509.Certificate]:
 
 
 def test_the_file_is_pinned() -> None:
-    """Nobody slips in another authority unnoticed."""
+    """Another authority can't be added unnoticed."""
     assert hashlib.sha256(RDS_AUTHORITIES.read_bytes()).hexdigest() == SHA256
 
 
@@ -67,8 +67,8 @@ def test_every_region_has_its_three_authorities(authorities: list[x509.Certifica
     }
 
 
-def test_the_authorities_are_valid_for_years_and_sign_themselves(authorities: list[x509.Certificate]) -> None:
-    """None is close to its end, each may sign certificates, and each signature is right."""
+def test_the_authorities_are_self_signed_and_valid_for_years(authorities: list[x509.Certificate]) -> None:
+    """None expires within ten years, each can sign certificates, and each signature is valid."""
     soon = dt.datetime.now(dt.UTC) + dt.timedelta(days=3650)
     for authority in authorities:
         assert authority.not_valid_after_utc > soon, _common_name(authority)

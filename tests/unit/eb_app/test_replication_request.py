@@ -1,4 +1,4 @@
-"""A replication is asked for once, not by every refused login."""
+"""A replication is requested once, not by every refused login."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from eb_app.replication_request import QUIET, ReplicationRequester
+from eb_app.replication_request import QUIET_SECONDS, ReplicationRequester
 
 
 class Bus:
-    """Keeps what was put on it, or refuses."""
+    """Records the entries put on it, and gives a fixed answer."""
 
     def __init__(self, answer: dict[str, Any] | Exception) -> None:
         self.entries: list[dict[str, str]] = []
@@ -25,8 +25,8 @@ class Bus:
         return self._answer
 
 
-def test_the_event_is_the_one_that_the_replicator_takes() -> None:
-    """docs/design.md, Contracts: asking."""
+def test_the_event_has_the_documented_shape() -> None:
+    """docs/design.md, Contracts."""
     bus = Bus({"FailedEntryCount": 0})
     ReplicationRequester(bus, "dev-beanvault", "beanvault/app/database")()
     (entry,) = bus.entries
@@ -35,29 +35,29 @@ def test_the_event_is_the_one_that_the_replicator_takes() -> None:
     assert json.loads(entry["Detail"]) == {"paths": ["beanvault/app/database"], "reason": "demand"}
 
 
-def test_a_burst_sends_one_event_and_time_allows_another() -> None:
-    """A thousand refused logins within a few seconds are one reason to replicate."""
+def test_a_burst_of_calls_sends_one_event() -> None:
+    """A thousand refused logins within the quiet time are one event; the next call after it is another."""
     now = 100.0
     bus = Bus({"FailedEntryCount": 0})
-    demand = ReplicationRequester(bus, "bus", "beanvault/app/database", clock=lambda: now)
+    request = ReplicationRequester(bus, "bus", "beanvault/app/database", clock=lambda: now)
     for _ in range(1000):
-        demand()
+        request()
     assert len(bus.entries) == 1
-    now += QUIET
-    demand()
+    now += QUIET_SECONDS
+    request()
     assert len(bus.entries) == 2
 
 
-def test_a_bus_that_fails_is_no_error_for_the_app(caplog: pytest.LogCaptureFixture) -> None:
-    """The event is a hint; the schedule replicates without it. A failing bus isn't hammered either."""
+def test_a_failing_bus_is_not_an_error_for_the_app(caplog: pytest.LogCaptureFixture) -> None:
+    """Without the event, the next scheduled run replicates. The quiet time holds for a failing bus, too."""
     for answer in (
         EndpointConnectionError(endpoint_url="https://events.example"),
         RuntimeError("canary"),
         {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]},
     ):
         bus = Bus(answer)
-        demand = ReplicationRequester(bus, "bus", "beanvault/app/database", clock=lambda: 0.0)
-        demand()
-        demand()
+        request = ReplicationRequester(bus, "bus", "beanvault/app/database", clock=lambda: 0.0)
+        request()
+        request()
         assert len(bus.entries) == 1
     assert "canary" not in caplog.text

@@ -1,4 +1,4 @@
-"""The credential is read once, renewed in the background, and never lost."""
+"""The credential is read once, refreshed in the background, and never lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNREACHABLE = EndpointConnectionError(endpoint_url="https://secretsmanager.examp
 
 
 class Api:
-    """Secrets Manager's backend in this process, with a plug that can be pulled."""
+    """Secrets Manager's backend in this process, with failures on demand."""
 
     def __init__(self) -> None:
         self.client = moto_client.client("secretsmanager", "eu-central-1")
@@ -71,11 +71,15 @@ Make = Callable[..., SecretCredentials]
 
 @pytest.fixture
 def make(api: Api) -> Iterator[Make]:
-    """Credentials whose routine look is an hour away, unless a test wants otherwise."""
+    """Credentials whose routine read is an hour away, unless a test sets another time to live."""
     made: list[SecretCredentials] = []
 
-    def build(ttl: int = 3600, demand: Callable[[], None] = lambda: None) -> SecretCredentials:
-        made.append(SecretCredentials(api.name, api, ttl=ttl, demand=demand))
+    def build(
+        ttl_seconds: int = 3600, request_replication: Callable[[], None] | None = None
+    ) -> SecretCredentials:
+        made.append(
+            SecretCredentials(api.name, api, ttl_seconds=ttl_seconds, request_replication=request_replication)
+        )
         return made[-1]
 
     yield build
@@ -84,16 +88,20 @@ def make(api: Api) -> Iterator[Make]:
 
 
 def test_the_first_read_gives_user_version_and_age(api: Api, make: Make) -> None:
-    """The caching client tells the value only; version and time come along all the same."""
+    """The caching client returns the value only; version and time are recorded in addition."""
     version = api.write("app_blue")
-    held = make().current()
-    assert (held.user, held.version, held.password) == ("app_blue", version, f"{CANARY}-app_blue".encode())
-    assert held.created is not None
-    assert CANARY not in repr(held)
+    credential = make().current()
+    assert (credential.user, credential.version, credential.password) == (
+        "app_blue",
+        version,
+        f"{CANARY}-app_blue".encode(),
+    )
+    assert credential.created is not None
+    assert CANARY not in repr(credential)
 
 
 def test_many_connections_cost_one_read(api: Api, make: Make) -> None:
-    """DescribeSecret and GetSecretValue once, however many ask at the same time."""
+    """DescribeSecret and GetSecretValue once, however many threads need it at the same time."""
     credentials = make()
     threads = [threading.Thread(target=credentials.current) for _ in range(16)]
     for thread in threads:
@@ -105,44 +113,44 @@ def test_many_connections_cost_one_read(api: Api, make: Make) -> None:
     assert api.calls == 2
 
 
-def test_a_refused_login_finds_the_newer_version_at_once(api: Api, make: Make) -> None:
-    """Nobody waits for the time to live, and nobody is asked to replicate what is there already."""
-    demanded: list[float] = []
-    credentials = make(demand=lambda: demanded.append(time.monotonic()))
+def test_after_a_refused_login_the_newer_version_is_read_at_once(api: Api, make: Make) -> None:
+    """Without waiting for the time to live, and without a request for what is already replicated."""
+    requests: list[float] = []
+    credentials = make(request_replication=lambda: requests.append(time.monotonic()))
     old = credentials.current()
     version = api.write("app_green")
     began = time.monotonic()
-    credentials.refused(old)
-    credentials.wait(old.version, 10)
+    credentials.record_refused(old)
+    credentials.wait_for_newer(old.version, 10)
     assert credentials.current().version == version == credentials.version()
     assert time.monotonic() - began < 5
-    assert demanded == []
+    assert requests == []
 
 
-def test_a_refused_login_asks_for_a_replication_when_there_is_nothing_newer(api: Api, make: Make) -> None:
-    """And goes on looking until the newer version is there."""
-    demanded = threading.Event()
-    credentials = make(demand=demanded.set)
+def test_a_refused_login_requests_a_replication_if_there_is_no_newer_version(api: Api, make: Make) -> None:
+    """And the secret is read until the newer version is there."""
+    requested = threading.Event()
+    credentials = make(request_replication=requested.set)
     old = credentials.current()
-    credentials.refused(old)
-    assert demanded.wait(10)
+    credentials.record_refused(old)
+    assert requested.wait(10)
     assert credentials.health().state == "refused"
     version = api.write("app_green")
-    credentials.wait(old.version, 10)
+    credentials.wait_for_newer(old.version, 10)
     assert credentials.version() == version
     assert credentials.health().state == "current"
 
 
-def test_those_who_wait_are_let_go_together_and_look_only_once(api: Api, make: Make) -> None:
-    """Twenty waiting requests are one look at Secrets Manager, not twenty."""
+def test_waiting_requests_share_the_reads_and_continue_together(api: Api, make: Make) -> None:
+    """Twenty waiting requests are one read of the secret, not twenty."""
     credentials = make()
     old = credentials.current()
     api.calls = 0
 
     def wait() -> None:
-        credentials.refused(old)
-        credentials.waiting()
-        credentials.wait(old.version, 30)
+        credentials.record_refused(old)
+        credentials.record_waiting()
+        credentials.wait_for_newer(old.version, 30)
 
     threads = [threading.Thread(target=wait) for _ in range(20)]
     for thread in threads:
@@ -159,27 +167,27 @@ def test_those_who_wait_are_let_go_together_and_look_only_once(api: Api, make: M
     assert api.calls < 20
 
 
-def test_a_rotation_that_nobody_noticed_says_so(api: Api, make: Make) -> None:
-    """With alternating users the routine look finds the new version, and nobody was refused."""
-    credentials = make(ttl=1)
+def test_a_rotation_without_a_refused_login_is_recorded_as_such(api: Api, make: Make) -> None:
+    """With alternating users the routine read finds the new version, and no login is refused."""
+    credentials = make(ttl_seconds=1)
     credentials.current()
     version = api.write("app_green")
     until(lambda: credentials.version() == version)
     rotation = credentials.rotation()
     assert rotation is not None
     assert (rotation.refused_at, rotation.seconds_refused, rotation.waited) == (None, 0.0, 0)
-    credentials.accepted(credentials.current())
+    credentials.record_accepted(credentials.current())
     first = credentials.rotation()
     assert first is not None
     assert first.first_login is not None
 
 
 @pytest.mark.parametrize("failure", [UNREACHABLE, RuntimeError(CANARY)])
-def test_the_last_good_value_serves_on_while_secrets_manager_is_down(
+def test_the_last_good_value_is_used_while_secrets_manager_is_down(
     api: Api, make: Make, failure: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The health says so, and why; and takes it back afterwards. No failure ends the renewal."""
-    credentials = make(ttl=1)
+    """The health reports it with the reason, until a read succeeds again. No failure ends the refresh."""
+    credentials = make(ttl_seconds=1)
     old = credentials.current()
     api.down = failure
     until(lambda: credentials.health().state == "last good value")
@@ -195,34 +203,33 @@ def test_the_last_good_value_serves_on_while_secrets_manager_is_down(
 @pytest.mark.parametrize(
     "text",
     [
-        f"{CANARY} is no JSON",
+        f"{CANARY} is not JSON",
         json.dumps([CANARY]),
         json.dumps({"password": CANARY}),
         json.dumps({"username": "", "password": CANARY}),
         json.dumps({"username": "app_blue", "password": 7}),
     ],
 )
-def test_a_version_that_is_no_login_is_refused_without_a_word_of_it(api: Api, text: str) -> None:
-    """Whatever it holds instead, the error doesn't say."""
+def test_a_version_that_is_not_a_login_is_an_error_that_does_not_quote_it(api: Api, text: str) -> None:
     api.put(text)
     with pytest.raises(SecretUnusable, match="AWSCURRENT") as raised:
-        CachedSecret(api.name, api, ttl=3600).read(fresh=False)
+        CachedSecret(api.name, api, ttl_seconds=3600).read(fresh=False)
     assert CANARY not in str(raised.value)
     assert raised.value.__cause__ is None
 
 
-def test_a_version_that_is_no_login_changes_nothing(api: Api, make: Make) -> None:
-    """The last good value serves on, and the health says why."""
-    credentials = make(ttl=1)
+def test_a_version_that_is_not_a_login_changes_nothing(api: Api, make: Make) -> None:
+    """The last good value is used, and the health gives the reason."""
+    credentials = make(ttl_seconds=1)
     old = credentials.current()
-    api.put("no JSON")
+    api.put("not JSON")
     until(lambda: credentials.health().state == "last good value")
     assert credentials.current() is old
     assert "AWSCURRENT" in credentials.health().reason
 
 
-def test_without_any_credential_there_is_an_error_and_later_a_login(api: Api, make: Make) -> None:
-    """A process may start before Secrets Manager answers."""
+def test_a_process_can_start_before_secrets_manager_answers(api: Api, make: Make) -> None:
+    """Until then there is an error, and afterwards a login."""
     credentials = make()
     api.down = UNREACHABLE
     with pytest.raises(CredentialUnavailable, match="EndpointConnectionError"):
@@ -232,8 +239,8 @@ def test_without_any_credential_there_is_an_error_and_later_a_login(api: Api, ma
     assert credentials.current().user == "app_blue"
 
 
-def test_those_who_wait_for_the_first_read_share_its_failure(api: Api, make: Make) -> None:
-    """A Secrets Manager that hangs is asked once, not by one thread after the other."""
+def test_threads_that_wait_for_the_first_read_share_its_failure(api: Api, make: Make) -> None:
+    """A Secrets Manager that hangs is called once, not by one thread after the other."""
     credentials = make()
     api.down, api.hangs = UNREACHABLE, threading.Event()
     refused: list[CredentialUnavailable] = []
@@ -248,7 +255,7 @@ def test_those_who_wait_for_the_first_read_share_its_failure(api: Api, make: Mak
     for thread in threads:
         thread.start()
     until(lambda: api.calls == 1)
-    time.sleep(0.2)  # the others have come by then; one that hasn't would ask anew, and rightly
+    time.sleep(0.2)  # the other threads wait by then; a later one would rightly read again
     api.hangs.set()
     for thread in threads:
         thread.join()
@@ -256,27 +263,27 @@ def test_those_who_wait_for_the_first_read_share_its_failure(api: Api, make: Mak
     assert api.calls == 1
 
 
-def test_no_failure_of_the_demand_ends_the_search(api: Api, make: Make) -> None:
-    """The thread that asks is the one that looks."""
+def test_a_failing_replication_request_does_not_end_the_reads(api: Api, make: Make) -> None:
+    """The thread that requests a replication is the one that reads the secret."""
 
     def fail() -> None:
-        demanded.set()
+        requested.set()
         raise RuntimeError(CANARY)
 
-    demanded = threading.Event()
-    credentials = make(demand=fail)
+    requested = threading.Event()
+    credentials = make(request_replication=fail)
     old = credentials.current()
-    credentials.refused(old)
-    assert demanded.wait(10)
+    credentials.record_refused(old)
+    assert requested.wait(10)
     version = api.write("app_green")
-    credentials.wait(old.version, 10)
+    credentials.wait_for_newer(old.version, 10)
     assert credentials.version() == version
 
 
 def test_a_version_that_is_current_again_is_recognised(api: Api, make: Make) -> None:
-    """Somebody moved AWSCURRENT back: the id is the older one's, not the last one that was read."""
+    """An operator moved AWSCURRENT back: the id is the older one, not the one that was read last."""
     first = api.write("app_blue")
-    credentials = make(ttl=1)
+    credentials = make(ttl_seconds=1)
     assert credentials.current().version == first
     second = api.write("app_green")
     until(lambda: credentials.version() == second)
@@ -287,44 +294,44 @@ def test_a_version_that_is_current_again_is_recognised(api: Api, make: Make) -> 
     assert credentials.current().user == "app_blue"
 
 
-def test_a_refusal_that_passes_by_itself_ends_the_search(api: Api, make: Make) -> None:
-    """The database was ahead for a moment, or an administrator put things right."""
+def test_an_accepted_login_ends_the_urgent_reads(api: Api, make: Make) -> None:
+    """The database had the new password before Vault did, or an administrator corrected it."""
     credentials = make()
-    held = credentials.current()
-    credentials.refused(held)
+    credential = credentials.current()
+    credentials.record_refused(credential)
     until(lambda: credentials.health().state == "refused" and api.calls > 4)
-    credentials.accepted(held)
+    credentials.record_accepted(credential)
     assert credentials.health().state == "current"
-    time.sleep(0.1)  # a look may be under way
+    time.sleep(0.1)  # a read can be in progress
     calls = api.calls
-    time.sleep(1)  # longer than a pause between two early looks
+    time.sleep(1)  # longer than a pause between two urgent reads
     assert api.calls == calls
 
 
-def test_a_refusal_of_what_is_replaced_already_is_no_news(api: Api, make: Make) -> None:
-    """A slow login with the old credential fails after the new one has come."""
+def test_a_refusal_of_a_replaced_credential_is_ignored(api: Api, make: Make) -> None:
+    """A slow login with the old credential fails after the new one was read."""
     credentials = make()
     old = credentials.current()
     api.write("app_green")
-    credentials.refused(old)
-    credentials.wait(old.version, 10)
-    credentials.refused(old)
+    credentials.record_refused(old)
+    credentials.wait_for_newer(old.version, 10)
+    credentials.record_refused(old)
     assert credentials.health().state == "current"
 
 
 def test_iam_makes_a_token_for_each_connection() -> None:
-    """Signed here, for this server and user; nothing is asked of AWS."""
+    """Signed in this process, for this server and user, without a call to AWS."""
     session = botocore.session.get_session()
     session.set_credentials("AKIAEXAMPLE", CANARY)
     signer = cast(TokenSigner, session.create_client("rds", region_name="eu-central-1"))
     credentials = IamCredentials("db.example", 3307, "app_iam", signer)
-    held = credentials.current()
-    token = held.password.decode()
+    credential = credentials.current()
+    token = credential.password.decode()
     assert token.startswith("db.example:3307/?Action=connect&DBUser=app_iam&")
     assert "X-Amz-Signature=" in token
-    assert CANARY not in token + repr(held)
-    assert held.version == credentials.version()
-    credentials.refused(held)
+    assert CANARY not in token + repr(credential)
+    assert credential.version == credentials.version()
+    credentials.record_refused(credential)
     assert credentials.health().state == "refused"
-    credentials.accepted(held)
+    credentials.record_accepted(credential)
     assert credentials.health().state == "current"

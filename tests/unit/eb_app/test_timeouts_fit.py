@@ -1,4 +1,4 @@
-"""Each hop waits longer than the one behind it, and waiting requests never fill a process."""
+"""Each hop's time-out is longer than that of the hop behind it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import re
 from typing import Any
 
 from eb_app import gunicorn_conf
-from eb_app.database import PLACE_TIMEOUT, POOL_TIMEOUT
+from eb_app.database import POOL_TIMEOUT_SECONDS
 from eb_app.factory import AWS
-from eb_app.login import ANSWER_TIMEOUT, CONNECT_TIMEOUT, LOGIN_ANSWER_TIMEOUT
-from eb_app.settings import LONGEST_WAIT
+from eb_app.login import CONNECT_TIMEOUT_SECONDS, LOGIN_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS
+from eb_app.request_slots import SLOT_TIMEOUT_SECONDS
+from eb_app.settings import MAX_WAIT_SECONDS
 from tests.project import ROOT
 
 PLATFORM = ROOT / ".platform" / "nginx" / "conf.d"
 LOAD_BALANCER_IDLE = 60
 
-LOGIN = CONNECT_TIMEOUT + LOGIN_ANSWER_TIMEOUT
+LOGIN = CONNECT_TIMEOUT_SECONDS + LOGIN_TIMEOUT_SECONDS
 LONGEST = (
-    PLACE_TIMEOUT
-    + LONGEST_WAIT
-    # The last attempt may begin just before that is over. At worst it queues for a connection, whose
-    # replacement isn't let in, which is silent itself, and after whose replacement the statement is.
-    + POOL_TIMEOUT
+    SLOT_TIMEOUT_SECONDS
+    + MAX_WAIT_SECONDS
+    # The last attempt can begin just before the wait ends. At worst it waits for a connection whose
+    # replacement can't log in; that connection doesn't answer the ping; and after another login the statement
+    # times out.
+    + POOL_TIMEOUT_SECONDS
     + LOGIN
-    + LOGIN_ANSWER_TIMEOUT
+    + LOGIN_TIMEOUT_SECONDS
     + LOGIN
-    + ANSWER_TIMEOUT
+    + STATEMENT_TIMEOUT_SECONDS
 )
-"""Seconds; a server that is silent once is not asked again."""
+"""Seconds; after one time-out there is no other attempt."""
 
 
 def seconds(file: str, directive: str) -> int:
@@ -41,20 +43,19 @@ def test_the_app_answers_before_nginx_gives_up_and_nginx_before_the_load_balance
     assert LONGEST < nginx < LOAD_BALANCER_IDLE
 
 
-def test_a_stop_lets_the_longest_request_end() -> None:
-    """Gunicorn's grace covers it as well."""
+def test_a_stop_lets_the_longest_request_finish() -> None:
     assert gunicorn_conf.graceful_timeout > LONGEST
 
 
-def test_a_process_that_starts_while_secrets_manager_hangs_fits_as_well() -> None:
-    """Its first read fails after two tries, and then there is nothing to log in with."""
+def test_the_first_read_fits_while_secrets_manager_hangs() -> None:
+    """A process that starts then fails its first read after two attempts, and has no credential."""
     config: Any = AWS  # botocore sets its attributes at run time
     one = config.connect_timeout + config.read_timeout
     tries = config.retries["total_max_attempts"]
     first_read = tries * one + (tries - 1) * 1  # botocore's pause before the second is at most a second
-    assert first_read < LONGEST - PLACE_TIMEOUT - LONGEST_WAIT - POOL_TIMEOUT
+    assert first_read < LONGEST - SLOT_TIMEOUT_SECONDS - MAX_WAIT_SECONDS - POOL_TIMEOUT_SECONDS
 
 
 def test_nginx_keeps_connections_longer_than_the_load_balancer() -> None:
-    """Else the load balancer uses one that is just being closed, and answers 502."""
+    """Otherwise the load balancer uses one that is being closed, and answers 502."""
     assert seconds("https.conf", "keepalive_timeout") > LOAD_BALANCER_IDLE

@@ -1,4 +1,4 @@
-"""Push, with a real OpenBao's audit device and the event bus of the local AWS."""
+"""The listener with a real OpenBao's audit device, and its servers alone (beanvault.listen)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import hvac
 import pytest
 import requests
 
-from beanvault.listen.listener import Burst, Intake, http_server, serve, socket_server
+from beanvault.host_port import join_host_port
+from beanvault.listen.audit_records import AuditReader
+from beanvault.listen.servers import http_server, serve, socket_server
+from beanvault.listen.write_batcher import WriteBatcher
 from beanvault.vault import server as vault_server
 from beanvault.vault.mounts import enable_kv2
 from beanvault.vault.server import Shares, VaultServer
@@ -26,7 +29,7 @@ SECONDS = 20
 
 
 @dataclass
-class Listening:
+class Receiver:
     address: tuple[str, int]
     published: queue.Queue[list[str]]
     stop: threading.Event
@@ -38,37 +41,39 @@ class Listening:
         assert not self.thread.is_alive()
 
 
-def listening(kind: str, context: ssl.SSLContext | None = None) -> Listening:
+def start_receiver(
+    kind: str, context: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)
+) -> Receiver:
     published: queue.Queue[list[str]] = queue.Queue()
-    burst = Burst(published.put)
-    intake = Intake(("beanvault",), burst)
-    address = ("127.0.0.1", 0)
-    server = http_server(address, intake, context) if kind == "http" else socket_server(address, intake)
+    batcher = WriteBatcher(published.put)
+    reader = AuditReader(("beanvault",), batcher)
+    server = http_server(address, reader, context) if kind == "http" else socket_server(address, reader)
     stop = threading.Event()
-    thread = threading.Thread(target=serve, args=(server, burst, stop))
+    thread = threading.Thread(target=serve, args=(server, batcher, stop))
     thread.start()
-    return Listening(server.server_address, published, stop, thread)  # type: ignore[arg-type]  # an IPv4 address
+    host, port = server.server_address[:2]
+    return Receiver((str(host), port), published, stop, thread)
 
 
 @pytest.fixture
-def listener() -> Iterator[Listening]:
-    made = listening("http")
-    yield made
-    made.end()
+def http_receiver() -> Iterator[Receiver]:
+    receiver = start_receiver("http")
+    yield receiver
+    receiver.end()
 
 
 @pytest.fixture
-def heard() -> Iterator[Listening]:
-    """What listens to the server: to HashiCorp Vault by a socket, as it has no http device."""
-    made = listening("socket" if hashicorp() else "http")
-    yield made
-    made.end()
+def receiver() -> Iterator[Receiver]:
+    """Receives the server's records; HashiCorp Vault's by a socket, because it has no http device."""
+    receiver = start_receiver("socket" if hashicorp() else "http")
+    yield receiver
+    receiver.end()
 
 
 @pytest.fixture
-def client(tmp_path: Path, authority: Authority, heard: Listening) -> Iterator[hvac.Client]:
-    """The root client of a server that sends its records to the listener."""
-    address = f"127.0.0.1:{heard.address[1]}"
+def client(tmp_path: Path, authority: Authority, receiver: Receiver) -> Iterator[hvac.Client]:
+    """The root client of a server that sends its records to the receiver."""
+    address = f"127.0.0.1:{receiver.address[1]}"
     running = OpenBao.start(tmp_path, authority, None if hashicorp() else f"http://{address}/")
     try:
         server = VaultServer(running.address, running.ca_file)
@@ -85,10 +90,10 @@ def client(tmp_path: Path, authority: Authority, heard: Listening) -> Iterator[h
         running.stop()
 
 
-def test_writes_become_one_request_within_seconds_and_reads_none(
-    client: hvac.Client, heard: Listening
+def test_writes_become_one_request_within_seconds_and_reads_become_none(
+    client: hvac.Client, receiver: Receiver
 ) -> None:
-    """A burst of writes below the mount, writes elsewhere, reads and a refused write between them."""
+    """A burst of writes below the mount, among writes elsewhere, reads and a refused write."""
     kv = client.secrets.kv.v2
     for path in ("app/database", "app/mail", "app/database"):
         kv.create_or_update_secret(path, {"password": "canary-value"}, mount_point="beanvault")
@@ -98,101 +103,114 @@ def test_writes_become_one_request_within_seconds_and_reads_none(
         kv.create_or_update_secret("app/refused", {"a": "b"}, cas=9, mount_point="beanvault")
     found: set[str] = set()
     while found != {"beanvault/app/database", "beanvault/app/mail"}:
-        found |= set(heard.published.get(timeout=SECONDS))
+        found |= set(receiver.published.get(timeout=SECONDS))
     kv.delete_metadata_and_all_versions("app/mail", mount_point="beanvault")
-    assert heard.published.get(timeout=SECONDS) == ["beanvault/app/mail"]
+    assert receiver.published.get(timeout=SECONDS) == ["beanvault/app/mail"]
     kv.create_or_update_secret("app/last", {"a": "b"}, mount_point="beanvault")
-    assert heard.published.get(timeout=SECONDS) == ["beanvault/app/last"]  # and nothing twice before it
+    assert receiver.published.get(timeout=SECONDS) == ["beanvault/app/last"]  # nothing was published twice
 
 
-def test_vault_goes_on_when_the_listener_is_gone(client: hvac.Client, heard: Listening) -> None:
-    """The file device beside it keeps Vault answering: losing the listener costs nothing but time."""
-    heard.end()
+def test_vault_answers_without_the_listener(client: hvac.Client, receiver: Receiver) -> None:
+    """Because of its file device: without the listener, replication is only later."""
+    receiver.end()
     client.secrets.kv.v2.create_or_update_secret("app/database", {"a": "b"}, mount_point="beanvault")
 
 
-def test_a_socket_device_is_heard_line_by_line() -> None:
-    made = listening("socket")
+def test_a_socket_device_sends_one_record_per_line() -> None:
+    receiver = start_receiver("socket")
     try:
         lines = [
             {"type": "response", "request": {"operation": "update", "path": "beanvault/data/app/database"}},
             {"type": "response", "request": {"operation": "read", "path": "beanvault/data/app/other"}},
         ]
-        with socket.create_connection(made.address) as connection:
+        with socket.create_connection(receiver.address) as connection:
             connection.sendall(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-            assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+            assert receiver.published.get(timeout=SECONDS) == ["beanvault/app/database"]
     finally:
-        made.end()
+        receiver.end()
 
 
 RECORD = {"type": "response", "request": {"operation": "update", "path": "beanvault/data/app/database"}}
 LONG = {**RECORD, "response": "x" * 3_000_000}
 
 
-def test_a_record_that_is_too_long_is_taken_and_asks_for_everything(listener: Listening) -> None:
-    """Its sender sees no broken pipe: Vault would count its device as failed."""
-    address = f"http://127.0.0.1:{listener.address[1]}/"
+def test_a_record_that_is_too_long_requests_every_path(http_receiver: Receiver) -> None:
+    """Its sender gets no broken pipe: Vault would regard its device as failed."""
+    address = f"http://127.0.0.1:{http_receiver.address[1]}/"
     assert requests.post(address, json=LONG, timeout=SECONDS).status_code == 204
-    assert listener.published.get(timeout=SECONDS) == []
+    assert http_receiver.published.get(timeout=SECONDS) == []
     assert requests.post(address, json=RECORD, timeout=SECONDS).status_code == 204
-    assert listener.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    assert http_receiver.published.get(timeout=SECONDS) == ["beanvault/app/database"]
 
 
 LISTING = {**LONG, "request": {"operation": "list", "path": "beanvault/detailed-metadata/app/"}}
-"""What a replication of a large folder leaves in the audit log."""
+"""The record that the replication of a large folder causes."""
 
 
 @pytest.mark.parametrize("device", ["http", "socket"])
-def test_the_long_answer_to_a_listing_asks_for_nothing(device: str) -> None:
-    """Else each run over everything would ask for the next one."""
-    made = listening(device)
+def test_the_long_response_to_a_list_requests_nothing(device: str) -> None:
+    """Otherwise each full run would trigger the next one."""
+    receiver = start_receiver(device)
     try:
-        with socket.create_connection(made.address) as connection:
+        with socket.create_connection(receiver.address) as connection:
             for record in (LISTING, RECORD):
                 line = json.dumps(record).encode() + b"\n"
                 if device == "socket":
                     connection.sendall(line)
                 else:
-                    url = f"http://127.0.0.1:{made.address[1]}/"
+                    url = f"http://127.0.0.1:{receiver.address[1]}/"
                     assert requests.post(url, data=line, timeout=SECONDS).status_code == 204
-        assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+        assert receiver.published.get(timeout=SECONDS) == ["beanvault/app/database"]
     finally:
-        made.end()
+        receiver.end()
 
 
-def test_a_line_that_is_too_long_asks_for_everything_and_the_next_is_heard() -> None:
-    made = listening("socket")
+def test_a_line_that_is_too_long_requests_every_path_and_the_next_is_read() -> None:
+    receiver = start_receiver("socket")
     try:
-        with socket.create_connection(made.address) as connection:
+        with socket.create_connection(receiver.address) as connection:
             connection.sendall(json.dumps(LONG).encode() + b"\n")
-            assert made.published.get(timeout=SECONDS) == []
+            assert receiver.published.get(timeout=SECONDS) == []
             connection.sendall(json.dumps(RECORD).encode() + b"\n")
-            assert made.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+            assert receiver.published.get(timeout=SECONDS) == ["beanvault/app/database"]
     finally:
-        made.end()
+        receiver.end()
+
+
+def test_a_server_on_the_ipv6_loopback_receives_records() -> None:
+    receiver = start_receiver("http", address=("::1", 0))
+    try:
+        address = join_host_port("::1", receiver.address[1])
+        assert requests.post(f"http://{address}/", json=RECORD, timeout=SECONDS).status_code == 204
+        assert receiver.published.get(timeout=SECONDS) == ["beanvault/app/database"]
+    finally:
+        receiver.end()
 
 
 @pytest.mark.parametrize("length", [b"-1", b"x", b"\xb2"])
-def test_a_length_that_is_none_holds_nobody_up(listener: Listening, length: bytes) -> None:
-    """A negative one would mean to read until the other end closes."""
-    with socket.create_connection(listener.address, timeout=5) as connection:
+def test_an_invalid_content_length_is_answered_at_once(http_receiver: Receiver, length: bytes) -> None:
+    """A negative length would mean to read until the client closes the connection."""
+    with socket.create_connection(http_receiver.address, timeout=5) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\n")
         assert connection.recv(64).startswith(b"HTTP/1.0 204")
 
 
-def test_a_device_elsewhere_is_heard_over_tls(authority: Authority) -> None:
+def test_records_from_another_host_are_received_over_tls(authority: Authority) -> None:
     pair = authority.issue("listener")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pair.certificate, pair.key)
-    made = listening("http", context)
+    receiver = start_receiver("http", context)
     try:
         record = {"type": "response", "request": {"operation": "update", "path": "beanvault/data/a"}}
         answer = requests.post(
-            f"https://localhost:{made.address[1]}/", json=record, verify=str(authority.ca_file), timeout=10
+            f"https://localhost:{receiver.address[1]}/",
+            json=record,
+            verify=str(authority.ca_file),
+            timeout=10,
         )
         assert answer.status_code == 204
-        assert made.published.get(timeout=SECONDS) == ["beanvault/a"]
+        assert receiver.published.get(timeout=SECONDS) == ["beanvault/a"]
         with pytest.raises(requests.ConnectionError):
-            requests.post(f"http://localhost:{made.address[1]}/", json=record, timeout=10)
+            requests.post(f"http://localhost:{receiver.address[1]}/", json=record, timeout=10)
     finally:
-        made.end()
+        receiver.end()

@@ -1,7 +1,7 @@
 """Rotation against a real OpenBao, a real MariaDB, and the replicator's own code on the local AWS.
 
-Dying is an exception out of the display: the next call begins anew from what is there, as a new process
-would.
+A crash is an exception raised by the user interface: the next call starts from the state in the servers, as a
+new process would.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from beanvault.errors import ConfigurationError, Unreachable
 from beanvault.replication.waiter import ReplicationWaiter
 from beanvault.rotation import alternating, dual, static_role
 from beanvault.rotation.credential import DatabaseCredential
-from beanvault.rotation.credential_path import CredentialPath, Deleted, Overtaken
+from beanvault.rotation.credential_store import ConcurrentWrite, CredentialDeleted, CredentialStore
 from beanvault.rotation.database import (
     DatabaseLoginRefused,
     Endpoint,
     RotationDatabaseError,
-    RotationUnderWay,
+    RotationInProgress,
     connected,
 )
 from beanvault.rotation.rotation_context import RotationContext, RotationDatabase, TooSoon
@@ -41,37 +41,36 @@ from testbed.servers.mariadb import MariaDB, engine
 from tests.conftest import Unsealed
 
 
-class Died(Exception):
+class Crashed(Exception):
     """The rotation's process ended."""
 
 
 @dataclass
-class Place:
-    """A mount, two database users and a replicator of this test's own."""
+class World:
+    """A mount, two database users and a replicator for one test."""
 
-    tools: RotationContext
-    path: CredentialPath
+    context: RotationContext
+    store: CredentialStore
     users: tuple[str, str]
     schema: str
-    asked: list[str] = field(default_factory=list)
-    deaf: bool = False
-    """Whether requests for replication get lost."""
+    requested: list[str] = field(default_factory=list)
+    requests_get_lost: bool = False
 
     def current(self) -> DatabaseCredential:
-        published = self.path.read()
-        assert published is not None
-        return published.credential
+        stored = self.store.read()
+        assert stored is not None
+        return stored.credential
 
     def works(self, credential: DatabaseCredential) -> bool:
         try:
-            with connected(self.tools.database.endpoint, credential, self.schema):
+            with connected(self.context.database.endpoint, credential, self.schema):
                 return True
         except DatabaseLoginRefused:
             return False
 
 
 @pytest.fixture
-def place(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[Place]:
+def world(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[World]:
     name = f"r{uuid.uuid4().hex[:8]}"
     users, master = (f"{name}_blue", f"{name}_green"), DatabaseCredential(f"{name}_master", uuid.uuid4().hex)
     admin = mariadb.admin()
@@ -97,10 +96,10 @@ def place(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[
     vault = Vault(Address(openbao.address, None, openbao.ca_file.read_text()))
     vault.use_token(openbao.root_token)
 
-    def ask(source: str) -> None:
-        """Replicate at once, with the code that runs in the function."""
-        made.asked.append(source)
-        if made.deaf:
+    def request(source: str) -> None:
+        """Replicate immediately, with the code that runs in the function."""
+        made.requested.append(source)
+        if made.requests_get_lost:
             return
         origin = VaultSource(vault, config.mounts, time.time, lambda: b"key")
         report = replicate(
@@ -113,13 +112,13 @@ def place(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[
         assert report.healthy, list(report.problems())
 
     endpoint = Endpoint(mariadb.host, mariadb.port, mariadb.ca_file)
-    tools = RotationContext(
+    context = RotationContext(
         RotationDatabase(endpoint, master, name),
-        ReplicationWaiter(secretsmanager, config, ask),
+        ReplicationWaiter(secretsmanager, config, request),
         NullUi(),
-        overlap=0,
+        overlap_seconds=0,
     )
-    made = Place(tools, CredentialPath(root, name, "app/database"), users, name)
+    made = World(context, CredentialStore(root, name, "app/database"), users, name)
     yield made
     vault.close()
     with admin.cursor() as cursor:
@@ -130,111 +129,111 @@ def place(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[
 
 
 @dataclass(frozen=True, slots=True)
-class DyingAt(NullUi):
-    """Dies at the step that contains these words."""
+class CrashingAt(NullUi):
+    """Crashes at the step that contains these words."""
 
     words: str = ""
 
     def step(self, text: str) -> None:
         if self.words in text:
-            raise Died(text)
+            raise Crashed(text)
 
 
 @dataclass(frozen=True, slots=True)
-class DyingAtCount(NullUi):
-    """Dies at the so manieth step."""
+class CrashingAtCount(NullUi):
+    """Crashes at the step with this number."""
 
     left: list[int] = field(default_factory=list)
 
     def step(self, text: str) -> None:
         self.left[0] -= 1
         if not self.left[0]:
-            raise Died(text)
+            raise Crashed(text)
 
 
-def test_the_users_take_turns_and_the_one_before_stays_valid(place: Place) -> None:
-    """Three rotations: blue, green, blue; whoever still uses the one before is not refused."""
-    first = alternating.rotate(place.tools, place.path, place.users)
-    blue = place.current()
-    second = alternating.rotate(place.tools, place.path, place.users)
-    green = place.current()
-    assert (first.username, second.username) == place.users
-    assert place.works(blue)
-    assert place.works(green)
-    third = alternating.rotate(place.tools, place.path, place.users)
-    assert third.username == place.users[0]
-    assert not place.works(blue)  # two rotations old
-    assert place.works(green)
-    assert place.works(place.current())
-    secret = f"{place.schema}/app/database"
-    assert place.tools.replication.current(secret) == third.version_id
+def test_the_users_alternate_and_the_previous_one_stays_valid(world: World) -> None:
+    """Three rotations: blue, green, blue. The previous user can still log in after each."""
+    first = alternating.rotate(world.context, world.store, world.users)
+    blue = world.current()
+    second = alternating.rotate(world.context, world.store, world.users)
+    green = world.current()
+    assert (first.username, second.username) == world.users
+    assert world.works(blue)
+    assert world.works(green)
+    third = alternating.rotate(world.context, world.store, world.users)
+    assert third.username == world.users[0]
+    assert not world.works(blue)  # two rotations old
+    assert world.works(green)
+    assert world.works(world.current())
+    secret = f"{world.schema}/app/database"
+    assert world.context.replication.current_version_id(secret) == third.version_id
     assert not third.resumed
 
 
-def test_other_keys_of_the_path_stay(place: Place) -> None:
-    alternating.rotate(place.tools, place.path, place.users)
-    published = place.path.read()
-    assert published is not None
-    place.path.write({**published.data, "engine": "mysql", "port": "3307"}, published.revision.version)
-    place.tools.replication.wait_until_current(place.path.read().revision)  # type: ignore[union-attr]  # it was just written
-    alternating.rotate(place.tools, place.path, place.users)
-    rotated = place.path.read()
+def test_other_keys_of_the_path_are_kept(world: World) -> None:
+    alternating.rotate(world.context, world.store, world.users)
+    stored = world.store.read()
+    assert stored is not None
+    world.store.write({**stored.data, "engine": "mysql", "port": 3307}, stored.revision.version)
+    world.context.replication.wait_until_current(world.store.read().revision)  # type: ignore[union-attr]  # it was just written
+    alternating.rotate(world.context, world.store, world.users)
+    rotated = world.store.read()
     assert rotated is not None
-    assert (rotated.data["engine"], rotated.data["port"]) == ("mysql", "3307")
+    assert (rotated.data["engine"], rotated.data["port"]) == ("mysql", 3307)
 
 
 @pytest.mark.parametrize(
     "where",
     [
-        "logs in over TLS",  # the password is set, and nobody but the dead process knew it
-        "is version",  # Vault is written, and nobody has asked for its replication
+        "logs in over TLS",  # the password is set, and only the crashed process knew it
+        "is version",  # Vault is written, and no replication is requested yet
     ],
 )
-def test_after_dying_anywhere_the_app_has_a_valid_credential_and_the_next_call_ends_well(
-    place: Place, where: str
+def test_a_crash_anywhere_leaves_a_valid_credential_and_the_next_run_completes(
+    world: World, where: str
 ) -> None:
-    alternating.rotate(place.tools, place.path, place.users)
-    before = place.current()
-    with pytest.raises(Died):
-        alternating.rotate(replace(place.tools, ui=DyingAt(words=where)), place.path, place.users)
-    assert place.works(before)  # what the app has read
-    assert place.works(place.current())  # what it will read
-    rotated = alternating.rotate(place.tools, place.path, place.users)
+    alternating.rotate(world.context, world.store, world.users)
+    before = world.current()
+    with pytest.raises(Crashed):
+        alternating.rotate(replace(world.context, ui=CrashingAt(words=where)), world.store, world.users)
+    assert world.works(before)  # what the app has read
+    assert world.works(world.current())  # what it will read
+    rotated = alternating.rotate(world.context, world.store, world.users)
     assert rotated.resumed is (where == "is version")
-    assert rotated.username == place.users[1]
-    assert place.works(before)
-    assert place.works(place.current())
-    revision = place.path.read().revision  # type: ignore[union-attr]  # it was just rotated
-    assert place.tools.replication.is_current(revision)
+    assert rotated.username == world.users[1]
+    assert world.works(before)
+    assert world.works(world.current())
+    revision = world.store.read().revision  # type: ignore[union-attr]  # it was just rotated
+    assert world.context.replication.is_current(revision)
 
 
-def test_while_the_last_one_isnt_replicated_no_other_is_begun(place: Place) -> None:
-    """The app still reads the user before; changing that one's password now would lock it out."""
-    alternating.rotate(place.tools, place.path, place.users)
-    in_use = place.current()
-    place.deaf = True
-    impatient = replace(place.tools.replication, clock=_fast_clock())
-    with pytest.raises(Unreachable, match="isn't replicated after"):
-        alternating.rotate(replace(place.tools, replication=impatient), place.path, place.users)
-    with pytest.raises(Unreachable, match="isn't replicated after"):
-        alternating.rotate(replace(place.tools, replication=impatient), place.path, place.users)
-    assert place.works(in_use)
-    assert len(place.asked) > 2  # it asks again from time to time
-    place.deaf = False
-    assert alternating.rotate(place.tools, place.path, place.users).resumed
-    assert place.works(in_use)
+def test_no_rotation_begins_before_the_last_one_is_replicated(world: World) -> None:
+    """The app still reads the previous user: changing that user's password now would lock it out."""
+    alternating.rotate(world.context, world.store, world.users)
+    in_use = world.current()
+    world.requests_get_lost = True
+    impatient = replace(world.context.replication, clock=_fast_clock())
+    with pytest.raises(Unreachable, match="is not replicated after"):
+        alternating.rotate(replace(world.context, replication=impatient), world.store, world.users)
+    with pytest.raises(Unreachable, match="is not replicated after"):
+        alternating.rotate(replace(world.context, replication=impatient), world.store, world.users)
+    assert world.works(in_use)
+    assert len(world.requested) > 2  # the request is repeated from time to time
+    world.requests_get_lost = False
+    assert alternating.rotate(world.context, world.store, world.users).resumed
+    assert world.works(in_use)
 
 
-def test_a_user_who_may_still_be_in_use_isnt_touched(place: Place) -> None:
-    """Blue, green, and at once blue again: an app that has not heard of green yet still logs in as blue."""
-    alternating.rotate(place.tools, place.path, place.users)
-    blue = place.current()
-    alternating.rotate(place.tools, place.path, place.users)
+def test_a_user_that_can_still_be_in_use_is_not_changed(world: World) -> None:
+    """Blue, green, and immediately blue again: an app that has not read green yet still logs in as blue."""
+    alternating.rotate(world.context, world.store, world.users)
+    blue = world.current()
+    alternating.rotate(world.context, world.store, world.users)
     with pytest.raises(TooSoon, match="may still be in use"):
-        alternating.rotate(replace(place.tools, overlap=600), place.path, place.users)
-    assert place.works(blue)
-    patient = replace(place.tools, overlap=1, wait=True)
-    assert alternating.rotate(patient, place.path, place.users).username == place.users[0]
+        alternating.rotate(replace(world.context, overlap_seconds=600), world.store, world.users)
+    assert world.works(blue)
+    patient = replace(world.context, overlap_seconds=1, wait=True)
+    assert alternating.rotate(patient, world.store, world.users).username == world.users[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,125 +251,127 @@ class InterruptedAt(NullUi):
 
 
 @pytest.mark.parametrize("strategy", ["alternating", "dual"])
-def test_a_second_run_is_refused_until_the_first_has_published(place: Place, strategy: str) -> None:
-    """It would change the password that the first has proven and not yet published."""
-    alternating.rotate(place.tools, place.path, place.users)
+def test_a_second_run_is_refused_until_the_first_has_published(world: World, strategy: str) -> None:
+    """It would change the password that the first run has verified and not yet published."""
+    alternating.rotate(world.context, world.store, world.users)
 
-    def rotate(tools: RotationContext) -> None:
+    def rotate(context: RotationContext) -> None:
         if strategy == "dual":
-            dual.rotate(tools, place.path)
+            dual.rotate(context, world.store)
         else:
-            alternating.rotate(tools, place.path, place.users)
+            alternating.rotate(context, world.store, world.users)
 
     def rotate_too() -> None:
-        with pytest.raises(RotationUnderWay, match="another rotation is under way"):
-            rotate(place.tools)
-        with pytest.raises(RotationUnderWay):
-            dual.discard(place.tools, place.path)
+        with pytest.raises(RotationInProgress, match="another rotation is in progress"):
+            rotate(world.context)
+        with pytest.raises(RotationInProgress):
+            dual.discard(world.context, world.store)
 
     between = InterruptedAt(words="logs in over TLS", act=rotate_too)
-    rotate(replace(place.tools, ui=between))
+    rotate(replace(world.context, ui=between))
     assert between.done
-    assert place.works(place.current())
-    rotate(place.tools)  # the turn was given back
-    assert place.works(place.current())
+    assert world.works(world.current())
+    rotate(world.context)  # the lock was released
+    assert world.works(world.current())
 
 
-def test_who_lost_the_turn_publishes_nothing(place: Place, mariadb: MariaDB) -> None:
-    """With the connection goes the lock, and another run may have changed the same password since."""
-    alternating.rotate(place.tools, place.path, place.users)
-    before = place.current()
+def test_a_run_that_lost_the_lock_publishes_nothing(world: World, mariadb: MariaDB) -> None:
+    """The lock ends with the connection, and another run can have changed the same password since."""
+    alternating.rotate(world.context, world.store, world.users)
+    before = world.current()
 
     def lose_the_connection() -> None:
         with mariadb.admin() as admin, admin.cursor() as cursor:
-            name = place.tools.database.master.username
+            name = world.context.database.master.username
             cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (name,))
             for (number,) in cursor.fetchall():
                 with suppress(pymysql.OperationalError):  # it has just ended
                     cursor.execute(f"KILL {number}")
-        alternating.rotate(place.tools, place.path, place.users)
+        alternating.rotate(world.context, world.store, world.users)
 
     between = InterruptedAt(words="logs in over TLS", act=lose_the_connection)
     with pytest.raises(RotationDatabaseError, match="GET_LOCK"):
-        alternating.rotate(replace(place.tools, ui=between), place.path, place.users)
-    assert place.works(before)
-    assert place.works(place.current())
+        alternating.rotate(replace(world.context, ui=between), world.store, world.users)
+    assert world.works(before)
+    assert world.works(world.current())
 
 
-def test_a_deleted_path_is_not_begun_anew(place: Place) -> None:
-    """What was replicated of it may be in use, and nobody can tell whose it is."""
-    alternating.rotate(place.tools, place.path, place.users)
-    in_use = place.current()
-    kv = place.path.client.secrets.kv.v2
-    kv.delete_latest_version_of_secret(place.path.path, mount_point=place.path.mount)
-    with pytest.raises(Deleted, match=r"version 1 .* is deleted") as refused:
-        alternating.rotate(place.tools, place.path, place.users)
+def test_a_deleted_credential_is_not_replaced(world: World) -> None:
+    """Its replica can be in use, and for which user is unknown."""
+    alternating.rotate(world.context, world.store, world.users)
+    in_use = world.current()
+    kv = world.store.client.secrets.kv.v2
+    kv.delete_latest_version_of_secret(world.store.path, mount_point=world.store.mount)
+    with pytest.raises(CredentialDeleted, match=r"version 1 .* is deleted") as refused:
+        alternating.rotate(world.context, world.store, world.users)
     assert "undelete" in refused.value.remedy
-    assert place.works(in_use)
-    kv.undelete_secret_versions(place.path.path, [1], mount_point=place.path.mount)
-    assert alternating.rotate(place.tools, place.path, place.users).username == place.users[1]
-    assert place.works(in_use)
+    assert world.works(in_use)
+    kv.undelete_secret_versions(world.store.path, [1], mount_point=world.store.mount)
+    assert alternating.rotate(world.context, world.store, world.users).username == world.users[1]
+    assert world.works(in_use)
 
 
-def test_a_write_by_somebody_else_is_not_written_over(place: Place) -> None:
-    alternating.rotate(place.tools, place.path, place.users)
+def test_a_concurrent_write_is_not_overwritten(world: World) -> None:
+    alternating.rotate(world.context, world.store, world.users)
 
     @dataclass(frozen=True, slots=True)
-    class Meddling(NullUi):
+    class WritingConcurrently(NullUi):
         def step(self, text: str) -> None:
             if "logs in over TLS" in text:
-                place.path.write({"username": place.users[0], "password": "theirs"}, after=1)
+                world.store.write({"username": world.users[0], "password": "theirs"}, version=1)
 
-    with pytest.raises(Overtaken):
-        alternating.rotate(replace(place.tools, ui=Meddling()), place.path, place.users)
-    assert place.current().password == "theirs"
-
-
-def test_a_stranger_in_the_path_is_refused(place: Place) -> None:
-    place.path.write({"username": "somebody", "password": "x"}, after=0)
-    with pytest.raises(ConfigurationError, match="holds the user somebody"):
-        alternating.rotate(place.tools, place.path, place.users)
+    with pytest.raises(ConcurrentWrite):
+        alternating.rotate(replace(world.context, ui=WritingConcurrently()), world.store, world.users)
+    assert world.current().password == "theirs"
 
 
-def test_two_passwords_are_valid_until_the_old_one_is_discarded(place: Place) -> None:
-    alternating.rotate(place.tools, place.path, place.users)
-    old = place.current()
-    rotated = dual.rotate(place.tools, place.path)
-    new = place.current()
+def test_an_unknown_user_in_the_path_is_refused(world: World) -> None:
+    world.store.write({"username": "somebody", "password": "x"}, version=0)
+    with pytest.raises(ConfigurationError, match="has the user somebody"):
+        alternating.rotate(world.context, world.store, world.users)
+
+
+def test_two_passwords_are_valid_until_the_old_one_is_discarded(world: World) -> None:
+    alternating.rotate(world.context, world.store, world.users)
+    old = world.current()
+    rotated = dual.rotate(world.context, world.store)
+    new = world.current()
     assert rotated.username == old.username
     assert old.password != new.password
-    assert place.works(old)
-    assert place.works(new)
+    assert world.works(old)
+    assert world.works(new)
     with pytest.raises(TooSoon):
-        dual.discard(replace(place.tools, overlap=600), place.path)
-    assert place.works(old)
-    dual.discard(place.tools, place.path)
-    assert not place.works(old)
-    assert place.works(new)
-    dual.discard(place.tools, place.path)  # again: nothing more to end
-    assert place.works(new)
+        dual.discard(replace(world.context, overlap_seconds=600), world.store)
+    assert world.works(old)
+    dual.discard(world.context, world.store)
+    assert not world.works(old)
+    assert world.works(new)
+    dual.discard(world.context, world.store)  # again: no password left to discard
+    assert world.works(new)
 
 
 @pytest.mark.parametrize("step", [1, 2])
-def test_dying_with_two_passwords_leaves_the_published_one_valid(place: Place, step: int) -> None:
-    """After the database took the second password, and in mid-proof; then once more, to the end."""
-    alternating.rotate(place.tools, place.path, place.users)
-    published = place.current()
+def test_a_crash_with_two_passwords_leaves_the_published_one_valid(world: World, step: int) -> None:
+    """After the database accepted the second password, and between the two logins; then to the end."""
+    alternating.rotate(world.context, world.store, world.users)
+    published = world.current()
 
     for _ in range(2):
-        with pytest.raises(Died):
-            dual.rotate(replace(place.tools, ui=DyingAtCount(left=[step])), place.path)
-        assert place.works(published)
-    dual.rotate(place.tools, place.path)
-    assert place.works(published)
-    assert place.works(place.current())
+        with pytest.raises(Crashed):
+            dual.rotate(replace(world.context, ui=CrashingAtCount(left=[step])), world.store)
+        assert world.works(published)
+    dual.rotate(world.context, world.store)
+    assert world.works(published)
+    assert world.works(world.current())
 
 
-def test_static_roles_are_rotated_apart(place: Place, openbao: Unsealed, mariadb: MariaDB) -> None:
-    """Vault rotates the role that was at rest for longer; a second one within the overlap is refused."""
-    root, mount = openbao.root_client(), f"{place.schema}-db"
+def test_static_roles_are_rotated_one_after_the_other(
+    world: World, openbao: Unsealed, mariadb: MariaDB
+) -> None:
+    """Vault rotates the role that was rotated longest ago; a second one within the overlap is refused."""
+    root, mount = openbao.root_client(), f"{world.schema}-db"
     root.sys.enable_secrets_engine("database", path=mount)
-    master = place.tools.database.master
+    master = world.context.database.master
     root.write_data(
         f"{mount}/config/db",
         data={
@@ -382,53 +383,53 @@ def test_static_roles_are_rotated_apart(place: Place, openbao: Unsealed, mariadb
             "allowed_roles": "*",
         },
     )
-    for role, user in zip(("blue", "green"), place.users, strict=True):
+    for role, user in zip(("blue", "green"), world.users, strict=True):
         root.write_data(
             f"{mount}/static-roles/{role}",
             data={"db_name": "db", "username": user, "rotation_period": "24h"},
         )
     engine = static_role.DatabaseEngine(root, mount)
-    heard = InterruptedAt(words="within 600 s")
-    careful = replace(place.tools, overlap=600, ui=heard)
+    warned = InterruptedAt(words="within 600 s")
+    careful = replace(world.context, overlap_seconds=600, ui=warned)
     finished = [static_role.rotate(careful, engine, ("blue", "green")) for _ in range(2)]
     assert all(
         rotated.resumed for rotated in finished
-    )  # both were made just now, and were not replicated yet
-    assert heard.done  # that they were made together is told
-    held = engine.credential("green")
-    rotated = static_role.rotate(place.tools, engine, ("blue", "green"))
-    assert (rotated.username, rotated.resumed) == (place.users[0], False)
-    assert engine.credential("green") == held
-    assert place.works(engine.credential("blue"))
+    )  # both were created just now, and were not replicated yet
+    assert warned.done  # because both were created at the same time
+    green = engine.credential("green")
+    rotated = static_role.rotate(world.context, engine, ("blue", "green"))
+    assert (rotated.username, rotated.resumed) == (world.users[0], False)
+    assert engine.credential("green") == green
+    assert world.works(engine.credential("blue"))
     with pytest.raises(TooSoon, match="may not know"):
         static_role.rotate(careful, engine, ("blue", "green"))
-    # What counts is when the app could learn of it, not when Vault did it.
-    brief = replace(place.tools, overlap=3)
+    # The overlap counts from the replication, when the app could read it, not from Vault's rotation.
+    brief = replace(world.context, overlap_seconds=3)
     engine.rotate("blue")
-    time.sleep(brief.overlap)
+    time.sleep(brief.overlap_seconds)
     assert static_role.rotate(brief, engine, ("blue", "green")).resumed
     with pytest.raises(TooSoon, match="may not know"):
         static_role.rotate(brief, engine, ("blue", "green"))
     patient = static_role.rotate(replace(brief, wait=True), engine, ("blue", "green"))
-    assert (patient.username, patient.resumed) == (place.users[1], False)
+    assert (patient.username, patient.resumed) == (world.users[1], False)
 
 
-def test_the_database_is_known_by_its_certificate_and_its_name(place: Place) -> None:
-    endpoint = place.tools.database.endpoint
+def test_the_databases_certificate_and_name_are_verified(world: World) -> None:
+    endpoint = world.context.database.endpoint
     elsewhere = replace(endpoint, host="db.example.com", via=(endpoint.host, endpoint.port))
-    with pytest.raises(Unreachable, match="certificate"), connected(elsewhere, place.tools.database.master):
+    with pytest.raises(Unreachable, match="certificate"), connected(elsewhere, world.context.database.master):
         pass
     tunnel = replace(endpoint, via=("127.0.0.1", endpoint.port))
-    with connected(tunnel, place.tools.database.master) as session:
+    with connected(tunnel, world.context.database.master) as session:
         assert session.version().mariadb == (engine().name == "MariaDB")
     closed = replace(endpoint, port=9)
-    with pytest.raises(Unreachable, match="didn't answer"), connected(closed, place.tools.database.master):
+    with pytest.raises(Unreachable, match="didn't answer"), connected(closed, world.context.database.master):
         pass
 
 
-def test_a_refused_statement_is_told_without_its_words(place: Place) -> None:
-    """MariaDB quotes the statement in a syntax error; the password in it must not come along."""
-    with connected(place.tools.database.endpoint, place.tools.database.master) as session:
+def test_an_error_never_quotes_the_refused_statement(world: World) -> None:
+    """MariaDB quotes the statement in a syntax error, with the password in it."""
+    with connected(world.context.database.endpoint, world.context.database.master) as session:
         with pytest.raises(RotationDatabaseError, match="accounts called nobody"):
             session.set_password("nobody", "hunter2")
         with pytest.raises(RotationDatabaseError) as failure:

@@ -1,4 +1,4 @@
-"""The logins that `vault init` makes, beside those of others in the same Vault."""
+"""The logins that `vault init` creates (beanvault.vault.logins), next to other logins of the same Vault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hvac import exceptions as hvac_errors
 
-from beanvault.vault import logins, server, setup
+from beanvault.vault import logins, setup
+from beanvault.vault.errors import VaultError
 from beanvault.vault.policies import PolicyMount
 from beanvault.vault.server import VaultServer
 from testbed.servers.authority import Authority
@@ -48,8 +49,8 @@ def jwt(name: str, key: str, issuer: str = ISSUER) -> logins.Jwt:
     return logins.Jwt(f"{name}-replicator", issuer, "vault", ROLE, name, (key,))
 
 
-def test_a_jwt_mount_that_serves_others_is_left_as_it_is(openbao: Unsealed, ready: VaultServer) -> None:
-    """Another issuer would lock out everybody else who logs in there."""
+def test_a_jwt_mount_that_other_roles_use_is_not_changed(openbao: Unsealed, ready: VaultServer) -> None:
+    """Another issuer would lock the other roles out."""
     root, key = openbao.root_client(), public_key()
     root.sys.enable_auth_method("jwt", path="shared-jwt")
     root.write_data(
@@ -57,10 +58,10 @@ def test_a_jwt_mount_that_serves_others_is_left_as_it_is(openbao: Unsealed, read
         data={"bound_issuer": "https://company.example", "jwt_validation_pubkeys": [key]},
     )
     before = root.read("auth/shared-jwt/config")["data"]
-    with pytest.raises(server.VaultError, match="serves others") as refused:
+    with pytest.raises(VaultError, match="used by other roles") as refused:
         prepared(openbao, ready, jwt("shared-jwt", key), "shared-jwt-kv")
     assert f"bound_issuer is https://company.example, not {ISSUER}" in str(refused.value)
-    assert "jwt_validation_pubkeys" not in str(refused.value)  # that one is the same
+    assert "jwt_validation_pubkeys" not in str(refused.value)  # it does not differ
     assert "--login-mount" in refused.value.remedy
     assert root.read("auth/shared-jwt/config")["data"] == before
     assert root.list("auth/shared-jwt/role") is None
@@ -74,7 +75,7 @@ def test_a_jwt_mount_with_the_same_trust_is_shared(openbao: Unsealed, ready: Vau
     assert root.list("auth/same-jwt/role")["data"]["keys"] == ["same-jwt-replicator"]
 
 
-def test_a_jwt_mount_made_just_before_an_interruption_is_completed(
+def test_a_jwt_mount_without_configuration_after_an_interruption_is_completed(
     openbao: Unsealed, ready: VaultServer
 ) -> None:
     root = openbao.root_client()
@@ -85,7 +86,7 @@ def test_a_jwt_mount_made_just_before_an_interruption_is_completed(
 
 @dataclass
 class AwsMethod:
-    """The parts of HashiCorp Vault's `aws` login that `vault init` talks to; OpenBao has no such method.
+    """The parts of HashiCorp Vault's `aws` auth method that `vault init` uses; OpenBao lacks the method.
 
     https://developer.hashicorp.com/vault/api-docs/auth/aws
     """
@@ -131,7 +132,7 @@ def aws(server_id: str = "vault.example") -> logins.AwsIam:
     return logins.AwsIam("dev-replicator", ROLE, server_id)
 
 
-def test_an_aws_login_takes_signatures_of_the_functions_role_for_this_server(
+def test_an_aws_login_accepts_the_functions_role_and_this_server_id(
     openbao: Unsealed, with_aws: tuple[VaultServer, AwsMethod]
 ) -> None:
     reached, method = with_aws
@@ -142,7 +143,7 @@ def test_an_aws_login_takes_signatures_of_the_functions_role_for_this_server(
         "role": "dev-replicator",
         "server_id": "vault.example",
     }
-    assert not made.by_login
+    assert not made.used_login
     assert method.kept["config/client"] == {"iam_server_id_header_value": "vault.example"}
     role = method.kept["role/dev-replicator"]
     assert (role["auth_type"], role["bound_iam_principal_arn"]) == ("iam", [ROLE])
@@ -151,24 +152,24 @@ def test_an_aws_login_takes_signatures_of_the_functions_role_for_this_server(
 
 
 @pytest.mark.parametrize(
-    ("theirs", "told"),
+    ("theirs", "current"),
     [
         ({"config/client": {"iam_server_id_header_value": "company.example"}}, "company.example"),
         ({"role/payroll": {"auth_type": "iam"}}, "empty"),
     ],
 )
-def test_an_aws_mount_that_serves_others_is_left_as_it_is(
+def test_an_aws_mount_that_other_roles_use_is_not_changed(
     openbao: Unsealed,
     with_aws: tuple[VaultServer, AwsMethod],
     theirs: dict[str, dict[str, Any]],
-    told: str,
+    current: str,
 ) -> None:
-    """A server id locks out whoever signs without it, so one is not added to a mount in use either."""
+    """A new server id would lock out the roles that sign without it, so none is added to a mount in use."""
     reached, method = with_aws
     method.enabled = True
     method.kept |= {path: dict(value) for path, value in theirs.items()}
-    said = f"iam_server_id_header_value is {told}, not vault.example"
-    with pytest.raises(server.VaultError, match=re.escape(said)):
+    difference = f"iam_server_id_header_value is {current}, not vault.example"
+    with pytest.raises(VaultError, match=re.escape(difference)):
         prepared(openbao, reached, aws(), "aws-others-kv")
     assert method.kept == theirs
 
@@ -185,35 +186,37 @@ def log_in(reached: VaultServer, auth: logins.Auth) -> hvac.Client:
     return client
 
 
-def test_a_login_bound_to_addresses_is_proven_from_elsewhere(openbao: Unsealed, ready: VaultServer) -> None:
-    """The operator isn't behind the NAT gateways: the policy is proven, and the login works there only."""
+def test_a_login_restricted_to_addresses_is_checked_from_elsewhere(
+    openbao: Unsealed, ready: VaultServer
+) -> None:
+    """The operator is not behind the NAT gateways: the policy is checked, and the login works there only."""
     login = logins.AppRole("bound-replicator", "bound-approle", (ELSEWHERE,))
     made = prepared(openbao, ready, login, "bound-kv")
-    assert not made.by_login
-    assert made.proofs
-    assert all(proof.holds for proof in made.proofs)
+    assert not made.used_login
+    assert made.checks
+    assert all(check.as_expected for check in made.checks)
     with refused():
         log_in(ready, made.auth)
 
 
-def test_addresses_stay_until_others_are_named(openbao: Unsealed, ready: VaultServer) -> None:
-    """Repeating it without them, as the runbook says, doesn't open the login to the world."""
+def test_an_address_restriction_stays_until_another_is_named(openbao: Unsealed, ready: VaultServer) -> None:
+    """Repeating the command without addresses, as the runbook says, doesn't lift the restriction."""
 
     def made(*cidrs: str) -> setup.Prepared:
         return prepared(
             openbao, ready, logins.AppRole("stays-replicator", "stays-approle", cidrs), "stays-kv"
         )
 
-    assert made().by_login
+    assert made().used_login
     made(ELSEWHERE)
     again = made()
-    assert not again.by_login
+    assert not again.used_login
     with refused():
         log_in(ready, again.auth)
     log_in(ready, made(HERE).auth)
 
 
-def test_what_the_operator_hardened_by_hand_stays(openbao: Unsealed, ready: VaultServer) -> None:
+def test_settings_that_the_operator_changed_by_hand_stay(openbao: Unsealed, ready: VaultServer) -> None:
     root = openbao.root_client()
     login = logins.AppRole("hard-replicator", "hard-approle")
     prepared(openbao, ready, login, "hard-kv")

@@ -1,4 +1,4 @@
-"""`vault init` against a real OpenBao: initialise, unseal, mounts, policy, login, and the proof of them."""
+"""Preparing a real OpenBao (beanvault.vault: server, keys, setup, access_checks)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from hvac import exceptions as hvac_errors
 
 from beanvault.errors import ConfigurationError, Denied, Unreachable
 from beanvault.vault import logins, server, setup
+from beanvault.vault.access_checks import check_access
+from beanvault.vault.errors import VaultError
 from beanvault.vault.keys import KeyFile, Keys
 from beanvault.vault.mounts import enable_kv2
 from beanvault.vault.policies import MountKind, PolicyMount
@@ -35,21 +37,21 @@ def ready(openbao: Unsealed) -> VaultServer:
     return VaultServer(openbao.address, openbao.ca_file)
 
 
-def test_an_empty_server_is_initialised_with_shares_and_opened_by_the_threshold(
+def test_an_empty_server_is_initialised_with_shares_and_unsealed_by_the_threshold(
     empty: VaultServer, tmp_path: Path
 ) -> None:
-    """Two of three shares open it, one doesn't; the keys lie in a file that only its owner reads."""
+    """Two of three shares unseal it, one doesn't; only the owner can read the key file."""
     file = KeyFile.reserve(tmp_path / "keys" / "vault.json")
     keys = server.initialise(empty, Shares(3, 2))
-    file.keep(keys)
+    file.save(keys)
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
     assert Keys.read(file.path) == keys
     assert keys.root_token not in repr(keys)
-    with pytest.raises(server.VaultError, match="1 of 2 keys were given"):
+    with pytest.raises(VaultError, match="1 of 2 keys were given"):
         server.unseal(empty, keys.keys[:1])
     server.unseal(empty, keys.keys[1:])
-    assert not server.status(empty)["sealed"]
-    server.unseal(empty, [])  # open already: nothing to give
+    assert not server.seal_status(empty).sealed
+    server.unseal(empty, [])  # unsealed already
     prepared = setup.prepare(
         empty,
         keys.root_token,
@@ -57,25 +59,25 @@ def test_an_empty_server_is_initialised_with_shares_and_opened_by_the_threshold(
         mounts=[PolicyMount("beanvault")],
         login=logins.AppRole("dev-replicator"),
     )
-    assert prepared.by_login
-    assert all(proof.holds for proof in prepared.proofs)
+    assert prepared.used_login
+    assert all(check.as_expected for check in prepared.checks)
 
 
-def test_initialising_twice_is_refused_by_name(ready: VaultServer) -> None:
-    with pytest.raises(server.VaultError, match="already initialized"):
+def test_initialising_twice_is_refused(ready: VaultServer) -> None:
+    with pytest.raises(VaultError, match="already initialized"):
         server.initialise(ready, Shares(1, 1))
 
 
-def test_a_key_file_is_never_written_over(tmp_path: Path) -> None:
+def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
     file = KeyFile.reserve(tmp_path / "keys.json")
     with pytest.raises(ConfigurationError, match="only keys"):
         KeyFile.reserve(file.path)
-    file.release()
+    file.remove()
     assert not file.path.exists()
 
 
 def test_the_login_reads_its_mount_and_nothing_else(openbao: Unsealed, ready: VaultServer) -> None:
-    """With the role id and secret id that are handed out, not with the root token."""
+    """With the role id and secret id that `prepare` returns, not with the root token."""
     root = openbao.root_client()
     prepared = setup.prepare(
         ready,
@@ -128,8 +130,8 @@ def test_repeating_changes_nothing_and_keeps_the_earlier_secret_id(
         ready.client().auth.approle.login(prepared.auth["role_id"], prepared.auth["secret_id"])
 
 
-def test_a_role_that_was_refused_too_often_logs_in_again(openbao: Unsealed, ready: VaultServer) -> None:
-    """A function whose secret id expired has Vault lock its role: with a new one it must work at once."""
+def test_a_locked_role_is_unlocked(openbao: Unsealed, ready: VaultServer) -> None:
+    """Vault locks the role of a function whose secret id expired: with a new one it must work at once."""
 
     def prepare() -> setup.Prepared:
         return setup.prepare(
@@ -149,12 +151,12 @@ def test_a_role_that_was_refused_too_often_logs_in_again(openbao: Unsealed, read
             log_in("expired")
     with pytest.raises(hvac_errors.Forbidden):
         log_in(first.auth["secret_id"])
-    assert prepare().by_login
+    assert prepare().used_login
     log_in(first.auth["secret_id"])
 
 
-def test_a_policy_that_allows_too_much_is_found_out(openbao: Unsealed, ready: VaultServer) -> None:
-    """The negative control of the proof: the same questions under a policy that allows everything."""
+def test_a_policy_that_allows_too_much_is_detected(openbao: Unsealed, ready: VaultServer) -> None:
+    """The negative control of the access checks: the same attempts under a policy that allows everything."""
     root = openbao.root_client()
     mount = setup.prepare(
         ready,
@@ -164,29 +166,31 @@ def test_a_policy_that_allows_too_much_is_found_out(openbao: Unsealed, ready: Va
         login=logins.AppRole("wide-replicator"),
         invisible=["wide-hidden"],
     )
-    assert all(proof.holds for proof in mount.proofs)
+    assert all(check.as_expected for check in mount.checks)
     root.sys.create_or_update_policy(
         "wide-everything",
         'path "wide-*" { capabilities = ["create", "read", "update", "delete", "list"] }',
     )
     wide = ready.client(root.auth.token.create(policies=["wide-everything"])["auth"]["client_token"])
-    broken = {
-        str(proof)
-        for proof in setup.prove(root, wide, [PolicyMount("wide-kv")], ["wide-hidden"])
-        if not proof.holds
+    unexpected = {
+        str(check)
+        for check in check_access(root, wide, [PolicyMount("wide-kv")], ["wide-hidden"])
+        if not check.as_expected
     }
-    assert "may list wide-hidden/metadata/" in broken
-    assert any(text.startswith("may change wide-kv/data/") for text in broken)
+    assert "can list wide-hidden/metadata/" in unexpected
+    assert any(text.startswith("can change wide-kv/data/") for text in unexpected)
 
 
-def test_a_policy_that_allows_too_little_is_found_out(openbao: Unsealed, ready: VaultServer) -> None:
+def test_a_policy_that_allows_too_little_is_detected(openbao: Unsealed, ready: VaultServer) -> None:
     root = openbao.root_client()
     enable_kv2(root, "narrow-kv")
     narrow = ready.client(root.auth.token.create(policies=["default"])["auth"]["client_token"])
-    broken = [
-        str(proof) for proof in setup.prove(root, narrow, [PolicyMount("narrow-kv")], []) if not proof.holds
+    unexpected = [
+        str(check)
+        for check in check_access(root, narrow, [PolicyMount("narrow-kv")], [])
+        if not check.as_expected
     ]
-    assert "may not list narrow-kv/metadata/" in broken
+    assert "cannot list narrow-kv/metadata/" in unexpected
 
 
 def test_an_existing_version_one_mount_gets_the_policy_of_version_one(
@@ -208,10 +212,10 @@ UPGRADING = (
 )
 
 
-def test_a_mount_that_an_interruption_left_half_made_is_waited_for(
+def test_a_mount_that_is_not_ready_after_an_interruption_is_waited_for(
     openbao: Unsealed, authority: Authority
 ) -> None:
-    """Vault answers first and sets the mount up afterwards, so the next call finds it there and not ready."""
+    """Vault answers first and sets the mount up afterwards, so the next run finds it before it is ready."""
     openbao.root_client().sys.enable_secrets_engine("kv", path="half-kv", options={"version": "2"})
     refused: list[str] = []
 
@@ -231,19 +235,19 @@ def test_a_mount_that_an_interruption_left_half_made_is_waited_for(
         login=logins.AppRole("half-replicator"),
     )
     proxy.close()
-    assert refused == ["/v1/half-kv/config"] * 3  # before anything else asks it
-    assert all(proof.holds for proof in prepared.proofs)
+    assert refused == ["/v1/half-kv/config"] * 3  # before any other request
+    assert all(check.as_expected for check in prepared.checks)
 
 
 def test_a_mount_of_another_type_is_refused(openbao: Unsealed, ready: VaultServer) -> None:
     openbao.root_client().sys.enable_secrets_engine("pki", path="taken")
-    with pytest.raises(server.VaultError, match="taken/ is a mount of type pki"):
+    with pytest.raises(VaultError, match="taken/ is a mount of type pki"):
         setup.prepare(
             ready, openbao.root_token, name="x", mounts=[PolicyMount("taken")], login=logins.AppRole("x")
         )
 
 
-def test_a_token_login_works_and_is_warned_about(openbao: Unsealed, ready: VaultServer) -> None:
+def test_a_token_login_works_with_a_warning(openbao: Unsealed, ready: VaultServer) -> None:
     prepared = setup.prepare(
         ready, openbao.root_token, name="trial", mounts=[PolicyMount("trial-kv")], login=logins.Token("trial")
     )
@@ -252,7 +256,7 @@ def test_a_token_login_works_and_is_warned_about(openbao: Unsealed, ready: Vault
     assert ready.client(prepared.auth["token"]).lookup_token()["data"]["policies"] == ["trial-replicator"]
 
 
-def test_a_jwt_login_takes_tokens_of_its_audience_and_subject_only(
+def test_a_jwt_login_accepts_tokens_of_its_audience_and_subject_only(
     openbao: Unsealed, ready: VaultServer
 ) -> None:
     """Signed here with a key whose public half Vault was given; in AWS the account's issuer signs."""
@@ -285,7 +289,7 @@ def test_a_jwt_login_takes_tokens_of_its_audience_and_subject_only(
             "jwt-replicator", "https://issuer.example", "vault", role, "jwt-login", (public.decode(),)
         ),
     )
-    assert not prepared.by_login
+    assert not prepared.used_login
     assert prepared.auth == {
         "method": "jwt",
         "mount": "jwt-login",
@@ -300,44 +304,44 @@ def test_a_jwt_login_takes_tokens_of_its_audience_and_subject_only(
             login("jwt-replicator", wrong, path="jwt-login")
 
 
-def test_errors_say_what_to_do(openbao: Unsealed, ready: VaultServer) -> None:
-    """A wrong token, an authority that isn't trusted, a port nobody listens on."""
+def test_connection_errors_name_a_remedy(openbao: Unsealed, ready: VaultServer) -> None:
+    """A wrong token, an untrusted authority, a closed port, an address without TLS."""
     with pytest.raises(Denied):
         setup.prepare(ready, "s.wrong", name="x", mounts=[PolicyMount("x")], login=logins.AppRole("x"))
     with pytest.raises(Unreachable, match="certificate isn't trusted") as untrusted:
-        server.status(VaultServer(openbao.address))
+        server.seal_status(VaultServer(openbao.address))
     assert untrusted.value.remedy.endswith("--vault-ca-file")
     with pytest.raises(Unreachable, match="didn't answer"):
-        server.status(VaultServer("https://127.0.0.1:9"))
+        server.seal_status(VaultServer("https://127.0.0.1:9"))
     with pytest.raises(ConfigurationError, match="not an https address") as clear:
         VaultServer("http://127.0.0.1:8200")
     assert "--vault-ca-file" in clear.value.remedy
 
 
-def test_shares_encrypted_for_their_holders_open_it_only_in_their_hands(
+def test_encrypted_shares_can_be_decrypted_by_their_holders_only(
     empty: VaultServer, holders: list[Holder]
 ) -> None:
-    """With GnuPG: each share opens for its holder alone, the root token for the one named."""
+    """With GnuPG: each share for its own holder, the root token for the named one."""
     shares = Shares(2, 2, tuple(holder.public_key for holder in holders), holders[0].public_key)
     keys = server.initialise(empty, shares)
     assert keys.encrypted
-    with pytest.raises(server.VaultError):
+    with pytest.raises(VaultError):
         server.unseal(empty, keys.keys)  # encrypted, they are no keys
     with pytest.raises(subprocess.CalledProcessError):
         holders[1].decrypted(keys.keys[0])
     # What is inside is the share in hex, as Vault's own command line takes it.
-    opened = [holder.decrypted(share) for holder, share in zip(holders, keys.keys, strict=True)]
-    server.unseal(empty, opened)
-    assert not server.status(empty)["sealed"]
+    decrypted = [holder.decrypted(share) for holder, share in zip(holders, keys.keys, strict=True)]
+    server.unseal(empty, decrypted)
+    assert not server.seal_status(empty).sealed
     token = holders[0].decrypted(keys.root_token)
     assert empty.client(token).is_authenticated()
 
 
 @openbao_only
-def test_a_server_that_unseals_itself_gives_recovery_keys_and_opens_after_a_restart(
+def test_a_server_with_auto_unseal_gives_recovery_keys_and_unseals_after_a_restart(
     tmp_path: Path, authority: Authority
 ) -> None:
-    """By OpenBao's static seal, which has the same life as AWS KMS: the server keeps its own way in."""
+    """With OpenBao's static seal, which behaves as the AWS KMS seal."""
     key = tmp_path / "seal.key"
     key.write_bytes(secrets.token_bytes(32))
     seal = f'seal "static" {{\n  current_key_id = "one"\n  current_key = "file://{key}"\n}}\n'
@@ -350,7 +354,7 @@ def test_a_server_that_unseals_itself_gives_recovery_keys_and_opens_after_a_rest
         server.unseal(reached, ())
         running = running.restarted()
         server.unseal(reached, ())
-        assert not server.status(reached)["sealed"]
+        assert not server.seal_status(reached).sealed
         assert reached.client(keys.root_token).is_authenticated()
     finally:
         running.stop()

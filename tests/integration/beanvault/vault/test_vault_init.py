@@ -1,4 +1,4 @@
-"""`vault init` as a command: what happens to the only keys, which token counts, and what is told."""
+"""The command `vault init`: what happens to the only keys, which token is used, and what is reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ REST = '[replicator]\nmounts = ["init-kv"]\n[database]\nmode = "iam"\n'
 
 @dataclass
 class Operator:
-    """Somebody who types `beanvault vault init`; *proxy* stands before the Vault."""
+    """Runs `beanvault vault init` through *proxy*, which forwards to the Vault."""
 
     directory: Path
     proxy: Proxy
@@ -107,7 +107,7 @@ class Operator:
 
 @pytest.fixture
 def operator(tmp_path: Path, empty: VaultServer, authority: Authority) -> Iterator[Operator]:
-    """Before an empty Vault."""
+    """In front of an empty Vault."""
     assert empty.ca_file is not None
     proxy = Proxy(empty.address, empty.ca_file, authority.issue("before-vault"))
     made = Operator(tmp_path, proxy, empty.ca_file)
@@ -120,16 +120,16 @@ def interrupt(number: signal.Signals) -> Callable[[int], None]:
     return lambda pid: os.kill(pid, number)
 
 
-def no_more_room(pid: int) -> None:
-    """Let every write of a process to a file fail from now on, as on a disk that filled up."""
+def fill_the_disk(pid: int) -> None:
+    """Let every write of a process to a file fail from now on, as on a full disk."""
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_while_vault_makes_its_keys_waits_until_they_are_kept(
+def test_an_interrupt_during_initialisation_takes_effect_after_the_keys_are_saved(
     operator: Operator, number: signal.Signals
 ) -> None:
-    """Vault tells them once: had the command ended, nobody could ever open it."""
+    """Vault returns its keys once: if the command had ended, no one could ever unseal it."""
     operator.at(INIT, interrupt(number), then=Pass(delay=0.5))
     ended = -number if number is signal.SIGHUP else ExitCode.INTERRUPTED
     operator.run("--keys-file", str(operator.keys_file), status=ended)
@@ -138,7 +138,7 @@ def test_an_interrupt_while_vault_makes_its_keys_waits_until_they_are_kept(
     operator.proxy.rule = lambda _: FORWARD
     out, err = operator.run("--keys-file", str(operator.keys_file))
     assert json.loads(out)["auth"]["method"] == "approle"
-    assert "proven: may read init-kv/data/" in err
+    assert "checked: can read init-kv/data/" in err
 
 
 STAGES = (
@@ -153,7 +153,7 @@ STAGES = (
 )
 
 
-def test_it_goes_on_from_wherever_it_was_interrupted(operator: Operator) -> None:
+def test_an_interrupted_run_can_be_resumed_from_any_stage(operator: Operator) -> None:
     for stage in STAGES:
         operator.at(stage, interrupt(signal.SIGINT), then=Pass(delay=0.2))
         _, err = operator.run("--keys-file", str(operator.keys_file), status=ExitCode.INTERRUPTED)
@@ -164,34 +164,34 @@ def test_it_goes_on_from_wherever_it_was_interrupted(operator: Operator) -> None
     operator.reached.client().auth.approle.login(auth["role_id"], auth["secret_id"])
 
 
-def test_an_answer_that_is_lost_on_the_way_is_told_as_the_end_of_that_vault(operator: Operator) -> None:
+def test_a_lost_answer_is_reported_as_the_loss_of_the_keys(operator: Operator) -> None:
     operator.at(INIT, lambda _: None, then=Drop(after=True))
     _, err = operator.run("--keys-file", str(operator.keys_file), status=ExitCode.FAILED)
     assert "is initialised, and the answer with its only keys was lost" in err
-    assert "empty its storage" in err
+    assert "delete its storage" in err
     assert not operator.keys_file.exists()
 
 
-def test_a_vault_that_did_not_get_the_request_is_still_empty_and_can_be_asked_again(
+def test_a_request_that_did_not_reach_vault_can_be_repeated(
     operator: Operator,
 ) -> None:
     operator.at(INIT, lambda _: None, then=Drop())
     _, err = operator.run("--keys-file", str(operator.keys_file), status=ExitCode.UNREACHABLE)
-    assert "empty its storage" not in err
+    assert "delete its storage" not in err
     operator.proxy.rule = lambda _: FORWARD
     operator.run("--keys-file", str(operator.keys_file))
 
 
-def test_a_disk_that_is_full_is_found_out_before_vault_is_initialised(operator: Operator) -> None:
-    operator.at("GET /v1/sys/seal-status", no_more_room)
+def test_a_full_disk_is_detected_before_vault_is_initialised(operator: Operator) -> None:
+    operator.at("GET /v1/sys/seal-status", fill_the_disk)
     _, err = operator.run("--keys-file", str(operator.keys_file), status=ExitCode.USAGE)
     assert f"{operator.keys_file} can't be written: File too large" in err
     assert not operator.keys_file.exists()
     assert INIT not in operator.proxy.operations()
 
 
-def test_keys_that_cannot_be_written_are_shown_where_somebody_looks(operator: Operator) -> None:
-    operator.at(INIT, no_more_room)
+def test_keys_that_cannot_be_written_are_shown_on_a_terminal(operator: Operator) -> None:
+    operator.at(INIT, fill_the_disk)
     ours, theirs = pty.openpty()
     with operator.typing("--keys-file", str(operator.keys_file), stderr=theirs) as process:
         os.close(theirs)
@@ -202,11 +202,11 @@ def test_keys_that_cannot_be_written_are_shown_where_somebody_looks(operator: Op
     assert operator.reached.client(keys["root_token"]).is_authenticated()
 
 
-def test_keys_that_nobody_can_see_are_told_to_be_lost(operator: Operator) -> None:
-    operator.at(INIT, no_more_room)
+def test_keys_that_cannot_be_written_without_a_terminal_are_reported_as_lost(operator: Operator) -> None:
+    operator.at(INIT, fill_the_disk)
     _, err = operator.run("--keys-file", str(operator.keys_file), status=ExitCode.FAILED)
     assert "is initialised, and its only keys are lost" in err
-    assert "empty its storage" in err
+    assert "delete its storage" in err
 
 
 def terminal_text(descriptor: int) -> str:
@@ -217,15 +217,15 @@ def terminal_text(descriptor: int) -> str:
             while part := terminal.read(4096):
                 parts.append(part)
         except OSError:
-            pass  # how Linux tells that nobody has the other end any more
+            pass  # Linux's error for a terminal whose other end is closed
     return b"".join(parts).decode()
 
 
-def test_a_keys_file_never_takes_more_room_than_it_reserved(tmp_path: Path) -> None:
+def test_a_key_file_reserves_space_for_the_largest_keys(tmp_path: Path) -> None:
     file = KeyFile.reserve(tmp_path / "keys.json")
     reserved = file.path.stat().st_size
     keys = Keys("s.root", tuple("A" * 2048 for _ in range(255)), encrypted=True)
-    file.keep(keys)
+    file.save(keys)
     assert file.path.stat().st_size < reserved
     assert Keys.read(file.path) == keys
 
@@ -237,18 +237,18 @@ def invoked(operator: Operator, *more: str, typed: str = "") -> Result:
     return CliRunner(env=environment | settings).invoke(cli.cli, operator.arguments(*more), input=typed)
 
 
-def told(result: Result) -> BeanvaultError:
+def error_of(result: Result) -> BeanvaultError:
     assert isinstance(result.exception, BeanvaultError), (result.exception, result.output)
     return result.exception
 
 
-def test_a_root_token_encrypted_for_its_holder_is_no_token_and_another_one_counts(
+def test_an_encrypted_root_token_is_not_used_and_another_token_is(
     operator: Operator, holders: list[Holder]
 ) -> None:
     public = operator.directory / "ada.pgp"
     public.write_text(holders[0].public_key)
     kept = ("--keys-file", str(operator.keys_file))
-    refused = told(invoked(operator, *kept, "--root-pgp-key", str(public)))
+    refused = error_of(invoked(operator, *kept, "--root-pgp-key", str(public)))
     assert "root token is encrypted" in str(refused)
     token = operator.directory / "token"
     token.write_text(holders[0].decrypted(Keys.read(operator.keys_file).root_token))
@@ -258,29 +258,27 @@ def test_a_root_token_encrypted_for_its_holder_is_no_token_and_another_one_count
     assert "Vault token:" in asked.output
 
 
-def test_the_token_that_was_named_beats_the_one_in_the_keys_file(operator: Operator) -> None:
+def test_a_named_token_file_takes_precedence_over_the_keys_file(operator: Operator) -> None:
     kept = ("--keys-file", str(operator.keys_file))
     assert invoked(operator, *kept).exit_code == 0
     token = operator.directory / "token"
     token.write_text("s.wrong")
-    assert isinstance(told(invoked(operator, *kept, "--vault-token-file", str(token))), Denied)
+    assert isinstance(error_of(invoked(operator, *kept, "--vault-token-file", str(token))), Denied)
 
 
-def test_as_many_decrypted_shares_are_asked_for_as_it_takes(
-    operator: Operator, holders: list[Holder]
-) -> None:
+def test_the_prompt_asks_for_the_missing_shares_only(operator: Operator, holders: list[Holder]) -> None:
     publics = []
     for index, holder in enumerate(holders):
         publics += ["--pgp-key", str(operator.directory / f"{index}.pgp")]
         Path(publics[-1]).write_text(holder.public_key)
     kept = ("--keys-file", str(operator.keys_file))
-    refused = told(invoked(operator, *kept, "--shares", "2", "--threshold", "2", *publics))
-    assert "who have to unseal it now" in str(refused)
+    refused = error_of(invoked(operator, *kept, "--shares", "2", "--threshold", "2", *publics))
+    assert "who have to unseal Vault now" in str(refused)
     keys = Keys.read(operator.keys_file).keys
     shares = [holder.decrypted(share) for holder, share in zip(holders, keys, strict=True)]
     first = invoked(operator, *kept, typed=shares[0] + "\n")  # the other holder isn't here yet
     assert "Unseal key 2 of 2" in first.output
-    assert server.status(operator.reached)["progress"] == 1
+    assert server.seal_status(operator.reached).progress == 1
     second = invoked(operator, *kept, typed=shares[1] + "\n")
     assert "Unseal key 1 of 2" not in second.output
     assert second.exit_code == 0, second.exception
@@ -288,7 +286,7 @@ def test_as_many_decrypted_shares_are_asked_for_as_it_takes(
 
 @pytest.fixture
 def guest(tmp_path: Path, openbao: Unsealed, authority: Authority) -> Iterator[Operator]:
-    """Before a Vault that others use as well."""
+    """In front of a Vault that others use as well."""
     proxy = Proxy(openbao.address, openbao.ca_file, authority.issue("guest"))
     made = Operator(tmp_path, proxy, openbao.ca_file)
     made.describe()
@@ -310,7 +308,7 @@ def token_file(operator: Operator, token: str) -> tuple[str, str]:
         ('path "sys/mounts*" { capabilities = ["read", "create", "update"] }', "init-replicator"),
     ],
 )
-def test_a_token_that_may_too_little_is_told_what_was_refused(
+def test_a_token_without_permission_is_an_error_that_names_the_refused_request(
     guest: Operator, openbao: Unsealed, policy: str, what: str
 ) -> None:
     root = openbao.root_client()
@@ -326,7 +324,7 @@ def test_a_token_that_may_too_little_is_told_what_was_refused(
         root.sys.disable_secrets_engine("init-denied")
 
 
-def test_a_login_bound_to_addresses_is_made_from_elsewhere_and_said_to_be_untried(
+def test_a_login_restricted_to_addresses_is_created_from_elsewhere_and_reported_as_untested(
     guest: Operator, openbao: Unsealed
 ) -> None:
     bound = ("--bound-cidr", "192.0.2.0/24", "--login-mount", "init-bound")
@@ -335,9 +333,9 @@ def test_a_login_bound_to_addresses_is_made_from_elsewhere_and_said_to_be_untrie
     assert "with a short-lived token of that policy: only the function itself can log in" in err
 
 
-def test_addresses_that_would_bind_nothing_are_refused(guest: Operator) -> None:
+def test_addresses_for_a_login_that_cannot_be_restricted_are_refused(guest: Operator) -> None:
     _, err = guest.run("--login", "aws", "--bound-cidr", "192.0.2.0/24", status=ExitCode.USAGE)
-    assert "--bound-cidr binds an AppRole" in err
+    assert "--bound-cidr restricts an AppRole" in err
 
 
 @pytest.mark.parametrize(
@@ -348,7 +346,7 @@ def test_addresses_that_would_bind_nothing_are_refused(guest: Operator) -> None:
         (OUTSIDE, ("--function-address", "https://vault.example:8200/"), "https://vault.example:8200"),
     ],
 )
-def test_the_function_gets_an_address_it_can_reach_where_the_operator_came_through_a_tunnel(
+def test_the_functions_address_can_differ_from_the_operators(
     guest: Operator, openbao: Unsealed, vault: str, options: tuple[str, ...], address: str | None
 ) -> None:
     guest.describe(vault)

@@ -1,4 +1,4 @@
-"""Writing the connection secret: what isn't proven doesn't stay, and what the function keeps there does."""
+"""Writing the connection secret: a failed test restores the previous one, the function's keys are kept."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def _described(version: str) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "raised"),
+    ("failure", "raised"),
     [
         (KeyboardInterrupt(), KeyboardInterrupt),
         (DENIED, ClientError),
     ],
-    ids=["Ctrl-C", "refused"],
+    ids=["Ctrl-C", "denied"],
 )
-def test_the_connection_before_is_back_whatever_ends_the_trial(
-    trouble: Any, raised: type[BaseException]
+def test_the_previous_connection_is_restored_however_the_test_fails(
+    failure: Any, raised: type[BaseException]
 ) -> None:
     moved: list[Answer | BaseException] = [Answer()]
     aws = playing(
@@ -41,18 +41,18 @@ def test_the_connection_before_is_back_whatever_ends_the_trial(
         secrets_manager_GetSecretValue=[Answer({"SecretString": "{}"})],
         secrets_manager_PutSecretValue=[Answer({"VersionId": AFTER})],
         secrets_manager_UpdateSecretVersionStage=moved,
-        lambda_GetFunctionConfiguration=[trouble] * 9,
+        lambda_GetFunctionConfiguration=[failure] * 9,
     )
     with pytest.raises(raised):
         replace(aws, SECRET, TEXT, ReplicatorFunction(aws, "shop-replicator"))
     assert moved == []
 
 
-def _written(held: Answer) -> list[dict[str, Any]]:
-    """Store the connection while reading the secret answers *held*; return what was put."""
+def _written(current: Answer) -> list[dict[str, Any]]:
+    """Store the connection in a secret whose read answers *current*; return what was put."""
     aws = playing(
         secrets_manager_DescribeSecret=[_described(BEFORE)],
-        secrets_manager_GetSecretValue=[held] * 9,
+        secrets_manager_GetSecretValue=[current] * 9,
         secrets_manager_PutSecretValue=[Answer({"VersionId": AFTER})],
     )
     put: list[dict[str, Any]] = []
@@ -64,17 +64,17 @@ def _written(held: Answer) -> list[dict[str, Any]]:
     return put
 
 
-def test_what_the_function_keeps_there_stays() -> None:
-    held = Answer({"SecretString": json.dumps({"address": "https://old", "hash_key": "kept"})})
-    assert _written(held) == [{**json.loads(TEXT), "hash_key": "kept"}]
+def test_the_functions_own_keys_are_kept() -> None:
+    current = Answer({"SecretString": json.dumps({"address": "https://old", "hash_key": "kept"})})
+    assert _written(current) == [{**json.loads(TEXT), "hash_key": "kept"}]
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "DecryptionFailure", "ResourceNotFoundException"])
-def test_a_value_that_nobody_can_read_any_more_is_written_over(code: str) -> None:
-    """By somebody who may only write; after the loss of its key; for the first time."""
+def test_a_value_that_cannot_be_read_is_overwritten(code: str) -> None:
+    """Without permission to read, after the loss of its key, and for the first time."""
     assert _written(Answer({"Message": "no"}, 400, code)) == [json.loads(TEXT)]
 
 
-def test_nothing_is_written_while_secrets_manager_has_a_bad_moment() -> None:
-    with pytest.raises(ClientError, match="InternalServiceError"):  # with 400, so that it isn't tried again
-        _written(Answer({"Message": "a bad moment"}, 400, "InternalServiceError"))
+def test_nothing_is_written_while_secrets_manager_fails() -> None:
+    with pytest.raises(ClientError, match="InternalServiceError"):  # with 400, so that it isn't retried
+        _written(Answer({"Message": "failure"}, 400, "InternalServiceError"))

@@ -1,4 +1,4 @@
-"""The function runs once at a time: who invokes it waits for its turn, and not for ever."""
+"""Invoking the function, of which only one run at a time is allowed: a bounded wait for the other run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUSY = Answer({"message": "Rate Exceeded."}, 429, "TooManyRequestsException")
 
 
 @dataclass
-class Time:
+class ManualTime:
     now: float = 0
     pauses: list[float] = field(default_factory=list)
 
@@ -30,32 +30,32 @@ class Time:
 
 
 @dataclass(frozen=True)
-class Hearing(NullUi):
-    heard: list[str] = field(default_factory=list)
+class RecordingUi(NullUi):
+    steps: list[str] = field(default_factory=list)
 
     def step(self, text: str) -> None:
-        self.heard.append(text)
+        self.steps.append(text)
 
 
-def test_a_run_under_way_is_waited_for_and_told_once() -> None:
-    ui, time = Hearing(), Time()
+def test_a_run_in_progress_is_waited_for_and_reported_once() -> None:
+    ui, time = RecordingUi(), ManualTime()
     aws = playing(lambda_Invoke=[BUSY, BUSY, Answer({"Created": 1})])
     assert ReplicatorFunction(aws, "shop-replicator", ui, time.clock()).replicate() == {"Created": 1}
-    assert ui.heard == ["shop-replicator is running already: waiting up to 60 s for its turn"]
+    assert ui.steps == ["shop-replicator is already running: waiting up to 60 s"]
     assert time.pauses[1] > time.pauses[0] > 0
 
 
-def test_a_function_that_never_has_a_turn_ends_in_an_error_with_a_remedy() -> None:
-    time = Time()
+def test_a_function_that_stays_busy_is_an_error_with_a_remedy() -> None:
+    time = ManualTime()
     aws = playing(lambda_Invoke=[BUSY] * 100)
-    with pytest.raises(FunctionBusy, match="busy for 60 s") as told:
+    with pytest.raises(FunctionBusy, match="busy for 60 s") as raised:
         ReplicatorFunction(aws, "shop-replicator", clock=time.clock()).replicate()
-    assert told.value.remedy
-    assert told.value.exit_code == ExitCode.UNREACHABLE
+    assert raised.value.remedy
+    assert raised.value.exit_code == ExitCode.UNREACHABLE
     assert BUSY_SECONDS <= time.now < BUSY_SECONDS + 15
 
 
-def test_another_refusal_is_not_repeated() -> None:
+def test_another_error_is_not_retried() -> None:
     aws = playing(lambda_Invoke=[Answer({"Message": "no"}, 403, "AccessDeniedException"), BUSY])
     with pytest.raises(ClientError, match="AccessDeniedException"):
-        ReplicatorFunction(aws, "shop-replicator", clock=Time().clock()).replicate()
+        ReplicatorFunction(aws, "shop-replicator", clock=ManualTime().clock()).replicate()

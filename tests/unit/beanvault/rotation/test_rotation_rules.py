@@ -1,4 +1,4 @@
-"""The rules of rotation that need no server."""
+"""Passwords, versions and schedules of rotation (beanvault.rotation: credential, database, static_role)."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import datetime as dt
 
 import pytest
 
-from beanvault.rotation.credential import DatabaseCredential, new_password
+from beanvault.rotation.credential import DatabaseCredential, generate_password
 from beanvault.rotation.database import Version
-from beanvault.rotation.static_role import StaticRole, moment, share_a_phase
+from beanvault.rotation.static_role import StaticRole, moment, rotations_coincide
 from replicator.model import Revision
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
 
-def role(name: str, seconds: float, period: float) -> StaticRole:
+def role(name: str, seconds: float, period: int) -> StaticRole:
     return StaticRole(
         name, name, Revision(f"database/{name}", 0, ""), NOON + dt.timedelta(seconds=seconds), period
     )
 
 
-def test_a_password_never_shows() -> None:
+def test_a_password_is_not_in_the_repr() -> None:
     assert "secret" not in repr(DatabaseCredential("app_blue", "secret"))
 
 
-def test_passwords_differ_and_satisfy_the_usual_policies() -> None:
-    made = {new_password() for _ in range(50)}
-    assert len(made) == 50
-    for password in made:
+def test_generated_passwords_differ_and_satisfy_common_policies() -> None:
+    passwords = {generate_password() for _ in range(50)}
+    assert len(passwords) == 50
+    for password in passwords:
         assert password.isalnum()
         assert any(c.islower() for c in password)
         assert any(c.isupper() for c in password)
@@ -35,25 +35,25 @@ def test_passwords_differ_and_satisfy_the_usual_policies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "shared"),
+    ("one", "other", "coincide"),
     [
         ((0, 3600), (10, 3600), True),
         ((0, 3600), (1800, 3600), False),
-        ((0, 3600), (3590, 3600), True),  # ten seconds before the other's next one
+        ((0, 3600), (3590, 3600), True),  # ten seconds before the other's next rotation
         ((0, 3600), (7200 + 1800, 3600), False),
-        ((0, 3600), (1800, 7200), False),  # every second time of the first is half an hour away
-        ((0, 3600), (1500, 2400), True),  # unequal periods meet some day
-        ((0, 3600), (0, 0), False),  # Vault doesn't rotate the other by itself
+        ((0, 3600), (1800, 7200), False),  # every second rotation of the first is half an hour away
+        ((0, 3600), (1500, 2400), True),  # different periods eventually meet
+        ((0, 3600), (0, 0), False),  # Vault doesn't rotate the other on a schedule
     ],
 )
-def test_two_roles_share_a_phase_when_their_rotations_come_close_some_day(
-    one: tuple[float, float], other: tuple[float, float], shared: bool
+def test_two_roles_coincide_if_their_scheduled_rotations_will_come_within_the_overlap(
+    one: tuple[float, int], other: tuple[float, int], coincide: bool
 ) -> None:
-    assert share_a_phase([role("a", *one), role("b", *other)], overlap=600) is shared
+    assert rotations_coincide([role("a", *one), role("b", *other)], overlap_seconds=600) is coincide
 
 
 @pytest.mark.parametrize(
-    ("version", "has_them"),
+    ("version", "supported"),
     [
         (Version(mariadb=False, number=(8, 0, 13)), False),
         (Version(mariadb=False, number=(8, 0, 14)), True),
@@ -62,8 +62,8 @@ def test_two_roles_share_a_phase_when_their_rotations_come_close_some_day(
         (Version(mariadb=True, number=(10, 11, 6)), True),
     ],
 )
-def test_dual_passwords_are_known_by_the_version(version: Version, has_them: bool) -> None:
-    assert version.dual_passwords is has_them
+def test_support_for_dual_passwords_depends_on_the_version(version: Version, supported: bool) -> None:
+    assert version.dual_passwords is supported
 
 
 def test_vaults_times_are_read_with_any_number_of_decimals() -> None:

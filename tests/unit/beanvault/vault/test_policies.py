@@ -5,7 +5,7 @@ from __future__ import annotations
 from beanvault.vault.policies import MountKind, PolicyMount, configured, text
 
 EXPECTED = """\
-# Written by beanvault: what the replicator may read, and its own token.
+# Written by beanvault: read access for the replicator, and its own token.
 
 # beanvault/ (kv2)
 path "beanvault/config" { capabilities = ["read"] }
@@ -24,11 +24,11 @@ path "auth/token/revoke-self" { capabilities = ["update"] }
 """
 
 
-def test_it_reads_the_mounts_and_handles_its_own_token() -> None:
+def test_the_policy_allows_reading_the_mounts_and_managing_its_own_token() -> None:
     assert text([PolicyMount("beanvault"), PolicyMount("database", MountKind.DATABASE)]) == EXPECTED
 
 
-def test_nothing_in_it_writes() -> None:
+def test_no_rule_allows_a_write() -> None:
     mounts = [PolicyMount("a"), PolicyMount("b", MountKind.KV1), PolicyMount("c", MountKind.DATABASE)]
     rules = [
         line for line in text(mounts).splitlines() if line.startswith("path") and "auth/token" not in line
@@ -38,7 +38,7 @@ def test_nothing_in_it_writes() -> None:
         assert not any(word in rule for rule in rules)
 
 
-def test_mounts_are_read_from_the_deployment_files_words() -> None:
+def test_mounts_are_parsed_from_the_deployment_file() -> None:
     assert configured(["beanvault", "kv:team/kv", "database:db?engine=mysql"]) == (
         PolicyMount("beanvault"),
         PolicyMount("team/kv"),

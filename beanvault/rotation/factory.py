@@ -1,4 +1,4 @@
-"""From a deployment as it runs to what rotating its credential needs."""
+"""The rotation context of a deployment."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from templates.deployment import SCHEMA, Deployment
 from ..aws import Aws
 from ..errors import BeanvaultError
 from ..replication.function import ReplicatorFunction
-from ..replication.waiter import ReplicationWaiter, ask_on
+from ..replication.replication_request import requester
+from ..replication.waiter import ReplicationWaiter
 from ..ui import Ui
 from .credential import DatabaseCredential
 from .database import Endpoint
 from .rotation_context import RotationContext, RotationDatabase
 
 if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 RDS_AUTHORITIES = Path("eb_app/certs/rds-global-bundle.pem")
-"""Below the project: what the app itself trusts."""
+"""Relative to the project's folder: the authorities that the app trusts, too."""
 
 MARGIN_SECONDS = 60
-"""Beyond what the app is configured to, for clocks and for requests under way."""
+"""Added to the app's configured times, for clock differences and requests in progress."""
 
 
 def rotation_context(
@@ -38,28 +40,30 @@ def rotation_context(
     via: tuple[str, int] | None = None,
     wait: bool = False,
 ) -> RotationContext:
-    """Return the tools of a deployment's rotation; the master's password comes from the secret RDS manages.
+    """Return the context of a deployment's rotation. The master's password comes from RDS's managed secret.
 
     Raises:
-        BeanvaultError: the database or the function isn't there
+        BeanvaultError: the database or the function is not deployed
     """
+    secrets: SecretsManagerClient = aws.client("secretsmanager")
+    events: EventBridgeClient = aws.client("events")
     return RotationContext(
         _database(deployment, aws, ca_file or _authorities(deployment, root), via),
         ReplicationWaiter(
-            aws.client("secretsmanager"),
+            secrets,
             ReplicatorFunction(aws, deployment.function_name).config(),
-            ask_on(deployment.bus_name, aws.client("events")),
+            requester(events, deployment.bus_name),
         ),
         ui,
-        overlap=overlap(deployment),
+        overlap_seconds=overlap_seconds(deployment),
         wait=wait,
     )
 
 
-def overlap(deployment: Deployment) -> float:
-    """Return for how many seconds after its replacement a credential may still be used by the app.
+def overlap_seconds(deployment: Deployment) -> float:
+    """Return for how many seconds after its replacement a credential can still be used by the app.
 
-    It reads the secret anew after `secret_ttl_seconds`, and gives up a connection after
+    The app reads the secret again after `secret_ttl_seconds`, and closes a connection after
     `connection_age_seconds`.
     """
     database = deployment.database
@@ -73,19 +77,19 @@ def _authorities(deployment: Deployment, root: Path) -> Path:
 def _database(
     deployment: Deployment, aws: Aws, ca_file: Path, via: tuple[str, int] | None
 ) -> RotationDatabase:
-    client: RDSClient = aws.client("rds")
-    found = client.describe_db_instances(DBInstanceIdentifier=deployment.database_identifier)["DBInstances"]
-    instance = found[0]
+    rds: RDSClient = aws.client("rds")
+    instances = rds.describe_db_instances(DBInstanceIdentifier=deployment.database_identifier)["DBInstances"]
+    instance = instances[0]
     if "MasterUserSecret" not in instance or "Endpoint" not in instance:
         raise BeanvaultError(
             f"{deployment.database_identifier} ({instance.get('DBInstanceStatus')}) has no endpoint or "
             "managed password yet",
-            "wait until it is available, or deploy the data layer",
+            "wait until it is available, or deploy it: `beanvault deploy data`",
         )
     endpoint = Endpoint(instance["Endpoint"]["Address"], instance["Endpoint"]["Port"], ca_file, via)
     secrets: SecretsManagerClient = aws.client("secretsmanager")
-    answer = secrets.get_secret_value(
+    value = secrets.get_secret_value(
         SecretId=instance["MasterUserSecret"]["SecretArn"], VersionStage="AWSCURRENT"
     )
-    master = json.loads(answer["SecretString"])
+    master = json.loads(value["SecretString"])
     return RotationDatabase(endpoint, DatabaseCredential(master["username"], master["password"]), SCHEMA)
