@@ -131,7 +131,14 @@ def _kept_versions(live: AccountState) -> Iterator[Observation]:
         "Applications"
     ]
     rules = found.get("ResourceLifecycleConfig", {}).get("VersionLifecycleConfig", {})
-    good = [kind for kind, rule in rules.items() if rule.get("Enabled")]
+    good = [
+        kind
+        for kind, rule in (
+            ("MaxCountRule", rules.get("MaxCountRule")),
+            ("MaxAgeRule", rules.get("MaxAgeRule")),
+        )
+        if rule and rule["Enabled"]
+    ]
     yield Observation(
         name, bool(good), f"old versions go by {', '.join(good)}" if good else "every version is kept"
     )

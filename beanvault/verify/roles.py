@@ -85,7 +85,7 @@ def _trust(live: AccountState) -> Iterator[Observation]:
     """Look at who may take a role: one service, and Beanstalk only with its external id."""
     client = live.aws.client("iam")
     for role in live.roles:
-        document = client.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+        document: Any = client.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
         loose = []
         for statement in listed(document["Statement"]):
             principal = statement.get("Principal", {})
