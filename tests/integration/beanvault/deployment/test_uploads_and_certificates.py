@@ -41,11 +41,13 @@ def serial(aws: Aws, arn: str) -> str:
     return str(aws.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]["Serial"])
 
 
-def test_the_certificate_is_found_again_while_it_is_good(aws: Aws) -> None:
+@pytest.mark.parametrize("host", ["app.example.com", f"{'app' * 20}.{'platform' * 5}.example.com"])
+def test_the_certificate_is_found_again_while_it_is_good(aws: Aws, host: str) -> None:
+    """Also that of a host name which is too long for a common name."""
     name, now = f"c{uuid.uuid4().hex[:8]}", dt.datetime.now(dt.UTC)
-    arn = certificates.self_signed(aws, name, "app.example.com", now)
+    arn = certificates.self_signed(aws, name, host, now)
     made = serial(aws, arn)
-    assert certificates.self_signed(aws, name, "app.example.com", now) == arn
+    assert certificates.self_signed(aws, name, host, now) == arn
     assert serial(aws, arn) == made
     assert certificates.find(aws, f"{name}x") is None
     assert certificates.find(aws, name) == arn
