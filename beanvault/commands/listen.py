@@ -16,6 +16,7 @@ from templates.deployment import Deployment
 
 from ..context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError
+from ..host_port import join_host_port
 from ..listen import listener
 from ..replication.waiter import put_requests
 from .options import FILE, pass_context
@@ -68,7 +69,7 @@ def command(
         )
     except OSError as error:
         raise BeanvaultError(
-            f"nobody can listen on {host}:{port}: {error.strerror}",
+            f"nobody can listen on {join_host_port(host, port)}: {error.strerror}",
             "end what listens there already, or choose another --port or --host",
         ) from None
     # What was written while nobody listened; and credentials that can't ask are found out now.
@@ -82,7 +83,9 @@ def command(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    context.say(f"listening on {host}:{server.server_address[1]} for {', '.join(intake.mounts)}")
+    context.say(
+        f"listening on {join_host_port(host, int(server.server_address[1]))} for {', '.join(intake.mounts)}"
+    )
     listener.serve(server, burst, stop)
     if signal.SIGINT in ended_by:
         raise KeyboardInterrupt

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -249,7 +250,7 @@ def _login(
     server_id: str | None,
 ) -> logins.Login:
     role = f"{context.deployment.name}-replicator"
-    host = for_function.address.removeprefix("https://").partition("/")[0].partition(":")[0]
+    host = urlsplit(for_function.address).hostname or ""
     match method:
         case "approle":
             return logins.AppRole(role, mount, cidrs)
