@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -24,19 +23,20 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.option("--name", help="The deployment's name: 2 to 20 lower-case letters, digits, hyphens.")
-@click.option("--aws-region", help="Where it is deployed.")
-@click.option("--domain", help="The app's host name; without it a self-signed certificate is made.")
-@click.option("--hosted-zone-id", help="The Route 53 zone of that name: ACM then issues the certificate.")
-@click.option("--certificate-arn", help="A certificate that is in ACM already.")
+@click.option("--aws-region", help="The region to deploy to.")
+@click.option("--domain", help="The app's host name; without it, it gets a self-signed certificate.")
+@click.option("--hosted-zone-id", help="The Route 53 zone of that name; ACM then issues the certificate.")
+@click.option("--certificate-arn", help="The ARN of a certificate in ACM.")
 @click.option(
-    "--vault-cidr", "vault_cidrs", multiple=True, help="Where Vault is; none means the sample host."
+    "--vault-cidr",
+    "vault_cidrs",
+    multiple=True,
+    help="Vault's address range; none deploys the sample host.",
 )
 @click.option("--vault-port", type=int, default=8200, show_default=True)
-@click.option("--email", "emails", multiple=True, help="Who hears of failures.")
-@click.option(
-    "--production", is_flag=True, help="Two of everything, nothing that can be deleted by accident."
-)
-@click.option("--force", is_flag=True, help="Write over an existing file.")
+@click.option("--email", "emails", multiple=True, help="An address to report failures to.")
+@click.option("--production", is_flag=True, help="Redundant resources, protected from deletion.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @pass_context
 def command(
     context: CommandContext,
@@ -51,7 +51,7 @@ def command(
     production: bool,
     force: bool,
 ) -> None:
-    """Write the deployment file (--config) from a few answers; what isn't given as an option is asked for."""
+    """Write the deployment file (--config) from a few answers, given as options or asked for."""
     path = context.config
     if path.exists() and not force:
         raise ConfigurationError(f"{path} exists", "edit it, name another with --config, or pass --force")
@@ -60,7 +60,11 @@ def command(
     aws_region = aws_region or context.region or ask("Region", "pass --aws-region", default="eu-central-1")
     if asking and domain is None:
         domain = (
-            ask("Host name of the app (empty: a trial certificate)", "pass --name and --domain", default="")
+            ask(
+                "Host name of the app (empty: a self-signed certificate)",
+                "pass --name and --domain",
+                default="",
+            )
             or None
         )
     if domain and not (hosted_zone_id or certificate_arn):
@@ -69,7 +73,7 @@ def command(
         )
     if asking and not vault_cidrs:
         given = ask(
-            "Vault's addresses, as ranges (empty: the sample host)",
+            "Vault's address ranges, comma separated (empty: the sample host)",
             "pass --name and --vault-cidr",
             default="",
         )
@@ -88,9 +92,9 @@ def command(
     try:
         parse(file, str(path))
     except DeploymentFileError as error:
-        raise ConfigurationError(str(error), "nothing was written; answer otherwise") from None
+        raise ConfigurationError(str(error), "nothing was written; correct these answers") from None
     write(path, file)
-    context.say(f"{path} is written. Next: beanvault doctor, beanvault deploy")
+    context.say(f"{path} was written. Next: beanvault doctor, beanvault deploy")
 
 
 def answers(
@@ -104,18 +108,18 @@ def answers(
     vault_port: int,
     emails: tuple[str, ...],
     production: bool,
-) -> dict[str, Any]:
-    """Return the deployment file that follows from the answers, as TOML's own types."""
-    certificate: dict[str, Any] = {"certificate": "self-signed"}
+) -> dict[str, object]:
+    """Return the deployment file for the answers, as TOML's own types."""
+    certificate: dict[str, object] = {"certificate": "self-signed"}
     if certificate_arn:
         certificate = {"certificate": "existing", "certificate_arn": certificate_arn}
     elif domain:
         certificate = {"certificate": "issued"}
     certificate |= {k: v for k, v in (("name", domain), ("hosted_zone_id", hosted_zone_id)) if v}
-    vault: dict[str, Any] = {"where": "host", "port": vault_port}
+    vault: dict[str, object] = {"where": "host", "port": vault_port}
     if vault_cidrs:
         vault = {"where": "outside", "cidrs": list(vault_cidrs), "port": vault_port}
-    file: dict[str, Any] = {"name": name, "region": region, "production": production}
+    file: dict[str, object] = {"name": name, "region": region, "production": production}
     file |= {"domain": certificate, "vault": vault}
     if emails:
         file["alerts"] = {"emails": list(emails)}
@@ -141,18 +145,18 @@ def answers(
     return file
 
 
-def write(path: Path, file: Mapping[str, Any]) -> None:
-    """Write *file* as TOML: plain keys first, then a table each."""
+def write(path: Path, file: Mapping[str, object]) -> None:
+    """Write *file* as TOML: plain keys first, then the tables."""
     plain = [f"{key} = {_value(value)}" for key, value in file.items() if not isinstance(value, Mapping)]
     tables = [
         "\n".join([f"\n[{key}]", *(f"{name} = {_value(inner)}" for name, inner in value.items())])
         for key, value in file.items()
         if isinstance(value, Mapping)
     ]
-    head = "# Written by `beanvault init`. config/production.toml shows every key there is.\n"
+    head = "# Written by `beanvault init`. docs/reference/deployment-file.md describes every key.\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(head + "\n".join([*plain, *tables]) + "\n")
 
 
 def _value(value: object) -> str:
-    return json.dumps(value)  # of text, numbers, booleans and lists of text, JSON's form is TOML's, too
+    return json.dumps(value)  # for text, numbers, booleans and lists of text, JSON is valid TOML

@@ -11,6 +11,7 @@ from templates.deployment import APP_USERS
 
 from ..context import CommandContext
 from ..errors import ConfigurationError
+from ..host_port import split_host_port
 from ..rotation import alternating, deployed, dual, static_role
 from ..rotation.credential_path import CredentialPath
 from ..rotation.rotation_context import RotationResult
@@ -76,9 +77,9 @@ def command(
         context.deployment,
         context.aws,
         context.terminal(),
-        context.root,
+        context.project,
         ca_file=ca_file,
-        via=_address(via) if via else None,
+        via=split_host_port(via) if via else None,
         wait=wait,
     )
     if discard:
@@ -94,13 +95,6 @@ def command(
             adds = next((mount.adds for mount in tools.replication.config.mounts if mount.path == engine), ())
             rotated = static_role.rotate(tools, static_role.DatabaseEngine(client, engine, adds), roles)
     _print(rotated, as_json)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigurationError(f"{text!r} isn't HOST:PORT")
-    return host, int(port)
 
 
 def _print(rotated: RotationResult, as_json: bool) -> None:

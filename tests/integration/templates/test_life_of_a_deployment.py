@@ -22,9 +22,11 @@ from beanvault.artifacts import placeholder
 from beanvault.aws import Aws
 from beanvault.cloudformation.changes import Replacement
 from beanvault.cloudformation.stack import StackOutcome, StackResult
-from beanvault.deployment.deploy import DeploymentContext, deploy, destroy
+from beanvault.deployment.context import DeploymentContext
+from beanvault.deployment.deploy import deploy
 from beanvault.errors import Refused
 from beanvault.teardown import outside_stacks
+from beanvault.teardown.destroy import destroy
 from beanvault.ui import NullUi
 from beanvault.verify.live import AccountState
 from beanvault.verify.model import Status

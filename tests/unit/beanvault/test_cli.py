@@ -127,7 +127,7 @@ def test_what_cannot_be_written_is_named(config: Path, capsys: pytest.CaptureFix
     assert cli.run(["--config", str(config), "render", "--output", str(output)]) == ExitCode.FAILED
     told = capsys.readouterr().err
     assert f"error: {config}" in told
-    assert "may read and write it" in told
+    assert "can read and write it" in told
 
 
 def test_a_file_that_is_no_text_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,8 @@ import boto3
 import pytest
 
 from beanvault.aws import Aws
-from beanvault.deployment.deploy import DeploymentContext, deploy
+from beanvault.deployment.context import DeploymentContext
+from beanvault.deployment.deploy import deploy
 from beanvault.ui import NullUi
 from beanvault.verify.model import Status
 from beanvault.verify.run import CONTROLS

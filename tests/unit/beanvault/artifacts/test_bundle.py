@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from beanvault.artifacts.bundle import FOLDERS, MOVED, Bundle, BundleError, build
+from beanvault.artifacts.bundle import FILES, FOLDERS, Bundle, BundleError, build
 from beanvault.errors import ConfigurationError
 
 PROJECT = Path(__file__).parents[4]
@@ -22,7 +22,7 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     for folder in FOLDERS:
         shutil.copytree(PROJECT / folder, root / folder)
-    for file in MOVED:
+    for file in FILES:
         (root / file).parent.mkdir(exist_ok=True)
         shutil.copy(PROJECT / file, root / file)
     return root
