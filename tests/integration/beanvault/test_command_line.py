@@ -100,7 +100,7 @@ class Operator:
                     break
             rest = process.stderr.read()
             assert process.wait(60) == 130, rest
-        assert "the same command goes on from here" in rest
+        assert "run the same command again to resume" in rest
         self.said.append(rest)
 
     def interrupted_at(
@@ -158,7 +158,7 @@ def test_a_file_that_is_there_is_not_written_over(operator: Operator) -> None:
 
 def test_nothing_is_made_without_an_answer(operator: Operator) -> None:
     told = operator.run("deploy", status=1)
-    assert "--yes would agree" in told.stderr
+    assert "pass --yes" in told.stderr
     assert operator.aws.client("cloudformation").describe_stacks()["Stacks"] == []
 
 

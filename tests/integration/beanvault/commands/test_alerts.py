@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from beanvault import cli
-from beanvault.commands.alerts import _confirmed, _shown
+from beanvault.commands.alerts import _is_confirmed, _without_key
 from beanvault.errors import ExitCode
 from testbed.servers.localaws import REGION, LocalAws
 
@@ -52,7 +52,7 @@ def _subscribe(aws: LocalAws, config: Path, protocol: str, endpoint: str) -> Non
 
 def test_a_topic_that_nobody_hears_is_an_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--config", str(config), "alerts", "test"]) == ExitCode.FAILED
-    assert "nobody is subscribed" in capsys.readouterr().err
+    assert "has no subscribers" in capsys.readouterr().err
 
 
 def test_everybody_is_told_and_a_webhooks_key_is_not_shown(
@@ -79,9 +79,9 @@ def test_everybody_is_told_and_a_webhooks_key_is_not_shown(
     ],
 )
 def test_of_a_webhook_its_host_is_shown(endpoint: str, shown: str) -> None:
-    assert _shown(endpoint) == shown
+    assert _without_key(endpoint) == shown
 
 
 def test_what_is_not_confirmed_has_no_arn_yet() -> None:
-    assert not _confirmed({"SubscriptionArn": "PendingConfirmation"})
-    assert _confirmed({"SubscriptionArn": "arn:aws:sns:eu-central-1:123456789012:shop-alerts:1"})
+    assert not _is_confirmed({"SubscriptionArn": "PendingConfirmation"})
+    assert _is_confirmed({"SubscriptionArn": "arn:aws:sns:eu-central-1:123456789012:shop-alerts:1"})

@@ -12,7 +12,8 @@ import pytest
 from beanvault.artifacts.store import Store
 from beanvault.aws import Aws
 from beanvault.deployment import certificates
-from beanvault.deployment.deploy import PARAMETERS, PLANNED, DeploymentContext
+from beanvault.deployment.context import DeploymentContext
+from beanvault.deployment.parameters import values
 from beanvault.ui import NullUi
 from templates.deployment_file import parse
 from testbed.servers.localaws import LocalAws
@@ -72,13 +73,16 @@ def test_a_plan_leaves_the_certificate_of_the_listener_alone(aws: Aws) -> None:
         "region": aws.region,
         "vault": {"where": "host"},
     }
-    work = DeploymentContext(parse(tables), aws, NullUi(), Path())
-    planned = PLANNED["CertificateArn"]
-    assert planned(work).startswith("arn:aws:acm:")
+    context = DeploymentContext(parse(tables), aws, NullUi(), Path())
+
+    def certificate(*, plan_only: bool) -> str:
+        return values(context, ["CertificateArn"], plan_only=plan_only)["CertificateArn"]
+
+    assert certificate(plan_only=True).startswith("arn:aws:acm:")
     assert certificates.find(aws, tables["name"]) is None
     host = f"{tables['name']}.beanvault.internal"
     ending = dt.datetime.now(dt.UTC) - certificates.LIFETIME + dt.timedelta(days=10)
     arn = certificates.self_signed(aws, tables["name"], host, ending)
     before = serial(aws, arn)
-    assert (planned(work), serial(aws, arn)) == (arn, before)
-    assert (PARAMETERS["CertificateArn"](work), serial(aws, arn) == before) == (arn, False)
+    assert (certificate(plan_only=True), serial(aws, arn)) == (arn, before)
+    assert (certificate(plan_only=False), serial(aws, arn) == before) == (arn, False)

@@ -14,7 +14,7 @@ import pytest
 
 from beanvault.aws import Aws, AwsError
 from beanvault.teardown.outside_stacks import empty
-from beanvault.teardown.retained import REMOVALS
+from beanvault.teardown.retained import DELETE_COMMANDS
 from templates.deployment_file import read
 from templates.layers import LAYERS
 from testbed.servers.localaws import REGION, LocalAws, clean_environment
@@ -101,7 +101,7 @@ def test_production_keeps_its_secrets_and_logs_and_tells_how_each_is_removed(
     told = left.destroy("--confirm", left.name, "--json")
     assert told.returncode == 0, told.stderr
     assert left.present() == (True, True, False)
-    kept = {each["id"]: each["removal"] for each in json.loads(told.stdout)["kept"]}
+    kept = {each["id"]: each["delete_command"] for each in json.loads(told.stdout)["kept"]}
     assert kept == {
         left.secret: f"aws secretsmanager delete-secret --secret-id {left.secret}",
         left.log_group: f"aws logs delete-log-group --log-group-name {left.log_group}",
@@ -116,9 +116,9 @@ def test_whatever_a_template_keeps_has_a_command_that_removes_it(file: str) -> N
         for resource in build(deployment).to_dict()["Resources"].values():
             match resource.get("DeletionPolicy"):
                 case "Retain" | "RetainExceptOnCreate":
-                    assert resource["Type"] in REMOVALS
+                    assert resource["Type"] in DELETE_COMMANDS
                 case "Snapshot":
-                    assert f"snapshot of {resource['Type']}" in REMOVALS
+                    assert f"snapshot of {resource['Type']}" in DELETE_COMMANDS
 
 
 def test_objects_that_s3_keeps_are_an_error(local_aws: LocalAws) -> None:

@@ -157,7 +157,7 @@ def test_it_goes_on_from_wherever_it_was_interrupted(operator: Operator) -> None
     for stage in STAGES:
         operator.at(stage, interrupt(signal.SIGINT), then=Pass(delay=0.2))
         _, err = operator.run("--keys-file", str(operator.keys_file), status=ExitCode.INTERRUPTED)
-        assert "the same command goes on from here" in err
+        assert "run the same command again to resume" in err
     operator.proxy.rule = lambda _: FORWARD
     out, _ = operator.run("--keys-file", str(operator.keys_file))
     auth = json.loads(out)["auth"]
