@@ -12,7 +12,8 @@ from ..errors import Refused
 from ..teardown import destroy, outside_stacks
 from ..teardown.destroy import StackToDelete
 from ..teardown.outside_stacks import OutsideResource
-from ..teardown.retained import DATABASE, VOLUME, RetainedResource, retained
+from ..teardown.resource_types import WITH_SNAPSHOTS
+from ..teardown.retained import RetainedResource, retained
 from .options import as_json, ask, pass_context, print_json
 
 
@@ -73,7 +74,7 @@ def _announce(
 
 def _kept(resource: StackResource) -> str:
     name = f"{resource.type} {resource.physical_id}"
-    return f"a final snapshot of {name}" if resource.type in (DATABASE, VOLUME) else name
+    return f"a final snapshot of {name}" if resource.type in WITH_SNAPSHOTS else name
 
 
 def _require_name(name: str, confirmed: str | None) -> None:

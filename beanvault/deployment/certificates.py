@@ -11,8 +11,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ..aws import Aws
 
-TAG = "beanvault:deployment"
-TAG_KIND = "beanvault:made"
+TAG_DEPLOYMENT = "beanvault:deployment"
+TAG_CERTIFICATE = "beanvault:certificate"
 SELF_SIGNED = "self-signed"
 LIFETIME = dt.timedelta(days=397)
 """The longest that browsers accept."""
@@ -33,7 +33,10 @@ def self_signed(aws: Aws, name: str, host: str, now: dt.datetime) -> str:
         return client.import_certificate(
             Certificate=certificate,
             PrivateKey=key,
-            Tags=[{"Key": TAG, "Value": name}, {"Key": TAG_KIND, "Value": SELF_SIGNED}],
+            Tags=[
+                {"Key": TAG_DEPLOYMENT, "Value": name},
+                {"Key": TAG_CERTIFICATE, "Value": SELF_SIGNED},
+            ],
         )["CertificateArn"]
     described = client.describe_certificate(CertificateArn=existing)["Certificate"]
     if host in described["SubjectAlternativeNames"] and described["NotAfter"] - now > RENEW_BEFORE:
@@ -52,10 +55,10 @@ def find(aws: Aws, name: str) -> str | None:
         for summary in page["CertificateSummaryList"]:
             arn = summary["CertificateArn"]
             tags = {
-                tag["Key"]: tag.get("Value", "")
+                tag["Key"]: tag.get("Value")
                 for tag in client.list_tags_for_certificate(CertificateArn=arn)["Tags"]
             }
-            if tags.get(TAG) == name and tags.get(TAG_KIND) == SELF_SIGNED:
+            if (tags.get(TAG_DEPLOYMENT), tags.get(TAG_CERTIFICATE)) == (name, SELF_SIGNED):
                 return arn
     return None
 

@@ -9,7 +9,7 @@ import troposphere
 
 from templates.environment import CREATING
 from templates.layers import LAYERS
-from templates.shared import TEMPLATE_LIMIT, render
+from templates.shared import TEMPLATE_LIMIT, render, tag_map
 
 from ..artifacts.store import Store
 from ..cloudformation.stack import StackOutcome, StackResult, StackSpec, TemplateSource
@@ -119,7 +119,7 @@ def stack_spec(
         name,
         _template_source(context, layer, render(template)),
         values(context, template.parameters, plan_only=plan_only),
-        {**deployment.tags, "beanvault:deployment": deployment.name, "beanvault:layer": layer},
+        tag_map(deployment, layer),
         protected=deployment.production and layer in PROTECTED,
     )
 

@@ -8,9 +8,8 @@ from ..aws import Aws
 from ..cloudformation.stack import StackResource
 from ..errors import Refused
 from ..ui import Ui
+from .resource_types import DATABASE, LOAD_BALANCER
 
-LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
-DATABASE = "AWS::RDS::DBInstance"
 ATTRIBUTE = "deletion_protection.enabled"
 
 

@@ -15,9 +15,7 @@ from ..deployment.context import DeploymentContext
 from ..errors import Refused
 from . import outside_stacks
 from .deletion_protection import remove_protection
-
-BUCKET = "AWS::S3::Bucket"
-HOSTED_ZONE = "AWS::Route53::HostedZone"
+from .resource_types import BUCKET, HOSTED_ZONE
 
 DELETE_ATTEMPTS = 4
 """For a stack with buckets: access logs arrive even after the requests that they record have ended."""

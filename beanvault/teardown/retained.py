@@ -9,9 +9,7 @@ from types import MappingProxyType
 from ..aws import Aws
 from ..cloudformation.stack import StackResource
 from .outside_stacks import OutsideKind, OutsideResource
-
-DATABASE, VOLUME = "AWS::RDS::DBInstance", "AWS::EC2::Volume"
-"""Their data is kept as snapshots."""
+from .resource_types import BUCKET, DATABASE, VOLUME
 
 DELETE_COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -22,7 +20,7 @@ DELETE_COMMANDS: Mapping[str, str] = MappingProxyType(
         "AWS::Logs::LogGroup": "aws logs delete-log-group --log-group-name {id}",
         "AWS::RDS::OptionGroup": "aws rds delete-option-group --option-group-name {id}"
         "   # once no snapshot belongs to it",
-        "AWS::S3::Bucket": "aws s3api delete-bucket --bucket {id}   # once it has no object versions",
+        BUCKET: "aws s3api delete-bucket --bucket {id}   # once it has no object versions",
         "AWS::SecretsManager::Secret": "aws secretsmanager delete-secret --secret-id {id}",
         f"snapshot of {DATABASE}": "aws rds delete-db-snapshot --db-snapshot-identifier {id}",
         f"snapshot of {VOLUME}": "aws ec2 delete-snapshot --snapshot-id {id}",
