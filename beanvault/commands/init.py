@@ -55,30 +55,20 @@ def command(
     path = context.config
     if path.exists() and not force:
         raise ConfigurationError(f"{path} exists", "edit it, name another with --config, or pass --force")
-    asking = name is None
+    interactive = name is None
     name = name or ask("Name", "pass --name", default="beanvault-dev")
     aws_region = aws_region or context.region or ask("Region", "pass --aws-region", default="eu-central-1")
-    if asking and domain is None:
-        domain = (
-            ask(
-                "Host name of the app (empty: a self-signed certificate)",
-                "pass --name and --domain",
-                default="",
-            )
-            or None
-        )
+    if interactive and domain is None:
+        question = "Host name of the app (empty: a self-signed certificate)"
+        domain = ask(question, "pass --name and --domain", default="") or None
     if domain and not (hosted_zone_id or certificate_arn):
-        hosted_zone_id = ask(
-            "Route 53 hosted zone id of that name", "pass --hosted-zone-id or --certificate-arn"
-        )
-    if asking and not vault_cidrs:
-        given = ask(
-            "Vault's address ranges, comma separated (empty: the sample host)",
-            "pass --name and --vault-cidr",
-            default="",
-        )
-        vault_cidrs = tuple(part.strip() for part in given.split(",") if part.strip())
-    file = answers(
+        question = "Route 53 hosted zone id of that name"
+        hosted_zone_id = ask(question, "pass --hosted-zone-id or --certificate-arn")
+    if interactive and not vault_cidrs:
+        question = "Vault's address ranges, comma separated (empty: the sample host)"
+        ranges = ask(question, "pass --name and --vault-cidr", default="")
+        vault_cidrs = tuple(part.strip() for part in ranges.split(",") if part.strip())
+    tables = deployment_tables(
         name=name,
         region=aws_region,
         domain=domain,
@@ -90,14 +80,14 @@ def command(
         production=production,
     )
     try:
-        parse(file, str(path))
+        parse(tables, str(path))
     except DeploymentFileError as error:
         raise ConfigurationError(str(error), "nothing was written; correct these answers") from None
-    write(path, file)
+    write(path, tables)
     context.say(f"{path} was written. Next: beanvault doctor, beanvault deploy")
 
 
-def answers(
+def deployment_tables(
     *,
     name: str,
     region: str,
@@ -110,21 +100,21 @@ def answers(
     production: bool,
 ) -> dict[str, object]:
     """Return the deployment file for the answers, as TOML's own types."""
-    certificate: dict[str, object] = {"certificate": "self-signed"}
+    domain_table: dict[str, object] = {"certificate": "self-signed"}
     if certificate_arn:
-        certificate = {"certificate": "existing", "certificate_arn": certificate_arn}
+        domain_table = {"certificate": "existing", "certificate_arn": certificate_arn}
     elif domain:
-        certificate = {"certificate": "issued"}
-    certificate |= {k: v for k, v in (("name", domain), ("hosted_zone_id", hosted_zone_id)) if v}
+        domain_table = {"certificate": "issued"}
+    domain_table |= {k: v for k, v in (("name", domain), ("hosted_zone_id", hosted_zone_id)) if v}
     vault: dict[str, object] = {"where": "host", "port": vault_port}
     if vault_cidrs:
         vault = {"where": "outside", "cidrs": list(vault_cidrs), "port": vault_port}
-    file: dict[str, object] = {"name": name, "region": region, "production": production}
-    file |= {"domain": certificate, "vault": vault}
+    tables: dict[str, object] = {"name": name, "region": region, "production": production}
+    tables |= {"domain": domain_table, "vault": vault}
     if emails:
-        file["alerts"] = {"emails": list(emails)}
+        tables["alerts"] = {"emails": list(emails)}
     if production:
-        file |= {
+        tables |= {
             "network": {"nat": "per-az", "availability_zones": 2},
             "app": {"min_instances": 2, "max_instances": 6},
             "database": {
@@ -135,27 +125,27 @@ def answers(
             },
         }
     else:
-        file |= {
+        tables |= {
             "network": {"nat": "single"},
             "app": {"min_instances": 1, "max_instances": 2},
             "database": {"backup_days": 1, "deletion_protection": False},
             "edge": {"waf": False, "deletion_protection": False},
             "logs": {"retention_days": 30},
         }
-    return file
+    return tables
 
 
-def write(path: Path, file: Mapping[str, object]) -> None:
-    """Write *file* as TOML: plain keys first, then the tables."""
-    plain = [f"{key} = {_value(value)}" for key, value in file.items() if not isinstance(value, Mapping)]
-    tables = [
+def write(path: Path, tables: Mapping[str, object]) -> None:
+    """Write *tables* as TOML: plain keys first, then the tables."""
+    plain = [f"{key} = {_value(value)}" for key, value in tables.items() if not isinstance(value, Mapping)]
+    sections = [
         "\n".join([f"\n[{key}]", *(f"{name} = {_value(inner)}" for name, inner in value.items())])
-        for key, value in file.items()
+        for key, value in tables.items()
         if isinstance(value, Mapping)
     ]
     head = "# Written by `beanvault init`. docs/reference/deployment-file.md describes every key.\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(head + "\n".join([*plain, *tables]) + "\n")
+    path.write_text(head + "\n".join([*plain, *sections]) + "\n")
 
 
 def _value(value: object) -> str:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from beanvault.commands.init import answers, write
+from beanvault.commands.init import deployment_tables, write
 from templates.deployment_file import read
 
 
 @pytest.mark.parametrize("production", [False, True])
 def test_what_init_writes_is_read_back_as_what_was_answered(tmp_path: Path, production: bool) -> None:
-    file = answers(
+    tables = deployment_tables(
         name="shop",
         region="eu-central-1",
         domain="app.example.com",
@@ -24,7 +24,7 @@ def test_what_init_writes_is_read_back_as_what_was_answered(tmp_path: Path, prod
         production=production,
     )
     path = tmp_path / "shop.toml"
-    write(path, file)
+    write(path, tables)
     deployment = read(path)
     assert (deployment.name, deployment.production) == ("shop", production)
     assert deployment.domain.name == "app.example.com"
