@@ -1,4 +1,4 @@
-"""`beanvault alerts test`: who hears of a failure, who doesn't yet, and what of it is shown."""
+"""`beanvault alerts test`: the subscribers, those not confirmed yet, and what is printed of each."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def _subscribe(aws: LocalAws, config: Path, protocol: str, endpoint: str) -> Non
     aws.client("sns").subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
 
 
-def test_a_topic_that_nobody_hears_is_an_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_topic_without_subscribers_is_an_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--config", str(config), "alerts", "test"]) == ExitCode.FAILED
     assert "has no subscribers" in capsys.readouterr().err
 
 
-def test_everybody_is_told_and_a_webhooks_key_is_not_shown(
+def test_all_subscribers_get_the_message_and_a_webhooks_key_is_not_printed(
     config: Path, local_aws: LocalAws, webhook: HTTPServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host = f"127.0.0.1:{webhook.server_address[1]}"

@@ -1,4 +1,4 @@
-"""What the doctor finds, and the remedy it names; against the local AWS."""
+"""Results and remedies of the pre-flight checks, on the local AWS."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _zone(aws: Aws, name: str, **settings: Any) -> str:
     return str(zone["Id"]).rpartition("/")[2]
 
 
-def test_a_hosted_zone_has_to_be_there_public_and_the_names_own(aws: Aws) -> None:
+def test_a_hosted_zone_has_to_exist_be_public_and_contain_the_name(aws: Aws) -> None:
     vpc = aws.client("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     private = _zone(
         aws,
@@ -79,7 +79,7 @@ def test_a_certificate_that_is_not_issued_has_a_remedy(status: str, remedy: str)
     assert (found.verdict, status in found.detail, remedy in found.remedy) == (Verdict.BAD, True, True), found
 
 
-def test_what_the_tunnels_need_is_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_tools_for_tunnels_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     missing = {found.check: found for found in check_tools() if found.verdict is Verdict.UNKNOWN}
     assert missing.keys() == {"AWS CLI", "Session Manager plugin"}
@@ -89,8 +89,8 @@ def test_what_the_tunnels_need_is_looked_for(monkeypatch: pytest.MonkeyPatch, tm
     assert not [found for found in check_tools() if found.verdict is Verdict.UNKNOWN]
 
 
-def test_whoever_may_not_see_the_stack_is_not_told_that_the_bucket_is_somebody_elses() -> None:
-    """The advice for that would take the bucket out of the stack."""
+def test_without_permission_to_read_the_stack_the_bucket_is_not_called_foreign() -> None:
+    """The remedy for a foreign bucket would take it out of the stack."""
     session = boto3.session.Session("x", "x", region_name=REGION)
     clients = {name: session.client(name) for name in ("cloudformation", "s3", "sts")}  # type: ignore[call-overload]  # the stubs list each service by name
     stubbers = {name: Stubber(client) for name, client in clients.items()}

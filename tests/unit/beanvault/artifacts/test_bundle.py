@@ -81,7 +81,7 @@ def test_hooks_can_be_executed_and_nothing_else(tmp_path: Path) -> None:
     assert executable == hooks != set()
 
 
-def test_caches_and_editor_files_stay_at_home(project: Path, tmp_path: Path) -> None:
+def test_caches_and_editor_files_are_left_out(project: Path, tmp_path: Path) -> None:
     """Python's caches and macOS's folder files are no part of the app."""
     (project / "eb_app" / "templates" / ".DS_Store").write_bytes(b"")
     (project / "eb_app" / "migrations" / "__pycache__").mkdir(exist_ok=True)
@@ -110,6 +110,6 @@ def test_a_link_is_refused(project: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_the_project_is_named(tmp_path: Path) -> None:
-    """All that is missing is told at once."""
+    """Everything that is missing is named at once."""
     with pytest.raises(ConfigurationError, match=r"eb_app, .*Procfile"):
         build(tmp_path, tmp_path / "bundle.zip")

@@ -51,7 +51,7 @@ def test_data_is_in_danger_when_what_holds_it_goes(
     assert change.endangers_data is endangers
 
 
-def test_a_replacement_is_told_in_capitals() -> None:
+def test_a_replacement_is_printed_in_capitals() -> None:
     change = ResourceChange(
         ChangeAction.MODIFY, "Database", "AWS::RDS::DBInstance", replacement=Replacement.YES
     )

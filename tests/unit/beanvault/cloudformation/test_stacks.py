@@ -13,10 +13,10 @@ __all__ = ["played_answers"]
 DEPLOYED = StackSpec(NAME, TemplateSource("{}"))
 
 
-def test_an_update_is_over_when_an_event_says_so_whatever_status_the_stack_still_shows(
+def test_an_update_is_over_when_an_event_says_so_whatever_status_the_stack_still_has(
     answers: Answers,
 ) -> None:
-    """The start's event comes while the status is still the one from before."""
+    """The first event can arrive while DescribeStacks still returns the previous status."""
     before = ("CREATE_COMPLETE",)
     answers.until_the_change_set_is_executed("CREATE_COMPLETE", *before)
     answers.events(*before, "UPDATE_IN_PROGRESS")
@@ -36,7 +36,7 @@ def test_a_deletion_is_over_when_an_event_says_so(answers: Answers) -> None:
     assert answers.stacks.delete(NAME).outcome is StackOutcome.DELETED
 
 
-def test_events_that_aws_is_too_busy_to_tell_are_asked_for_again(answers: Answers) -> None:
+def test_events_are_requested_again_when_aws_is_busy(answers: Answers) -> None:
     answers.until_the_change_set_is_executed("CREATE_COMPLETE", "CREATE_COMPLETE")
     answers.stubber.add_client_error("describe_stack_events", "Throttling", "Rate exceeded")
     answers.status("UPDATE_IN_PROGRESS")
@@ -46,7 +46,7 @@ def test_events_that_aws_is_too_busy_to_tell_are_asked_for_again(answers: Answer
     assert answers.stacks.deploy(DEPLOYED).outcome is StackOutcome.UPDATED
 
 
-def test_a_roll_back_that_failed_is_continued_before_anything_else(answers: Answers) -> None:
+def test_a_rollback_that_failed_is_continued_before_anything_else(answers: Answers) -> None:
     history = ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED")
     answers.status("UPDATE_ROLLBACK_FAILED")
     answers.events(*history)

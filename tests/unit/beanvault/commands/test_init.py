@@ -11,7 +11,7 @@ from templates.deployment_file import read
 
 
 @pytest.mark.parametrize("production", [False, True])
-def test_what_init_writes_is_read_back_as_what_was_answered(tmp_path: Path, production: bool) -> None:
+def test_the_file_has_the_answers(tmp_path: Path, production: bool) -> None:
     tables = deployment_tables(
         name="shop",
         region="eu-central-1",

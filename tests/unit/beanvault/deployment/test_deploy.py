@@ -32,8 +32,8 @@ def test_layers_come_in_the_order_of_deployment_however_they_are_named() -> None
         select(("walls",))
 
 
-def test_a_template_that_is_too_long_for_a_request_goes_by_way_of_the_bucket(answers: Answers) -> None:
-    """From the layer on that makes it; before, that is an error with a remedy."""
+def test_a_template_that_is_too_long_for_a_request_is_uploaded_to_the_bucket(answers: Answers) -> None:
+    """Once a layer has created the bucket; before that it is an error with a remedy."""
     variables = {f"SETTING_{number}": "x" * 900 for number in range(60)}
     tables = {"name": "beanvault-dev", "region": "eu-central-1", "vault": {"where": "host"}}
     long = parse({**tables, "app": {"environment": variables}})
@@ -61,7 +61,7 @@ def test_a_template_that_is_too_long_for_a_request_goes_by_way_of_the_bucket(ans
 
 
 def test_a_creation_that_is_rolling_back_is_a_creation_again(answers: Answers) -> None:
-    """Whether the environment begins with the placeholder is decided after the roll-back has ended."""
+    """Whether the environment begins with the placeholder is decided after the rollback has ended."""
     file = read(ROOT / "config" / "dev.toml")
     context = DeploymentContext(file, account_with_uploads(answers), NullUi(agrees=True), ROOT)
     history = ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")

@@ -12,7 +12,7 @@ from templates.layers import LAYERS
 
 
 @pytest.mark.parametrize("file", ["dev.toml", "production.toml"])
-def test_every_parameter_of_every_layer_is_filled(file: str) -> None:
+def test_every_parameter_of_every_layer_has_a_value(file: str) -> None:
     deployment = read(Path(__file__).resolve().parents[4] / "config" / file)
     declared = {name for build in LAYERS.values() for name in build(deployment).parameters}
     assert {"FunctionBucket", "FunctionKey"} <= declared

@@ -17,8 +17,8 @@ __all__ = ["played_answers"]
 ROOT = Path(__file__).resolve().parents[4]
 
 
-def test_a_bucket_that_is_kept_is_not_refused_to_anybody(answers: Answers) -> None:
-    """Its policy, which has the same physical id, goes; who else uses the bucket isn't even asked."""
+def test_a_bucket_that_is_kept_can_have_other_users(answers: Answers) -> None:
+    """Its policy, with the same physical id, is deleted; the bucket's other users don't matter."""
     context = DeploymentContext(
         read(ROOT / "config" / "production.toml"), account_with_uploads(answers), NullUi(), ROOT
     )
