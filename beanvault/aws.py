@@ -73,9 +73,7 @@ class Aws:
     _clients: dict[str, BaseClient] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def connect(
-        cls, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None
-    ) -> Aws:
+    def connect(cls, profile: str | None = None, region: str | None = None) -> Aws:
         """Return a session that boto3 makes from profile, region and environment.
 
         `AWS_REGION` counts too, which the AWS CLI reads and boto3 doesn't.
@@ -93,7 +91,7 @@ class Aws:
             ) from error
         if session.region_name is None:
             raise ConfigurationError("no AWS region is set", "pass --region, or set AWS_REGION")
-        return cls(session, endpoint_url)
+        return cls(session)
 
     @property
     def region(self) -> str:

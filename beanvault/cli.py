@@ -111,7 +111,7 @@ class CommandGroup(click.Group):
 @click.option("--profile", envvar="AWS_PROFILE", help="The AWS profile.")
 @click.option("--region", help="The AWS region; the deployment file's by default.")
 @click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="The AWS API's address, if not AWS's own.")
-@click.option("--debug", is_flag=True, help="Show stack traces.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show stack traces.")  # read by `run`
 @click.version_option(__version__, prog_name="beanvault")
 @click.pass_context
 def cli(
@@ -122,7 +122,6 @@ def cli(
     profile: str | None,
     region: str | None,
     endpoint_url: str | None,
-    debug: bool,
 ) -> None:
     """A hardened Elastic Beanstalk deployment whose database credentials come from Vault.
 
@@ -139,7 +138,7 @@ def cli(
 
     if endpoint_url:
         os.environ["AWS_ENDPOINT_URL"] = endpoint_url  # also for the clients of the replicator's code
-    ctx.obj = CommandContext(config, project, profile, region, debug)
+    ctx.obj = CommandContext(config, project, profile, region)
 
 
 def main(arguments: list[str] | None = None) -> None:

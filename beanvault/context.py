@@ -26,7 +26,6 @@ class CommandContext:
     """The clone whose files are packaged."""
     profile: str | None = None
     region: str | None = None
-    debug: bool = False
     out: Console = field(default_factory=lambda: consoles()[0])
     remarks: Console = field(default_factory=lambda: consoles()[1])
 

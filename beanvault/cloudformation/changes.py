@@ -61,12 +61,9 @@ class ResourceChange:
     action: ChangeAction
     logical_id: str
     type: str
-    physical_id: str = ""
     replacement: Replacement = Replacement.NO
     properties: tuple[str, ...] = ()
-    """What changes: `Properties.MultiAZ`, `Tags`, in alphabetical order."""
-    policy: str = ""
-    """What happens to the old resource: Delete, Retain, Snapshot, ReplaceAnd…; empty when it is kept."""
+    """What changes: `MultiAZ` of the resource's properties, `Tags`, in alphabetical order."""
 
     @property
     def endangers_data(self) -> bool:
@@ -101,12 +98,10 @@ def _change(raw: ResourceChangeTypeDef) -> ResourceChange:
         action=ChangeAction(raw["Action"]),
         logical_id=raw["LogicalResourceId"],
         type=raw["ResourceType"],
-        physical_id=raw.get("PhysicalResourceId") or "",
         replacement=Replacement(raw.get("Replacement") or "False"),
         properties=tuple(
             sorted({_property(detail.get("Target", {})) for detail in raw.get("Details") or ()} - {""})
         ),
-        policy=raw.get("PolicyAction") or "",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,7 +31,6 @@ class StackEvent:
     """One entry of a stack's history."""
 
     id: str
-    time: dt.datetime
     logical_id: str
     type: str
     status: str
@@ -154,7 +152,6 @@ def name_of(stack: str) -> str:
 def _parse(raw: StackEventTypeDef) -> StackEvent:
     return StackEvent(
         id=raw["EventId"],
-        time=raw["Timestamp"],
         logical_id=raw.get("LogicalResourceId", ""),
         type=raw.get("ResourceType", ""),
         status=raw.get("ResourceStatus", ""),

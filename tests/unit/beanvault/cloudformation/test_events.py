@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from beanvault.cloudformation.events import StackEvent, first_failures
-
-NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 def event(logical_id: str, status: str, reason: str = "", kind: str = "AWS::SQS::Queue") -> StackEvent:
-    return StackEvent(f"{logical_id}-{status}", NOW, logical_id, kind, status, reason)
+    return StackEvent(f"{logical_id}-{status}", logical_id, kind, status, reason)
 
 
 def test_the_causes_are_the_failures_that_nothing_else_caused() -> None:
