@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from setuptools.build_meta import (
+from setuptools.build_meta import (  # type: ignore[import-untyped]  # it has no stubs
     build_editable,
     get_requires_for_build_editable,
     prepare_metadata_for_build_editable,

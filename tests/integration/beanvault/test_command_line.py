@@ -225,7 +225,7 @@ def test_a_connection_that_was_interrupted_anywhere_leaves_the_previous_one(oper
 
 
 def test_a_credential_is_rotated_and_replicated(operator: Operator) -> None:
-    token = {"VAULT_TOKEN": operator.root_token}
+    token: Any = {"VAULT_TOKEN": operator.root_token}
     first = operator.json("rotate", **token)
     assert first["username"] == "app_blue"
     second = operator.json("rotate", **token)
@@ -249,8 +249,9 @@ def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) ->
     """The real one, with its own configuration; its application logs in with the replicated credential."""
 
     def environment() -> Mapping[str, Any]:
-        (found,) = beanstalk.describe_environments(EnvironmentNames=[f"{NAME}-app"])["Environments"]
-        return found
+        found: list[Mapping[str, Any]]
+        found = beanstalk.describe_environments(EnvironmentNames=[f"{NAME}-app"])["Environments"]
+        return found[0]
 
     beanstalk = operator.aws.client("elasticbeanstalk")
     project = operator.directory / "project"

@@ -1,4 +1,4 @@
-"""AWS's answers, played by a session without a network: everything else of the SDK is the real one."""
+"""A session that plays AWS's answers without a network; all else is the real SDK."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from beanvault.aws import Aws
 
@@ -41,7 +42,9 @@ def playing(**operations: list[Answer | BaseException]) -> Aws:
             if isinstance(answer, BaseException):
                 raise answer
             body = {**answer.body, **({"__type": answer.error} if answer.error else {})}
-            headers = {"x-amzn-ErrorType": answer.error} if answer.error else {}
+            headers = HTTPHeaders()
+            if answer.error:
+                headers["x-amzn-ErrorType"] = answer.error
             return AWSResponse(request.url, answer.status, headers, _Raw(json.dumps(body).encode()))
 
         return play

@@ -15,7 +15,7 @@ import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from beanvault.cloudformation.changes import HOLDS_DATA
-from beanvault.deployment.ordering import StackDependencies, arrange
+from beanvault.deployment.ordering import StackDependencies, deployment_order
 from templates.deployment_file import parse
 from templates.layers import LAYERS
 
@@ -246,14 +246,14 @@ def test_there_is_an_order(pair: tuple[dict[str, Rendered], dict[str, Rendered]]
     left_out = {layer for layer, template in pair[1].items() if not template["Resources"]}
     there = {layer: sides for layer, sides in before.items() if layer not in left_out}
     wanted = {layer: sides for layer, sides in after.items() if layer not in left_out}
-    assert set(arrange(there, wanted)) == set(wanted)
+    assert set(deployment_order(there, wanted)) == set(wanted)
 
 
 def test_the_way_to_the_database_is_open_while_a_proxy_comes_or_goes() -> None:
     """Its rules come with whoever makes the way, so that the environment changes over in between."""
     direct, proxied = (_layers({"database": {"mode": mode}}) for mode in ("secret", "proxy"))
     (on, off) = (_sides(direct), _sides(proxied))
-    coming, going = arrange(on, off), arrange(off, on)
+    coming, going = deployment_order(on, off), deployment_order(off, on)
     assert coming.index("data") < coming.index("environment")
     assert going.index("environment") < going.index("data")
     for layers, layer, rules in (

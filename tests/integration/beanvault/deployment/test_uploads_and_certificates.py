@@ -16,7 +16,7 @@ from beanvault.deployment.context import DeploymentContext
 from beanvault.deployment.parameters import values
 from beanvault.ui import NullUi
 from templates.deployment_file import parse
-from testbed.servers.localaws import LocalAws
+from testbed.servers.localaws import REGION, LocalAws
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_the_same_content_is_uploaded_once(aws: Aws) -> None:
     client = aws.client("s3")
     store = Store.of(aws, "shop")
     own = Store(aws, f"artifacts-{uuid.uuid4().hex[:8]}-{aws.account()}", store.folder)
-    client.create_bucket(Bucket=own.bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    client.create_bucket(Bucket=own.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     first = own.put("replicator", ".zip", b"one")
     written = client.head_object(Bucket=own.bucket, Key=first.key)["LastModified"]
     assert own.put("replicator", ".zip", b"one") == first
