@@ -1,4 +1,4 @@
-"""Artifacts and the trial's certificate, on the local AWS."""
+"""The self-signed certificate, made by `certificates.py` and `parameters.py`, on the local AWS."""
 
 from __future__ import annotations
 
@@ -9,33 +9,18 @@ from typing import Any
 
 import pytest
 
-from beanvault.artifacts.store import Store
 from beanvault.aws import Aws
 from beanvault.deployment import certificates
 from beanvault.deployment.context import DeploymentContext
 from beanvault.deployment.parameters import values
 from beanvault.ui import NullUi
 from templates.deployment_file import parse
-from testbed.servers.localaws import REGION, LocalAws
+from testbed.servers.localaws import LocalAws
 
 
 @pytest.fixture
 def aws(local_aws: LocalAws) -> Aws:
     return Aws(local_aws.session(), local_aws.endpoint)
-
-
-def test_the_same_content_is_uploaded_once(aws: Aws) -> None:
-    client = aws.client("s3")
-    store = Store.of(aws, "shop")
-    own = Store(aws, f"artifacts-{uuid.uuid4().hex[:8]}-{aws.account()}", store.folder)
-    client.create_bucket(Bucket=own.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    first = own.put("replicator", ".zip", b"one")
-    written = client.head_object(Bucket=own.bucket, Key=first.key)["LastModified"]
-    assert own.put("replicator", ".zip", b"one") == first
-    assert client.head_object(Bucket=own.bucket, Key=first.key)["LastModified"] == written
-    assert own.put("replicator", ".zip", b"two").key != first.key
-    assert first.key.startswith("beanvault/shop/replicator-")
-    assert store.bucket == f"elasticbeanstalk-{aws.region}-{aws.account()}"
 
 
 def serial(aws: Aws, arn: str) -> str:
