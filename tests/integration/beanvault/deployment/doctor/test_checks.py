@@ -1,4 +1,4 @@
-"""Results and remedies of the pre-flight checks in `account.py`, `domain.py` and `tools.py`, on the local AWS."""
+"""Results and remedies of the pre-flight checks of account, domain and tools, on the local AWS."""
 
 from __future__ import annotations
 
