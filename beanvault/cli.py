@@ -50,17 +50,7 @@ Shell completion: add one of these lines to your shell's startup file:
   eval "$(_BEANVAULT_COMPLETE=zsh_source beanvault)"
   _BEANVAULT_COMPLETE=fish_source beanvault | source"""
 
-EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
-    f"  {code.value:>3}  {meaning}"
-    for code, meaning in {
-        ExitCode.OK: "done",
-        ExitCode.FAILED: "failed or refused",
-        ExitCode.USAGE: "the command line or the deployment file is wrong",
-        ExitCode.DENIED: "credentials are missing, expired or lack a permission",
-        ExitCode.UNREACHABLE: "AWS, Vault or the database didn't answer",
-        ExitCode.INTERRUPTED: "interrupted; run the same command again to resume",
-    }.items()
-)
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {code.meaning}" for code in ExitCode)
 
 
 class CommandGroup(click.Group):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
     """The command's exit status; stable, so that scripts can rely on it."""
 
-    OK = 0
-    FAILED = 1
-    """It failed or was refused (a failed check, an unconfirmed replacement)."""
-    USAGE = 2
-    """The command line or the deployment file is wrong; nothing was tried."""
-    DENIED = 3
-    """Credentials are missing, expired, or not allowed to do this."""
-    UNREACHABLE = 4
-    """AWS, Vault or the database didn't answer; trying again later may succeed."""
-    INTERRUPTED = 130
-    """Ctrl-C or SIGTERM; the same command continues from where it stopped."""
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    OK = 0, "done"
+    FAILED = 1, "failed or refused"
+    USAGE = 2, "the command line or the deployment file is wrong; nothing was changed"
+    DENIED = 3, "credentials are missing, expired or lack a permission"
+    UNREACHABLE = 4, "AWS, Vault or the database didn't answer; try again later"
+    INTERRUPTED = 130, "interrupted; run the same command again to resume"
 
 
 class BeanvaultError(Exception):

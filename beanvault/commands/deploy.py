@@ -7,7 +7,7 @@ import click
 from ..cloudformation.stack import StackResult
 from ..context import CommandContext
 from ..deployment import deploy
-from .options import as_json, layers_beginning, pass_context, print_json, yes
+from .options import as_json, complete_layer, pass_context, print_json, yes
 
 EXAMPLES = """\b
 Examples:
@@ -18,7 +18,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("layers", nargs=-1, metavar="[LAYER]...", shell_complete=layers_beginning)
+@click.argument("layers", nargs=-1, metavar="[LAYER]...", shell_complete=complete_layer)
 @click.option("--plan-only", is_flag=True, help="Show the changes without making them; zips are uploaded.")
 @click.option("--revert-drift", is_flag=True, help="Also revert changes made by hand.")
 @click.option("--accept-data-loss", is_flag=True, help="Also agree to replacing or deleting what holds data.")

@@ -23,7 +23,7 @@ pass_context = click.make_pass_decorator(CommandContext)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def layers_beginning(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
+def complete_layer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
     """Return the layers that a shell can complete *incomplete* to."""
     from templates.layers import LAYERS
 

@@ -11,13 +11,13 @@ from templates.shared import render
 
 from ..context import CommandContext
 from ..deployment.deploy import select
-from .options import layers_beginning, pass_context
+from .options import complete_layer, pass_context
 
 
 @click.command(
     epilog="\b\nExamples:\n  beanvault render network\n  beanvault render --output build/templates"
 )
-@click.argument("layers", nargs=-1, metavar="[LAYER]...", shell_complete=layers_beginning)
+@click.argument("layers", nargs=-1, metavar="[LAYER]...", shell_complete=complete_layer)
 @click.option(
     "-o",
     "--output",
