@@ -38,8 +38,9 @@ class NullUi:
     def step(self, text: str) -> None:
         """Do nothing."""
 
-    def deploying(self, stack: str, layer: str) -> None:
-        """Do nothing."""
+    def deploying(self, stack: str, layer: str) -> None:  # noqa: ARG002 - the protocol's parameter
+        """Report it as a step, for subclasses that report steps."""
+        self.step(f"{stack}: deploying")
 
     def changes(self, stack: str, changes: tuple[ResourceChange, ...]) -> None:
         """Do nothing."""
