@@ -1,3 +1,3 @@
-"""The operator's side of beanvault: the command line and the library under it."""
+"""The operator's command line, and the library behind it."""
 
 __version__ = "0.1.0.dev0"

@@ -1,7 +1,7 @@
-"""The command `beanvault`: global options, the verbs, and how every error ends.
+"""The command `beanvault`: global options, its subcommands, and how errors are printed.
 
-The verbs live in `beanvault.commands`, one a file; each parses its options, makes what it needs and calls one
-function of the library.
+The subcommands are in `beanvault.commands`, one per file. Each parses its options, creates the clients and
+calls one function of the library.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.text import Text
 
 from . import __version__, aws
+from .artifacts.project import ROOT
 from .errors import BeanvaultError, ExitCode
 from .terminal import consoles
 
@@ -40,31 +40,21 @@ COMMANDS = (
     "alerts",
     "destroy",
 )
-"""In the order a deployment meets them; `beanvault.commands.<verb>.command` is each one."""
+"""In the order in which a deployment uses them; each is `beanvault.commands.<name>.command`."""
 
 DEFAULT_CONFIG = Path("beanvault.toml")
 
 COMPLETION = """\b
-Shell completion: put one of these into your shell's start file:
+Shell completion: add one of these lines to your shell's startup file:
   eval "$(_BEANVAULT_COMPLETE=bash_source beanvault)"
   eval "$(_BEANVAULT_COMPLETE=zsh_source beanvault)"
   _BEANVAULT_COMPLETE=fish_source beanvault | source"""
 
-EXIT_CODES = "\b\nExit codes:\n" + "\n".join(
-    f"  {code.value:>3}  {words}"
-    for code, words in {
-        ExitCode.OK: "done",
-        ExitCode.FAILED: "tried and failed, or refused",
-        ExitCode.USAGE: "the command line or the deployment file is wrong",
-        ExitCode.DENIED: "credentials are missing, expired or not allowed",
-        ExitCode.UNREACHABLE: "AWS, Vault or the database didn't answer",
-        ExitCode.INTERRUPTED: "interrupted; the same command goes on from there",
-    }.items()
-)
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {code.meaning}" for code in ExitCode)
 
 
 class CommandGroup(click.Group):
-    """Imports a verb when it is called: `beanvault listen` needs no template library."""
+    """Imports a subcommand when it is called: `beanvault listen` needs no template library."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -100,42 +90,58 @@ class CommandGroup(click.Group):
     envvar="BEANVAULT_CONFIG",
     help="The deployment file.",
 )
+@click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    default=ROOT,
+    show_default="the clone that this command runs from",
+    envvar="BEANVAULT_PROJECT",
+    help="The clone of the project whose functions and app are packaged.",
+)
 @click.option("--profile", envvar="AWS_PROFILE", help="The AWS profile.")
 @click.option("--region", help="The AWS region; the deployment file's by default.")
-@click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="Where AWS's API is, if not at AWS.")
-@click.option("--debug", is_flag=True, help="Show stack traces.")
+@click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="The AWS API's address, if not AWS's own.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show stack traces.")  # read by `run`
 @click.version_option(__version__, prog_name="beanvault")
 @click.pass_context
-def cli(ctx: click.Context, /, endpoint_url: str | None, **options: Any) -> None:
+def cli(
+    ctx: click.Context,
+    /,
+    config: Path,
+    project: Path,
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+) -> None:
     """A hardened Elastic Beanstalk deployment whose database credentials come from Vault.
 
     \b
     Begin with:
-      beanvault init                   writes the deployment file
-      beanvault doctor                 tells what is missing
-      beanvault deploy                 creates the stacks, after showing them
-      beanvault vault init             prepares Vault
-      beanvault rotate                 makes the app's credential
-      beanvault verify                 tells whether it is hardened
-    """  # noqa: D301 - click wants the backspace itself, which keeps a paragraph's line breaks
+      beanvault init                   write the deployment file
+      beanvault doctor                 check what a deployment needs
+      beanvault deploy                 show the stacks, then create them
+      beanvault vault init             prepare Vault
+      beanvault rotate                 create the app's credential
+      beanvault verify                 check that the deployment is hardened
+    """  # noqa: D301 - click needs the backspace itself, which keeps a paragraph's line breaks
     from .context import CommandContext
 
     if endpoint_url:
-        os.environ["AWS_ENDPOINT_URL"] = endpoint_url  # so that the replicator's own clients go there as well
-    ctx.obj = CommandContext(**options)
+        os.environ["AWS_ENDPOINT_URL"] = endpoint_url  # also for the clients of the replicator's code
+    ctx.obj = CommandContext(config, project, profile, region)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and end the process with one of `ExitCode`."""
-    signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command; return its exit code. Nothing but that and what it printed is left behind."""
+    """Run the command and return its exit code."""
     remarks = consoles()[1]
     debug = "--debug" in arguments
-    # It may stand behind the verb as well: that is where one adds it after a failure.
+    # It is accepted after the subcommand too, where people add it after a failure.
     arguments = [*["--debug"][:debug], *(word for word in arguments if word != "--debug")]
     try:
         result = cli.main(arguments, prog_name="beanvault", standalone_mode=False)
@@ -145,28 +151,27 @@ def run(arguments: list[str]) -> int:
         error.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        remarks.print("interrupted: the same command goes on from here", style="yellow")
+        remarks.print("interrupted: run the same command again to resume", style="yellow")
         return ExitCode.INTERRUPTED
     except (BeanvaultError, *aws.FAILURES) as error:
         if debug:
             remarks.print_exception(show_locals=False)
-        known = error if isinstance(error, BeanvaultError) else aws.explained(error)
-        return _told(remarks, known)
+        return _print_error(remarks, error if isinstance(error, BeanvaultError) else aws.explained(error))
     except OSError as error:
         if debug:
             remarks.print_exception(show_locals=False)
         where = f"{error.filename}: " if error.filename is not None else ""
-        told = BeanvaultError(
+        known = BeanvaultError(
             f"{where}{error.strerror or type(error).__name__}",
-            "check that it is there and that you may read and write it" if where else "",
+            "check that it exists and that you can read and write it" if where else "",
         )
-        return _told(remarks, told)
-    except Exception as error:  # noqa: BLE001 - the one place where whatever comes up must end in words
+        return _print_error(remarks, known)
+    except Exception as error:  # noqa: BLE001 - the one place that turns every exception into an exit code
         if debug:
             remarks.print_exception(show_locals=False)
-        # Its text may quote anything; its type and place are enough to report it.
+        # Its text could quote a secret; type and place are enough for a bug report.
         remarks.print(
-            f"error: {type(error).__name__}, which beanvault didn't expect; --debug shows where",
+            f"error: unexpected {type(error).__name__}, a bug of beanvault; --debug shows where",
             style="red",
             markup=False,
         )
@@ -174,12 +179,12 @@ def run(arguments: list[str]) -> int:
     return int(result) if isinstance(result, int) else ExitCode.OK
 
 
-def _told(remarks: Console, error: BeanvaultError) -> int:
+def _print_error(remarks: Console, error: BeanvaultError) -> int:
     remarks.print(Text(f"error: {error}", style="red"))
     if error.remedy:
         remarks.print(Text(f"  → {error.remedy}"))
     return error.exit_code
 
 
-def _interrupted(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal handler's signature
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal handler's signature
     raise KeyboardInterrupt

@@ -1,30 +1,34 @@
-"""What can go wrong on the operator's side, by what the operator does next."""
+"""Errors of the command line, by what the operator does next."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
-    """The command's exit status; stable, so that scripts may rely on it."""
+    """The command's exit status; stable, so that scripts can rely on it."""
 
-    OK = 0
-    FAILED = 1
-    """It was tried and failed, or was refused (a check that is red, an unconfirmed replacement)."""
-    USAGE = 2
-    """The command line or the deployment file is wrong; nothing was tried."""
-    DENIED = 3
-    """Credentials are missing, expired, or not allowed to do this."""
-    UNREACHABLE = 4
-    """AWS, Vault or the database didn't answer; trying again later may succeed."""
-    INTERRUPTED = 130
-    """Ctrl-C or SIGTERM; the same command continues from where it stopped."""
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    OK = 0, "done"
+    FAILED = 1, "failed or refused"
+    USAGE = 2, "the command line or the deployment file is wrong; nothing was changed"
+    DENIED = 3, "credentials are missing, expired or lack a permission"
+    UNREACHABLE = 4, "AWS, Vault or the database didn't answer; try again later"
+    INTERRUPTED = 130, "interrupted; run the same command again to resume"
 
 
 class BeanvaultError(Exception):
-    """The root of all errors told to the operator; never raised itself.
+    """The base of all errors reported to the operator; never raised itself.
 
-    The message says what happened to what, *remedy* what to do about it. Neither holds a secret value.
+    The message says what happened to what, *remedy* what to do next. Neither contains a secret value.
     """
 
     exit_code = ExitCode.FAILED
@@ -41,11 +45,11 @@ class ConfigurationError(BeanvaultError):
 
 
 class Refused(BeanvaultError):
-    """It would have lost something, and nobody confirmed that; nothing was changed by this step."""
+    """The step would have lost data or was not confirmed; it changed nothing."""
 
 
 class Denied(BeanvaultError):
-    """Credentials are missing, expired, or not allowed to do this; a retry won't help."""
+    """Credentials are missing, expired, or not allowed to do this; a retry doesn't help."""
 
     exit_code = ExitCode.DENIED
 
@@ -57,4 +61,4 @@ class Unreachable(BeanvaultError):
 
 
 class TimedOut(Unreachable):
-    """A service accepted a request, and its outcome did not show within the time we wait."""
+    """A service accepted a request, but its result did not appear within the time limit."""

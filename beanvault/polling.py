@@ -1,4 +1,4 @@
-"""Polling until something is so."""
+"""Polling: repeated attempts with growing pauses."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PollingClock:
-    """Time as an argument, so that a test needs none."""
+    """The time and how to wait, as arguments, so that tests don't have to wait."""
 
     now: Callable[[], float] = time.monotonic
-    """Seconds, from any beginning."""
+    """Seconds since any fixed moment."""
     sleep: Callable[[float], None] = time.sleep
 
 
 def attempts(clock: PollingClock, seconds: float, first: float = 0.2, longest: float = 5) -> Iterator[float]:
-    """Yield the seconds passed, at once and then after growing pauses with jitter, until *seconds* are over.
+    """Yield the seconds passed: at once, then after growing pauses with jitter, until *seconds* have passed.
 
-    The last attempt comes after the time is over, so that what happened in the last pause is seen.
+    The last attempt comes after that time, so that it observes what happened during the last pause.
     """
-    begin, pause = clock.now(), first
+    start, pause = clock.now(), first
     while True:
-        passed = clock.now() - begin
+        passed = clock.now() - start
         yield passed
         if passed >= seconds:
             return

@@ -1,4 +1,4 @@
-"""What an interrupt must not cut in two."""
+"""Blocks that an interrupt must not cut in two."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a polite end from outside, and a terminal that was closed."""
+"""Ctrl-C, a request to end, and a terminal that was closed."""
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let what would interrupt the block wait for its end; an error of the block is told instead."""
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in SIGNALS}
+    """Deliver signals that arrive during the block at its end, unless the block raises an error."""
+    received: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: received.append(number)) for number in SIGNALS
+    }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])
+    if received:
+        signal.raise_signal(received[0])

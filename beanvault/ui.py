@@ -1,50 +1,36 @@
-"""What long work tells while it runs, and what it asks."""
+"""What long operations report while they run, and what they ask."""
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Protocol
 
 from .cloudformation.changes import ResourceChange
-
-
-@dataclass(frozen=True, slots=True)
-class StackEvent:
-    """One line of a stack's history."""
-
-    id: str
-    time: dt.datetime
-    logical_id: str
-    type: str
-    status: str
-    reason: str
-    physical_id: str = ""
-
-    @property
-    def failed(self) -> bool:
-        return self.status.endswith("_FAILED")
+from .cloudformation.events import StackEvent
 
 
 class Ui(Protocol):
-    """The operator, or whoever stands in for one. Nothing passed here is a secret."""
+    """Reports progress to the operator and asks for consent. Nothing passed here is a secret."""
 
     def step(self, text: str) -> None:
-        """Something begins, or is worth a line."""
+        """Report a step that begins."""
+
+    def deploying(self, stack: str, layer: str) -> None:
+        """Report that the deployment of *stack*, which is the layer *layer*, begins."""
 
     def changes(self, stack: str, changes: tuple[ResourceChange, ...]) -> None:
-        """These are about to be made to *stack*, or would be."""
+        """Report the changes that are about to be made to *stack*, or would be."""
 
     def event(self, stack: str, event: StackEvent) -> None:
-        """CloudFormation reports on *stack*."""
+        """Report an event of *stack* in CloudFormation."""
 
-    def confirm(self, question: str, *, loses: bool = False) -> bool:
-        """Return whether the operator agrees; *loses*: to losing something that can't be recreated."""
+    def confirm(self, question: str, *, loses_data: bool = False) -> bool:
+        """Return whether the operator agrees; *loses_data*: to losing what can't be recreated."""
 
 
 @dataclass(frozen=True, slots=True)
 class NullUi:
-    """Says nothing; agrees as it was told beforehand."""
+    """Reports nothing, and answers as it was created."""
 
     agrees: bool = False
     accepts_loss: bool = False
@@ -52,11 +38,15 @@ class NullUi:
     def step(self, text: str) -> None:
         """Do nothing."""
 
+    def deploying(self, stack: str, layer: str) -> None:  # noqa: ARG002 - the protocol's parameter
+        """Report it as a step, for subclasses that report steps."""
+        self.step(f"{stack}: deploying")
+
     def changes(self, stack: str, changes: tuple[ResourceChange, ...]) -> None:
         """Do nothing."""
 
     def event(self, stack: str, event: StackEvent) -> None:
         """Do nothing."""
 
-    def confirm(self, question: str, *, loses: bool = False) -> bool:  # noqa: ARG002 - the protocol's parameter
-        return self.accepts_loss if loses else self.agrees
+    def confirm(self, question: str, *, loses_data: bool = False) -> bool:  # noqa: ARG002 - the protocol's parameter
+        return self.accepts_loss if loses_data else self.agrees

@@ -1,4 +1,4 @@
-"""The source bundle: what Elastic Beanstalk unpacks on each instance, the same bytes from the same tree.
+"""The source bundle: what Elastic Beanstalk unpacks on each instance. The same files give the same bytes.
 
 https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/applications-sourcebundle.html
 """
@@ -11,23 +11,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BeanvaultError, ConfigurationError
+from ..errors import BeanvaultError
 from . import deterministic_zip
+from .project import require
 
 LIMIT = 500 * 1024 * 1024
-"""Bytes; what Elastic Beanstalk takes."""
+"""Bytes; what Elastic Beanstalk accepts."""
 
 FOLDERS = ("eb_app", ".ebextensions", ".platform")
-MOVED = {"Procfile": "Procfile", "eb_app/requirements.txt": "requirements.txt"}
-"""Where a file lies in the project, and its name in the bundle."""
+FILES = {"Procfile": "Procfile", "eb_app/requirements.txt": "requirements.txt"}
+"""Path in the project to name in the bundle."""
 
-_LEFT_OUT = frozenset({"__pycache__", ".DS_Store", "requirements.txt", "py.typed"})
-_SUSPECT = (b"PRIVATE KEY-----", b"aws_secret_access_key")
-"""What a forgotten key or credentials file would hold. It isn't a scanner; it stops an accident."""
+_EXCLUDED = frozenset({"__pycache__", ".DS_Store", "requirements.txt", "py.typed"})
+_CREDENTIAL_MARKS = (b"PRIVATE KEY-----", b"aws_secret_access_key")
+"""Text of key and credentials files. This is no secret scanner; it prevents an accident."""
 
 
 class BundleError(BeanvaultError):
-    """The source bundle couldn't be made as it must be."""
+    """The source bundle can't be built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +42,36 @@ class Bundle:
     """Bytes."""
 
 
-def build(root: Path, destination: Path) -> Bundle:
-    """Make the source bundle of the project at *root* and put it at *destination*, a file name.
+def build(project: Path, destination: Path) -> Bundle:
+    """Build the source bundle of *project* and write it to *destination*, a file name.
 
     Raises:
-        ConfigurationError: *root* lacks a part of the bundle
-        BundleError: a file must not leave this machine, or the bundle is too large
+        ConfigurationError: *project* lacks a part of the bundle
+        BundleError: a file holds credentials or is a symbolic link, or the bundle is too large
     """
-    needed = [*FOLDERS, *MOVED]
-    missing = [name for name in needed if not (root / name).exists()]
-    if missing:
-        raise ConfigurationError(f"{root} lacks {', '.join(missing)}", "run this in a clone of the project")
-    files = {name: root / source for source, name in MOVED.items()}
-    files.update(
-        (path.relative_to(root).as_posix(), path) for folder in FOLDERS for path in _walk(root / folder)
-    )
+    require(project, [*FOLDERS, *FILES])
+    files = {name: project / source for source, name in FILES.items()}
+    for folder in FOLDERS:
+        files |= {path.relative_to(project).as_posix(): path for path in _walk(project / folder)}
     entries = [(name, path.read_bytes()) for name, path in files.items()]
     for name, content in entries:
-        if any(mark in content for mark in _SUSPECT):
+        if any(mark in content for mark in _CREDENTIAL_MARKS):
             raise BundleError(
                 f"{name} holds a private key or AWS credentials",
-                "remove it: credentials live in Secrets Manager",
+                "delete it: credentials belong into Secrets Manager",
             )
+    executable = {name for name, path in files.items() if path.stat().st_mode & 0o100}
     destination.parent.mkdir(parents=True, exist_ok=True)
     unfinished = destination.with_name(f".{destination.name}.{os.getpid()}")
     try:
-        deterministic_zip.write(
-            unfinished, entries, {name for name, path in files.items() if path.stat().st_mode & 0o100}
-        )
+        deterministic_zip.write(unfinished, entries, executable)
         content = unfinished.read_bytes()
         if len(content) > LIMIT:
             raise BundleError(
-                f"the bundle has {len(content):,} bytes, more than {LIMIT:,}", "look what it holds"
+                f"the bundle has {len(content):,} bytes, more than {LIMIT:,}",
+                f"delete what is too large below {', '.join(FOLDERS)}",
             )
-        unfinished.replace(destination)  # whole or not at all: `eb deploy` never finds half a zip
+        unfinished.replace(destination)  # `eb deploy` must never find an incomplete zip
     finally:
         unfinished.unlink(missing_ok=True)
     return Bundle(destination, hashlib.sha256(content).hexdigest(), len(content))
@@ -83,6 +80,6 @@ def build(root: Path, destination: Path) -> Bundle:
 def _walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
-            raise BundleError(f"{path} is a symbolic link", "put the file itself there")
-        if path.is_file() and not _LEFT_OUT.intersection(path.relative_to(folder).parts):
+            raise BundleError(f"{path} is a symbolic link", "replace it by the file itself")
+        if path.is_file() and not _EXCLUDED.intersection(path.relative_to(folder).parts):
             yield path

@@ -1,28 +1,35 @@
-"""What a deployment uploads: below `beanvault/NAME/` of Beanstalk's own bucket, named by content."""
+"""Where a deployment's uploads lie: below `beanvault/NAME/` of Beanstalk's own bucket, named by content."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from ..aws import Aws, code
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+
+def beanstalk_bucket(aws: Aws) -> str:
+    """Return the name of the bucket that Beanstalk has in this account and region."""
+    return f"elasticbeanstalk-{aws.region}-{aws.account()}"
+
+
+def artifact_folder(name: str) -> str:
+    """Return the folder of the deployment *name* in that bucket."""
+    return f"beanvault/{name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
+    """An uploaded object."""
+
     bucket: str
     key: str
 
     def url(self, aws: Aws) -> str:
-        """Return the https address CloudFormation reads a template from."""
-        client: S3Client = aws.client("s3")
-        return f"{client.meta.endpoint_url}/{self.bucket}/{self.key}"
+        """Return the https address from which CloudFormation reads a template."""
+        return f"{aws.client('s3').meta.endpoint_url}/{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +43,14 @@ class Store:
     @classmethod
     def of(cls, aws: Aws, name: str) -> Store:
         """Return the store of the deployment *name* in this account and region."""
-        return cls(aws, f"elasticbeanstalk-{aws.region}-{aws.account()}", f"beanvault/{name}")
+        return cls(aws, beanstalk_bucket(aws), artifact_folder(name))
 
     def put(self, name: str, suffix: str, content: bytes) -> Artifact:
-        """Upload *content* unless it lies there already; its hash goes into the key."""
+        """Upload *content* unless it is uploaded already; the key holds its hash."""
         key = f"{self.folder}/{name}-{hashlib.sha256(content).hexdigest()[:32]}{suffix}"
-        client: S3Client = self.aws.client("s3")
-        owner = self.bucket.rsplit("-", 1)[1]  # a bucket of this name in a stranger's account gets nothing
+        client = self.aws.client("s3")
+        # A bucket of this name in another account is refused.
+        owner = self.aws.account()
         try:
             client.head_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=owner)
         except ClientError as error:

@@ -1,1 +1,1 @@
-"""CloudFormation stacks: what one should be, what a change set would do, and bringing it there."""
+"""CloudFormation stacks: their desired state, the changes it takes, and how they are made."""

@@ -1,11 +1,18 @@
-"""What a change set would do, in types and in words. Pure: knows CloudFormation's answers, calls nothing."""
+"""What a change set would do, as types and as text. Pure: parses CloudFormation's answers, calls nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import (
+        ChangeTypeDef,
+        ResourceChangeTypeDef,
+        ResourceTargetDefinitionTypeDef,
+    )
 
 
 class ChangeAction(StrEnum):
@@ -14,9 +21,9 @@ class ChangeAction(StrEnum):
     REMOVE = "Remove"
     IMPORT = "Import"
     DYNAMIC = "Dynamic"
-    """CloudFormation can't tell yet."""
+    """CloudFormation can't determine it yet."""
     SYNC = "SyncWithActual"
-    """Somebody made it what the template says already; it is only noted."""
+    """The resource was changed by hand to what the template says; CloudFormation only records that."""
 
 
 class Replacement(StrEnum):
@@ -41,7 +48,7 @@ HOLDS_DATA = frozenset(
         "AWS::SecretsManager::Secret",
     }
 )
-"""Types whose replacement or removal loses something that no template brings back."""
+"""Types whose replacement or removal loses data that no template restores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +61,13 @@ class ResourceChange:
     action: ChangeAction
     logical_id: str
     type: str
-    physical_id: str = ""
     replacement: Replacement = Replacement.NO
     properties: tuple[str, ...] = ()
-    """What of it changes: `Properties.MultiAZ`, `Tags`, in alphabetical order."""
-    policy: str = ""
-    """What becomes of the old resource: Delete, Retain, Snapshot, ReplaceAnd…; empty when it stays."""
+    """What changes: `MultiAZ` of the resource's properties, `Tags`, in alphabetical order."""
 
     @property
     def endangers_data(self) -> bool:
-        """Whether the resource holds data and is removed, or replaced by an empty one, or may be."""
+        """Whether the resource holds data and is removed, or is or might be replaced by an empty one."""
         if self.type not in HOLDS_DATA:
             return False
         return self.action is ChangeAction.REMOVE or (
@@ -71,38 +75,36 @@ class ResourceChange:
         )
 
     def __str__(self) -> str:
-        words = {
+        verbs = {
             (ChangeAction.ADD, Replacement.NO): "create",
             (ChangeAction.REMOVE, Replacement.NO): "delete",
             (ChangeAction.MODIFY, Replacement.NO): "update",
-            (ChangeAction.MODIFY, Replacement.CONDITIONAL): "update, perhaps replace",
+            (ChangeAction.MODIFY, Replacement.CONDITIONAL): "update or replace",
             (ChangeAction.MODIFY, Replacement.YES): "REPLACE",
-            (ChangeAction.SYNC, Replacement.NO): "take as it is",
+            (ChangeAction.SYNC, Replacement.NO): "accept as changed by hand",
         }
-        verb = words.get((self.action, self.replacement), self.action.value.lower())
-        of = f": {', '.join(self.properties)}" if self.properties else ""
-        return f"{verb} {self.logical_id} ({self.type}){of}"
+        verb = verbs.get((self.action, self.replacement), self.action.value.lower())
+        properties = f": {', '.join(self.properties)}" if self.properties else ""
+        return f"{verb} {self.logical_id} ({self.type}){properties}"
 
 
-def parse(changes: Iterable[Mapping[str, Any]]) -> tuple[ResourceChange, ...]:
+def parse(changes: Iterable[ChangeTypeDef]) -> tuple[ResourceChange, ...]:
     """Return the resource changes of DescribeChangeSet's `Changes`, in its order."""
     return tuple(_change(item["ResourceChange"]) for item in changes if "ResourceChange" in item)
 
 
-def _change(raw: Mapping[str, Any]) -> ResourceChange:
+def _change(raw: ResourceChangeTypeDef) -> ResourceChange:
     return ResourceChange(
         action=ChangeAction(raw["Action"]),
         logical_id=raw["LogicalResourceId"],
         type=raw["ResourceType"],
-        physical_id=raw.get("PhysicalResourceId") or "",
         replacement=Replacement(raw.get("Replacement") or "False"),
         properties=tuple(
-            sorted({_target(detail.get("Target", {})) for detail in raw.get("Details") or ()} - {""})
+            sorted({_property(detail.get("Target", {})) for detail in raw.get("Details") or ()} - {""})
         ),
-        policy=raw.get("PolicyAction") or "",
     )
 
 
-def _target(target: Mapping[str, str]) -> str:
+def _property(target: ResourceTargetDefinitionTypeDef) -> str:
     attribute, name = target.get("Attribute") or "", target.get("Name") or ""
     return name if attribute == "Properties" and name else attribute

@@ -1,22 +1,24 @@
-"""The nouns of a stack: what it should be, what became of it, what it told. Pure."""
+"""The nouns of a stack: its desired state, its states in CloudFormation, the result of a change. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 from ..errors import BeanvaultError
-from ..ui import StackEvent
 from .changes import ResourceChange
+from .events import StackEvent
 
-CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource creation Initiated")
-"""Reasons of failures that others caused."""
+UNUSABLE = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
+"""States of a stack whose creation or deletion failed: it can only be deleted."""
+COMPLETE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+EMPTY = "REVIEW_IN_PROGRESS"
+"""The state of a stack that only a first change set created."""
 
 
 class StackError(BeanvaultError):
-    """A stack couldn't be brought to where it should be; the message begins with the first failures."""
+    """A stack could not be brought to its desired state; the message begins with the first failures."""
 
     def __init__(self, message: str, remedy: str = "", causes: tuple[StackEvent, ...] = ()) -> None:
         super().__init__(message, remedy)
@@ -28,25 +30,22 @@ class StackOutcome(Enum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     PLANNED = "planned"
-    """Shown only."""
+    """The changes were only shown."""
     DELETED = "deleted"
     ABSENT = "absent"
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateSource:
-    """A template's text, or where it lies when it is too long to be sent."""
+    """A template's text, and where it was uploaded when it is too long for a request."""
 
     body: str = field(repr=False)
     url: str | None = None
 
-    def argument(self) -> dict[str, str]:
-        return {"TemplateURL": self.url} if self.url else {"TemplateBody": self.body}
-
 
 @dataclass(frozen=True, slots=True)
 class StackSpec:
-    """What one stack should be."""
+    """The desired state of a stack."""
 
     name: str
     template: TemplateSource
@@ -67,35 +66,9 @@ class StackResult:
 
 @dataclass(frozen=True, slots=True)
 class StackResource:
-    """Something a stack made."""
+    """A resource of a stack."""
 
     type: str
     physical_id: str
-    stays: bool
-    """Whether it outlives the stack: itself, or as a snapshot."""
-
-
-def first_failures(events: Sequence[StackEvent]) -> tuple[StackEvent, ...]:
-    """Return the failures that others followed from; mere cancellations are none."""
-    failures = [
-        event for event in events if event.failed and not any(words in event.reason for words in CANCELLED)
-    ]
-    resources = [event for event in failures if event.type != "AWS::CloudFormation::Stack"]
-    return tuple(resources or failures)[:5]
-
-
-def name_of(stack: str) -> str:
-    """Return the name in a stack's ARN; a name stays as it is."""
-    return stack.split("/")[1] if "/" in stack else stack
-
-
-def event_of(raw: Mapping[str, Any]) -> StackEvent:
-    return StackEvent(
-        id=raw["EventId"],
-        time=raw["Timestamp"],
-        logical_id=raw.get("LogicalResourceId", ""),
-        type=raw.get("ResourceType", ""),
-        status=raw.get("ResourceStatus", ""),
-        reason=raw.get("ResourceStatusReason") or "",
-        physical_id=raw.get("PhysicalResourceId") or "",
-    )
+    retained: bool
+    """Whether it, or a snapshot of it, is kept when the stack is deleted."""

@@ -1,1 +1,1 @@
-"""The commands of `beanvault`, one a file: options, one call into the library, its result printed."""
+"""The subcommands of `beanvault`, one per file: options, one call of the library, its result printed."""

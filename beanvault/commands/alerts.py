@@ -12,20 +12,19 @@ from ..errors import BeanvaultError
 from .options import pass_context
 
 if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import SubscriptionTypeDef
 
 
 @click.group()
 def command() -> None:
-    """Who hears of failures."""
+    """The subscriptions to failures."""
 
 
 @command.command(epilog="\b\nExample:\n  beanvault alerts test")
 @pass_context
 def test(context: CommandContext) -> None:
-    """Send a test message to everybody who would hear of a failure, and list who isn't confirmed yet."""
-    client: SNSClient = context.aws.client("sns")
+    """Send a test message to all subscribers, and list those that are not confirmed yet."""
+    client = context.aws.client("sns")
     deployment = context.deployment
     partition, region = context.aws.partition, context.aws.region
     topic = f"arn:{partition}:sns:{region}:{context.aws.account()}:{deployment.topic_name}"
@@ -33,29 +32,29 @@ def test(context: CommandContext) -> None:
     subscriptions = [entry for page in pages for entry in page["Subscriptions"]]
     if not subscriptions:
         raise BeanvaultError(
-            f"nobody is subscribed to {deployment.topic_name}",
-            "name emails or webhooks under [alerts] and deploy again",
+            f"{deployment.topic_name} has no subscribers",
+            "add emails or webhooks under [alerts] in the deployment file, then run `beanvault deploy keys`",
         )
     client.publish(
         TopicArn=topic,
         Subject=f"{deployment.name}: test of the alerts",
-        Message=f"This is a test by an operator. A failure of {deployment.function_name} would be told here.",
+        Message=f"This is an operator's test. Failures of {deployment.function_name} are reported here.",
     )
     for entry in subscriptions:
-        state = "sent" if _confirmed(entry) else "not confirmed yet"
-        click.echo(f"{state}  {entry['Protocol']}  {_shown(entry['Endpoint'])}")
-    if pending := [entry for entry in subscriptions if not _confirmed(entry)]:
+        state = "sent" if _is_confirmed(entry) else "not confirmed yet"
+        click.echo(f"{state}  {entry['Protocol']}  {_without_key(entry['Endpoint'])}")
+    if pending := [entry for entry in subscriptions if not _is_confirmed(entry)]:
         raise BeanvaultError(
-            f"{len(pending)} of {len(subscriptions)} don't hear anything yet",
-            "confirm the subscriptions: by the link in the mail, a webhook by what its service says",
+            f"{len(pending)} of {len(subscriptions)} subscribers receive nothing yet",
+            "confirm the subscriptions: by the link in the email, for a webhook as its service describes",
         )
 
 
-def _confirmed(subscription: SubscriptionTypeDef) -> bool:
+def _is_confirmed(subscription: SubscriptionTypeDef) -> bool:
     return subscription["SubscriptionArn"].startswith("arn:")
 
 
-def _shown(endpoint: str) -> str:
-    """Return a mail address as it is, and of a webhook its host only: the rest is often the key to it."""
+def _without_key(endpoint: str) -> str:
+    """Return an email address as it is, but only the host of a webhook: the rest often holds its key."""
     parts = urlsplit(endpoint)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…" if parts.netloc else endpoint

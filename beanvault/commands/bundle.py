@@ -16,14 +16,14 @@ from .options import as_json, pass_context, print_json
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The zip's file; build/bundle.zip of the project by default.",
+    help="The zip's file; the project's build/bundle.zip by default.",
 )
 @as_json
 @pass_context
 def command(context: CommandContext, output: Path | None, as_json: bool) -> None:
-    """Make the app's source bundle: the same bytes from the same files."""
-    made = bundle.build(context.root, output or context.root / "build" / "bundle.zip")
+    """Build the app's source bundle. The same files give the same bytes."""
+    built = bundle.build(context.project, output or context.project / "build" / "bundle.zip")
     if as_json:
-        print_json({"path": made.path, "sha256": made.sha256, "size": made.size})
+        print_json({"path": built.path, "sha256": built.sha256, "size": built.size})
     else:
-        click.echo(f"{made.path}  {made.size:,} bytes  sha256 {made.sha256}")
+        click.echo(f"{built.path}  {built.size:,} bytes  sha256 {built.sha256}")

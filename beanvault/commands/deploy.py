@@ -7,7 +7,7 @@ import click
 from ..cloudformation.stack import StackResult
 from ..context import CommandContext
 from ..deployment import deploy
-from .options import as_json, layers_beginning, pass_context, print_json, yes
+from .options import as_json, complete_layer, pass_context, print_json, yes
 
 EXAMPLES = """\b
 Examples:
@@ -18,10 +18,10 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("layers", nargs=-1, metavar="[LAYER]...", shell_complete=layers_beginning)
-@click.option("--plan-only", is_flag=True, help="Show the changes and make none; zips are uploaded.")
-@click.option("--revert-drift", is_flag=True, help="Put back also what was changed by hand.")
-@click.option("--accept-data-loss", is_flag=True, help="Agree also to replacing or deleting what holds data.")
+@click.argument("layers", nargs=-1, metavar="[LAYER]...", shell_complete=complete_layer)
+@click.option("--plan-only", is_flag=True, help="Show the changes without making them; zips are uploaded.")
+@click.option("--revert-drift", is_flag=True, help="Also revert changes made by hand.")
+@click.option("--accept-data-loss", is_flag=True, help="Also agree to replacing or deleting what holds data.")
 @yes
 @as_json
 @pass_context
@@ -34,15 +34,17 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Create or update the stacks of LAYERs, or of all, in order.
+    """Create or update the stacks of each LAYER, or of all layers, in order.
 
-    Each stack's changes are shown, and made when you agree. Run it again after an interruption, or a failure
-    whose cause is mended: it goes on from where it stopped.
+    Each stack's changes are shown, and made once you confirm them. After an interruption or a failure, fix
+    the cause and run the command again: it resumes.
     """
-    work = context.work(context.terminal(yes=yes, accepts_loss=accept_data_loss))
-    results = deploy.deploy(work, layers, plan_only=plan_only, revert_drift=revert_drift)
+    terminal = context.terminal(yes=yes, accepts_loss=accept_data_loss)
+    results = deploy.deploy(
+        context.deployment_context(terminal), layers, plan_only=plan_only, revert_drift=revert_drift
+    )
     if as_json:
-        print_json([_plain(result) for result in results])
+        print_json([_as_json(result) for result in results])
         return
     for result in results:
         click.echo(
@@ -52,14 +54,14 @@ def command(
         app, environment = context.deployment.application_name, context.deployment.environment_name
         context.say(
             "Next:\n"
-            "  beanvault vault init   (a Vault that is ready: beanvault connect)\n"
-            "  beanvault rotate       makes and replicates the app's credential\n"
+            "  beanvault vault init   (for a Vault that another team runs: beanvault connect)\n"
+            "  beanvault rotate       creates and replicates the app's credential\n"
             f"  beanvault bundle && eb init {app} && eb use {environment} && eb deploy\n"
             "  beanvault verify"
         )
 
 
-def _plain(result: StackResult) -> dict[str, object]:
+def _as_json(result: StackResult) -> dict[str, object]:
     return {
         "stack": result.stack,
         "outcome": result.outcome.value,

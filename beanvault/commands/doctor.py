@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.text import Text
 
 from ..context import CommandContext
-from ..deployment import doctor
-from ..deployment.doctor import Verdict
+from ..deployment.doctor.result import Verdict
+from ..deployment.doctor.run import run_checks
 from ..errors import ExitCode
 from .options import as_json, pass_context, print_json, server, vault_options
 
@@ -27,18 +28,16 @@ def command(
     vault_namespace: str | None,
     as_json: bool,
 ) -> int:
-    """Look for what a deployment needs: tools, credentials, permissions, quotas, certificate, Vault."""
-    reached = server(vault_address, vault_ca_file, vault_namespace) if vault_address else None
-    found = []
-    for finding in doctor.examine(context.deployment, context.aws, reached):
-        found.append(finding)
+    """Check what a deployment needs: tools, credentials, permissions, quotas, certificate, Vault."""
+    vault = server(vault_address, vault_ca_file, vault_namespace) if vault_address else None
+    results = []
+    for result in run_checks(context.deployment, context.aws, vault):
+        results.append(result)
         if not as_json:
-            line = Text(f"{finding.verdict.value:<8}", style=STYLES[finding.verdict])
-            context.out.print(line.append(f"{finding.what}: {finding.told}", style=""))
-            if finding.remedy and finding.verdict is not Verdict.GOOD:
-                context.out.print(f"        → {finding.remedy}")
+            line = Text(f"{result.verdict.value:<8}", style=STYLES[result.verdict])
+            context.out.print(line.append(f"{result.check}: {result.detail}", style=""))
+            if result.remedy and result.verdict is not Verdict.GOOD:
+                context.out.print(f"        → {result.remedy}")
     if as_json:
-        print_json(
-            [{"what": f.what, "verdict": f.verdict.value, "told": f.told, "remedy": f.remedy} for f in found]
-        )
-    return ExitCode.FAILED if any(finding.verdict is Verdict.BAD for finding in found) else ExitCode.OK
+        print_json([{**asdict(result), "verdict": result.verdict.value} for result in results])
+    return ExitCode.FAILED if any(result.verdict is Verdict.BAD for result in results) else ExitCode.OK

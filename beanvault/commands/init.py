@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -24,19 +23,20 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.option("--name", help="The deployment's name: 2 to 20 lower-case letters, digits, hyphens.")
-@click.option("--aws-region", help="Where it is deployed.")
-@click.option("--domain", help="The app's host name; without it a self-signed certificate is made.")
-@click.option("--hosted-zone-id", help="The Route 53 zone of that name: ACM then issues the certificate.")
-@click.option("--certificate-arn", help="A certificate that is in ACM already.")
+@click.option("--aws-region", help="The region to deploy to.")
+@click.option("--domain", help="The app's host name; without it, it gets a self-signed certificate.")
+@click.option("--hosted-zone-id", help="The Route 53 zone of that name; ACM then issues the certificate.")
+@click.option("--certificate-arn", help="The ARN of a certificate in ACM.")
 @click.option(
-    "--vault-cidr", "vault_cidrs", multiple=True, help="Where Vault is; none means the sample host."
+    "--vault-cidr",
+    "vault_cidrs",
+    multiple=True,
+    help="Vault's address range; none deploys the sample host.",
 )
 @click.option("--vault-port", type=int, default=8200, show_default=True)
-@click.option("--email", "emails", multiple=True, help="Who hears of failures.")
-@click.option(
-    "--production", is_flag=True, help="Two of everything, nothing that can be deleted by accident."
-)
-@click.option("--force", is_flag=True, help="Write over an existing file.")
+@click.option("--email", "emails", multiple=True, help="An address to report failures to.")
+@click.option("--production", is_flag=True, help="Redundant resources, protected from deletion.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @pass_context
 def command(
     context: CommandContext,
@@ -51,30 +51,24 @@ def command(
     production: bool,
     force: bool,
 ) -> None:
-    """Write the deployment file (--config) from a few answers; what isn't given as an option is asked for."""
+    """Write the deployment file (--config) from a few answers, given as options or asked for."""
     path = context.config
     if path.exists() and not force:
         raise ConfigurationError(f"{path} exists", "edit it, name another with --config, or pass --force")
-    asking = name is None
+    interactive = name is None
     name = name or ask("Name", "pass --name", default="beanvault-dev")
     aws_region = aws_region or context.region or ask("Region", "pass --aws-region", default="eu-central-1")
-    if asking and domain is None:
-        domain = (
-            ask("Host name of the app (empty: a trial certificate)", "pass --name and --domain", default="")
-            or None
-        )
+    if interactive and domain is None:
+        question = "Host name of the app (empty: a self-signed certificate)"
+        domain = ask(question, "pass --name and --domain", default="") or None
     if domain and not (hosted_zone_id or certificate_arn):
-        hosted_zone_id = ask(
-            "Route 53 hosted zone id of that name", "pass --hosted-zone-id or --certificate-arn"
-        )
-    if asking and not vault_cidrs:
-        given = ask(
-            "Vault's addresses, as ranges (empty: the sample host)",
-            "pass --name and --vault-cidr",
-            default="",
-        )
-        vault_cidrs = tuple(part.strip() for part in given.split(",") if part.strip())
-    file = answers(
+        question = "Route 53 hosted zone id of that name"
+        hosted_zone_id = ask(question, "pass --hosted-zone-id or --certificate-arn")
+    if interactive and not vault_cidrs:
+        question = "Vault's address ranges, comma separated (empty: the sample host)"
+        ranges = ask(question, "pass --name and --vault-cidr", default="")
+        vault_cidrs = tuple(part.strip() for part in ranges.split(",") if part.strip())
+    tables = deployment_tables(
         name=name,
         region=aws_region,
         domain=domain,
@@ -86,14 +80,14 @@ def command(
         production=production,
     )
     try:
-        parse(file, str(path))
+        parse(tables, str(path))
     except DeploymentFileError as error:
-        raise ConfigurationError(str(error), "nothing was written; answer otherwise") from None
-    write(path, file)
-    context.say(f"{path} is written. Next: beanvault doctor, beanvault deploy")
+        raise ConfigurationError(str(error), "nothing was written; correct these answers") from None
+    write(path, tables)
+    context.say(f"{path} was written. Next: beanvault doctor, beanvault deploy")
 
 
-def answers(
+def deployment_tables(
     *,
     name: str,
     region: str,
@@ -104,23 +98,23 @@ def answers(
     vault_port: int,
     emails: tuple[str, ...],
     production: bool,
-) -> dict[str, Any]:
-    """Return the deployment file that follows from the answers, as TOML's own types."""
-    certificate: dict[str, Any] = {"certificate": "self-signed"}
+) -> dict[str, object]:
+    """Return the deployment file for the answers, as TOML's own types."""
+    domain_table: dict[str, object] = {"certificate": "self-signed"}
     if certificate_arn:
-        certificate = {"certificate": "existing", "certificate_arn": certificate_arn}
+        domain_table = {"certificate": "existing", "certificate_arn": certificate_arn}
     elif domain:
-        certificate = {"certificate": "issued"}
-    certificate |= {k: v for k, v in (("name", domain), ("hosted_zone_id", hosted_zone_id)) if v}
-    vault: dict[str, Any] = {"where": "host", "port": vault_port}
+        domain_table = {"certificate": "issued"}
+    domain_table |= {k: v for k, v in (("name", domain), ("hosted_zone_id", hosted_zone_id)) if v}
+    vault: dict[str, object] = {"where": "host", "port": vault_port}
     if vault_cidrs:
         vault = {"where": "outside", "cidrs": list(vault_cidrs), "port": vault_port}
-    file: dict[str, Any] = {"name": name, "region": region, "production": production}
-    file |= {"domain": certificate, "vault": vault}
+    tables: dict[str, object] = {"name": name, "region": region, "production": production}
+    tables |= {"domain": domain_table, "vault": vault}
     if emails:
-        file["alerts"] = {"emails": list(emails)}
+        tables["alerts"] = {"emails": list(emails)}
     if production:
-        file |= {
+        tables |= {
             "network": {"nat": "per-az", "availability_zones": 2},
             "app": {"min_instances": 2, "max_instances": 6},
             "database": {
@@ -131,28 +125,28 @@ def answers(
             },
         }
     else:
-        file |= {
+        tables |= {
             "network": {"nat": "single"},
             "app": {"min_instances": 1, "max_instances": 2},
             "database": {"backup_days": 1, "deletion_protection": False},
             "edge": {"waf": False, "deletion_protection": False},
             "logs": {"retention_days": 30},
         }
-    return file
+    return tables
 
 
-def write(path: Path, file: Mapping[str, Any]) -> None:
-    """Write *file* as TOML: plain keys first, then a table each."""
-    plain = [f"{key} = {_value(value)}" for key, value in file.items() if not isinstance(value, Mapping)]
-    tables = [
+def write(path: Path, tables: Mapping[str, object]) -> None:
+    """Write *tables* as TOML: plain keys first, then the tables."""
+    plain = [f"{key} = {_value(value)}" for key, value in tables.items() if not isinstance(value, Mapping)]
+    sections = [
         "\n".join([f"\n[{key}]", *(f"{name} = {_value(inner)}" for name, inner in value.items())])
-        for key, value in file.items()
+        for key, value in tables.items()
         if isinstance(value, Mapping)
     ]
-    head = "# Written by `beanvault init`. config/production.toml shows every key there is.\n"
+    head = "# Written by `beanvault init`. docs/reference/deployment-file.md describes every key.\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(head + "\n".join([*plain, *tables]) + "\n")
+    path.write_text(head + "\n".join([*plain, *sections]) + "\n")
 
 
 def _value(value: object) -> str:
-    return json.dumps(value)  # of text, numbers, booleans and lists of text, JSON's form is TOML's, too
+    return json.dumps(value)  # for text, numbers, booleans and lists of text, JSON is valid TOML

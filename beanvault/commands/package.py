@@ -17,14 +17,14 @@ from .options import as_json, pass_context, print_json
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder for the zip; build/ of the project by default.",
+    help="The folder for the zip; the project's build/ by default.",
 )
 @as_json
 @pass_context
 def command(context: CommandContext, function: str, output: Path | None, as_json: bool) -> None:
-    """Make a function's zip from our code and the locked dependencies."""
-    made = package.build(context.root, function, output or context.root / "build")
+    """Build a function's zip from its code and the locked dependencies."""
+    built = package.build(context.project, function, output or context.project / "build")
     if as_json:
-        print_json({"name": made.name, "path": made.path, "sha256": made.sha256, "size": made.size})
+        print_json({"name": built.name, "path": built.path, "sha256": built.sha256, "size": built.size})
     else:
-        click.echo(f"{made.path}  {made.size:,} bytes  sha256 {made.sha256}")
+        click.echo(f"{built.path}  {built.size:,} bytes  sha256 {built.sha256}")

@@ -11,22 +11,22 @@ from templates.rendering import render
 
 from ..context import CommandContext
 from ..deployment.deploy import select
-from .options import layers_beginning, pass_context
+from .options import complete_layer, pass_context
 
 
 @click.command(
     epilog="\b\nExamples:\n  beanvault render network\n  beanvault render --output build/templates"
 )
-@click.argument("layers", nargs=-1, metavar="[LAYER]...", shell_complete=layers_beginning)
+@click.argument("layers", nargs=-1, metavar="[LAYER]...", shell_complete=complete_layer)
 @click.option(
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write one file a layer into this folder instead of standard output.",
+    help="Write one file per layer to this folder instead of standard output.",
 )
 @pass_context
 def command(context: CommandContext, layers: tuple[str, ...], output: Path | None) -> None:
-    """Print the CloudFormation templates of LAYERs, or of all."""
+    """Print the CloudFormation templates of each LAYER, or of all layers."""
     for layer in select(layers):
         text = render(LAYERS[layer](context.deployment))
         if output is None:

@@ -83,7 +83,7 @@ def command(
         deployment,
         context.aws,
         context.terminal(),
-        context.root,
+        context.project,
         ca_file=ca_file,
         via=split_host_port(via) if via else None,
         wait=wait,

@@ -1,1 +1,1 @@
-"""Deploying all layers: pre-flight checks, order, and the parameters that are known only then."""
+"""Deploying all layers: pre-flight checks, order, and the template parameters known only at that time."""

@@ -1,9 +1,8 @@
-"""The certificate of a trial: made here, imported into ACM, found again by its tag."""
+"""The self-signed certificate of a trial: generated here, imported into ACM, found again by its tags."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -12,58 +11,66 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ..aws import Aws
 
-if TYPE_CHECKING:
-    from mypy_boto3_acm import ACMClient
-
-TAG = "beanvault:deployment"
+TAG_DEPLOYMENT = "beanvault:deployment"
+TAG_CERTIFICATE = "beanvault:certificate"
+SELF_SIGNED = "self-signed"
 LIFETIME = dt.timedelta(days=397)
-"""The longest browsers accept of a certificate."""
-RENEW = dt.timedelta(days=30)
+"""The longest that browsers accept."""
+RENEW_BEFORE = dt.timedelta(days=30)
+LONGEST_COMMON_NAME = 64
+"""X.520, ub-common-name. Clients match the subject alternative name, which has no such limit."""
 
 
 def self_signed(aws: Aws, name: str, host: str, now: dt.datetime) -> str:
-    """Return the ARN of the deployment's self-signed certificate in ACM, making or renewing it where needed.
+    """Return the ARN of the deployment's self-signed certificate in ACM, creating or renewing it if needed.
 
     The private key goes from memory to ACM and nowhere else.
     """
-    client: ACMClient = aws.client("acm")
-    held = find(aws, name)
-    if held is not None:
-        described = client.describe_certificate(CertificateArn=held)["Certificate"]
-        if described["DomainName"] == host and described["NotAfter"] - now > RENEW:
-            return held
+    client = aws.client("acm")
+    existing = find(aws, name)
+    if existing is None:
+        certificate, key = make(host, now)
+        return client.import_certificate(
+            Certificate=certificate,
+            PrivateKey=key,
+            Tags=[
+                {"Key": TAG_DEPLOYMENT, "Value": name},
+                {"Key": TAG_CERTIFICATE, "Value": SELF_SIGNED},
+            ],
+        )["CertificateArn"]
+    described = client.describe_certificate(CertificateArn=existing)["Certificate"]
+    if host in described["SubjectAlternativeNames"] and described["NotAfter"] - now > RENEW_BEFORE:
+        return existing
     certificate, key = make(host, now)
-    if held is not None:  # importing over it keeps the ARN, and with it the listener
-        return client.import_certificate(CertificateArn=held, Certificate=certificate, PrivateKey=key)[
-            "CertificateArn"
-        ]
-    tags = [{"Key": TAG, "Value": name}, {"Key": "beanvault:certificate", "Value": "self-signed"}]
-    return client.import_certificate(Certificate=certificate, PrivateKey=key, Tags=tags)["CertificateArn"]  # type: ignore[arg-type]  # plain dictionaries are what the stubs' types are
+    # Importing under the same ARN leaves the listener as it is.
+    return client.import_certificate(CertificateArn=existing, Certificate=certificate, PrivateKey=key)[
+        "CertificateArn"
+    ]
 
 
 def find(aws: Aws, name: str) -> str | None:
     """Return the ARN of the self-signed certificate of the deployment *name*."""
-    client: ACMClient = aws.client("acm")
+    client = aws.client("acm")
     for page in client.get_paginator("list_certificates").paginate(Includes={"keyTypes": ["EC_prime256v1"]}):
         for summary in page["CertificateSummaryList"]:
             arn = summary["CertificateArn"]
             tags = {
-                tag["Key"]: tag.get("Value", "")
+                tag["Key"]: tag.get("Value")
                 for tag in client.list_tags_for_certificate(CertificateArn=arn)["Tags"]
             }
-            if tags.get(TAG) == name and tags.get("beanvault:certificate") == "self-signed":
+            if (tags.get(TAG_DEPLOYMENT), tags.get(TAG_CERTIFICATE)) == (name, SELF_SIGNED):
                 return arn
     return None
 
 
 def make(host: str, now: dt.datetime) -> tuple[bytes, bytes]:
-    """Return certificate and private key, both PEM, for *host*."""
+    """Return a certificate for *host* and its private key, both PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    name = _name(host)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
+        .subject_name(name)
+        .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))
@@ -79,3 +86,11 @@ def make(host: str, now: dt.datetime) -> tuple[bytes, bytes]:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ),
     )
+
+
+def _name(host: str) -> x509.Name:
+    """Return subject and issuer, which must not be empty (RFC 5280) but can do without a common name."""
+    organization = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "beanvault")
+    if len(host) > LONGEST_COMMON_NAME:
+        return x509.Name([organization])
+    return x509.Name([organization, x509.NameAttribute(NameOID.COMMON_NAME, host)])

@@ -1,7 +1,7 @@
-"""In which order layers are deployed: exports before who imports them, and who imports them before they go.
+"""The order in which layers are deployed.
 
-CloudFormation refuses to take away an export that another stack imports. So what makes something for others
-comes first while it is added, and last while it is taken away. Pure: is told what there is, calls nothing.
+CloudFormation refuses to remove an export that another stack imports. So the stack that exports is deployed
+first when an export is added, and last when one is removed. Pure: calls nothing.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from ..errors import Refused
 
 @dataclass(frozen=True, slots=True)
 class StackDependencies:
-    """What a stack exports, and what it imports, by name."""
+    """The names that a stack exports and imports."""
 
     exports: frozenset[str] = frozenset()
     imports: frozenset[str] = frozenset()
 
 
-def arrange(
+def deployment_order(
     before: Mapping[str, StackDependencies], after: Mapping[str, StackDependencies]
 ) -> tuple[str, ...]:
-    """Return the stacks of *after*, as they are to be, in an order that CloudFormation takes.
+    """Return the stacks of *after*, the desired ones, in an order that CloudFormation accepts.
 
-    They keep the order they are given in where nothing speaks against it. *before* has all stacks there are,
-    also those that stay as they are.
+    They keep their given order unless a dependency requires another. *before* has all existing stacks,
+    including those that don't change.
 
     Raises:
-        Refused: there is no such order; the error names what is in whose way
+        Refused: there is no such order; the error names the dependencies in the way
     """
     state, waiting, order = dict(before), dict(after), list[str]()
     while waiting:
@@ -38,8 +38,8 @@ def arrange(
             reasons = [reason for name in waiting for reason in _obstacles(name, state, waiting)]
             raise Refused(
                 f"nothing was changed, because CloudFormation would refuse it: {'; '.join(reasons)}",
-                "make the changes one after the other, name those layers, too, or undo what is in the way in "
-                "the deployment file (docs/operations.md#changing-a-deployment)",
+                "make the changes one after the other, deploy those layers too, or revert the conflicting "
+                "change in the deployment file (docs/operations.md#changing-a-deployment)",
             )
         state[ready] = waiting.pop(ready)
         order.append(ready)
@@ -49,21 +49,21 @@ def arrange(
 def _obstacles(
     name: str, state: Mapping[str, StackDependencies], waiting: Mapping[str, StackDependencies]
 ) -> list[str]:
-    """Return why the stack *name* can't be deployed as long as everything else is as in *state*."""
-    wanted, none = waiting[name], StackDependencies()
-    others = {other: sides for other, sides in state.items() if other != name}
-    going = state.get(name, none).exports - wanted.exports
-    there = frozenset[str]().union(*(sides.exports for sides in state.values()))
+    """Return why the stack *name* can't be deployed while everything else is as in *state*."""
+    desired = waiting[name]
+    removed = state.get(name, StackDependencies()).exports - desired.exports
+    available = frozenset[str]().union(*(dependencies.exports for dependencies in state.values()))
     return [
         *(
-            f"{name} would no longer export {export}, which {other} uses"
-            for other, sides in others.items()
-            for export in sorted(going & sides.imports)
+            f"{name} would no longer export {export}, which {other} imports"
+            for other, dependencies in state.items()
+            for export in sorted(removed & dependencies.imports)
+            if other != name
         ),
         *(
-            f"{name} needs {export} of {other}"
-            for other, sides in waiting.items()
-            for export in sorted((wanted.imports & sides.exports) - there)
+            f"{name} imports {export} of {other}, which is not deployed yet"
+            for other, dependencies in waiting.items()
+            for export in sorted((desired.imports & dependencies.exports) - available)
             if other != name
         ),
     ]

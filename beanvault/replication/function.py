@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
 from replicator.config import Config
@@ -18,7 +19,6 @@ from ..polling import PollingClock, attempts
 from ..ui import NullUi, Ui
 
 if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import InvocationResponseTypeDef
 
 READ_SECONDS = 910
@@ -62,8 +62,8 @@ class ReplicatorFunction:
         return result
 
     def _invoke_in_turn(self, payload: bytes) -> InvocationResponseTypeDef:
-        client: LambdaClient = self.aws.client(
-            "lambda", read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}
+        client = self.aws.client(
+            "lambda", ClientConfig(read_timeout=READ_SECONDS, retries={"total_max_attempts": 1})
         )
         for passed in attempts(self.clock, BUSY_SECONDS, first=1, longest=10):
             try:
@@ -104,7 +104,7 @@ class ReplicatorFunction:
         Raises:
             BeanvaultError: there is no such function, or its settings are invalid
         """
-        client: LambdaClient = self.aws.client("lambda")
+        client = self.aws.client("lambda")
         try:
             described = client.get_function_configuration(FunctionName=self.name)
         except ClientError as error:

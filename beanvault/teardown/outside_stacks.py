@@ -1,7 +1,7 @@
-"""What a deployment has outside its stacks: objects in Beanstalk's bucket, secrets, logs, a certificate.
+"""A deployment's resources outside its stacks: objects in Beanstalk's bucket, secrets, a certificate, …
 
-Beanstalk's bucket is the account's, one for each region: several deployments and other environments share it,
-and CloudFormation would delete it with the deployment that made it.
+Beanstalk has one bucket for an account and region, which several deployments and other environments share.
+CloudFormation would delete it with the deployment that created it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -17,15 +17,16 @@ from replicator.model import TAG_OWNER
 from templates.deployment import Deployment
 from templates.vault_layer import ca_parameter
 
+from ..artifacts.store import artifact_folder, beanstalk_bucket
 from ..aws import Aws, AwsError, code
 from ..deployment import certificates
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_route53.type_defs import ChangeTypeDef
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 RECOVERY_DAYS = 7
-"""Days in which a deleted secret can be restored; the least Secrets Manager takes."""
+"""Days in which a deleted secret can be restored; the shortest that Secrets Manager allows."""
 
 
 class OutsideKind(Enum):
@@ -38,66 +39,67 @@ class OutsideKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutsideResource:
-    """One thing that no stack holds."""
+    """A resource that belongs to no stack."""
 
     kind: OutsideKind
     name: str
-    stays: bool
+    """As the service's delete call takes it; of objects the prefix of their keys in Beanstalk's bucket."""
+    retained: bool
+    label: str = ""
+    """How it is printed, where that isn't its name."""
 
     def __str__(self) -> str:
-        return f"{self.kind.value} {self.name}"
-
-
-def beanstalk_bucket(aws: Aws) -> str:
-    return f"elasticbeanstalk-{aws.region}-{aws.account()}"
+        return f"{self.kind.value} {self.label or self.name}"
 
 
 def other_owners(aws: Aws, deployment: Deployment) -> tuple[str, ...]:
-    """Return whose objects besides the deployment's lie in Beanstalk's bucket, as prefixes or keys.
+    """Return the prefixes and keys in Beanstalk's bucket that are not of this deployment.
 
-    `resources/` holds what Beanstalk itself keeps for environments, `.elasticbeanstalk` is its mark.
+    `resources/` is what Beanstalk itself stores for environments, `.elasticbeanstalk` its marker.
     """
-    ours = {*_folders(deployment), "beanvault/", "resources/", ".elasticbeanstalk"}
-    found = [*_level(aws, ""), *_level(aws, "beanvault/")]
-    return tuple(name for name in found if name not in ours)
+    own = {*_prefixes(deployment), "beanvault/", "resources/", ".elasticbeanstalk"}
+    found = [*_top_level(aws, ""), *_top_level(aws, "beanvault/")]
+    return tuple(name for name in found if name not in own)
 
 
 def find(aws: Aws, deployment: Deployment) -> tuple[OutsideResource, ...]:
-    """Return all of it. A production's secrets and logs stay when it goes; a trial takes everything along."""
-    keep, bucket = deployment.production, beanstalk_bucket(aws)
+    """Return everything outside the stacks. Production keeps its secrets and log groups, a trial nothing."""
+    retained, bucket = deployment.production, beanstalk_bucket(aws)
     certificate = certificates.find(aws, deployment.name)
     return (
-        *(OutsideResource(OutsideKind.SECRET, secret["Name"], keep) for secret in _secrets(aws, deployment)),
-        *(OutsideResource(OutsideKind.LOG_GROUP, name, keep) for name in _log_groups(aws, deployment)),
+        *(OutsideResource(OutsideKind.SECRET, name, retained) for name in _secrets(aws, deployment)),
+        *(OutsideResource(OutsideKind.LOG_GROUP, name, retained) for name in _log_groups(aws, deployment)),
         *(
-            OutsideResource(OutsideKind.OBJECTS, f"s3://{bucket}/{folder}", stays=False)
-            for folder in _folders(deployment)
-            if any(_versions(aws, bucket, folder))
+            OutsideResource(OutsideKind.OBJECTS, prefix, retained=False, label=f"s3://{bucket}/{prefix}")
+            for prefix in _prefixes(deployment)
+            if any(_versions(aws, bucket, prefix))
         ),
-        *(OutsideResource(OutsideKind.PARAMETER, name, stays=False) for name in _parameters(aws, deployment)),
-        *([OutsideResource(OutsideKind.CERTIFICATE, certificate, stays=False)] if certificate else []),
+        *(
+            OutsideResource(OutsideKind.PARAMETER, name, retained=False)
+            for name in _parameters(aws, deployment)
+        ),
+        *([OutsideResource(OutsideKind.CERTIFICATE, certificate, retained=False)] if certificate else []),
     )
 
 
-def remove(aws: Aws, trace: OutsideResource) -> None:
-    """Delete what *trace* says. A secret can be restored for a week."""
-    match trace.kind:
+def delete(aws: Aws, resource: OutsideResource) -> None:
+    """Delete *resource*. A secret can be restored for a week."""
+    match resource.kind:
         case OutsideKind.SECRET:
-            secrets: SecretsManagerClient = aws.client("secretsmanager")
-            described = secrets.describe_secret(SecretId=trace.name)
+            secrets = aws.client("secretsmanager")
+            described = secrets.describe_secret(SecretId=resource.name)
             regions = [replica["Region"] for replica in described.get("ReplicationStatus", ())]
             if regions:  # a secret with replicas can't be deleted
-                secrets.remove_regions_from_replication(SecretId=trace.name, RemoveReplicaRegions=regions)
-            secrets.delete_secret(SecretId=trace.name, RecoveryWindowInDays=RECOVERY_DAYS)
+                secrets.remove_regions_from_replication(SecretId=resource.name, RemoveReplicaRegions=regions)
+            secrets.delete_secret(SecretId=resource.name, RecoveryWindowInDays=RECOVERY_DAYS)
         case OutsideKind.LOG_GROUP:
-            aws.client("logs").delete_log_group(logGroupName=trace.name)
+            aws.client("logs").delete_log_group(logGroupName=resource.name)
         case OutsideKind.OBJECTS:
-            bucket, _, folder = trace.name.removeprefix("s3://").partition("/")
-            empty(aws, bucket, folder)
+            empty(aws, beanstalk_bucket(aws), resource.name)
         case OutsideKind.PARAMETER:
-            aws.client("ssm").delete_parameter(Name=trace.name)
+            aws.client("ssm").delete_parameter(Name=resource.name)
         case OutsideKind.CERTIFICATE:
-            aws.client("acm").delete_certificate(CertificateArn=trace.name)
+            aws.client("acm").delete_certificate(CertificateArn=resource.name)
 
 
 def empty(aws: Aws, bucket: str, prefix: str = "") -> None:
@@ -106,39 +108,43 @@ def empty(aws: Aws, bucket: str, prefix: str = "") -> None:
     Raises:
         AwsError: S3 kept some of them
     """
-    for doomed in _versions(aws, bucket, prefix):
-        answer = aws.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
-        # S3 answers 200 also when it refuses each object.
-        if errors := answer.get("Errors"):
+    for batch in _versions(aws, bucket, prefix):
+        result = aws.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        # S3 answers 200 even when it refuses every object.
+        if errors := result.get("Errors"):
             first = errors[0]
             raise AwsError(
                 f"S3 kept {len(errors)} objects of s3://{bucket}/{prefix}; the first is {first['Key']}: "
                 f"{first['Code']}, {first.get('Message', '')}",
-                "delete them by hand, or ask for s3:DeleteObjectVersion; then run the same command again",
+                "delete them in S3, or ask for s3:DeleteObjectVersion; then run the command again",
             )
 
 
-def forget_records(aws: Aws, zone_id: str) -> None:
-    """Delete what an instance wrote into a hosted zone, as the Vault host its address.
+def delete_records(aws: Aws, zone_id: str) -> None:
+    """Delete the records that instances wrote to a hosted zone, such as the Vault host its address.
 
-    Route 53 deletes no zone that has other records than its own.
+    Route 53 deletes a zone only once it has no records but its own.
     """
     client = aws.client("route53")
     pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
     try:
-        written = [r for page in pages for r in page["ResourceRecordSets"] if r["Type"] not in ("NS", "SOA")]
+        changes: list[ChangeTypeDef] = [
+            {"Action": "DELETE", "ResourceRecordSet": record}
+            for page in pages
+            for record in page["ResourceRecordSets"]
+            if record["Type"] not in ("NS", "SOA")
+        ]
     except client.exceptions.NoSuchHostedZone:
         return
-    if written:
-        changes: Any = [{"Action": "DELETE", "ResourceRecordSet": record} for record in written]
+    if changes:
         client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
 
 
-def _versions(aws: Aws, bucket: str, prefix: str) -> Iterator[list[dict[str, str]]]:
-    """Yield what is to be deleted, as many at a time as one request takes."""
-    client: S3Client = aws.client("s3")
+def _versions(aws: Aws, bucket: str, prefix: str) -> Iterator[list[ObjectIdentifierTypeDef]]:
+    """Yield the object versions to delete, in batches that one request takes."""
+    pages = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
     try:
-        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for page in pages:
             entries = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
             if entries:
                 yield [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
@@ -147,12 +153,12 @@ def _versions(aws: Aws, bucket: str, prefix: str) -> Iterator[list[dict[str, str
             raise
 
 
-def _folders(deployment: Deployment) -> tuple[str, str]:
-    return f"beanvault/{deployment.name}/", f"{deployment.application_name}/"
+def _prefixes(deployment: Deployment) -> tuple[str, str]:
+    return f"{artifact_folder(deployment.name)}/", f"{deployment.application_name}/"
 
 
-def _level(aws: Aws, prefix: str) -> Iterator[str]:
-    """Yield folders and keys directly below *prefix*."""
+def _top_level(aws: Aws, prefix: str) -> Iterator[str]:
+    """Yield the folders and keys directly below *prefix*."""
     pages = aws.client("s3").get_paginator("list_objects_v2")
     try:
         for page in pages.paginate(Bucket=beanstalk_bucket(aws), Prefix=prefix, Delimiter="/"):
@@ -163,21 +169,24 @@ def _level(aws: Aws, prefix: str) -> Iterator[str]:
             raise
 
 
-def _secrets(aws: Aws, deployment: Deployment) -> list[Any]:
-    where = [{"Key": "tag-key", "Values": [TAG_OWNER]}]
-    pages = aws.client("secretsmanager").get_paginator("list_secrets").paginate(Filters=where)
-    owned = {"Key": TAG_OWNER, "Value": deployment.name}
+def _secrets(aws: Aws, deployment: Deployment) -> list[str]:
+    """Return the names of the replicated secrets. Replicas are deleted with their primary."""
+    pages = (
+        aws.client("secretsmanager")
+        .get_paginator("list_secrets")
+        .paginate(Filters=[{"Key": "tag-key", "Values": [TAG_OWNER]}])
+    )
     return [
-        secret
+        secret["Name"]
         for page in pages
         for secret in page["SecretList"]
-        # A replica goes with its primary, which is in another region.
-        if owned in secret["Tags"] and secret.get("PrimaryRegion", aws.region) == aws.region
+        if {"Key": TAG_OWNER, "Value": deployment.name} in secret["Tags"]
+        and secret.get("PrimaryRegion", aws.region) == aws.region
     ]
 
 
 def _parameters(aws: Aws, deployment: Deployment) -> list[str]:
-    """The certificate that the sample Vault host publishes."""
+    """Return the parameter with the certificate that the sample Vault host publishes, if it exists."""
     found = aws.client("ssm").get_parameters(Names=[ca_parameter(deployment)])["Parameters"]
     return [parameter["Name"] for parameter in found]
 

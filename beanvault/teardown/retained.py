@@ -1,4 +1,4 @@
-"""What stays when a deployment is gone and goes on costing: what it is called, and how it is removed."""
+"""What is kept when a deployment is deleted and still costs: its name, and the command that deletes it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from types import MappingProxyType
 from ..aws import Aws
 from ..cloudformation.stack import StackResource
 from .outside_stacks import OutsideKind, OutsideResource
+from .resource_types import BUCKET, DATABASE, VOLUME
 
-DATABASE, VOLUME = "AWS::RDS::DBInstance", "AWS::EC2::Volume"
-"""Their data outlives them as snapshots."""
-
-REMOVALS: Mapping[str, str] = MappingProxyType(
+DELETE_COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "AWS::Backup::BackupVault": "aws backup delete-backup-vault --backup-vault-name {id}"
         "   # once its recovery points are deleted",
@@ -22,15 +20,15 @@ REMOVALS: Mapping[str, str] = MappingProxyType(
         "AWS::Logs::LogGroup": "aws logs delete-log-group --log-group-name {id}",
         "AWS::RDS::OptionGroup": "aws rds delete-option-group --option-group-name {id}"
         "   # once no snapshot belongs to it",
-        "AWS::S3::Bucket": "aws s3api delete-bucket --bucket {id}   # once it is emptied of all versions",
+        BUCKET: "aws s3api delete-bucket --bucket {id}   # once it has no object versions",
         "AWS::SecretsManager::Secret": "aws secretsmanager delete-secret --secret-id {id}",
         f"snapshot of {DATABASE}": "aws rds delete-db-snapshot --db-snapshot-identifier {id}",
         f"snapshot of {VOLUME}": "aws ec2 delete-snapshot --snapshot-id {id}",
     }
 )
-"""By kind; a test holds it against what the templates retain."""
+"""By type; a test compares them with what the templates retain."""
 
-KINDS: Mapping[OutsideKind, str] = MappingProxyType(
+TYPES: Mapping[OutsideKind, str] = MappingProxyType(
     {OutsideKind.SECRET: "AWS::SecretsManager::Secret", OutsideKind.LOG_GROUP: "AWS::Logs::LogGroup"}
 )
 
@@ -41,34 +39,38 @@ class RetainedResource:
     id: str
 
     @property
-    def removal(self) -> str:
-        """The command that removes it."""
-        return REMOVALS.get(self.type, "").format(id=self.id)
+    def delete_command(self) -> str:
+        return DELETE_COMMANDS.get(self.type, "").format(id=self.id)
 
 
 def retained(
-    aws: Aws, resources: Iterable[StackResource], traces: Iterable[OutsideResource]
+    aws: Aws, resources: Iterable[StackResource], outside: Iterable[OutsideResource]
 ) -> tuple[RetainedResource, ...]:
-    """Return what stays, after *resources* with their stacks are gone; snapshots by their own names."""
+    """Return what is kept of *resources*, whose stacks are deleted, and of *outside*.
+
+    Snapshots have names of their own.
+    """
     return (
-        *(found for resource in resources if resource.stays for found in _left_by(aws, resource)),
-        *(RetainedResource(KINDS[trace.kind], trace.name) for trace in traces if trace.stays),
+        *(found for resource in resources if resource.retained for found in _kept_of(aws, resource)),
+        *(RetainedResource(TYPES[resource.kind], resource.name) for resource in outside if resource.retained),
     )
 
 
-def _left_by(aws: Aws, resource: StackResource) -> Iterator[RetainedResource]:
-    kind = f"snapshot of {resource.type}"
+def _kept_of(aws: Aws, resource: StackResource) -> Iterator[RetainedResource]:
+    snapshot = f"snapshot of {resource.type}"
     if resource.type == DATABASE:
-        pages = aws.client("rds").get_paginator("describe_db_snapshots")
-        for page in pages.paginate(DBInstanceIdentifier=resource.physical_id, SnapshotType="manual"):
-            yield from (
-                RetainedResource(kind, found["DBSnapshotIdentifier"]) for found in page["DBSnapshots"]
-            )
-    elif resource.type == VOLUME:
-        where = [{"Name": "volume-id", "Values": [resource.physical_id]}]
-        for page in (
-            aws.client("ec2").get_paginator("describe_snapshots").paginate(OwnerIds=["self"], Filters=where)
+        database_snapshots = aws.client("rds").get_paginator("describe_db_snapshots")
+        for page in database_snapshots.paginate(
+            DBInstanceIdentifier=resource.physical_id, SnapshotType="manual"
         ):
-            yield from (RetainedResource(kind, found["SnapshotId"]) for found in page["Snapshots"])
+            for database_snapshot in page["DBSnapshots"]:
+                yield RetainedResource(snapshot, database_snapshot["DBSnapshotIdentifier"])
+    elif resource.type == VOLUME:
+        volume_snapshots = aws.client("ec2").get_paginator("describe_snapshots")
+        for result in volume_snapshots.paginate(
+            OwnerIds=["self"], Filters=[{"Name": "volume-id", "Values": [resource.physical_id]}]
+        ):
+            for volume_snapshot in result["Snapshots"]:
+                yield RetainedResource(snapshot, volume_snapshot["SnapshotId"])
     else:
         yield RetainedResource(resource.type, resource.physical_id)

@@ -264,7 +264,7 @@ class BenchmarkDeployment:
         self._labels += 1
         flow = self.flow
         project = flow.directory / f"plain-{self._labels}"
-        for name in (*bundle.FOLDERS, *bundle.MOVED):
+        for name in (*bundle.FOLDERS, *bundle.FILES):
             source, target = ROOT / name, project / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():

@@ -44,12 +44,14 @@ class Authority:
         self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str, hosts: Sequence[str] = LOOPBACK) -> KeyPair:
-        """Write a server certificate for *hosts* (names and addresses) to files called *name*."""
+        """Write a server certificate for *hosts* (names and addresses) to files called *name*.
+
+        Clients match the subject alternative names; a host would not fit into the common name above 64
+        characters.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
-            _builder(
-                x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])]), self._name, key.public_key()
-            )
+            _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), self._name, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signing_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3
 from botocore.config import Config
@@ -19,7 +19,7 @@ from .process import Process
 
 OPERATOR = {"AWS_ACCESS_KEY_ID": "AKIALOCALOPERATOR000", "AWS_SECRET_ACCESS_KEY": "operator"}
 """The operator's credentials: an administrator's."""
-REGION = "eu-central-1"
+REGION: Final = "eu-central-1"
 CACHE = Path(__file__).resolve().parents[2] / "build" / "cache"
 
 

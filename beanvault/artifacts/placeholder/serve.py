@@ -1,6 +1,6 @@
-"""What an environment runs until its first deployment: it is healthy, and says that nothing is deployed yet.
+"""What an environment runs until its first deployment: healthy, with a page that no version is deployed yet.
 
-Runs on the instance, behind nginx, with nothing but Python's own library.
+Runs on the instance, behind nginx, with only the standard library.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ PAGE = b"No version is deployed yet. Run: eb deploy\n"
 
 
 class Placeholder(http.server.BaseHTTPRequestHandler):
-    """The same answer to everything, health checks too."""
+    """Gives every request, also health checks, the same answer."""
 
     protocol_version = "HTTP/1.1"
 
@@ -28,7 +28,7 @@ class Placeholder(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the library calls it by
-        """Say nothing: nginx has the access log."""
+        """Log nothing: nginx has the access log."""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The operator's whole way through the command line, as processes: from a deployment file to nothing left.
 
-The tests of this module are one story, told in order; each leaves the deployment as the next finds it.
+The tests of this module are one story, done in order; each leaves the deployment as the next finds it.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ SECONDS = 300
 
 @dataclass
 class Operator:
-    """Somebody at a terminal that isn't one, with a deployment file and AWS credentials."""
+    """An operator without a terminal, with a deployment file and AWS credentials."""
 
     directory: Path
     aws: LocalAws
     vault: OpenBao
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
     """Everything any command printed."""
 
     @property
@@ -78,7 +78,7 @@ class Operator:
             check=False,
             timeout=SECONDS,
         )
-        self.said += [done.stdout, done.stderr]
+        self.output += [done.stdout, done.stderr]
         assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -94,21 +94,21 @@ class Operator:
         ) as process:
             assert process.stderr is not None
             for line in process.stderr:
-                self.said.append(line)
+                self.output.append(line)
                 if re.search(at, line):
                     process.send_signal(signal.SIGINT)
                     break
             rest = process.stderr.read()
             assert process.wait(60) == 130, rest
-        assert "the same command goes on from here" in rest
-        self.said.append(rest)
+        assert "run the same command again to resume" in rest
+        self.output.append(rest)
 
     def interrupted_at(
         self, at: Callable[[ProxiedCall], bool], *arguments: str, after: bool, stdin: str = ""
     ) -> ProxiedCall | None:
         """Press Ctrl-C at the call of AWS that *at* picks; return it, or None where it made none."""
         pressed = ctrl_c(self.command(*arguments), self.environment(), at, after=after, stdin=stdin)
-        self.said.append(pressed.printed)
+        self.output.append(pressed.printed)
         assert pressed.call is None or pressed.status == 130, pressed
         return pressed.call
 
@@ -149,16 +149,16 @@ def operator(
     vault.stop()
 
 
-def test_a_file_that_is_there_is_not_written_over(operator: Operator) -> None:
+def test_an_existing_file_is_not_overwritten(operator: Operator) -> None:
     before = operator.config.read_text()
-    told = operator.run("init", "--name", "other", "--aws-region", "eu-central-1", status=2)
-    assert "exists" in told.stderr
+    done = operator.run("init", "--name", "other", "--aws-region", "eu-central-1", status=2)
+    assert "exists" in done.stderr
     assert operator.config.read_text() == before
 
 
-def test_nothing_is_made_without_an_answer(operator: Operator) -> None:
-    told = operator.run("deploy", status=1)
-    assert "--yes would agree" in told.stderr
+def test_nothing_is_created_without_consent(operator: Operator) -> None:
+    done = operator.run("deploy", status=1)
+    assert "pass --yes" in done.stderr
     assert operator.aws.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
@@ -176,16 +176,16 @@ def test_a_deployment_interrupted_in_the_middle_of_a_stack_is_finished_by_the_ne
 
 def test_vault_is_initialised_and_connected_and_that_can_be_repeated(operator: Operator) -> None:
     arguments = ("vault", "init", "--yes", "--keys-file", str(operator.keys_file), "--invisible", "hidden")
-    told = operator.run(*arguments)
+    done = operator.run(*arguments)
     assert stat.S_IMODE(operator.keys_file.stat().st_mode) == 0o600
-    assert "may not list hidden/metadata/" in told.stderr
+    assert "may not list hidden/metadata/" in done.stderr
     operator.run(*arguments)
 
 
 def test_a_connection_is_taken_from_standard_input_only_if_it_works(operator: Operator) -> None:
     printed = operator.run("vault", "init", "--keys-file", str(operator.keys_file), "--print-connection")
     connection = printed.stdout
-    operator.said.remove(connection)  # the one output that is meant to hold a secret
+    operator.output.remove(connection)  # the one output that is meant to hold a secret
     wrong = json.loads(connection)
     wrong["auth"]["secret_id"] = "canary-wrong-secret-id"
     refused = operator.run("connect", "-", status=1, stdin=json.dumps(wrong))
@@ -196,7 +196,7 @@ def test_a_connection_is_taken_from_standard_input_only_if_it_works(operator: Op
     assert "logged in" in operator.run("connect", "-", stdin=connection).stderr
 
 
-def test_a_connection_that_was_interrupted_anywhere_leaves_the_one_before(operator: Operator) -> None:
+def test_a_connection_that_was_interrupted_anywhere_leaves_the_previous_one(operator: Operator) -> None:
     """What it would have written doesn't work: not once may it be there for the function's next run."""
     secretsmanager = operator.aws.client("secretsmanager")
 
@@ -335,12 +335,12 @@ def test_no_output_held_a_secret(operator: Operator) -> None:
         secrets.append(read["data"]["data"]["password"])
     connection = operator.aws.client("secretsmanager").get_secret_value(SecretId=f"{NAME}-connection")
     secrets.append(json.loads(connection["SecretString"])["auth"]["secret_id"])
-    everything = "\n".join(operator.said)
+    everything = "\n".join(operator.output)
     assert len(everything) > 10_000
     assert not [secret for secret in [*secrets, "canary-wrong-secret-id"] if secret in everything]
 
 
-def test_destroying_needs_the_name_and_leaves_only_what_it_says(operator: Operator) -> None:
+def test_destroying_needs_the_name_and_leaves_only_what_it_lists(operator: Operator) -> None:
     assert "isn't 'story'" in operator.run("destroy", "--confirm", "other", status=1).stderr
     operator.interrupted("destroy", "--confirm", NAME, at=rf"{NAME}-environment \w+ DELETE_")
     result = operator.json("destroy", "--confirm", NAME)

@@ -47,8 +47,8 @@ WITH_AWS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Somebody's files."""
+class OperatorFiles:
+    """An operator's files."""
 
     directory: Path
 
@@ -62,23 +62,23 @@ class Desk:
 
     @contextmanager
     def token_of(self, vault: Unsealed) -> Iterator[None]:
-        """Have the token of somebody who may everything in *vault*."""
+        """Have the root token of *vault*."""
         self.token.write_text(vault.root_token)
         try:
             yield
         finally:
             self.token.write_text(CANARY)
 
-    def arguments(self, verb: str) -> list[str]:
-        files = {"CONNECTION": "connection.json", "TOKEN": "token"}
-        words = WITH_AWS.get(verb, ())
-        given = [str(self.directory / files[word]) if word in files else word for word in words]
-        return ["--config", str(self.config), *verb.split(), *given]
+    def arguments(self, command: str) -> list[str]:
+        names = {"CONNECTION": "connection.json", "TOKEN": "token"}
+        words = WITH_AWS.get(command, ())
+        given = [str(self.directory / names[word]) if word in names else word for word in words]
+        return ["--config", str(self.config), *command.split(), *given]
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    made = Desk(tmp_path_factory.mktemp("desk"))
+def files(tmp_path_factory: pytest.TempPathFactory) -> OperatorFiles:
+    made = OperatorFiles(tmp_path_factory.mktemp("files"))
     made.config.write_text(
         f'name = "{NAME}"\nregion = "eu-central-1"\n[vault]\nwhere = "outside"\ncidrs = ["127.0.0.1/32"]\n'
     )
@@ -88,19 +88,19 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
-    """A command run in this process, in an environment without anybody's settings."""
+def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandRunner:
+    """Runs a command in this process, in an environment without AWS and Vault settings."""
     for name in [*os.environ]:
         if name.startswith(("AWS_", "VAULT_")):
             monkeypatch.delenv(name)
     for file in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(file, os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    return Told(monkeypatch, capsys)
+    return CommandRunner(monkeypatch, capsys)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CommandRunner:
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
 
@@ -116,8 +116,8 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def nobody(local_aws: LocalAws) -> dict[str, str]:
-    """The environment of a user of the account who may do nothing."""
+def without_permissions(local_aws: LocalAws) -> dict[str, str]:
+    """The environment of a user without permissions."""
     iam = local_aws.client("iam")
     iam.create_user(UserName="nobody")
     key = iam.create_access_key(UserName="nobody")["AccessKey"]
@@ -128,45 +128,53 @@ def nobody(local_aws: LocalAws) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("verb", [verb for verb in WITH_AWS if not verb.startswith(("vault", "rotate"))])
-def test_whoever_may_not_is_told_what_is_missing(
-    verb: str, desk: Desk, nobody: dict[str, str], told: Told
+@pytest.mark.parametrize(
+    "command", [command for command in WITH_AWS if not command.startswith(("vault", "rotate"))]
+)
+def test_a_missing_permission_is_named(
+    command: str, files: OperatorFiles, without_permissions: dict[str, str], runner: CommandRunner
 ) -> None:
-    code, text = told.run(desk.arguments(verb), **nobody)
+    code, text = runner.run(files.arguments(command), **without_permissions)
     assert code == ExitCode.DENIED, text
     assert re.search(r"AWS refused \w+ \((AccessDenied|AccessDeniedException|AuthorizationError)\)", text)
     assert "→ ask for the permission of" in text
 
 
-def test_whoever_may_not_in_vault_is_told_what_it_refused(
-    desk: Desk, local_aws: LocalAws, openbao: Unsealed, told: Told
+def test_a_refusal_by_vault_is_named(
+    files: OperatorFiles, local_aws: LocalAws, openbao: Unsealed, runner: CommandRunner
 ) -> None:
-    words = ["vault", "init", "--login", "approle", "--yes", "--vault-token-file", str(desk.token)]
-    code, text = told.run(
-        ["--config", str(desk.config), *words], **local_aws.environment(), **reached(openbao)
+    words = ["vault", "init", "--login", "approle", "--yes", "--vault-token-file", str(files.token)]
+    code, text = runner.run(
+        ["--config", str(files.config), *words], **local_aws.environment(), **reached(openbao)
     )
     assert code == ExitCode.DENIED, text
     assert "Vault refused" in text
     assert "→ use a token whose policy allows it" in text
 
 
-@pytest.mark.parametrize("verb", ["rotate", "vault init"])
-def test_whoever_may_in_vault_and_not_in_aws_is_told_that(
-    verb: str, desk: Desk, nobody: dict[str, str], openbao: Unsealed, told: Told
+@pytest.mark.parametrize("command", ["rotate", "vault init"])
+def test_permissions_in_vault_without_those_in_aws_are_not_enough(
+    command: str,
+    files: OperatorFiles,
+    without_permissions: dict[str, str],
+    openbao: Unsealed,
+    runner: CommandRunner,
 ) -> None:
-    with desk.token_of(openbao):
-        code, text = told.run(desk.arguments(verb), **nobody, **reached(openbao))
+    with files.token_of(openbao):
+        code, text = runner.run(files.arguments(command), **without_permissions, **reached(openbao))
     assert code == ExitCode.DENIED, text
     assert re.search(r"AWS refused \w+ \(AccessDenied", text)
     assert openbao.root_token not in text
 
 
-@pytest.mark.parametrize("verb", [verb for verb in WITH_AWS if verb not in ("deploy", "listen", "destroy")])
-def test_what_is_not_deployed_yet_is_told_as_that(
-    verb: str, desk: Desk, local_aws: LocalAws, openbao: Unsealed, told: Told
+@pytest.mark.parametrize(
+    "command", [command for command in WITH_AWS if command not in ("deploy", "listen", "destroy")]
+)
+def test_the_remedy_before_the_first_deployment_is_to_deploy(
+    command: str, files: OperatorFiles, local_aws: LocalAws, openbao: Unsealed, runner: CommandRunner
 ) -> None:
-    with desk.token_of(openbao):
-        code, text = told.run(desk.arguments(verb), **local_aws.environment(), **reached(openbao))
+    with files.token_of(openbao):
+        code, text = runner.run(files.arguments(command), **local_aws.environment(), **reached(openbao))
     assert code == ExitCode.FAILED, text
     assert re.search("→ deploy .*`beanvault deploy", text)
     assert openbao.root_token not in text
@@ -176,19 +184,23 @@ def reached(openbao: Unsealed) -> dict[str, str]:
     return {"VAULT_ADDR": openbao.address, "VAULT_CACERT": str(openbao.ca_file)}
 
 
-def test_the_doctor_tells_whoever_may_not_and_asks_on(desk: Desk, nobody: dict[str, str], told: Told) -> None:
-    code, text = told.run(["--config", str(desk.config), "doctor"], **nobody)
+def test_the_doctor_names_each_refusal_and_continues(
+    files: OperatorFiles, without_permissions: dict[str, str], runner: CommandRunner
+) -> None:
+    code, text = runner.run(["--config", str(files.config), "doctor"], **without_permissions)
     assert code == ExitCode.FAILED
     assert "good    credentials" in text
     assert text.count("bad     ") >= 4
     assert text.count("AWS refused") >= 5
 
 
-@pytest.mark.parametrize("verb", WITH_AWS)
-def test_without_a_network_it_is_told_who_did_not_answer(verb: str, desk: Desk, told: Told) -> None:
+@pytest.mark.parametrize("command", WITH_AWS)
+def test_without_a_network_the_service_is_named(
+    command: str, files: OperatorFiles, runner: CommandRunner
+) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
-    code, text = told.run(
-        desk.arguments(verb),
+    code, text = runner.run(
+        files.arguments(command),
         AWS_ENDPOINT_URL=f"http://{nowhere}",
         VAULT_ADDR=f"https://{nowhere}",
         AWS_ACCESS_KEY_ID="x",
@@ -199,9 +211,11 @@ def test_without_a_network_it_is_told_who_did_not_answer(verb: str, desk: Desk, 
     assert "didn't answer" in text
 
 
-def test_the_doctor_tells_who_did_not_answer(desk: Desk, told: Told) -> None:
-    code, text = told.run(
-        ["--config", str(desk.config), "doctor"],
+def test_the_doctor_names_the_service_that_did_not_answer(
+    files: OperatorFiles, runner: CommandRunner
+) -> None:
+    code, text = runner.run(
+        ["--config", str(files.config), "doctor"],
         AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}",
         AWS_ACCESS_KEY_ID="x",
         AWS_SECRET_ACCESS_KEY="x",
@@ -212,26 +226,28 @@ def test_the_doctor_tells_who_did_not_answer(desk: Desk, told: Told) -> None:
     assert "→ check the network" in text
 
 
-@pytest.mark.parametrize("verb", [verb for verb in WITH_AWS if not verb.startswith(("vault", "rotate"))])
-def test_without_credentials_it_is_told_how_to_sign_in(
-    verb: str, desk: Desk, local_aws: LocalAws, told: Told
+@pytest.mark.parametrize(
+    "command", [command for command in WITH_AWS if not command.startswith(("vault", "rotate"))]
+)
+def test_without_credentials_the_remedy_is_to_sign_in(
+    command: str, files: OperatorFiles, local_aws: LocalAws, runner: CommandRunner
 ) -> None:
-    code, text = told.run(desk.arguments(verb), AWS_ENDPOINT_URL=local_aws.endpoint)
+    code, text = runner.run(files.arguments(command), AWS_ENDPOINT_URL=local_aws.endpoint)
     assert code == ExitCode.DENIED, text
     assert "aws sso login" in text
 
 
 @pytest.fixture
 def silence() -> Iterator[socket.socket]:
-    """A server that takes connections and never says a word."""
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(SECONDS)
         yield server
 
 
-@pytest.mark.parametrize("verb", [*WITH_AWS, "doctor"])
+@pytest.mark.parametrize("command", [*WITH_AWS, "doctor"])
 def test_an_interrupt_ends_it_in_the_middle_of_a_request(
-    verb: str, desk: Desk, silence: socket.socket
+    command: str, files: OperatorFiles, silence: socket.socket
 ) -> None:
     address = f"127.0.0.1:{silence.getsockname()[1]}"
     environment = {
@@ -242,7 +258,7 @@ def test_an_interrupt_ends_it_in_the_middle_of_a_request(
         "VAULT_ADDR": f"https://{address}",
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "beanvault", *desk.arguments(verb)],
+        [sys.executable, "-m", "beanvault", *files.arguments(command)],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -273,10 +289,10 @@ def test_an_interrupt_ends_it_in_the_middle_of_a_request(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_question_that_nobody_answers_names_the_option_that_does(
-    arguments: list[str], option: str, desk: Desk, tmp_path: Path
+def test_without_a_terminal_a_question_names_its_option(
+    arguments: list[str], option: str, files: OperatorFiles, tmp_path: Path
 ) -> None:
-    config = tmp_path / "new.toml" if arguments[0] == "init" else desk.config
+    config = tmp_path / "new.toml" if arguments[0] == "init" else files.config
     done = subprocess.run(
         [sys.executable, "-m", "beanvault", "--config", str(config), *arguments],
         env={name: value for name, value in clean_environment().items() if not name.startswith("VAULT_")},
@@ -287,12 +303,12 @@ def test_a_question_that_nobody_answers_names_the_option_that_does(
         start_new_session=True,  # without a terminal to ask for a password at
     )
     assert done.returncode == ExitCode.USAGE, done.stderr
-    assert "nobody answers the question" in done.stderr
+    assert "there is no terminal to ask at" in done.stderr
     assert option in done.stderr.splitlines()[-1]
 
 
 def test_a_profile_leads_to_its_endpoint_with_its_credentials(
-    desk: Desk, local_aws: LocalAws, told: Told, tmp_path: Path
+    files: OperatorFiles, local_aws: LocalAws, runner: CommandRunner, tmp_path: Path
 ) -> None:
     environment = local_aws.environment()
     settings = tmp_path / "config"
@@ -302,22 +318,22 @@ def test_a_profile_leads_to_its_endpoint_with_its_credentials(
         f"aws_access_key_id = {environment['AWS_ACCESS_KEY_ID']}\n"
         f"aws_secret_access_key = {environment['AWS_SECRET_ACCESS_KEY']}\n"
     )
-    code, text = told.run(
-        ["--config", str(desk.config), "--profile", "bank", "destroy"], AWS_CONFIG_FILE=str(settings)
+    code, text = runner.run(
+        ["--config", str(files.config), "--profile", "bank", "destroy"], AWS_CONFIG_FILE=str(settings)
     )
     assert (code, f"{NAME} has no stacks in eu-central-1" in text) == (ExitCode.OK, True), text
 
 
-def test_a_profile_that_is_not_there_is_a_mistake_of_the_command_line(desk: Desk, told: Told) -> None:
-    code, text = told.run(["--config", str(desk.config), "--profile", "nobody", "deploy", "--yes"])
+def test_a_profile_that_does_not_exist_is_a_usage_error(files: OperatorFiles, runner: CommandRunner) -> None:
+    code, text = runner.run(["--config", str(files.config), "--profile", "nobody", "deploy", "--yes"])
     assert (code, "nobody" in text, "list-profiles" in text) == (ExitCode.USAGE, True, True), text
 
 
-def test_credentials_that_aws_does_not_know_are_told_as_that(
-    desk: Desk, local_aws: LocalAws, told: Told
+def test_credentials_that_aws_does_not_know_are_named_as_such(
+    files: OperatorFiles, local_aws: LocalAws, runner: CommandRunner
 ) -> None:
-    code, text = told.run(
-        desk.arguments("deploy"),
+    code, text = runner.run(
+        files.arguments("deploy"),
         AWS_ENDPOINT_URL=local_aws.endpoint,
         AWS_ACCESS_KEY_ID="AKIASTRANGER00000000",
         AWS_SECRET_ACCESS_KEY="x",

@@ -22,9 +22,11 @@ from beanvault.artifacts import placeholder
 from beanvault.aws import Aws
 from beanvault.cloudformation.changes import Replacement
 from beanvault.cloudformation.stack import StackOutcome, StackResult
-from beanvault.deployment.deploy import DeploymentContext, deploy, destroy
+from beanvault.deployment.context import DeploymentContext
+from beanvault.deployment.deploy import deploy
 from beanvault.errors import Refused
 from beanvault.teardown import outside_stacks
+from beanvault.teardown.destroy import destroy
 from beanvault.ui import NullUi
 from beanvault.verify.account.state import AccountState
 from beanvault.verify.model import Status
@@ -332,7 +334,7 @@ def test_each_layer_is_updated_in_place_and_the_deployed_version_stays(
 def test_what_can_not_change_is_refused_before_anything_does(account: Account) -> None:
     """Beanstalk accepts the rules of a shared load balancer's listener only for a new environment."""
     other_range = {"network": {**CHANGES[TRIAL]["network"], "cidr": "10.99.0.0/16"}}
-    for changes, why in (({"domain": {"name": "other.example.com"}}, "another domain"), (other_range, "VPC")):
+    for changes, why in (({"domain": {"name": "other.example.com"}}, "the domain of"), (other_range, "VPC")):
         wanted = {**CHANGES[TRIAL], **changes, "logs": {"retention_days": 90}}
         with pytest.raises(Refused, match=why):
             deploy(account.work(account.deployment(TRIAL, wanted)))
@@ -344,7 +346,7 @@ def test_what_can_not_change_is_refused_before_anything_does(account: Account) -
 def test_a_layer_that_holds_on_to_what_goes_is_named_before_anything_changes(account: Account) -> None:
     """The environment goes on asking for the proxy's host when only the data layer is deployed."""
     without = account.deployment(STRICT, {**CHANGES[STRICT], "database": {"mode": "iam"}})
-    with pytest.raises(Refused, match=f"{STRICT}-environment uses"):
+    with pytest.raises(Refused, match=f"{STRICT}-environment imports"):
         deploy(account.work(without), ["data"])
 
 
@@ -362,7 +364,7 @@ def test_optional_parts_are_removed_in_an_order_that_cloudformation_accepts(acco
     smaller = {**CHANGES[TRIAL], "network": network}
     elsewhere = OutsideVault(where="outside", cidrs=(Range("192.0.2.0/24"),))
     outside = account.deployment(TRIAL, smaller).model_copy(update={"vault": elsewhere})
-    with pytest.raises(Refused, match=f"{TRIAL}-vault was left as it is"):
+    with pytest.raises(Refused, match=f"{TRIAL}-vault was not deleted"):
         deploy(account.work(outside))
     first, *others = deploy(account.work(outside, accepts_loss=True))
     assert (first.stack, first.outcome) == (f"{TRIAL}-vault", StackOutcome.DELETED)

@@ -1,4 +1,4 @@
-"""AWS's answers, played by a session without a network: everything else of the SDK is the real one."""
+"""A session that plays AWS's answers without a network; all else is the real SDK."""
 
 from __future__ import annotations
 

@@ -18,35 +18,35 @@ from beanvault.errors import Denied, ExitCode, Unreachable
 from beanvault.terminal import consoles
 
 
-def verbs() -> Iterator[tuple[str, ...]]:
-    for verb in cli.COMMANDS:
-        command = cli.cli.get_command(click.Context(cli.cli), verb)
+def subcommands() -> Iterator[tuple[str, ...]]:
+    for name in cli.COMMANDS:
+        command = cli.cli.get_command(click.Context(cli.cli), name)
         if isinstance(command, click.Group):
-            for name in command.commands:
-                yield verb, name
+            for below in command.commands:
+                yield name, below
         else:
-            yield (verb,)
+            yield (name,)
 
 
-@pytest.mark.parametrize("verb", list(verbs()), ids=" ".join)
-def test_every_verb_has_help_with_an_example(
-    verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", list(subcommands()), ids=" ".join)
+def test_every_command_has_help_with_an_example(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run([*verb, "--help"]) == ExitCode.OK
-    told = capsys.readouterr().out
-    assert "Example" in told
-    assert f"beanvault {' '.join(verb)}" in told
+    assert cli.run([*command, "--help"]) == ExitCode.OK
+    printed = capsys.readouterr().out
+    assert "Example" in printed
+    assert f"beanvault {' '.join(command)}" in printed
 
 
-def test_the_help_tells_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_lists_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--help"]) == ExitCode.OK
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for code in ExitCode:
-        assert f"{code.value:>3}  " in told
+        assert f"{code.value:>3}  " in printed
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "printed"),
     [
         (["deplyo"], "Did you mean 'deploy'?"),
         (["deploy", "--nonsense"], "No such option"),
@@ -59,32 +59,35 @@ def test_the_help_tells_every_exit_code(capsys: pytest.CaptureFixture[str]) -> N
         (["listen", "--host", "vault.example.com"], "would travel unencrypted"),
     ],
 )
-def test_wrong_input_is_told_and_ends_with_2(
-    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_wrong_input_is_named_and_ends_with_2(
+    arguments: list[str], printed: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "beanvault.toml"
     config.write_text('name = "unit"\nregion = "eu-central-1"\n[vault]\nwhere = "host"\n')
     assert cli.run(["--config", str(config), *arguments]) == ExitCode.USAGE
-    assert told in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
 
 
-def test_all_mistakes_of_a_deployment_file_are_told_at_once(
+def test_all_mistakes_of_a_deployment_file_are_named_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "beanvault.toml"
     config.write_text('name = "A"\nregion = "nowhere"\n[vault]\nwhere = "moon"\n')
     assert cli.run(["--config", str(config), "render"]) == ExitCode.USAGE
-    told = capsys.readouterr().err
+    printed = capsys.readouterr().err
     for key in ("name", "region", "vault.where"):
-        assert key in told
+        assert key in printed
 
 
-READS_THE_FILE = [each for each in verbs() if each[0] not in ("init", "bundle", "package")]
+READS_THE_FILE = [each for each in subcommands() if each[0] not in ("init", "bundle", "package")]
 
 
-@pytest.mark.parametrize("verb", READS_THE_FILE, ids=" ".join)
-def test_every_verb_tells_all_mistakes_of_the_file_and_tries_nothing(
-    verb: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", READS_THE_FILE, ids=" ".join)
+def test_every_command_names_all_mistakes_of_the_file_and_tries_nothing(
+    command: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("VAULT_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
@@ -96,22 +99,22 @@ def test_every_verb_tells_all_mistakes_of_the_file_and_tries_nothing(
         "rotate": ["--vault-token-file", str(connection), "--vault-address", "https://127.0.0.1:9"],
         "vault": ["--vault-address", "https://127.0.0.1:9"],
     }
-    code = cli.run(["--config", str(config), *verb, *arguments.get(verb[0], [])])
-    told = capsys.readouterr().err
-    assert code == ExitCode.USAGE, told
-    assert "Traceback" not in told
+    code = cli.run(["--config", str(config), *command, *arguments.get(command[0], [])])
+    printed = capsys.readouterr().err
+    assert code == ExitCode.USAGE, printed
+    assert "Traceback" not in printed
     for key in ("name", "region", "vault.where"):
-        assert key in told
+        assert key in printed
 
 
-@pytest.mark.parametrize("verb", list(verbs()), ids=" ".join)
-def test_every_verb_refuses_an_option_it_does_not_have(
-    verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", list(subcommands()), ids=" ".join)
+def test_every_command_refuses_an_option_it_does_not_have(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run([*verb, "--nonsense"]) == ExitCode.USAGE
-    told = capsys.readouterr().err
-    assert "--nonsense" in told
-    assert f"beanvault {' '.join(verb)} --help" in told
+    assert cli.run([*command, "--nonsense"]) == ExitCode.USAGE
+    printed = capsys.readouterr().err
+    assert "--nonsense" in printed
+    assert f"beanvault {' '.join(command)} --help" in printed
 
 
 @pytest.fixture
@@ -125,12 +128,12 @@ def test_what_cannot_be_written_is_named(config: Path, capsys: pytest.CaptureFix
     """A file stands where the folder should be."""
     output = config / "templates"
     assert cli.run(["--config", str(config), "render", "--output", str(output)]) == ExitCode.FAILED
-    told = capsys.readouterr().err
-    assert f"error: {config}" in told
-    assert "may read and write it" in told
+    printed = capsys.readouterr().err
+    assert f"error: {config}" in printed
+    assert "can read and write it" in printed
 
 
-def test_a_file_that_is_no_text_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_binary_file_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     binary = config.with_name("binary")
     binary.write_bytes(b"\xff\xfe\xfd")
     vault = ["--vault-address", "https://127.0.0.1:9"]
@@ -149,7 +152,7 @@ def test_a_port_that_is_taken_is_named(config: Path, capsys: pytest.CaptureFixtu
     assert "--port" in told
 
 
-def test_a_number_of_attempts_that_is_none_is_told(
+def test_an_invalid_number_of_attempts_is_named(
     config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "many")
@@ -158,7 +161,7 @@ def test_a_number_of_attempts_that_is_none_is_told(
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "render"], ["render", "--debug"]], ids=" ".join)
-def test_debug_shows_the_trace_before_the_verb_and_behind_it(
+def test_debug_shows_the_trace_before_and_after_the_subcommand(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["--config", str(tmp_path / "none.toml"), *arguments]) == ExitCode.USAGE
@@ -177,7 +180,7 @@ def test_what_goes_into_a_file_has_no_colours(
     assert "\x1b" not in printed.out + printed.err
 
 
-def test_a_terminal_that_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_without_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     for no_color, coloured in (("", True), ("1", False)):
         monkeypatch.setenv("NO_COLOR", no_color)
@@ -203,14 +206,14 @@ def test_a_missing_file_points_to_init(tmp_path: Path, capsys: pytest.CaptureFix
         ("Throttling", Unreachable),
     ],
 )
-def test_refusals_of_aws_are_told_apart_by_their_code(code: str, kind: type[Exception]) -> None:
+def test_refusals_of_aws_are_distinguished_by_their_code(code: str, kind: type[Exception]) -> None:
     error = explained(ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks"))
     assert isinstance(error, kind)
     assert "DescribeStacks" in str(error)
     assert error.remedy
 
 
-def test_a_shell_completes_verbs_and_options(
+def test_a_shell_completes_commands_and_options(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the shell asks for it, after the line that the help shows."""

@@ -1,4 +1,4 @@
-"""China and GovCloud: what is written into requests, findings and templates names the right partition."""
+"""The partitions of China and GovCloud, in `aws.py`, `verify/export.py` and `templates/`."""
 
 from __future__ import annotations
 

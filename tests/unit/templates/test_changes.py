@@ -15,7 +15,7 @@ import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from beanvault.cloudformation.changes import HOLDS_DATA
-from beanvault.deployment.ordering import StackDependencies, arrange
+from beanvault.deployment.ordering import StackDependencies, deployment_order
 from templates.deployment_file import parse
 from templates.layers import LAYERS
 
@@ -246,14 +246,14 @@ def test_there_is_an_order_of_deployment(pair: tuple[dict[str, Rendered], dict[s
     left_out = {layer for layer, template in pair[1].items() if not template["Resources"]}
     existing = {layer: sides for layer, sides in before.items() if layer not in left_out}
     desired = {layer: sides for layer, sides in after.items() if layer not in left_out}
-    assert set(arrange(existing, desired)) == set(desired)
+    assert set(deployment_order(existing, desired)) == set(desired)
 
 
 def test_the_database_stays_reachable_while_a_proxy_is_added_or_removed() -> None:
     """Its ingress rules belong to the layer that needs them, so that the environment switches in between."""
     direct, proxied = (_layers({"database": {"mode": mode}}) for mode in ("secret", "proxy"))
     (on, off) = (_sides(direct), _sides(proxied))
-    coming, going = arrange(on, off), arrange(off, on)
+    coming, going = deployment_order(on, off), deployment_order(off, on)
     assert coming.index("data") < coming.index("environment")
     assert going.index("environment") < going.index("data")
     for layers, layer, rules in (

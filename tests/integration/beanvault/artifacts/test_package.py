@@ -66,5 +66,5 @@ def test_it_runs_without_anything_else_but_what_the_runtime_brings(
 def test_an_unknown_function_and_a_missing_project_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no function 'other'"):
         package.build(ROOT, "other", tmp_path)
-    with pytest.raises(ConfigurationError, match="missing"):
+    with pytest.raises(ConfigurationError, match="lacks replicator, requirements"):
         package.build(tmp_path, "replicator", tmp_path / "build")

@@ -13,16 +13,17 @@ import pytest
 from beanvault.artifacts.store import Store
 from beanvault.aws import Aws
 from beanvault.cloudformation.changes import ChangeAction, Replacement, ResourceChange
+from beanvault.cloudformation.events import StackEvent
 from beanvault.cloudformation.stack import StackError, StackOutcome, StackSpec, TemplateSource
-from beanvault.cloudformation.stacks import INLINE_LIMIT, Stacks
+from beanvault.cloudformation.stacks import Stacks
 from beanvault.errors import Refused
-from beanvault.ui import StackEvent
+from templates.rendering import TEMPLATE_LIMIT
 from testbed.servers.localaws import LocalAws
 
 
 @dataclass
-class Listener:
-    """Answers as it was told, and keeps what it heard."""
+class RecordingUi:
+    """Answers as it was created, and records what is reported and asked."""
 
     agrees: bool = True
     accepts_loss: bool = False
@@ -33,15 +34,18 @@ class Listener:
     def step(self, text: str) -> None:
         self.asked.append(text)
 
+    def deploying(self, stack: str, layer: str) -> None:
+        self.asked.append(f"{stack} {layer}")
+
     def changes(self, stack: str, changes: tuple[ResourceChange, ...]) -> None:  # noqa: ARG002 - the protocol's
         self.planned.append(changes)
 
     def event(self, stack: str, event: StackEvent) -> None:  # noqa: ARG002 - the protocol's
         self.events.append(event)
 
-    def confirm(self, question: str, *, loses: bool = False) -> bool:
+    def confirm(self, question: str, *, loses_data: bool = False) -> bool:
         self.asked.append(question)
-        return self.accepts_loss if loses else self.agrees
+        return self.accepts_loss if loses_data else self.agrees
 
 
 def template(**resources: Mapping[str, Any]) -> TemplateSource:
@@ -58,24 +62,24 @@ def name() -> str:
 
 
 @pytest.fixture
-def listener() -> Listener:
-    return Listener()
+def ui() -> RecordingUi:
+    return RecordingUi()
 
 
 @pytest.fixture
-def stacks(local_aws: LocalAws, listener: Listener) -> Stacks:
-    return Stacks(local_aws.client("cloudformation"), listener)
+def stacks(local_aws: LocalAws, ui: RecordingUi) -> Stacks:
+    return Stacks(local_aws.client("cloudformation"), ui)
 
 
 def test_a_stack_is_created_then_left_alone_then_updated_then_deleted(
-    stacks: Stacks, listener: Listener, name: str
+    stacks: Stacks, ui: RecordingUi, name: str
 ) -> None:
     stack = StackSpec(name, template(Queue=queue(f"{name}-q")), tags={"beanvault:deployment": "x"})
     created = stacks.deploy(stack)
     assert created.outcome is StackOutcome.CREATED
     assert [(c.action, c.logical_id) for c in created.changes] == [(ChangeAction.ADD, "Queue")]
     assert created.outputs == {"Said": "hello"}
-    assert {"CREATE_COMPLETE"} <= {event.status for event in listener.events if event.logical_id == "Queue"}
+    assert {"CREATE_COMPLETE"} <= {event.status for event in ui.events if event.logical_id == "Queue"}
 
     assert stacks.deploy(stack).outcome is StackOutcome.UNCHANGED
 
@@ -90,37 +94,37 @@ def test_a_stack_is_created_then_left_alone_then_updated_then_deleted(
     assert stacks.delete(name).outcome is StackOutcome.ABSENT
 
 
-def test_a_plan_changes_nothing_and_leaves_nothing(stacks: Stacks, listener: Listener, name: str) -> None:
+def test_a_plan_changes_nothing_and_leaves_nothing(stacks: Stacks, ui: RecordingUi, name: str) -> None:
     result = stacks.deploy(StackSpec(name, template(Queue=queue(f"{name}-q"))), plan_only=True)
     assert result.outcome is StackOutcome.PLANNED
-    assert len(listener.planned[0]) == 1
+    assert len(ui.planned[0]) == 1
     assert stacks.describe(name) is None
 
 
-def test_nothing_is_made_when_nobody_agrees(stacks: Stacks, listener: Listener, name: str) -> None:
-    listener.agrees = False
-    with pytest.raises(Refused, match="nobody agreed"):
+def test_nothing_is_created_without_consent(stacks: Stacks, ui: RecordingUi, name: str) -> None:
+    ui.agrees = False
+    with pytest.raises(Refused, match="not confirmed"):
         stacks.deploy(StackSpec(name, template(Queue=queue(f"{name}-q"))))
     assert stacks.describe(name) is None
 
 
 def test_a_replacement_of_what_holds_data_is_refused_unless_agreed_to_as_a_loss(
-    stacks: Stacks, listener: Listener, name: str
+    stacks: Stacks, ui: RecordingUi, name: str
 ) -> None:
     """Agreeing to everything else isn't enough; a queue's new name makes a new queue."""
     stacks.deploy(StackSpec(name, template(Queue=queue(f"{name}-one"))))
     other = StackSpec(name, template(Queue=queue(f"{name}-two")))
-    with pytest.raises(Refused, match="would lose what these hold: REPLACE Queue"):
+    with pytest.raises(Refused, match="would lose the data of: REPLACE Queue"):
         stacks.deploy(other)
     assert (
         stacks.deploy(StackSpec(name, template(Queue=queue(f"{name}-one")))).outcome is StackOutcome.UNCHANGED
     )
-    listener.accepts_loss = True
+    ui.accepts_loss = True
     assert stacks.deploy(other).outcome is StackOutcome.UPDATED
 
 
 def test_a_failed_creation_names_its_cause_and_the_next_try_repairs_it(
-    stacks: Stacks, listener: Listener, name: str
+    stacks: Stacks, ui: RecordingUi, name: str
 ) -> None:
     """The function's code isn't there yet; afterwards the dead stack is deleted and created again."""
     bucket = f"{name}-bucket"
@@ -141,10 +145,10 @@ def test_a_failed_creation_names_its_cause_and_the_next_try_repairs_it(
     assert "Function (AWS::Lambda::Function)" in str(failure.value)
 
     good = StackSpec(name, template(Queue=queue(f"{name}-q")))
-    listener.agrees = False
+    ui.agrees = False
     with pytest.raises(Refused, match="ROLLBACK_COMPLETE"):
         stacks.deploy(good)
-    listener.agrees = True
+    ui.agrees = True
     assert stacks.deploy(good).outcome is StackOutcome.CREATED
 
 
@@ -188,14 +192,14 @@ def test_what_is_under_way_is_waited_for(stacks: Stacks, name: str, local_aws: L
 
 
 def test_a_protected_stack_is_deleted_only_by_agreeing_to_the_loss(
-    stacks: Stacks, listener: Listener, name: str
+    stacks: Stacks, ui: RecordingUi, name: str
 ) -> None:
     stack = StackSpec(name, template(Queue=queue(f"{name}-q")), protected=True)
     stacks.deploy(stack)
     assert stacks.describe(name)["EnableTerminationProtection"] is True  # type: ignore[index]  # it exists
     with pytest.raises(Refused, match="protected"):
         stacks.delete(name)
-    listener.accepts_loss = True
+    ui.accepts_loss = True
     assert stacks.delete(name).outcome is StackOutcome.DELETED
 
 
@@ -208,7 +212,7 @@ def test_a_template_that_is_too_long_for_a_request_is_deployed_from_its_bucket(
             "Outputs": {f"Said{n}": {"Value": "x" * 400} for n in range(150)},
         }
     )
-    assert len(body) > INLINE_LIMIT
+    assert len(body) > TEMPLATE_LIMIT
     aws = Aws(local_aws.session(), local_aws.endpoint)
     store = Store(aws, f"{name}-{aws.account()}", "templates")
     local_aws.client("s3").create_bucket(
@@ -219,9 +223,11 @@ def test_a_template_that_is_too_long_for_a_request_is_deployed_from_its_bucket(
     assert len(stacks.outputs(name)) == 150
 
 
-def test_resources_tell_what_stays(stacks: Stacks, name: str) -> None:
+def test_resources_say_what_is_retained(stacks: Stacks, name: str) -> None:
     kept = queue(f"{name}-kept") | {"DeletionPolicy": "Retain"}
     later = queue(f"{name}-later") | {"DeletionPolicy": "RetainExceptOnCreate"}
     stacks.deploy(StackSpec(name, template(Kept=kept, Later=later, Gone=queue(f"{name}-gone"))))
-    stays = {resource.physical_id.rpartition("/")[2]: resource.stays for resource in stacks.resources(name)}
-    assert stays == {f"{name}-kept": True, f"{name}-later": True, f"{name}-gone": False}
+    retained = {
+        resource.physical_id.rpartition("/")[2]: resource.retained for resource in stacks.resources(name)
+    }
+    assert retained == {f"{name}-kept": True, f"{name}-later": True, f"{name}-gone": False}

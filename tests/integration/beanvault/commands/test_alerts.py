@@ -1,4 +1,4 @@
-"""`beanvault alerts test`: who hears of a failure, who doesn't yet, and what of it is shown."""
+"""`beanvault alerts test`: the subscribers, those not confirmed yet, and what is printed of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from beanvault import cli
-from beanvault.commands.alerts import _confirmed, _shown
+from beanvault.commands.alerts import _is_confirmed, _without_key
 from beanvault.errors import ExitCode
 from testbed.servers.localaws import REGION, LocalAws
 
@@ -50,12 +50,12 @@ def _subscribe(aws: LocalAws, config: Path, protocol: str, endpoint: str) -> Non
     aws.client("sns").subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
 
 
-def test_a_topic_that_nobody_hears_is_an_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_topic_without_subscribers_is_an_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--config", str(config), "alerts", "test"]) == ExitCode.FAILED
-    assert "nobody is subscribed" in capsys.readouterr().err
+    assert "has no subscribers" in capsys.readouterr().err
 
 
-def test_everybody_is_told_and_a_webhooks_key_is_not_shown(
+def test_all_subscribers_get_the_message_and_a_webhooks_key_is_not_printed(
     config: Path, local_aws: LocalAws, webhook: HTTPServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host = f"127.0.0.1:{webhook.server_address[1]}"
@@ -79,9 +79,9 @@ def test_everybody_is_told_and_a_webhooks_key_is_not_shown(
     ],
 )
 def test_of_a_webhook_its_host_is_shown(endpoint: str, shown: str) -> None:
-    assert _shown(endpoint) == shown
+    assert _without_key(endpoint) == shown
 
 
 def test_what_is_not_confirmed_has_no_arn_yet() -> None:
-    assert not _confirmed({"SubscriptionArn": "PendingConfirmation"})
-    assert _confirmed({"SubscriptionArn": "arn:aws:sns:eu-central-1:123456789012:shop-alerts:1"})
+    assert not _is_confirmed({"SubscriptionArn": "PendingConfirmation"})
+    assert _is_confirmed({"SubscriptionArn": "arn:aws:sns:eu-central-1:123456789012:shop-alerts:1"})

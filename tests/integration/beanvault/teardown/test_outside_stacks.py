@@ -14,7 +14,7 @@ import pytest
 
 from beanvault.aws import Aws, AwsError
 from beanvault.teardown.outside_stacks import empty
-from beanvault.teardown.retained import REMOVALS
+from beanvault.teardown.retained import DELETE_COMMANDS
 from templates.deployment_file import read
 from templates.layers import LAYERS
 from testbed.servers.localaws import REGION, LocalAws, clean_environment
@@ -24,8 +24,8 @@ BUCKET = f"elasticbeanstalk-{REGION}-123456789012"
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """A deployment without stacks, and what is left of it in the account."""
+class Leftovers:
+    """A deployment without stacks, and its resources outside of them."""
 
     name: str
     config: Path
@@ -50,7 +50,7 @@ class Left:
         )
 
     def present(self) -> tuple[bool, bool, bool]:
-        """Whether the secret, the log group and the objects are there."""
+        """Return whether the secret, the log group and the objects exist."""
         named = [{"Key": "name", "Values": [self.secret]}]
         secrets = self.aws.client("secretsmanager").list_secrets(Filters=named)["SecretList"]
         groups = self.aws.client("logs").describe_log_groups(logGroupNamePrefix=self.log_group)["logGroups"]
@@ -58,13 +58,13 @@ class Left:
         return self.secret in [s["Name"] for s in secrets], bool(groups), bool(objects["KeyCount"])
 
 
-def _left(aws: LocalAws, directory: Path, like: str) -> Left:
+def _left(aws: LocalAws, directory: Path, like: str) -> Leftovers:
     name = f"l{uuid.uuid4().hex[:8]}"
     text = (ROOT / "config" / like).read_text()
     before = next(line for line in text.splitlines() if line.startswith("name = "))
     config = directory / "beanvault.toml"
     config.write_text(text.replace(before, f'name = "{name}"'))
-    made = Left(name, config, aws)
+    made = Leftovers(name, config, aws)
     aws.client("secretsmanager").create_secret(
         Name=made.secret, SecretString="canary", Tags=[{"Key": "beanvault:owner", "Value": name}]
     )
@@ -76,15 +76,15 @@ def _left(aws: LocalAws, directory: Path, like: str) -> Left:
     return made
 
 
-def test_without_stacks_the_name_is_needed_all_the_same_and_what_would_go_is_told(
+def test_without_stacks_the_name_is_needed_and_what_would_go_is_told(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
     left = _left(local_aws, tmp_path, "dev.toml")
-    told = left.destroy()
-    assert told.returncode == 2, told.stderr
-    assert f"pass --confirm {left.name}" in told.stderr
+    done = left.destroy()
+    assert done.returncode == 2, done.stderr
+    assert f"pass --confirm {left.name}" in done.stderr
     for thing in (f"secret {left.secret}", f"log group {left.log_group}", f"s3://{BUCKET}/{left.name}/"):
-        assert f"deleted: {'objects ' * thing.startswith('s3')}{thing}" in told.stderr
+        assert f"deleted: {'objects ' * thing.startswith('s3')}{thing}" in done.stderr
     assert left.present() == (True, True, True)
     assert left.destroy("--confirm", "other").returncode == 1
     assert left.present() == (True, True, True)
@@ -94,14 +94,14 @@ def test_without_stacks_the_name_is_needed_all_the_same_and_what_would_go_is_tol
     assert left.destroy().returncode == 0  # nothing is left to ask about
 
 
-def test_production_keeps_its_secrets_and_logs_and_tells_how_each_is_removed(
+def test_production_keeps_its_secrets_and_logs_and_prints_how_to_delete_them(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
     left = _left(local_aws, tmp_path, "production.toml")
-    told = left.destroy("--confirm", left.name, "--json")
-    assert told.returncode == 0, told.stderr
+    done = left.destroy("--confirm", left.name, "--json")
+    assert done.returncode == 0, done.stderr
     assert left.present() == (True, True, False)
-    kept = {each["id"]: each["removal"] for each in json.loads(told.stdout)["kept"]}
+    kept = {each["id"]: each["delete_command"] for each in json.loads(done.stdout)["kept"]}
     assert kept == {
         left.secret: f"aws secretsmanager delete-secret --secret-id {left.secret}",
         left.log_group: f"aws logs delete-log-group --log-group-name {left.log_group}",
@@ -110,19 +110,19 @@ def test_production_keeps_its_secrets_and_logs_and_tells_how_each_is_removed(
 
 
 @pytest.mark.parametrize("file", ["dev.toml", "production.toml"])
-def test_whatever_a_template_keeps_has_a_command_that_removes_it(file: str) -> None:
+def test_whatever_a_template_retains_has_a_delete_command(file: str) -> None:
     deployment = read(ROOT / "config" / file)
     for build in LAYERS.values():
         for resource in build(deployment).to_dict()["Resources"].values():
             match resource.get("DeletionPolicy"):
                 case "Retain" | "RetainExceptOnCreate":
-                    assert resource["Type"] in REMOVALS
+                    assert resource["Type"] in DELETE_COMMANDS
                 case "Snapshot":
-                    assert f"snapshot of {resource['Type']}" in REMOVALS
+                    assert f"snapshot of {resource['Type']}" in DELETE_COMMANDS
 
 
 def test_objects_that_s3_keeps_are_an_error(local_aws: LocalAws) -> None:
-    """It answers 200 even when it refuses each of them."""
+    """S3 answers 200 even when it refuses each of them."""
     bucket, s3 = f"kept-{uuid.uuid4().hex[:8]}", local_aws.client("s3")
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=bucket, Key="a", Body=b"a")

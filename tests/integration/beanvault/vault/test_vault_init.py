@@ -157,7 +157,7 @@ def test_an_interrupted_run_can_be_resumed_from_any_stage(operator: Operator) ->
     for stage in STAGES:
         operator.at(stage, interrupt(signal.SIGINT), then=Pass(delay=0.2))
         _, err = operator.run("--keys-file", str(operator.keys_file), status=ExitCode.INTERRUPTED)
-        assert "the same command goes on from here" in err
+        assert "run the same command again to resume" in err
     operator.proxy.rule = lambda _: FORWARD
     out, _ = operator.run("--keys-file", str(operator.keys_file))
     auth = json.loads(out)["auth"]

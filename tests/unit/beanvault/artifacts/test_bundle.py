@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from beanvault.artifacts.bundle import FOLDERS, MOVED, Bundle, BundleError, build
+from beanvault.artifacts.bundle import FILES, FOLDERS, Bundle, BundleError, build
 from beanvault.errors import ConfigurationError
 from tests.project import ROOT
 
@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, root / folder)
-    for file in MOVED:
+    for file in FILES:
         (root / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, root / file)
     return root
@@ -80,7 +80,7 @@ def test_hooks_can_be_executed_and_nothing_else(tmp_path: Path) -> None:
     assert executable == hooks != set()
 
 
-def test_caches_and_editor_files_stay_at_home(project: Path, tmp_path: Path) -> None:
+def test_caches_and_editor_files_are_left_out(project: Path, tmp_path: Path) -> None:
     """Python's caches and macOS's folder files are no part of the app."""
     (project / "eb_app" / "templates" / ".DS_Store").write_bytes(b"")
     (project / "eb_app" / "migrations" / "__pycache__").mkdir(exist_ok=True)
@@ -109,6 +109,6 @@ def test_a_link_is_refused(project: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_the_project_is_named(tmp_path: Path) -> None:
-    """All that is missing is told at once."""
+    """Everything that is missing is named at once."""
     with pytest.raises(ConfigurationError, match=r"eb_app, .*Procfile"):
         build(tmp_path, tmp_path / "bundle.zip")

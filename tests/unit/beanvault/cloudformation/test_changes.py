@@ -9,7 +9,7 @@ import pytest
 from beanvault.cloudformation.changes import ChangeAction, Replacement, ResourceChange, parse
 
 
-def raw(action: str, type_: str, replacement: str | None = None, **more: Any) -> dict[str, Any]:
+def raw(action: str, type_: str, replacement: str | None = None, **more: Any) -> Any:
     change = {"Action": action, "LogicalResourceId": "Thing", "ResourceType": type_} | more
     return {
         "Type": "Resource",
@@ -29,7 +29,8 @@ def test_properties_are_named_once_and_in_order() -> None:
 
 
 def test_hooks_and_other_kinds_of_changes_are_left_out() -> None:
-    assert parse([{"Type": "Hook"}]) == ()
+    hook: Any = {"Type": "Hook"}
+    assert parse([hook]) == ()
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_data_is_in_danger_when_what_holds_it_goes(
     assert change.endangers_data is endangers
 
 
-def test_a_replacement_is_told_in_capitals() -> None:
+def test_a_replacement_is_printed_in_capitals() -> None:
     change = ResourceChange(
         ChangeAction.MODIFY, "Database", "AWS::RDS::DBInstance", replacement=Replacement.YES
     )

@@ -1,48 +1,59 @@
-"""The order of layers: nobody imports what isn't there, and nothing goes that somebody imports."""
+"""The order of layers: an export exists before it is imported, and is removed after its last importer."""
 
 import pytest
 
-from beanvault.deployment.ordering import StackDependencies, arrange
+from beanvault.deployment.ordering import StackDependencies, deployment_order
 from beanvault.errors import Refused
 
 
-def _sides(exports: str = "", imports: str = "") -> StackDependencies:
+def _dependencies(exports: str = "", imports: str = "") -> StackDependencies:
     return StackDependencies(frozenset(exports.split()), frozenset(imports.split()))
 
 
-def test_layers_keep_their_order_where_nothing_speaks_against_it() -> None:
-    after = {"network": _sides("vpc"), "data": _sides("host", "vpc"), "app": _sides("", "vpc host")}
-    assert arrange({}, after) == ("network", "data", "app")
-    assert arrange(after, after) == ("network", "data", "app")
+def test_layers_keep_their_order_unless_a_dependency_requires_another() -> None:
+    after = {
+        "network": _dependencies("vpc"),
+        "data": _dependencies("host", "vpc"),
+        "app": _dependencies("", "vpc host"),
+    }
+    assert deployment_order({}, after) == ("network", "data", "app")
+    assert deployment_order(after, after) == ("network", "data", "app")
 
 
-def test_who_imports_something_new_waits_for_it() -> None:
-    assert arrange({}, {"app": _sides("", "host"), "data": _sides("host")}) == ("data", "app")
+def test_a_new_import_waits_for_its_export() -> None:
+    assert deployment_order({}, {"app": _dependencies("", "host"), "data": _dependencies("host")}) == (
+        "data",
+        "app",
+    )
 
 
-def test_who_imports_something_leaves_it_before_it_goes() -> None:
-    before = {"network": _sides("group"), "data": _sides("host", "group"), "app": _sides("", "host")}
-    after = {"network": _sides(), "data": _sides(), "app": _sides()}
-    assert arrange(before, after) == ("app", "data", "network")
+def test_an_export_is_removed_after_its_importers() -> None:
+    before = {
+        "network": _dependencies("group"),
+        "data": _dependencies("host", "group"),
+        "app": _dependencies("", "host"),
+    }
+    after = {"network": _dependencies(), "data": _dependencies(), "app": _dependencies()}
+    assert deployment_order(before, after) == ("app", "data", "network")
 
 
-def test_what_somebody_goes_on_importing_can_not_go() -> None:
-    """A layer that isn't deployed this time, a stack of somebody else, or one that holds on to it."""
-    before = {"network": _sides("group"), "data": _sides("", "group")}
-    with pytest.raises(Refused, match="network would no longer export group, which data uses"):
-        arrange(before, {"network": _sides()})
+def test_an_export_that_is_still_imported_is_not_removed() -> None:
+    """The importer isn't deployed this time, is a stack of others, or keeps the import."""
+    before = {"network": _dependencies("group"), "data": _dependencies("", "group")}
+    with pytest.raises(Refused, match="network would no longer export group, which data imports"):
+        deployment_order(before, {"network": _dependencies()})
     with pytest.raises(Refused, match="nothing was changed"):
-        arrange(before, {"network": _sides(), "data": _sides("", "group")})
+        deployment_order(before, {"network": _dependencies(), "data": _dependencies("", "group")})
 
 
-def test_what_is_not_ours_to_make_does_not_hold_anything_up() -> None:
-    """Exports of other stacks, or a layer deployed alone: CloudFormation knows."""
-    assert arrange({}, {"app": _sides("", "elsewhere")}) == ("app",)
+def test_exports_of_other_stacks_are_not_waited_for() -> None:
+    """CloudFormation checks them."""
+    assert deployment_order({}, {"app": _dependencies("", "elsewhere")}) == ("app",)
 
 
-def test_two_changes_that_are_in_each_others_way_are_named() -> None:
+def test_two_conflicting_changes_are_named() -> None:
     """A subnet more and a group less: each alone has an order, both together have none."""
-    before = {"network": _sides("group"), "data": _sides("", "group")}
-    with pytest.raises(Refused, match="data uses; data needs subnet of network") as refused:
-        arrange(before, {"network": _sides("subnet"), "data": _sides("", "subnet")})
+    before = {"network": _dependencies("group"), "data": _dependencies("", "group")}
+    with pytest.raises(Refused, match="data imports; data imports subnet of network") as refused:
+        deployment_order(before, {"network": _dependencies("subnet"), "data": _dependencies("", "subnet")})
     assert "one after the other" in refused.value.remedy

@@ -1,4 +1,4 @@
-"""What the doctor finds in answers of AWS's that the local AWS doesn't give."""
+"""Quotas, with answers that the local AWS doesn't give."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from botocore.stub import Stubber
 
 from beanvault.aws import Aws
-from beanvault.deployment.doctor import Verdict, _concurrency
+from beanvault.deployment.doctor.quotas import check_concurrency
+from beanvault.deployment.doctor.result import Verdict
 from templates.deployment_file import read
 from tests.project import ROOT
 
@@ -28,6 +29,6 @@ def test_a_new_account_cannot_reserve_the_functions_one_execution(
     limits = {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": free}
     stubber.add_response("get_account_settings", {"AccountLimit": limits})
     with stubber:
-        (finding,) = _concurrency(FILE, aws)
-    assert finding.verdict is verdict
-    assert bool(finding.remedy) == (verdict is Verdict.BAD)
+        (result,) = check_concurrency(FILE, aws)
+    assert result.verdict is verdict
+    assert bool(result.remedy) == (verdict is Verdict.BAD)

@@ -1,4 +1,4 @@
-"""Artifacts and the trial's certificate, on the local AWS."""
+"""The self-signed certificate, made by `certificates.py` and `parameters.py`, on the local AWS."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from beanvault.artifacts.store import Store
 from beanvault.aws import Aws
 from beanvault.deployment import certificates
-from beanvault.deployment.deploy import PARAMETERS, PLANNED, DeploymentContext
+from beanvault.deployment.context import DeploymentContext
+from beanvault.deployment.parameters import values
 from beanvault.ui import NullUi
 from templates.deployment_file import parse
 from testbed.servers.localaws import LocalAws
@@ -23,29 +23,17 @@ def aws(local_aws: LocalAws) -> Aws:
     return Aws(local_aws.session(), local_aws.endpoint)
 
 
-def test_the_same_content_is_uploaded_once(aws: Aws) -> None:
-    client = aws.client("s3")
-    store = Store.of(aws, "shop")
-    own = Store(aws, f"artifacts-{uuid.uuid4().hex[:8]}-{aws.account()}", store.folder)
-    client.create_bucket(Bucket=own.bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
-    first = own.put("replicator", ".zip", b"one")
-    written = client.head_object(Bucket=own.bucket, Key=first.key)["LastModified"]
-    assert own.put("replicator", ".zip", b"one") == first
-    assert client.head_object(Bucket=own.bucket, Key=first.key)["LastModified"] == written
-    assert own.put("replicator", ".zip", b"two").key != first.key
-    assert first.key.startswith("beanvault/shop/replicator-")
-    assert store.bucket == f"elasticbeanstalk-{aws.region}-{aws.account()}"
-
-
 def serial(aws: Aws, arn: str) -> str:
     return str(aws.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]["Serial"])
 
 
-def test_the_certificate_is_found_again_while_it_is_good(aws: Aws) -> None:
+@pytest.mark.parametrize("host", ["app.example.com", f"{'app' * 20}.{'platform' * 5}.example.com"])
+def test_the_certificate_is_found_again_while_it_is_good(aws: Aws, host: str) -> None:
+    """Also that of a host name which is too long for a common name."""
     name, now = f"c{uuid.uuid4().hex[:8]}", dt.datetime.now(dt.UTC)
-    arn = certificates.self_signed(aws, name, "app.example.com", now)
+    arn = certificates.self_signed(aws, name, host, now)
     made = serial(aws, arn)
-    assert certificates.self_signed(aws, name, "app.example.com", now) == arn
+    assert certificates.self_signed(aws, name, host, now) == arn
     assert serial(aws, arn) == made
     assert certificates.find(aws, f"{name}x") is None
     assert certificates.find(aws, name) == arn
@@ -70,13 +58,16 @@ def test_a_plan_leaves_the_certificate_of_the_listener_alone(aws: Aws) -> None:
         "region": aws.region,
         "vault": {"where": "host"},
     }
-    work = DeploymentContext(parse(tables), aws, NullUi(), Path())
-    planned = PLANNED["CertificateArn"]
-    assert planned(work).startswith("arn:aws:acm:")
+    context = DeploymentContext(parse(tables), aws, NullUi(), Path())
+
+    def certificate(*, plan_only: bool) -> str:
+        return values(context, ["CertificateArn"], plan_only=plan_only)["CertificateArn"]
+
+    assert certificate(plan_only=True).startswith("arn:aws:acm:")
     assert certificates.find(aws, tables["name"]) is None
     host = f"{tables['name']}.beanvault.internal"
     ending = dt.datetime.now(dt.UTC) - certificates.LIFETIME + dt.timedelta(days=10)
     arn = certificates.self_signed(aws, tables["name"], host, ending)
     before = serial(aws, arn)
-    assert (planned(work), serial(aws, arn)) == (arn, before)
-    assert (PARAMETERS["CertificateArn"](work), serial(aws, arn) == before) == (arn, False)
+    assert (certificate(plan_only=True), serial(aws, arn)) == (arn, before)
+    assert (certificate(plan_only=False), serial(aws, arn) == before) == (arn, False)

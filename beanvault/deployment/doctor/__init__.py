@@ -1,0 +1,1 @@
+"""`beanvault doctor`: pre-flight checks of a deployment, each with a remedy."""
