@@ -81,7 +81,7 @@ def _credential_arn(context: DeploymentContext) -> str:
 PARAMETERS: Mapping[str, Value] = MappingProxyType(
     {
         "FunctionCodeBucket": _bucket,
-        "FunctionKey": _function_key("replicator"),
+        "FunctionCodeKey": _function_key("replicator"),
         "BootstrapCodeBucket": _bucket,
         "BootstrapCodeKey": _function_key("bootstrap"),
         "CertificateArn": _certificate,

@@ -15,5 +15,5 @@ from templates.layers import LAYERS
 def test_every_parameter_of_every_layer_has_a_value(file: str) -> None:
     deployment = read(Path(__file__).resolve().parents[4] / "config" / file)
     declared = {name for build in LAYERS.values() for name in build(deployment).parameters}
-    assert {"FunctionCodeBucket", "FunctionKey"} <= declared
+    assert {"FunctionCodeBucket", "FunctionCodeKey"} <= declared
     assert declared <= PARAMETERS.keys()
