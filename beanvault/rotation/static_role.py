@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import hvac
 
 from replicator.model import Revision
+from replicator.timestamps import parse_time
 
 from ..vault.server import VaultError, explained
 from .credential import DatabaseCredential
@@ -54,7 +55,7 @@ class DatabaseEngine:
         stamp = str(data["last_vault_rotation"])
         revision = Revision(f"{self.mount}/{name}", 0, stamp, shape=urlencode(self.adds))
         return StaticRole(
-            name, data["username"], revision, moment(stamp), float(data["rotation_period"] or 0)
+            name, data["username"], revision, parse_time(stamp), float(data["rotation_period"] or 0)
         )
 
     def rotate(self, name: str) -> None:
@@ -120,9 +121,3 @@ def share_a_phase(roles: Sequence[StaticRole], overlap: float) -> bool:
             if min(distance, common - distance) < overlap:
                 return True
     return False
-
-
-def moment(stamp: str) -> dt.datetime:
-    """Return Vault's time, which has up to nine decimals."""
-    whole, _, fraction = stamp.removesuffix("Z").partition(".")
-    return dt.datetime.fromisoformat(f"{whole}.{(fraction or '0')[:6].ljust(6, '0')}+00:00")
