@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from replicator.contract.mounts import MountError, mount_of, parse_mounts
 from templates.fields import (
     CertificateArn,
     CidrRange,
@@ -22,7 +23,7 @@ from templates.fields import (
     InstanceType,
     InterfaceEndpoint,
     KeyAlias,
-    Mount,
+    MountText,
     Name,
     Platform,
     Range,
@@ -267,7 +268,7 @@ Vault = Annotated[
 class Replicator(Section):
     """What the function replicates, when, and what it may do."""
 
-    mounts: tuple[Mount, ...] = Field(default=("beanvault",), min_length=1)
+    mounts: tuple[MountText, ...] = Field(default=("beanvault",), min_length=1)
     prefix: SecretPath | None = None
     """Replicated secrets are called `<prefix>/<path>`; the deployment's name unless given."""
     schedule: Schedule = "rate(30 minutes)"
@@ -282,12 +283,19 @@ class Replicator(Section):
     memory_mb: int = Field(default=512, ge=128, le=10240)
     timeout_seconds: int = Field(default=300, ge=60, le=900)
 
+    @field_validator("mounts")
+    @classmethod
+    def _different_mounts(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            parse_mounts(texts)
+        except MountError as error:
+            raise mistake(str(error), "name each mount once") from None
+        return texts
+
     @property
     def mount_paths(self) -> tuple[str, ...]:
         """The mounts' paths in Vault, without their kinds and parameters."""
-        return tuple(
-            mount.partition("?")[0].removeprefix("kv:").removeprefix("database:") for mount in self.mounts
-        )
+        return tuple(mount.path for mount in parse_mounts(self.mounts))
 
 
 class Alerts(Section):
@@ -370,9 +378,8 @@ class Deployment(Section):
     @property
     def credential_mount(self) -> str:
         """The replicated mount that holds the application's credential; empty where none does."""
-        paths = self.replicator.mount_paths
-        holding = [path for path in paths if self.database.credential.startswith(f"{path}/")]
-        return max(holding, key=len, default="")
+        mount = mount_of(self.database.credential, parse_mounts(self.replicator.mounts))
+        return mount.path if mount else ""
 
     @property
     def credential_path(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from replicator.contract.mounts import mount_of, parse_mounts
 from templates.deployment import (
     Alerts,
     App,
@@ -246,8 +247,8 @@ def _arns_fit(region: str, domain: Any) -> Iterator[Mistake]:
 
 def _credential_replicated(replicator: Replicator, database: Database) -> Iterator[Mistake]:
     """Modes that log in with the replicated secret need its mount replicated."""
-    held = any(database.credential.startswith(f"{path}/") for path in replicator.mount_paths)
-    if database.mode != "iam" and not held:
+    mount = mount_of(database.credential, parse_mounts(replicator.mounts))
+    if database.mode != "iam" and mount is None:
         problem = f'none holds "{database.credential}", the credential of database.mode "{database.mode}"'
         yield Mistake("replicator.mounts", problem, 'add its mount, or set database.mode to "iam"')
 

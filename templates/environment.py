@@ -17,7 +17,8 @@ from troposphere.elasticbeanstalk import (
 )
 from troposphere.iam import InstanceProfile, Role
 
-from templates import data, edge, keys, network, replicator, security_groups, storage, triggers
+from replicator.contract.events import REPLICATION_REQUESTED
+from templates import data, edge, keys, network, replicator, security_groups, storage
 from templates.aws_versions import PLATFORM
 from templates.deployment import IAM_USER, SCHEMA, Deployment
 from templates.options import OptionSetting
@@ -349,7 +350,9 @@ def _add_instance_role(template: Template, deployment: Deployment) -> Role:
     may = [
         instance.read_secret(secret),
         instance.decrypt_secret(keys.SECRETS_KEY_ARN.imported(deployment), secret),
-        common.put_events("AskForReplication", replicator.BUS_ARN.imported(deployment), *triggers.ASKING),
+        common.put_events(
+            "AskForReplication", replicator.BUS_ARN.imported(deployment), REPLICATION_REQUESTED
+        ),
         instance.stream_logs([arns.log_group(f"/aws/elasticbeanstalk/{env}/*")]),
         instance.read_application_versions(
             [Sub(f"{bucket}/{app}/*"), Sub(f"{bucket}/resources/environments/*")]

@@ -19,6 +19,7 @@ from troposphere.logs import LogGroup
 from troposphere.secretsmanager import ResourcePolicy, Secret
 from troposphere.sqs import Queue
 
+from replicator.contract.events import REPLICATION_REQUESTED, SECRET_REPLICATED
 from templates import keys, network, security_groups, triggers
 from templates.aws_versions import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
@@ -124,8 +125,8 @@ def _role(
         function.use_function_key(key),
         function.publish(topic),
         common.encrypt_alerts(keys.DATA_KEY_ARN.imported(deployment)),
-        common.put_events("AskForContinuation", GetAtt(bus, "Arn"), *triggers.ASKING),
-        common.put_events("TellWhatChanged", GetAtt(bus, "Arn"), *triggers.TELLING),
+        common.put_events("AskForContinuation", GetAtt(bus, "Arn"), REPLICATION_REQUESTED),
+        common.put_events("TellWhatChanged", GetAtt(bus, "Arn"), SECRET_REPLICATED),
         function.send_failures(GetAtt(queue, "Arn")),
         common.write_logs(arns.log_group(_log_group_name(deployment))),
         function.get_identity_token(token_audience(deployment)),

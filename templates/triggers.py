@@ -5,14 +5,11 @@ from troposphere.awslambda import Function, Permission
 from troposphere.events import DeadLetterConfig, EventBus, EventBusPolicy, RetryPolicy, Rule, Target
 from troposphere.sqs import Queue, QueuePolicy
 
+from replicator.contract.events import REPLICATION_REQUESTED
 from templates import keys
 from templates.deployment import Deployment
 from templates.policies import arns, document, resource
 from templates.shared import tags
-
-ASKING = ("beanvault", "Replication Requested")
-TELLING = ("beanvault.replicator", "Secret Replicated")
-"""Source and detail type of the two kinds of events on the bus."""
 
 _TWO_WEEKS = 14 * 24 * 3600
 
@@ -63,7 +60,7 @@ def add_dead_letters(template: Template, deployment: Deployment, layer: str) -> 
 
 
 def add_bus(template: Template, deployment: Deployment, layer: str) -> EventBus:
-    """Add the bus on which replication is asked for and told of."""
+    """Add the bus for requests of replication and for events about replicated secrets."""
     bus = template.add_resource(
         EventBus(
             "Bus",
@@ -94,7 +91,6 @@ def add_triggers(
         DeadLetterConfig=DeadLetterConfig(Arn=GetAtt(queue, "Arn")),
         RetryPolicy=RetryPolicy(MaximumEventAgeInSeconds=3600, MaximumRetryAttempts=20),
     )
-    source, detail_type = ASKING
     rules = [
         Rule(
             "Schedule",
@@ -109,7 +105,10 @@ def add_triggers(
             Name=request_rule_name(deployment),
             Description="Replicates within seconds when Vault's side or the app asks",
             EventBusName=Ref(bus),
-            EventPattern={"source": [source], "detail-type": [detail_type]},
+            EventPattern={
+                "source": [REPLICATION_REQUESTED.source],
+                "detail-type": [REPLICATION_REQUESTED.detail_type],
+            },
             State="ENABLED",
             Targets=[target],
         ),

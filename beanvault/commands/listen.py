@@ -11,8 +11,7 @@ from types import FrameType
 
 import click
 
-from replicator.config import Config
-from templates.deployment import Deployment
+from replicator.contract.events import RequestReason
 
 from ..context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError
@@ -58,8 +57,10 @@ def command(
     deployment = context.deployment
     tls = _tls(device, host, tls_cert, tls_key)
     events = context.aws.client("events")
-    burst = listener.Burst(lambda sources: put_requests(events, deployment.bus_name, sources, "push"))
-    intake = listener.Intake(_mounts(deployment), burst)
+    burst = listener.Burst(
+        lambda sources: put_requests(events, deployment.bus_name, sources, RequestReason.PUSH)
+    )
+    intake = listener.Intake(deployment.replicator.mount_paths, burst)
     try:
         server = (
             listener.http_server((host, port), intake, tls)
@@ -72,7 +73,7 @@ def command(
             "end what listens there already, or choose another --port or --host",
         ) from None
     # What was written while nobody listened; and credentials that can't ask are found out now.
-    put_requests(events, deployment.bus_name, [], "push")
+    put_requests(events, deployment.bus_name, [], RequestReason.PUSH)
     stop = threading.Event()
     ended_by: list[int] = []
 
@@ -86,17 +87,6 @@ def command(
     listener.serve(server, burst, stop)
     if signal.SIGINT in ended_by:
         raise KeyboardInterrupt
-
-
-def _mounts(deployment: Deployment) -> tuple[str, ...]:
-    """Return the paths of the replicated mounts, as the function itself reads them."""
-    settings = {
-        "BEANVAULT_CONNECTION_SECRET": deployment.connection_secret,
-        "BEANVAULT_MOUNT": ",".join(deployment.replicator.mounts),
-        "BEANVAULT_PREFIX": deployment.prefix,
-        "BEANVAULT_OWNER": deployment.name,
-    }
-    return tuple(mount.path for mount in Config.from_environ(settings).mounts)
 
 
 def _tls(device: str, host: str, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from replicator.contract.connection import OPERATOR_KEYS, VaultAddress, parse_connection, render_connection
 from replicator.errors import ConfigError
-from replicator.login import parse_connection
 
 from ..aws import BUSY_CODES, FAILURES, Aws, code, explained
 from ..errors import BeanvaultError, ConfigurationError
@@ -22,19 +22,10 @@ from .function import ReplicatorFunction
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-OURS = frozenset({"address", "namespace", "ca_bundle", "auth", "vaultAddress", "vaultToken"})
-"""Keys of the secret that are the operator's; the function keeps others there for itself."""
-
 
 def content(server: VaultServer, auth: Auth) -> str:
     """Return the connection secret's text for a server and a login."""
-    values = {
-        "address": server.address,
-        "namespace": server.namespace,
-        "ca_bundle": server.ca_bundle,
-        "auth": auth,
-    }
-    return json.dumps({key: value for key, value in values.items() if value})
+    return render_connection(VaultAddress(server.address, server.namespace, server.ca_bundle), auth)
 
 
 def check(text: str) -> None:
@@ -138,7 +129,11 @@ def _kept(client: SecretsManagerClient, name: str) -> dict[str, Any]:
         return {}  # empty until now; may only be written; its key is lost
     except (ValueError, KeyError):
         return {}
-    return {key: value for key, value in held.items() if key not in OURS} if isinstance(held, dict) else {}
+    return (
+        {key: value for key, value in held.items() if key not in OPERATOR_KEYS}
+        if isinstance(held, dict)
+        else {}
+    )
 
 
 def test(function: ReplicatorFunction) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
 from replicator.config import Config
+from replicator.contract.events import REPLICATION_REQUESTED, ReplicationRequest, RequestReason
 from replicator.desired import resolve_desired
 from replicator.model import DesiredSecret, Revision
 
@@ -20,6 +20,7 @@ from ..polling import PollingClock, attempts
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 WAIT_SECONDS = 300
@@ -49,10 +50,10 @@ class ReplicationWaiter:
         Raises:
             NotReplicated: nothing
         """
-        wishes = resolve_desired([revision], self.config)
-        for wanted in wishes.wanted.values():
-            return wanted
-        reasons = "; ".join(getattr(remark, "reason", "") for remark in wishes.remarks)
+        state = resolve_desired([revision], self.config)
+        for desired in state.secrets.values():
+            return desired
+        reasons = "; ".join(remark.reason for remark in state.remarks)
         raise NotReplicated(
             f"{revision.source} isn't replicated: {reasons}",
             "change its custom metadata or the deployment file",
@@ -105,31 +106,24 @@ class ReplicationWaiter:
             raise
 
 
-def ask_on(bus_name: str, events: EventBridgeClient, reason: str = "operator") -> Ask:
-    """Return what asks on our bus; *reason* is `operator` or `push`."""
+def ask_on(bus_name: str, events: EventBridgeClient) -> Ask:
+    """Return what puts requests on the bus."""
 
     def ask(source: str) -> None:
-        put_requests(events, bus_name, [source], reason)
+        put_requests(events, bus_name, [source], RequestReason.OPERATOR)
 
     return ask
 
 
-def put_requests(events: EventBridgeClient, bus_name: str, sources: list[str], reason: str) -> None:
+def put_requests(events: EventBridgeClient, bus_name: str, sources: list[str], reason: RequestReason) -> None:
     """Put one `Replication Requested` event on the bus.
 
     Raises:
         AwsError: EventBridge didn't take it
     """
-    answer = events.put_events(
-        Entries=[
-            {
-                "Source": "beanvault",
-                "DetailType": "Replication Requested",
-                "Detail": json.dumps({"paths": sources, "reason": reason}),
-                "EventBusName": bus_name,
-            }
-        ]
-    )
+    request = ReplicationRequest(tuple(sources) or None, reason)
+    entry = REPLICATION_REQUESTED.entry(request.detail(), bus_name)
+    answer = events.put_events(Entries=[cast("PutEventsRequestEntryTypeDef", entry)])
     if answer.get("FailedEntryCount"):
         raise AwsError(
             f"EventBridge didn't take the event on {bus_name} ({answer['Entries'][0].get('ErrorCode')})"

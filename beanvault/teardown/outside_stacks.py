@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from replicator.model import TAG_OWNER
+from replicator.contract.tags import TAG_OWNER, read_tags
 from templates.deployment import Deployment
 from templates.vault import authority_parameter
 
@@ -166,13 +166,13 @@ def _level(aws: Aws, prefix: str) -> Iterator[str]:
 def _secrets(aws: Aws, deployment: Deployment) -> list[Any]:
     where = [{"Key": "tag-key", "Values": [TAG_OWNER]}]
     pages = aws.client("secretsmanager").get_paginator("list_secrets").paginate(Filters=where)
-    owned = {"Key": TAG_OWNER, "Value": deployment.name}
     return [
         secret
         for page in pages
         for secret in page["SecretList"]
         # A replica goes with its primary, which is in another region.
-        if owned in secret["Tags"] and secret.get("PrimaryRegion", aws.region) == aws.region
+        if read_tags(secret["Tags"]).owner == deployment.name
+        and secret.get("PrimaryRegion", aws.region) == aws.region
     ]
 
 

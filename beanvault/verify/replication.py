@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from replicator.model import TAG_OWNER, TAG_SOURCE
-from replicator.names import decode
+from replicator.contract.summary import ChangeSummary, ProblemKind, RunSummary
+from replicator.contract.tags import TAG_SOURCE, read_tags
 from templates.aws_versions import FUNCTION_RUNTIME
 from templates.triggers import request_rule_name, schedule_name
 
@@ -99,7 +99,7 @@ def _secret_keys(live: AccountState) -> Iterator[Observation]:
 
 def _secret_ownership(live: AccountState) -> Iterator[Observation]:
     for secret in live.secrets:
-        owner = next((tag["Value"] for tag in secret.get("Tags") or () if tag["Key"] == TAG_OWNER), None)
+        owner = read_tags(secret.get("Tags")).owner
         yield Observation(secret["Name"], owner == live.deployment.name, f"owned by {owner or 'nobody'}")
 
 
@@ -132,47 +132,52 @@ def unused_days(secret: Mapping[str, Any], now: dt.datetime) -> int:
 def _replicated(live: AccountState) -> Iterator[Observation]:
     """Compare with Vault, by a dry run of the function itself."""
     try:
-        report = ReplicatorFunction(live.aws, live.deployment.function_name).dry_run()
+        summary = ReplicatorFunction(live.aws, live.deployment.function_name).dry_run()
     except BeanvaultError as error:
         raise ResourceMissing(f"the comparison didn't run: {error}") from error
     retained = live.deployment.replicator.deletion == "retain"
-    yield from compared(report, live.secrets, live.deployment.name, retained=retained)
+    yield from compared(summary, live.secrets, live.deployment.name, retained=retained)
 
 
 def compared(
-    report: Mapping[str, Any], secrets: Sequence[Mapping[str, Any]], owner: str, *, retained: bool
+    summary: RunSummary, secrets: Sequence[Mapping[str, Any]], owner: str, *, retained: bool
 ) -> Iterator[Observation]:
-    """Yield what the *report* of a dry run says of each secret below the prefix.
+    """Yield what a dry run found about each secret below the prefix.
 
-    A secret of somebody else was compared with nothing, and is `BV.SM1`'s. Orphans are meant to stay where
-    they are *retained*.
+    Secrets of other owners are not compared; `BV.SM1` checks those. Orphans are accepted where the deployment
+    file has them *retained*.
 
     Raises:
-        Missing: the run itself failed
+        ResourceMissing: the run itself failed
     """
-    wrong = {change["name"]: _why(change) for change in report["changes"]}
-    for problem in report["problems"]:
-        if problem["what"] == "the run":
-            raise ResourceMissing(f"the comparison didn't run: {problem['kind']}: {problem['cause']}")
-        wrong[problem["what"]] = f"{problem['kind']}: {problem['cause']}"
-    for what, evidence in sorted(wrong.items()):
-        yield Observation(what, ok=False, evidence=evidence)
-    skipped = {skip["source"]: skip["reason"] for skip in report["skipped"]}
+    wrong = {change.name: _why(change) for change in summary.changes}
+    for problem in summary.problems:
+        if problem.kind is ProblemKind.RUN:
+            raise ResourceMissing(f"the comparison didn't run: {problem.error}: {problem.cause}")
+        wrong[problem.subject] = f"{problem.error}: {problem.cause}"
+    for subject, evidence in sorted(wrong.items()):
+        yield Observation(subject, ok=False, evidence=evidence)
+    skipped = {each.source: each.reason for each in summary.skipped}
     for secret in secrets:
-        tags = {tag["Key"]: tag["Value"] for tag in secret.get("Tags") or ()}
-        if secret["Name"] in wrong or tags.get(TAG_OWNER) != owner:
+        tags = read_tags(secret.get("Tags"))
+        if secret["Name"] in wrong or tags.owner != owner:
             continue
-        held = tags.get(TAG_SOURCE, "")
-        source = decode(held)
-        if reason := skipped.get(source) or skipped.get(held):
+        if tags.source is None:
+            yield Observation(secret["Name"], ok=False, evidence=f"not compared: {TAG_SOURCE} was edited")
+        elif reason := skipped.get(tags.source):
             yield Observation(secret["Name"], ok=False, evidence=f"not compared: {reason}", chosen=retained)
-        elif not any(source == what or (what.endswith("/") and source.startswith(what)) for what in wrong):
+        elif not any(_covers(subject, tags.source) for subject in wrong):
             yield Observation(secret["Name"], ok=True, evidence="AWSCURRENT is Vault's current version")
 
 
-def _why(change: Mapping[str, str]) -> str:
-    because = f" ({change['why']})" if change["why"] else ""
-    return f"it isn't what Vault holds; the next run would do: {change['action']}{because}"
+def _covers(subject: str, source: str) -> bool:
+    """Whether *subject* is *source*, or a folder above it."""
+    return source == subject or (subject.endswith("/") and source.startswith(subject))
+
+
+def _why(change: ChangeSummary) -> str:
+    reason = f" ({change.reason})" if change.reason else ""
+    return f"not Vault's current version; the next run would do: {change.action}{reason}"
 
 
 def _topic(live: AccountState) -> Iterator[Observation]:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..concurrency import concurrently
-from ..config import Mount
+from ..contract.mounts import Mount
 from ..errors import NothingThere, SourceChanged, SourceError, ValueRefused
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..value import Number

@@ -1,4 +1,4 @@
-"""KV version 1: it keeps no versions, so a write is told by a keyed hash of what it holds."""
+"""KV version 1: it has no versions, so a write is identified by a keyed hash of its value."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Keys: TypeAlias = tuple[str, ...]
 class Kv1Mount:
     """A mount of KV version 1.
 
-    There is no metadata, so listing reads each value, hashes it and drops it. The hash becomes part of what
-    everybody with `DescribeSecret` can see; it is keyed so that a guess at the value can't be tried on it.
+    There is no metadata, so listing reads each value, hashes it and drops it. Everybody with `DescribeSecret`
+    can read the hash; it is keyed so that a guess at the value can't be verified with it.
     """
 
     def __init__(self, vault: Vault, mount: str, hash_key: bytes) -> None:

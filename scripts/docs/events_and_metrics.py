@@ -12,9 +12,10 @@ from eb_app.replication_request import ReplicationRequester
 from replicator import handler
 from replicator.aws import Clients
 from replicator.config import Config
+from replicator.contract.events import REPLICATION_REQUESTED, SECRET_REPLICATED, EventType, RequestReason
 from replicator.model import Applied, Create, DesiredSecret, Revision
-from replicator.notify import EVENT_SOURCE, EVENT_TYPE, REQUEST_SOURCE, REQUEST_TYPE, Bus
-from replicator.report import Report
+from replicator.notify import Bus
+from replicator.report import RunReport
 from scripts.docs.markdown import ROOT, TEXT, WORDS, block, code, page, table
 from templates import observability
 from templates.deployment_file import read
@@ -55,20 +56,24 @@ def events() -> str:
         "Events",
         "the code that sends them",
         TEXT["events"],
-        f"## {EVENT_TYPE}\n\nSource `{EVENT_SOURCE}`. {TEXT['told']}",
+        f"{_heading(SECRET_REPLICATED)} {TEXT['told']}",
         told(),
-        f"## {REQUEST_TYPE}\n\nSource `{REQUEST_SOURCE}`. {TEXT['asked']}",
+        f"{_heading(REPLICATION_REQUESTED)} {TEXT['asked']}",
         *parts,
     )
+
+
+def _heading(event: EventType) -> str:
+    return f"## {event.detail_type}\n\nSource `{event.source}`."
 
 
 def told() -> str:
     caught = Caught()
     revision = Revision(SOURCE, 3, "2026-11-23T10:00:00Z")
     version = revision.version_id(OWNER)
-    wanted = DesiredSecret("shop/app/database", revision, version, "", None, ())
+    desired = DesiredSecret("shop/app/database", revision, version, "", None, ())
     bus = Bus(cast(Clients, caught), f"{OWNER}-beanvault")
-    bus.tell(Applied(Create(wanted), ARN, version))
+    bus.publish(Applied(Create(desired), ARN, version))
     bus.flush()
     return caught.shown()
 
@@ -79,9 +84,9 @@ def asked(reason: str) -> str:
         case "demand":
             ReplicationRequester(caught, f"{OWNER}-beanvault", SOURCE)()
         case "continuation":
-            Bus(cast(Clients, caught), f"{OWNER}-beanvault").ask_for_continuation((SOURCE,))
+            Bus(cast(Clients, caught), f"{OWNER}-beanvault").request_continuation((SOURCE,))
         case _:
-            put_requests(cast(Any, caught), f"{OWNER}-beanvault", [SOURCE], reason)
+            put_requests(cast(Any, caught), f"{OWNER}-beanvault", [SOURCE], RequestReason(reason))
     return caught.shown()
 
 
@@ -95,7 +100,7 @@ def emitted() -> dict[str, Any]:
     }
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        handler._emit(Report(complete=True), Config.from_environ(settings))
+        handler._emit(RunReport(complete=True), Config.from_environ(settings))
     record: dict[str, Any] = json.loads(out.getvalue())
     return record
 

@@ -2,10 +2,6 @@
 
 from troposphere import Sub
 
-OWNER_TAG = "beanvault:owner"
-SOURCE_TAG = "beanvault:source"
-HEALTH_TAG = "beanvault:health"
-
 # Secrets Manager puts a hyphen and six characters behind a secret's name. Question marks instead of a star,
 # so that `app/database` is not also `app/database-of-another-team`.
 _RANDOM_SUFFIX = "-??????"

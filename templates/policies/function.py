@@ -15,12 +15,12 @@ from awacs.aws import (
 )
 from troposphere import Sub
 
+from replicator.contract.tags import TAG_HEALTH, TAG_OWNER
 from templates.policies import Arn
-from templates.policies.arns import HEALTH_TAG, OWNER_TAG
 
 _SECRETS_MANAGER = Sub("secretsmanager.${AWS::Region}.amazonaws.com")
-_RESOURCE_OWNER = f"secretsmanager:ResourceTag/{OWNER_TAG}"
-REQUEST_OWNER = f"aws:RequestTag/{OWNER_TAG}"
+_RESOURCE_OWNER = f"secretsmanager:ResourceTag/{TAG_OWNER}"
+REQUEST_OWNER = f"aws:RequestTag/{TAG_OWNER}"
 
 # What Lambda does with the function's role to connect it to the VPC. None of it takes a resource.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
@@ -133,7 +133,7 @@ def remember_health(connection: Arn) -> Statement:
         Action=[secretsmanager.TagResource],
         Resource=[connection],
         Condition=Condition(
-            [ForAllValuesStringEquals({"aws:TagKeys": [HEALTH_TAG]}), Null({"aws:TagKeys": "false"})]
+            [ForAllValuesStringEquals({"aws:TagKeys": [TAG_HEALTH]}), Null({"aws:TagKeys": "false"})]
         ),
     )
 

@@ -15,8 +15,8 @@ from awacs.aws import (
     StringNotEquals,
 )
 
+from replicator.contract.tags import TAG_OWNER, TAG_SOURCE
 from templates.policies import Arn
-from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 from templates.policies.function import NETWORK_INTERFACES, REQUEST_OWNER
 
 _CHANGES_TO_SECRETS = [
@@ -85,7 +85,7 @@ def never_remove_ownership() -> Statement:
         Effect=Deny,
         Action=[secretsmanager.UntagResource],
         Resource=["*"],
-        Condition=Condition([ForAnyValueStringEquals({"aws:TagKeys": [OWNER_TAG, SOURCE_TAG]})]),
+        Condition=Condition([ForAnyValueStringEquals({"aws:TagKeys": [TAG_OWNER, TAG_SOURCE]})]),
     )
 
 

@@ -64,23 +64,21 @@ def _one_run(environment: Mapping[str, str], hurry: bool) -> tuple[float, float,
     With *hurry* it doesn't keep the quotas either: secrets are only being put in place.
     """
     os.environ.update(environment)
-    if hurry:
-        from replicator import limits
-
-        limits.SHARE = 1000
     from replicator.aws import Clients
     from replicator.config import Config
-    from replicator.replicate import ReplicationRequest, RunClock
+    from replicator.contract.events import ReplicationRequest
+    from replicator.replicate import RunClock
     from replicator.run import run
 
     config = Config.from_environ(os.environ)
     start = time.perf_counter()
-    report = run(config, Clients(), ReplicationRequest(), RunClock(time.time))
+    clients = Clients(quotas={}) if hurry else Clients()
+    report = run(config, clients, ReplicationRequest(), RunClock(time.time))
     seconds = time.perf_counter() - start
-    for problem in list(report.problems())[:3]:
+    for problem in report.problems()[:3]:
         print(problem, file=sys.stderr)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return seconds, peak, report.counts(), len(list(report.problems()))
+    return seconds, peak, {**report.summary().as_json()["counts"]}, len(report.problems())
 
 
 @dataclass(slots=True)

@@ -18,8 +18,9 @@ import hvac
 from beanvault.vault.mounts import enable_kv2
 from replicator.aws import Clients
 from replicator.config import Config
-from replicator.replicate import ReplicationRequest, RunClock
-from replicator.report import Report
+from replicator.contract.events import ReplicationRequest
+from replicator.replicate import RunClock
+from replicator.report import RunReport
 from replicator.run import run
 from testbed.servers.proxy import FORWARD, Behaviour, Drop, ProxiedCall, Proxy
 
@@ -104,7 +105,7 @@ class World(ABC):
     def choose(self, path: str, choices: dict[str, str]) -> None:
         self.vault.secrets.kv.v2.update_metadata(path, mount_point=self.name, custom_metadata=choices)
 
-    def run(self) -> Report:
+    def run(self) -> RunReport:
         config = Config.from_environ(self.variables())
         return run(config, self.clients, ReplicationRequest(reason="operator"), RunClock(time.time))
 
@@ -224,7 +225,7 @@ def killed(world: World, at: str, *, after: bool) -> None:
     world.at_each_call(lambda _: FORWARD)
 
 
-def completed(world: World, whole: Whole) -> Report:
+def completed(world: World, whole: Whole) -> RunReport:
     """Return the report of the next run, after which all is as after a whole one, and stays so."""
     completing = world.run()
     assert world.shape() == whole.shape

@@ -27,8 +27,8 @@ from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy
 from .support_canaries import canary, leaks, spellings
 from .support_deployed import ROOT, Deployed, deployed
 
-MARK = "told-by-name"
-"""Part of the names of secrets, so it is in everything that is told."""
+MARK = "reported-by-name"
+"""Part of the names of secrets, so it is in everything that is reported."""
 LIMIT = 65_536
 HANDLER = """
 import json, logging, sys, traceback
@@ -41,7 +41,7 @@ class Context:
     def get_remaining_time_in_millis(self):
         return 600_000
 
-def told(error):
+def show(error):
     while error is not None:
         print(type(error), repr(error), error, error.__dict__, file=sys.stderr)
         error = error.__cause__ or error.__context__
@@ -50,7 +50,7 @@ try:
     handler.handler({}, Context())
 except Exception as error:
     traceback.print_exc()
-    told(error)
+    show(error)
 """
 """The handler in a process of its own, with all logs turned up and each exception shown to its last cause."""
 
@@ -59,12 +59,13 @@ import time
 from os import environ
 from replicator.aws import Clients
 from replicator.config import Config
-from replicator.replicate import Clock, Request
+from replicator.contract.events import ReplicationRequest
+from replicator.replicate import RunClock
 from replicator.run import run
 
 def test_a_run():
-    report = run(Config.from_environ(environ), Clients(), Request(), Clock(time.time))
-    print(repr(report), list(report.lines()))
+    report = run(Config.from_environ(environ), Clients(), ReplicationRequest(), RunClock(time.time))
+    print(repr(report), list(report.summary().lines()))
     assert (report, report.outcomes) == (None, [])
 """
 """A test that fails over what a run has done, of which pytest then shows all that it can."""
@@ -173,7 +174,7 @@ def test_no_value_shows_in_anything_that_was_left_behind(evidence: Evidence) -> 
 
 
 def test_each_channel_was_listened_to(evidence: Evidence) -> None:
-    """A name, which is told, is found by the same search in every channel that tells names."""
+    """A name, which is reported, is found by the same search in every channel that reports names."""
     heard = {
         found.rpartition(": ")[0] for found in leaks(evidence.texts, [MARK]) if found.endswith(": plain")
     }

@@ -68,7 +68,7 @@ class Everything(World):
             self.write(path, "1")
         self.choose("tagged", {"aws-tag-team": "blue"})
         report = self.run()
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
         for path in ("updated", "returned", "created", "taken", "adopted"):
             self.write(path, "2")
         self.choose("tagged", {"aws-tag-tier": "gold"})
@@ -111,7 +111,7 @@ def test_a_run_killed_at_a_call_is_completed_by_the_next(
     before = world.glance()
     killed(world, call, after=after)
     completing = completed(world, whole)
-    assert [kind for _, kind, _ in completing.problems()] == ["Conflict"]
+    assert [each.error for each in completing.problems()] == ["Conflict"]
     assert world.health() == "unhealthy"
     after_all = world.glance()
     assert after_all["taken"] == before["taken"]

@@ -42,7 +42,7 @@ class Replicas(World):
         for path in ("copied", "gone"):
             self.write(path, "1")
         report = self.run()
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
         assert self.run().outcomes == []
         self.region = REGIONS[1]
         self.write("created", "1")
@@ -86,7 +86,7 @@ def test_a_run_killed_at_a_call_is_completed_by_the_next(
     before = world.glance()
     killed(world, call, after=after)
     if (call, after) in LOST:
-        assert [kind for _, kind, _ in world.run().problems()] == ["SourceDenied"]
+        assert [each.error for each in world.run().problems()] == ["SourceDenied"]
         assert world.glance() == before
         world.connect(world.wrapped())
     assert completed(world, whole).healthy

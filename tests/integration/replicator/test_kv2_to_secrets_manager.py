@@ -7,20 +7,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from replicator.config import ReplicaRegion
-from replicator.report import Report
+from replicator.contract.connection import VaultAddress
+from replicator.report import RunReport
 from replicator.sources.kv2 import Kv2Mount
-from replicator.vault import Address, Vault
+from replicator.vault import Vault
 
 
 def settled(bench: Any) -> None:
     """Assert that another run finds everything as it is to be."""
     report = bench.run()
-    assert report.healthy, list(report.problems())
+    assert report.healthy, report.problems()
     assert report.outcomes == []
 
 
-def healthy(report: Report) -> Report:
-    assert report.healthy, list(report.problems())
+def healthy(report: RunReport) -> RunReport:
+    assert report.healthy, report.problems()
     return report
 
 
@@ -97,8 +98,8 @@ def test_a_soft_deleted_path_is_an_orphan_where_secrets_are_retained(bench: Any)
     bench.run()
     bench.vault.secrets.kv.v2.delete_latest_version_of_secret("db", mount_point=bench.mount)
     report = healthy(bench.run())
-    assert "its current version 1 is deleted" in "\n".join(report.lines())
-    assert "is an orphan" in "\n".join(report.lines())
+    assert "its current version 1 is deleted" in "\n".join(report.summary().lines())
+    assert "is an orphan" in "\n".join(report.summary().lines())
     assert json.loads(bench.value("db")) == {"password": "canary"}
 
 
@@ -109,7 +110,7 @@ def test_a_destroyed_version_is_gone(bench: Any) -> None:
     bench.vault.secrets.kv.v2.destroy_secret_versions("db", versions=[1], mount_point=bench.mount)
     report = healthy(bench.run())
     assert report.counts()["Deleted"] == 1
-    assert "is destroyed" in "\n".join(report.lines())
+    assert "is destroyed" in "\n".join(report.summary().lines())
 
 
 def test_an_older_version_that_is_destroyed_changes_nothing(bench: Any) -> None:
@@ -131,7 +132,7 @@ def test_a_deletion_time_that_passed_is_gone(bench: Any, openbao: Any) -> None:
     """The clock of the run is what passes; OpenBao's answer is the real one."""
     bench.vault.secrets.kv.v2.update_metadata("db", mount_point=bench.mount, delete_version_after="1h")
     bench.write("db", password="canary")
-    vault = Vault(Address(openbao.address, ca_bundle=bench.ca_bundle))
+    vault = Vault(VaultAddress(openbao.address, ca_bundle=bench.ca_bundle))
     vault.use_token(openbao.root_token)
     later = (datetime.now(UTC) + timedelta(hours=2)).timestamp()
     (entry,) = Kv2Mount(vault, bench.mount, lambda: later).list()
@@ -152,7 +153,7 @@ def test_a_path_removed_and_written_anew_is_seen_although_its_version_is_1_again
 def test_a_path_with_metadata_and_no_version_is_skipped(bench: Any) -> None:
     bench.choose("db", aws_name="later")
     report = healthy(bench.run())
-    assert "it has no version yet" in "\n".join(report.lines())
+    assert "it has no version yet" in "\n".join(report.summary().lines())
 
 
 def test_paths_with_unusual_characters_are_encoded_and_come_back(bench: Any) -> None:
@@ -176,8 +177,8 @@ def test_a_large_value_is_refused_with_its_size_and_the_others_go_on(bench: Any)
     bench.write("large", blob="x" * 70_000)
     bench.write("db", password="canary")
     report = bench.run()
-    assert [kind for _, kind, _ in report.problems()] == ["ValueRefused"]
-    assert "70011 bytes" in next(report.problems())[2]
+    assert [each.error for each in report.problems()] == ["ValueRefused"]
+    assert "70011 bytes" in report.problems()[0].cause
     assert json.loads(bench.value("db")) == {"password": "canary"}
 
 
@@ -215,7 +216,7 @@ def test_a_copy_that_was_edited_in_the_console_is_written_over(bench: Any) -> No
     for number in range(3):
         bench.aws.put_secret_value(SecretId=bench.name("db"), SecretString=f"edited {number}")
     report = healthy(bench.run())
-    assert "the copy was edited" in "\n".join(report.lines())
+    assert "the copy was edited" in "\n".join(report.summary().lines())
     assert json.loads(bench.value("db")) == {"password": "canary"}
     settled(bench)
 
@@ -236,7 +237,7 @@ def test_a_copy_that_was_rolled_back_in_the_console_gets_its_stage_back(bench: A
     )
     assert json.loads(bench.value("db")) == {"password": "canary-1"}
     report = healthy(bench.run())
-    assert "the copy was rolled back" in "\n".join(report.lines())
+    assert "the copy was rolled back" in "\n".join(report.summary().lines())
     assert json.loads(bench.value("db")) == {"password": "canary-2"}
     settled(bench)
 
@@ -245,7 +246,7 @@ def test_a_foreign_secret_is_a_conflict_until_its_adoption_is_asked_for(bench: A
     bench.aws.create_secret(Name=bench.name("db"), SecretString="theirs")
     bench.write("db", password="canary")
     report = bench.run()
-    assert [kind for _, kind, _ in report.problems()] == ["Conflict"]
+    assert [each.error for each in report.problems()] == ["Conflict"]
     assert bench.value("db") == "theirs"
     bench.set(adopt=frozenset({bench.name("db")}))
     healthy(bench.run())
@@ -257,7 +258,7 @@ def test_a_foreign_secret_that_is_scheduled_for_deletion_is_a_conflict(bench: An
     bench.aws.create_secret(Name=bench.name("db"), SecretString="theirs")
     bench.aws.delete_secret(SecretId=bench.name("db"), RecoveryWindowInDays=7)
     bench.write("db", password="canary")
-    assert [kind for _, kind, _ in bench.run().problems()] == ["Conflict"]
+    assert [each.error for each in bench.run().problems()] == ["Conflict"]
     assert "DeletedDate" in bench.describe("db")
 
 
@@ -285,9 +286,9 @@ def test_a_replica_region_where_the_name_is_taken_is_reported_by_name(bench: Any
     bench.write("db", password="canary")
     bench.set(replica_regions=(ReplicaRegion("eu-west-1"),))
     for _ in range(2):
-        ((_, kind, cause),) = bench.run().problems()
-        assert kind == "ReplicaFailed"
-        assert "eu-west-1" in cause
+        (problem,) = bench.run().problems()
+        assert problem.error == "ReplicaFailed"
+        assert "eu-west-1" in problem.cause
     assert elsewhere.get_secret_value(SecretId=bench.name("db"))["SecretString"] == "theirs"
 
 
@@ -296,7 +297,7 @@ def test_named_paths_alone_are_replicated(bench: Any) -> None:
     bench.write("two", password="canary")
     report = healthy(bench.run(f"{bench.mount}/one", f"{bench.mount}/missing"))
     assert [each["Name"] for each in bench.secrets()] == [bench.name("one")]
-    assert "there is no such path" in "\n".join(report.lines())
+    assert "there is no such path" in "\n".join(report.summary().lines())
 
 
 def test_a_dry_run_changes_nothing(bench: Any) -> None:

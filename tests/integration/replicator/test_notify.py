@@ -1,4 +1,4 @@
-"""Who is told what: messages when health changes, an event for each changed secret, metrics, exit codes."""
+"""Notifications: messages when health changes, an event for each changed secret, metrics, exit codes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from replicator.aws import Clients
+from replicator.contract.events import ReplicationRequest
+from replicator.contract.summary import ProblemKind
 from replicator.errors import ConfigError, RunFailed
-from replicator.replicate import ReplicationRequest, RunClock
+from replicator.replicate import RunClock
 from replicator.run import run
 
 from .support_notify import Context, Mailbox
@@ -65,7 +67,7 @@ class TestMessages:
     def test_a_message_that_cannot_be_sent_makes_the_run_fail(self, bench: Any) -> None:
         bench.set(topic_arn="arn:aws:sns:eu-central-1:123456789012:nobody")
         bench.connect({"method": "token", "token": "s.wrong"})
-        causes = [cause for _, _, cause in bench.run().problems()]
+        causes = [each.cause for each in bench.run().problems()]
         assert any(cause.startswith("Publish to arn:aws:sns") for cause in causes)
 
 
@@ -113,12 +115,12 @@ class TestEvents:
         answers = iter(range(30))
         clock = RunClock(time.time, lambda: next(answers, None) is not None)
         report = run(bench.config, Clients(bench.session), ReplicationRequest(), clock)
-        assert report.left > 0
-        assert report.healthy, list(report.problems())
+        assert report.deferred > 0
+        assert report.healthy, report.problems()
         asked = [each for each in bus.read() if each["detail-type"] == "Replication Requested"]
         assert [each["detail"] for each in asked] == [{"reason": "continuation"}]
         assert asked[0]["source"] == "beanvault"
-        assert bench.run().counts()["Created"] == report.left
+        assert bench.run().counts()["Created"] == report.deferred
 
     def test_the_continuation_of_a_run_over_some_paths_names_those_left(
         self, bench: Any, bus: Mailbox
@@ -130,7 +132,7 @@ class TestEvents:
         clock = RunClock(time.time, lambda: next(answers, None) is not None)
         report = run(bench.config, Clients(bench.session), ReplicationRequest(tuple(paths)), clock)
         (asked,) = [each for each in bus.read() if each["detail-type"] == "Replication Requested"]
-        assert len(asked["detail"]["paths"]) == report.left
+        assert len(asked["detail"]["paths"]) == report.deferred
         assert set(asked["detail"]["paths"]) < set(paths)
 
     def test_an_event_that_cannot_be_sent_makes_the_run_fail_and_the_secret_is_written(
@@ -183,7 +185,9 @@ class TestHandler:
         with pytest.raises(RunFailed, match="ValueRefused"):
             self.handle({})
         problems = [vars(record) for record in caplog.records if record.message == "problem"]
-        assert [(each["what"], each["kind"]) for each in problems] == [(bench.name("empty"), "ValueRefused")]
+        assert [(each["kind"], each["subject"], each["error"]) for each in problems] == [
+            (ProblemKind.SECRET, bench.name("empty"), "ValueRefused")
+        ]
         written = capsys.readouterr().out.splitlines()
         assert [json.loads(line)["Failed"] for line in written if '"_aws"' in line] == [[1]]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from replicator.config import Mount
+from replicator.contract.mounts import Mount
 
 
 class TestKv1:
@@ -29,7 +29,7 @@ class TestKv1:
         self.write(bench, "a/b/c", password="canary-1")
         self.write(bench, "top", password="canary-2", number=0.10)
         report = bench.run()
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
         assert json.loads(bench.value("a/b/c")) == {"password": "canary-1"}
         assert bench.run().outcomes == []
 
@@ -107,7 +107,7 @@ class TestDatabase:
             return read
 
         report = bench.run()
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
         first = credential()
         assert set(first) == {"username", "password", "engine", "host", "port", "dbname"}
         assert (first["host"], first["port"], first["username"]) == (
@@ -131,5 +131,5 @@ class TestDatabase:
 
     def test_a_named_role_alone_is_replicated(self, bench: Any, role: str) -> None:
         report = bench.run(f"{bench.mount}-db/{role}")
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
         assert report.counts()["Created"] == 1

@@ -31,12 +31,15 @@ from hypothesis.stateful import (
 
 from beanvault.vault.mounts import enable_kv2
 from replicator.aws import Clients
-from replicator.config import Config, Mount
+from replicator.config import Config
+from replicator.contract.events import ReplicationRequest
+from replicator.contract.mounts import Mount
 from replicator.errors import UnsafePlan
 from replicator.model import Applied, Delete
-from replicator.replicate import ReplicationRequest, RunClock
-from replicator.report import Report
+from replicator.replicate import RunClock
+from replicator.report import RunReport
 from replicator.run import run
+from replicator.vault import Timeouts
 from testbed.servers.proxy import FORWARD, Answer, Proxy
 
 from .support_bad_days import doing
@@ -156,7 +159,6 @@ def servers(
     vault_proxy, aws_proxy = Proxy(openbao.address, openbao.ca_file), Proxy(local_aws.endpoint)
     for name, value in {**local_aws.environment(), "AWS_ENDPOINT_URL": aws_proxy.address}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("replicator.vault.FIRST_PAUSE_SECONDS", 0.001)
     clients = Clients()
     retry_at_once(clients.secretsmanager)
     try:
@@ -422,23 +424,27 @@ class Histories(RuleBasedStateMachine):
         else:
             self._check_convergence(expected, before, after)
 
-    def _run(self, request: ReplicationRequest | None = None) -> Report:
+    def _run(self, request: ReplicationRequest | None = None) -> RunReport:
         self.servers.aws_proxy.forget()
         self.servers.vault_proxy.forget()
         try:
             report = run(
-                self.config, self.servers.clients, request or ReplicationRequest(), RunClock(time.time)
+                self.config,
+                self.servers.clients,
+                request or ReplicationRequest(),
+                RunClock(time.time),
+                Timeouts(first_pause_seconds=0.001),
             )
             self._note(report)
             return report
         finally:
             self.servers.aws_proxy.rule = self.servers.vault_proxy.rule = lambda _: FORWARD
 
-    def _note(self, report: Report) -> None:
+    def _note(self, report: RunReport) -> None:
         met = self.servers.met
         met.update(type(each.change).__name__ for each in report.outcomes if isinstance(each, Applied))
         met.update(type(each).__name__ for each in report.remarks)
-        met.update(kind for _, kind, _ in report.problems())
+        met.update(each.error for each in report.problems())
         met.update(self.servers.aws_proxy.operations())
 
     # What holds.
@@ -487,10 +493,10 @@ class Histories(RuleBasedStateMachine):
         for name in (before.keys() | after.keys()) - expected.copies.keys() - expected.gone:
             assert after.get(name) == before.get(name), f"{name} was to be left alone"
 
-    def _check_report(self, report: Report, expected: Expected, wishes: Wishes) -> None:
+    def _check_report(self, report: RunReport, expected: Expected, wishes: Wishes) -> None:
         unmet = len(wishes.unfit) + len(wishes.all) - len(expected.copies)
-        assert report.healthy == (unmet == 0), list(report.problems())
-        assert len(list(report.problems())) == unmet, list(report.problems())
+        assert report.healthy == (unmet == 0), report.problems()
+        assert len(report.problems()) == unmet, report.problems()
 
     def _check_second_run(self, expected: Expected, after: dict[str, Held]) -> None:
         """It makes no change and few calls; what was refused is tried again, and refused again."""

@@ -33,15 +33,15 @@ def test_a_vault_that_is_sealed_in_mid_run_is_told_as_sealed(
     root = openbao.root_client()
     day.vault.rule = doing(reads_any, root.sys.seal)
     try:
-        told = day.invoke()
+        result = day.invoke()
         again = day.invoke()
     finally:
         unseal(server, openbao)
-    assert told.kinds <= {"SourceSealed", "SourceUnavailable"}  # what was under way was cut off
-    assert told.counts["Failed"] == len(PATHS)
-    day.told_unhealthy(told)
-    assert [kind for _, kind, _ in again.problems] == ["SourceSealed"]
-    assert "unseal it" in again.problems[0][2]
+    assert result.errors <= {"SourceSealed", "SourceUnavailable"}  # what was under way was cut off
+    assert result.counts["Failed"] == len(PATHS)
+    day.assert_reported(result)
+    assert [each.error for each in again.problems] == ["SourceSealed"]
+    assert "unseal it" in again.problems[0].cause
     assert again.messages == []  # it was told already
     assert day.writes() == []
     day.recovers()

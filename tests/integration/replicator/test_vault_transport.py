@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from replicator.config import Mount
+from replicator.contract.connection import VaultAddress
+from replicator.contract.mounts import Mount
 from replicator.errors import (
     SourceDenied,
     SourceError,
@@ -23,7 +24,7 @@ from replicator.errors import (
 from replicator.model import Revision
 from replicator.sources.database import DatabaseMount
 from replicator.sources.kv2 import Kv2Mount
-from replicator.vault import ATTEMPTS, Address, Vault
+from replicator.vault import ATTEMPTS, Vault
 
 GOOD = (200, '{"data":{"keys":["a"],"password":"canary"}}')
 
@@ -39,7 +40,7 @@ class Script:
     address: str = ""
 
     def vault(self) -> Vault:
-        return Vault(Address(self.address), sleep=self.pauses.append, jitter=lambda: 0.5)
+        return Vault(VaultAddress(self.address), sleep=self.pauses.append, jitter=lambda: 0.5)
 
 
 @pytest.fixture

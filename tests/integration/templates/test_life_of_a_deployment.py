@@ -29,10 +29,10 @@ from beanvault.ui import NullUi
 from beanvault.verify.live import AccountState
 from beanvault.verify.model import Status
 from beanvault.verify.run import verify
+from replicator.contract.tags import TAG_OWNER, TAG_SOURCE
 from templates.deployment import Deployment, OutsideVault
 from templates.deployment_file import parse
 from templates.fields import Range
-from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 from templates.vault import authority_parameter, host_name
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import REGION, LocalAws
@@ -216,7 +216,7 @@ def test_the_proxy_comes_once_there_is_a_credential_it_can_log_in_with(account: 
 def _replicate_the_credential(account: Account) -> str:
     """Create the secret as the replicator would; return its ARN."""
     deployment = account.deployment(STRICT)
-    owned = {OWNER_TAG: deployment.name, SOURCE_TAG: deployment.database.credential}
+    owned = {TAG_OWNER: deployment.name, TAG_SOURCE: deployment.database.credential}
     made = account.client("secretsmanager").create_secret(
         Name=deployment.credential_secret,
         SecretString="{}",

@@ -1,4 +1,4 @@
-"""A run killed at any call is completed by the next one, and nothing wrong was to be seen in between."""
+"""A run killed at any call is completed by the next one, and apps read nothing wrong in between."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from replicator.config import Config, Mount, ReplicaRegion
+from replicator.config import Config, ReplicaRegion
+from replicator.contract.mounts import Mount
 from tests.unit.replicator.conftest import Deployment
 from tests.unit.replicator.memory import MemoryTarget
 
@@ -115,17 +116,17 @@ def test_the_next_run_converges_wherever_the_one_before_was_killed(after: bool) 
         for name, value in deployment.values().items():
             assert value in allowed[name], (calls, name)
         # Value and identity belong together at any moment: the current id of ours has our value.
-        for name, held in deployment.target.secrets.items():
-            for version_id, value in held.values.items():
+        for name, stored in deployment.target.secrets.items():
+            for version_id, value in stored.values.items():
                 if version_id in whole.target.secrets[name].values:
                     assert value == whole.target.secrets[name].values[version_id], (calls, name)
         report = deployment.run()
-        assert report.healthy, (calls, list(report.problems()))
+        assert report.healthy, (calls, report.problems())
         assert deployment.values() == expected, calls
-        for name, held in deployment.target.secrets.items():
-            assert held.tags == whole.target.secrets[name].tags, (calls, name)
-            assert held.replicas == whole.target.secrets[name].replicas, (calls, name)
-            assert held.kms_key == whole.target.secrets[name].kms_key, (calls, name)
+        for name, stored in deployment.target.secrets.items():
+            assert stored.tags == whole.target.secrets[name].tags, (calls, name)
+            assert stored.replicas == whole.target.secrets[name].replicas, (calls, name)
+            assert stored.kms_key == whole.target.secrets[name].kms_key, (calls, name)
         assert deployment.run().outcomes == [], calls
         if ended:
             assert calls > 30

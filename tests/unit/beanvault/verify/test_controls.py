@@ -13,6 +13,7 @@ from beanvault.verify.model import Observation
 from beanvault.verify.network import public
 from beanvault.verify.replication import compared, unused_days
 from beanvault.verify.run import CONTROLS
+from replicator.contract.summary import ChangeSummary, Count, Problem, ProblemKind, RunSummary, SkippedSource
 from templates.layers import LAYERS
 
 
@@ -21,53 +22,69 @@ def secret(name: str, owner: str = "shop", source: str | None = None) -> dict[st
     return {"Name": f"shop/{name}", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
-def report(**parts: list[dict[str, str]]) -> dict[str, Any]:
-    return {"changes": [], "problems": [], "skipped": [], **parts}
+def summary(
+    *problems: Problem,
+    changes: tuple[ChangeSummary, ...] = (),
+    skipped: tuple[SkippedSource, ...] = (),
+) -> RunSummary:
+    counts = dict.fromkeys(Count, 0)
+    return RunSummary(True, True, counts, 0, 0.0, changes, skipped, problems)
 
 
 def states(found: list[Observation]) -> dict[str, str]:
     return {seen.resource: "ok" if seen.ok else "chosen" if seen.chosen else "wrong" for seen in found}
 
 
-def told(parts: dict[str, Any], *secrets: dict[str, Any], retained: bool = False) -> dict[str, str]:
-    return states(list(compared(parts, secrets, "shop", retained=retained)))
+def told(found: RunSummary, *secrets: dict[str, Any], retained: bool = False) -> dict[str, str]:
+    return states(list(compared(found, secrets, "shop", retained=retained)))
 
 
 def test_a_secret_that_a_run_would_leave_as_it_is_is_what_vault_holds() -> None:
-    assert told(report(), secret("app")) == {"shop/app": "ok"}
+    assert told(summary(), secret("app")) == {"shop/app": "ok"}
 
 
 def test_a_secret_that_a_run_would_change_is_not() -> None:
-    change = {"name": "shop/app", "action": "update", "why": "the copy was edited"}
-    assert told(report(changes=[change]), secret("app")) == {"shop/app": "wrong"}
+    change = ChangeSummary("update", "shop/app", "beanvault/app", "2", "the copy was edited")
+    assert told(summary(changes=(change,)), secret("app")) == {"shop/app": "wrong"}
 
 
 def test_a_secret_of_somebody_else_was_compared_with_nothing() -> None:
-    assert told(report(), secret("app", owner="other"), {"Name": "shop/by-hand"}) == {}
+    assert told(summary(), secret("app", owner="other"), {"Name": "shop/by-hand"}) == {}
 
 
 def test_a_conflict_is_wrong_whoever_has_the_secret() -> None:
-    conflict = {"what": "shop/app", "kind": "Conflict", "cause": "belongs to other"}
-    assert told(report(problems=[conflict]), secret("app", owner="other")) == {"shop/app": "wrong"}
+    conflict = Problem(ProblemKind.CONFLICT, "shop/app", "Conflict", "belongs to other")
+    assert told(summary(conflict), secret("app", owner="other")) == {"shop/app": "wrong"}
 
 
 @pytest.mark.parametrize(("retained", "state"), [(False, "wrong"), (True, "chosen")])
 def test_an_orphan_is_right_only_where_the_deployment_file_keeps_them(retained: bool, state: str) -> None:
-    skip = {"source": "beanvault/gone", "reason": "the secret shop/gone is an orphan"}
-    found = told(report(skipped=[skip]), secret("gone"), secret("app"), retained=retained)
+    skip = SkippedSource("beanvault/gone", "the secret shop/gone is an orphan")
+    found = told(summary(skipped=(skip,)), secret("gone"), secret("app"), retained=retained)
     assert found == {"shop/gone": state, "shop/app": "ok"}
 
 
 def test_what_lies_below_a_folder_that_cannot_be_read_is_not_told_to_be_current() -> None:
-    problem = {"what": "beanvault/team/", "kind": "SourceDenied", "cause": "no right to list"}
-    found = told(report(problems=[problem]), secret("team/one"), secret("app"))
+    problem = Problem(ProblemKind.SOURCE, "beanvault/team/", "SourceDenied", "no right to list")
+    found = told(summary(problem), secret("team/one"), secret("app"))
     assert found == {"beanvault/team/": "wrong", "shop/app": "ok"}
 
 
+@pytest.mark.parametrize("source", ["kv/=FF", "kv/é", "kv/=41"])
+def test_a_secret_whose_source_tag_was_edited_is_not_current(source: str) -> None:
+    """A dry run can't compare it, and a person has to correct the tag."""
+    assert told(summary(), secret("app", source=source)) == {"shop/app": "wrong"}
+
+
+def test_a_source_that_is_encoded_in_its_tag_is_compared_with_the_plain_one() -> None:
+    skip = SkippedSource("beanvault/my app", "the secret shop/my=20app is an orphan")
+    assert told(summary(skipped=(skip,)), secret("a", source="beanvault/my=20app")) == {"shop/a": "wrong"}
+
+
 def test_a_run_that_failed_says_nothing_of_any_secret() -> None:
-    problem = {"what": "the run", "kind": "SourceDown", "cause": "sealed"}
+    problem = Problem(ProblemKind.RUN, "", "SourceSealed", "sealed")
     with pytest.raises(ResourceMissing, match="sealed"):
-        told(report(problems=[problem]), secret("app"))
+        told(summary(problem), secret("app"))
 
 
 @pytest.mark.parametrize(
