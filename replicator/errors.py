@@ -44,7 +44,7 @@ class SourceMissing(SourceError):
     """Vault has nothing at this address: the mount does not exist, or another server answers in its place."""
 
 
-class NothingThere(SourceMissing):
+class PathNotFound(SourceMissing):
     """The mount exists and has nothing at this path; only this makes a path count as deleted."""
 
 

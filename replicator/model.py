@@ -149,7 +149,7 @@ class _Change:
 
     @property
     def reason(self) -> str:
-        """Why, where *action* does not say it all."""
+        """Why, where *action* is not clear without it."""
         return ""
 
 

@@ -47,7 +47,7 @@ class Bus:
         )
         self._pending.append(SECRET_REPLICATED.entry(event.detail(), self._name))
         if len(self._pending) >= EVENTS_AT_ONCE:
-            # Where there is no time they stay queued: time for notifications is reserved after the work.
+            # Without time they stay queued: time for notifications is reserved after the work.
             with suppress(OutOfTime):
                 self.flush()
 

@@ -25,7 +25,7 @@ from .model import (
 
 @dataclass(slots=True)
 class RunReport:
-    """Filled while the run goes on, so that one that ends early still reports what was done."""
+    """Filled during the run, so that a run that ends early still reports what was done."""
 
     complete: bool
     dry_run: bool = False

@@ -1,4 +1,4 @@
-"""Sources of secrets, and the one that joins all configured mounts of a Vault."""
+"""Sources of secrets: the protocol, and all configured mounts of one Vault."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from requests.adapters import HTTPAdapter
 from .contract.connection import VaultAddress
 from .contract.names import is_addressable
 from .errors import (
-    NothingThere,
     OutOfTime,
+    PathNotFound,
     SourceDenied,
     SourceError,
     SourceMissing,
@@ -58,7 +58,7 @@ _TRANSIENT = frozenset({408, 412, 429, 472, 473, 500, 502, 503, 504})
 
 
 class _Refused(Exception):
-    """Vault answered with an error: its status, and which kind it is where the status alone does not tell."""
+    """Vault answered with an error: its status, and what the status alone does not show."""
 
     def __init__(self, status: int, messages: str) -> None:
         super().__init__(status)
@@ -67,11 +67,11 @@ class _Refused(Exception):
         # A mount that is made, or upgraded from version 1, refuses everything meanwhile:
         # https://developer.hashicorp.com/vault/docs/secrets/kv/kv-v2/upgrade
         self.upgrading = status == 400 and "Upgrading from non-versioned" in messages
-        self.silent = not messages
+        self.not_found = status == 404 and not messages
 
 
 class _Adapter(RawAdapter):  # type: ignore[misc]  # hvac ships no types
-    """hvac's adapter with the status of a refusal kept; hvac's own errors lose those it has no name for."""
+    """hvac's adapter, but with the status of an error: hvac's own exceptions lose those without a name."""
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         response: requests.Response = super().request(*args, **{**kwargs, "raise_exception": False})
@@ -140,7 +140,7 @@ class Vault:
         self.client.token = token
 
     def wrapped_by(self, wrapping_token: str) -> str:
-        """Return the path whose answer a wrapping token wraps; this works until the token is used."""
+        """Return the path whose answer a wrapping token contains; this works until the token is used."""
         path = "sys/wrapping/lookup"
         body = {"token": wrapping_token}
         return str(self._data(path, lambda: self.client.adapter.post(_url(path), json=body))["creation_path"])
@@ -166,7 +166,7 @@ class Vault:
         """Return the `data` of LIST *path*; a folder without entries has an empty list of `keys`."""
         try:
             data = self._data(path, lambda: self.client.adapter.list(_url(path), params=params))
-        except NothingThere:
+        except PathNotFound:
             return {"keys": []}
         if not isinstance(data.get("keys"), list):
             raise SourceUnavailable(f"the answer for {path} is not a listing of Vault; check the address")
@@ -292,8 +292,8 @@ def _translate(path: str, failure: Exception) -> SourceError:
             return SourceDenied(
                 f"Vault rejects the request for {path} as invalid; check the login and the mount"
             )
-        case 404 if failure.silent:
-            return NothingThere(f"there is nothing at {path} in Vault")
+        case 404 if failure.not_found:
+            return PathNotFound(f"there is nothing at {path} in Vault")
         case 404 | 405:
             return SourceMissing(f"there is nothing at {path} in Vault; check that the mount exists")
         case status:

@@ -29,7 +29,7 @@ class ProblemKind(StrEnum):
     SOURCE = "source"
     """A path, or with a final `/` a folder or mount, could not be read in Vault."""
     CONFLICT = "conflict"
-    """A secret's name belongs to somebody else, or to another path."""
+    """A secret's name belongs to another owner, or to another path."""
     REFUSED = "refused"
     """A path's custom metadata asks for something that can't be done."""
     SECRET = "secret"
@@ -63,7 +63,7 @@ class ChangeSummary:
     version: str
     """Vault's; empty for a deletion."""
     reason: str
-    """Empty where the action says it all."""
+    """Empty where the action is clear without it."""
 
 
 @dataclass(frozen=True, slots=True)

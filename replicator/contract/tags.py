@@ -55,7 +55,7 @@ def encoded_length(source: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ManagedTags:
-    """What the tags of one secret say about its replication."""
+    """What the tags of one secret record about its replication."""
 
     owner: str | None
     source: str | None

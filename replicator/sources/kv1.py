@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from ..concurrency import concurrently
-from ..errors import NothingThere, SourceChanged, SourceError
+from ..errors import PathNotFound, SourceChanged, SourceError
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..value import canonical
 from ..vault import Vault
@@ -50,7 +50,7 @@ class Kv1Mount:
         path = revision.source.removeprefix(f"{self._mount}/")
         try:
             data = self._vault.read(f"{self._mount}/{path}")
-        except NothingThere as error:
+        except PathNotFound as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         return self._revision(revision.source, data), SecretValue(data)
 
@@ -67,7 +67,7 @@ class Kv1Mount:
         source = f"{self._mount}/{path}"
         try:
             return self._revision(source, self._vault.read(f"{self._mount}/{path}"))
-        except NothingThere:
+        except PathNotFound:
             return Absent(source, "there is no such path in Vault")
         except SourceError as error:
             return Unreadable(source, error)

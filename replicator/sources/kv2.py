@@ -10,7 +10,7 @@ from typing import Any
 
 from ..concurrency import concurrently
 from ..desired import is_beanvault_key
-from ..errors import NothingThere, SourceChanged, SourceDenied, SourceError, SourceMissing, SourceUnavailable
+from ..errors import PathNotFound, SourceChanged, SourceDenied, SourceError, SourceMissing, SourceUnavailable
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..timestamps import parse_nanoseconds
 from ..vault import Vault
@@ -69,7 +69,7 @@ class Kv2Mount:
         path = revision.source.removeprefix(f"{self._mount}/")
         try:
             answer = self._vault.read(f"{self._mount}/data/{path}")
-        except NothingThere as error:
+        except PathNotFound as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         try:
             data, metadata = answer["data"], answer["metadata"]
@@ -131,7 +131,7 @@ class Kv2Mount:
         source = f"{self._mount}/{path}"
         try:
             return self._entry(path, self._vault.read(f"{self._mount}/metadata/{path}"))
-        except NothingThere:
+        except PathNotFound:
             return Absent(source, "there is no such path in Vault")
         except SourceError as error:
             return Unreadable(source, error)
