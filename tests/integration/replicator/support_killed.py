@@ -18,7 +18,7 @@ import hvac
 from beanvault.vault.mounts import enable_kv2
 from replicator.aws import Clients
 from replicator.config import Config
-from replicator.contract.events import ReplicationRequest
+from replicator.contract.events import ReplicationRequest, RequestReason
 from replicator.replicate import RunClock
 from replicator.report import RunReport
 from replicator.run import run
@@ -28,7 +28,7 @@ from .support_bad_days import WRITES
 from .support_faults import about
 from .support_fork_server import Forked, ForkServer
 from .support_oracle import Place, Rules, identity, rendered
-from .support_target import Held, look
+from .support_target import StoredSecret, read_secrets
 
 THEIRS = "canary-theirs"
 
@@ -107,7 +107,9 @@ class World(ABC):
 
     def run(self) -> RunReport:
         config = Config.from_environ(self.variables())
-        return run(config, self.clients, ReplicationRequest(reason="operator"), RunClock(time.time))
+        return run(
+            config, self.clients, ReplicationRequest(reason=RequestReason.OPERATOR), RunClock(time.time)
+        )
 
     def start(self) -> Forked:
         """Start the command line as a process whose calls go through the proxies."""
@@ -127,12 +129,12 @@ class World(ABC):
 
         self.aws_proxy.rule = self.vault_proxy.rule = rule
 
-    def look(self) -> dict[str, Held]:
-        return look(self.aws, self.name, ("AWSCURRENT", "AWSPREVIOUS"))
+    def read_secrets(self) -> dict[str, StoredSecret]:
+        return read_secrets(self.aws, self.name, ("AWSCURRENT", "AWSPREVIOUS"))
 
-    def glance(self) -> dict[str, Held]:
-        """Return what `look` shows, without values, in one call."""
-        return look(self.aws, self.name, ())
+    def read_metadata(self) -> dict[str, StoredSecret]:
+        """Return what `read_secrets` does, without values, in one call."""
+        return read_secrets(self.aws, self.name, ())
 
     def health(self) -> str:
         """Return the state of health that was told last."""
@@ -154,13 +156,13 @@ class World(ABC):
     def shape(self) -> Shape:
         """Return what two worlds in the same state have in common: all but names, ARNs, ids and times."""
         found: Shape = {}
-        for name, held in self.look().items():
-            described = self.aws.describe_secret(SecretId=held.arn)
+        for name, stored in self.read_secrets().items():
+            described = self.aws.describe_secret(SecretId=stored.arn)
             found[name] = (
-                held.pending,
-                held.values,
-                {key: value.replace(self.name, "NAME") for key, value in held.tags.items()},
-                sorted(self.known[id_] + str(stages) for id_, stages in held.stages.items() if stages),
+                stored.pending,
+                stored.values,
+                {key: value.replace(self.name, "NAME") for key, value in stored.tags.items()},
+                sorted(self.known[id_] + str(stages) for id_, stages in stored.stages.items() if stages),
                 sorted((each["Region"], each["Status"]) for each in described.get("ReplicationStatus", ())),
                 described.get("KmsKeyId", ""),
             )
@@ -229,7 +231,7 @@ def completed(world: World, whole: Whole) -> RunReport:
     """Return the report of the next run, after which all is as after a whole one, and stays so."""
     completing = world.run()
     assert world.shape() == whole.shape
-    after_all = world.glance()
+    after_all = world.read_metadata()
     assert world.run().outcomes == []
-    assert world.glance() == after_all
+    assert world.read_metadata() == after_all
     return completing

@@ -1,4 +1,4 @@
-"""AWS's bad days: each ends in the right report, touches nothing it must not, and the next run recovers."""
+"""AWS's failures (`aws.py`, `target.py`, `notify.py`): reported, nothing else changes, the next recovers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def versions(day: Day, path: str) -> int:
 
 
 @pytest.mark.parametrize("behaviour", PASSING.values(), ids=PASSING)
-def test_what_meets_each_call_once_is_not_noticed(day: Day, behaviour: Behaviour) -> None:
+def test_a_failure_that_meets_each_call_once_is_retried(day: Day, behaviour: Behaviour) -> None:
     """Creations, new versions, moved stages, deletions and restored secrets, each call made twice or more."""
     day.bench.set(deletion_days=7, max_delete_share=1.0)
     kv = day.bench.vault.secrets.kv.v2
@@ -86,7 +86,7 @@ def test_what_meets_each_call_once_is_not_noticed(day: Day, behaviour: Behaviour
 
 
 @pytest.mark.parametrize(("behaviour", "error"), ON_A_WRITE.values(), ids=ON_A_WRITE)
-def test_a_secret_that_cannot_be_written_is_told_and_the_others_go_on(
+def test_a_secret_that_cannot_be_written_is_reported_and_the_others_are_replicated(
     day: Day, behaviour: Behaviour, error: str
 ) -> None:
     day.begin()
@@ -100,7 +100,7 @@ def test_a_secret_that_cannot_be_written_is_told_and_the_others_go_on(
     day.recovers(1)
 
 
-def test_throttling_of_all_writes_is_told_for_each_and_no_more_is_tried_than_configured(day: Day) -> None:
+def test_throttling_of_all_writes_is_reported_for_each_and_retried_as_configured(day: Day) -> None:
     day.begin()
     day.aws.rule = sometimes(writes_value, THROTTLED)
     result = day.invoke()
@@ -112,7 +112,7 @@ def test_throttling_of_all_writes_is_told_for_each_and_no_more_is_tried_than_con
     day.recovers()
 
 
-def test_half_a_connection_secret_is_not_a_wrong_one(day: Day) -> None:
+def test_a_truncated_connection_secret_is_not_a_wrong_one(day: Day) -> None:
     day.begin()
     day.aws.rule = sometimes(of("GetSecretValue"), Cut())
     result = day.invoke()
@@ -125,7 +125,7 @@ def test_half_a_connection_secret_is_not_a_wrong_one(day: Day) -> None:
     ("behaviour", "error"),
     [(THROTTLED, "TargetThrottled"), (Drop(), "TargetUnavailable"), (Cut(), "TargetUnavailable")],
 )
-def test_a_listing_that_fails_ends_the_run_before_anything_is_touched(
+def test_a_listing_that_fails_ends_the_run_before_anything_is_changed(
     day: Day, behaviour: Behaviour, error: str
 ) -> None:
     day.bench.set(deletion_days=7, max_delete_share=1.0)
@@ -143,7 +143,7 @@ def test_a_listing_that_fails_ends_the_run_before_anything_is_touched(
     [aws_error("InternalServiceError", 500, after=True), Drop(after=True), Cut()],
     ids=["answered with an error", "not answered", "half answered"],
 )
-def test_a_write_that_was_carried_out_unnoticed_is_found_done_by_the_next_run(
+def test_a_write_whose_answer_was_lost_needs_no_change_in_the_next_run(
     day: Day, behaviour: Behaviour
 ) -> None:
     day.begin()
@@ -162,7 +162,7 @@ def test_a_write_that_was_carried_out_unnoticed_is_found_done_by_the_next_run(
     day.rests()
 
 
-def test_a_name_that_somebody_takes_in_mid_run_is_theirs(day: Day) -> None:
+def test_a_name_that_another_owner_takes_during_the_run_is_not_overwritten(day: Day) -> None:
     day.begin()
     day.recovers(reported_before=False)
     day.bench.write("new", password="canary-ours")
@@ -186,7 +186,7 @@ def test_a_name_that_somebody_takes_in_mid_run_is_theirs(day: Day) -> None:
     day.rests(len(PATHS) + 1)
 
 
-def test_a_secret_that_somebody_deletes_in_mid_run_is_restored_by_the_next(day: Day) -> None:
+def test_a_secret_that_is_deleted_during_the_run_is_restored_by_the_next(day: Day) -> None:
     day.begin()
     name = day.bench.name("db")
     day.aws.rule = doing(
@@ -205,7 +205,7 @@ def test_a_secret_that_somebody_deletes_in_mid_run_is_restored_by_the_next(day: 
 
 
 @pytest.mark.parametrize("state", ["disabled", "pending deletion"])
-def test_a_kms_key_that_refuses_is_told_and_leaves_the_secrets_as_they_are(day: Day, state: str) -> None:
+def test_a_kms_key_that_refuses_is_reported_and_no_secret_changes(day: Day, state: str) -> None:
     kms = day.bench.session.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     day.bench.set(kms_key=key, kms_keys_allowed=frozenset({key}))
@@ -276,7 +276,7 @@ class TestListsThatLag:
         assert day.invoke().counts["Deleted"] == 1
         self.nothing_is_done(day, len(PATHS) - 1)
 
-    def test_a_secret_that_came_back_is_not_deleted_by_what_the_list_still_says(self, day: Day) -> None:
+    def test_a_secret_that_returned_is_not_deleted_from_an_old_list(self, day: Day) -> None:
         """Somebody else's secret has taken the name since; the list shows ours."""
         day.begin()
         day.invoke()
@@ -289,7 +289,7 @@ class TestListsThatLag:
         self.nothing_is_done(day, len(PATHS) - 1)
         assert day.bench.value("db") == "canary-theirs"
 
-    def test_a_path_that_was_written_anew_is_restored_once(self, day: Day) -> None:
+    def test_a_path_that_was_written_again_is_restored_once(self, day: Day) -> None:
         day.bench.set(deletion_days=7, max_delete_share=1.0)
         day.begin()
         day.invoke()
@@ -303,7 +303,9 @@ class TestListsThatLag:
 
 
 class TestTellingFails:
-    def test_a_topic_that_fails_does_not_stop_the_replication_and_is_made_up_for(self, day: Day) -> None:
+    def test_a_topic_that_fails_does_not_stop_the_replication_and_is_published_to_later(
+        self, day: Day
+    ) -> None:
         day.begin()
         day.bench.write("odd")
         day.aws.rule = sometimes(of("Publish"), aws_error("InternalError", 500))
@@ -319,7 +321,7 @@ class TestTellingFails:
         assert [each.error for each in result.problems] == ["ValueRefused"]
         day.assert_reported(result)
 
-    def test_a_state_that_cannot_be_noted_is_told_twice_rather_than_never(self, day: Day) -> None:
+    def test_a_state_that_cannot_be_recorded_is_published_twice_rather_than_never(self, day: Day) -> None:
         day.begin()
         day.bench.write("odd")
         connection = day.bench.config.connection_secret.encode()
@@ -355,7 +357,7 @@ class TestTellingFails:
         day.recovers(0)
         assert len(bus.read()) == len(PATHS)  # those of the beginning
 
-    def test_a_continuation_that_cannot_be_asked_for_is_a_failure_that_lambda_retries(
+    def test_a_continuation_that_cannot_be_requested_is_a_failure_that_lambda_retries(
         self, day: Day, bus: Mailbox
     ) -> None:
         day.begin()
@@ -369,7 +371,7 @@ class TestTellingFails:
 
 
 class TestUnforeseen:
-    def test_a_bug_that_ends_the_run_is_told_by_class_and_place(self, day: Day) -> None:
+    def test_a_bug_that_ends_the_run_is_reported_by_class_and_place(self, day: Day) -> None:
         """An answer that is none of AWS's stands for whatever nobody has thought of."""
         day.begin()
         day.aws.rule = sometimes(of("ListSecrets"), Answer(200, b'{"canary":"x"}'))
@@ -393,7 +395,7 @@ class TestUnforeseen:
         assert day.invoke().failed is None
         day.rests(len(PATHS) + 1)
 
-    def test_a_bug_in_telling_does_not_hide_what_was_done(self, day: Day) -> None:
+    def test_a_bug_in_a_notification_does_not_hide_what_was_done(self, day: Day) -> None:
         day.begin()
         day.bench.write("odd")
         day.aws.rule = lambda call: (

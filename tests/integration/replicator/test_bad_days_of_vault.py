@@ -1,4 +1,4 @@
-"""Vault's bad days: each ends in the right report, touches nothing it must not, and the next run recovers."""
+"""Vault's failures (`vault.py`, `sources/`): reported, nothing else changed, the next run recovers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def reads(path: str) -> Any:
 
 
 @pytest.mark.parametrize("behaviour", PASSING.values(), ids=PASSING)
-def test_what_meets_each_call_once_is_not_noticed(day: Day, behaviour: Behaviour) -> None:
+def test_a_failure_that_meets_each_call_once_is_retried(day: Day, behaviour: Behaviour) -> None:
     day.begin()
     day.vault.rule = once_each(behaviour)
     result = day.invoke()
@@ -49,7 +49,7 @@ def test_what_meets_each_call_once_is_not_noticed(day: Day, behaviour: Behaviour
 
 
 @pytest.mark.parametrize("behaviour", PASSING.values(), ids=PASSING)
-def test_what_stays_is_vault_being_unavailable_and_nothing_is_touched(
+def test_a_lasting_failure_is_vault_being_unavailable_and_nothing_is_changed(
     deleting: Day, behaviour: Behaviour
 ) -> None:
     day = deleting
@@ -65,7 +65,7 @@ def test_what_stays_is_vault_being_unavailable_and_nothing_is_touched(
 
 
 @pytest.mark.parametrize("name", ["a quota", "an internal error", "no answer", "half an answer"])
-def test_a_value_that_cannot_be_read_leaves_that_secret_alone_and_the_others_go_on(
+def test_a_value_that_cannot_be_read_changes_no_secret_and_the_others_are_replicated(
     deleting: Day, name: str
 ) -> None:
     day = deleting
@@ -101,7 +101,7 @@ def test_a_page_that_says_404_is_not_an_empty_folder(deleting: Day, folder: str)
     [PAGE, Answer(200, b'{"data":{}}', "application/json"), vault_error(404, "canary: no handler for route")],
     ids=["a page", "an empty answer", "a route that is gone"],
 )
-def test_metadata_that_is_not_vaults_is_not_a_path_that_is_gone(deleting: Day, answer: Answer) -> None:
+def test_metadata_that_is_not_of_vault_is_not_a_deleted_path(deleting: Day, answer: Answer) -> None:
     day = deleting
     day.vault.rule = sometimes(lambda call: call.path.endswith("/metadata/team/a"), answer)
     result = day.invoke("team/a", "db")
@@ -125,7 +125,7 @@ def test_a_real_quota_is_named_by_its_status_and_lifted_later(deleting: Day) -> 
     day.recovers(len(PATHS) - result.counts["Updated"])
 
 
-def test_a_denied_path_is_told_by_name_and_the_others_go_on(deleting: Day) -> None:
+def test_a_denied_path_is_reported_by_name_and_the_others_are_replicated(deleting: Day) -> None:
     day = deleting
     _connect_with(day, f'path "{day.bench.mount}/data/team/a" {{ capabilities = ["deny"] }}')
     result = day.invoke()
@@ -139,7 +139,7 @@ def test_a_denied_path_is_told_by_name_and_the_others_go_on(deleting: Day) -> No
 
 
 @openbao_only
-def test_a_denied_folder_is_told_and_nothing_in_it_is_taken_for_gone(deleting: Day) -> None:
+def test_a_denied_folder_is_reported_and_its_paths_are_not_taken_for_deleted(deleting: Day) -> None:
     day = deleting
     _connect_with(day, f'path "{day.bench.mount}/detailed-metadata/team/*" {{ capabilities = ["deny"] }}')
     result = day.invoke()
@@ -150,7 +150,7 @@ def test_a_denied_folder_is_told_and_nothing_in_it_is_taken_for_gone(deleting: D
     day.recovers(2)
 
 
-def test_a_token_that_ends_in_mid_run_stops_the_rest_of_it(deleting: Day) -> None:
+def test_a_token_that_expires_during_the_run_fails_the_remaining_changes(deleting: Day) -> None:
     day = deleting
     token = _connect_with(day, "")
     day.vault.rule = doing(reads_any, lambda: day.bench.vault.auth.token.revoke(token))
@@ -177,7 +177,7 @@ def test_a_vault_that_takes_too_long_is_given_up(deleting: Day) -> None:
     day.recovers(1)
 
 
-def test_a_vault_that_nobody_listens_for_is_told(deleting: Day) -> None:
+def test_a_vault_that_is_not_running_is_reported(deleting: Day) -> None:
     day = deleting
     content = day.bench.aws.get_secret_value(SecretId=day.bench.config.connection_secret)["SecretString"]
     day.bench.connect({"method": "token", "token": "s.unused"}, address=f"https://127.0.0.1:{free_port()}")
@@ -191,7 +191,7 @@ def test_a_vault_that_nobody_listens_for_is_told(deleting: Day) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["another authority", "another host"])
-def test_a_wrong_certificate_is_told_with_its_remedy_and_no_token_is_sent(
+def test_a_wrong_certificate_is_reported_with_its_remedy_and_no_token_is_sent(
     deleting: Day, openbao: Any, authority: Authority, tmp_path: Path, wrong: str
 ) -> None:
     day = deleting
@@ -215,7 +215,9 @@ def test_a_wrong_certificate_is_told_with_its_remedy_and_no_token_is_sent(
 
 
 @pytest.mark.parametrize("content", ["canary: no JSON", "[]", '{"address": "ftp://canary"}', None])
-def test_a_connection_secret_that_is_malformed_or_missing_is_told(deleting: Day, content: str | None) -> None:
+def test_a_connection_secret_that_is_malformed_or_missing_is_reported(
+    deleting: Day, content: str | None
+) -> None:
     day = deleting
     name = day.bench.config.connection_secret
     before = day.bench.aws.get_secret_value(SecretId=name)["SecretString"]
@@ -236,7 +238,7 @@ def test_a_connection_secret_that_is_malformed_or_missing_is_told(deleting: Day,
     day.recovers(reported_before=content is not None)
 
 
-def test_the_continuation_that_a_run_asks_for_completes_it(day: Day, bus: Mailbox) -> None:
+def test_the_continuation_that_a_run_requests_completes_it(day: Day, bus: Mailbox) -> None:
     day.begin()
     bus.read()
     day.bench.write("odd")  # empty, so refused: the replication is unhealthy
@@ -252,7 +254,9 @@ def test_the_continuation_that_a_run_asks_for_completes_it(day: Day, bus: Mailbo
     day.shows(2)
 
 
-def test_a_run_without_any_time_fails_instead_of_asking_for_ever(day: Day, bus: Mailbox) -> None:
+def test_a_run_without_any_time_fails_instead_of_requesting_continuations_for_ever(
+    day: Day, bus: Mailbox
+) -> None:
     day.begin()
     bus.read()
     result = day.invoke(context=Context(lambda: SHORT))

@@ -1,7 +1,7 @@
-"""No value shows but in Secrets Manager: one large scenario, and a search through all that it left behind.
+"""No value leaves Secrets Manager: one large scenario, and a search through all that it left behind.
 
-Every outcome and many faults are in it, and every channel that tells anybody anything is listened to. That
-each of them was heard is shown by a name, which is told everywhere.
+Every outcome and many faults are in it, and every channel is searched. A name, which is reported everywhere,
+proves that each channel was read.
 """
 
 from __future__ import annotations
@@ -168,12 +168,12 @@ def evidence(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Evidence
     return scene.evidence
 
 
-def test_no_value_shows_in_anything_that_was_left_behind(evidence: Evidence) -> None:
+def test_no_value_is_in_anything_that_was_left_behind(evidence: Evidence) -> None:
     assert len(evidence.values) > 30
     assert leaks(evidence.texts, evidence.values) == []
 
 
-def test_each_channel_was_listened_to(evidence: Evidence) -> None:
+def test_each_channel_was_searched(evidence: Evidence) -> None:
     """A name, which is reported, is found by the same search in every channel that reports names."""
     heard = {
         found.rpartition(": ")[0] for found in leaks(evidence.texts, [MARK]) if found.endswith(": plain")

@@ -1,4 +1,4 @@
-"""The login by AWS IAM against HashiCorp Vault itself, where its program is at hand; OpenBao has none."""
+"""The login by AWS IAM (`login.py`) against HashiCorp Vault, where it is installed; OpenBao has none."""
 
 from __future__ import annotations
 

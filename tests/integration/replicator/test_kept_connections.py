@@ -1,4 +1,4 @@
-"""Connections are kept: a run makes no more of them than it has workers, however many calls it makes."""
+"""Connections are reused (`vault.py`, `aws.py`): a run opens no more of them than it has workers."""
 
 from __future__ import annotations
 

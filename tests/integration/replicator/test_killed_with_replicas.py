@@ -1,4 +1,4 @@
-"""A process killed at any of its calls while replica regions change, and while it unwraps its secret id."""
+"""A process killed while replica regions change (`replicas.py`), and while it unwraps its secret id."""
 
 from __future__ import annotations
 
@@ -83,11 +83,13 @@ def test_a_run_killed_at_a_call_is_completed_by_the_next(
 ) -> None:
     world = make_world(Replicas)
     assert isinstance(world, Replicas)
-    before = world.glance()
+    before = world.read_metadata()
     killed(world, call, after=after)
     if (call, after) in LOST:
         assert [each.error for each in world.run().problems()] == ["SourceDenied"]
-        assert world.glance() == before
+        assert world.read_metadata() == before
         world.connect(world.wrapped())
     assert completed(world, whole).healthy
-    assert {held.arn for held in before.values()} <= {held.arn for held in world.glance().values()}
+    assert {stored.arn for stored in before.values()} <= {
+        stored.arn for stored in world.read_metadata().values()
+    }

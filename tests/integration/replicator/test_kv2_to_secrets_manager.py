@@ -1,4 +1,4 @@
-"""What happens to a path of KV version 2, from a real OpenBao to Secrets Manager."""
+"""What happens to a path of KV version 2 (`sources/kv2.py`), from a real OpenBao to Secrets Manager."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from replicator.config import ReplicaRegion
 from replicator.contract.connection import VaultAddress
+from replicator.contract.summary import Count
 from replicator.report import RunReport
 from replicator.sources.kv2 import Kv2Mount
 from replicator.vault import Vault
@@ -34,7 +35,7 @@ def test_nested_paths_become_secrets_and_a_second_run_does_nothing(bench: Any) -
     settled(bench)
 
 
-def test_a_path_may_be_a_folder_too(bench: Any) -> None:
+def test_a_path_can_be_a_folder_too(bench: Any) -> None:
     bench.write("app", key="canary-path")
     bench.write("app/database", key="canary-below")
     healthy(bench.run())
@@ -48,7 +49,7 @@ def test_a_new_version_becomes_current(bench: Any) -> None:
     bench.run()
     bench.write("app/database", password="canary-new")
     report = healthy(bench.run())
-    assert report.counts()["Updated"] == 1
+    assert report.counts()[Count.UPDATED] == 1
     assert 0 < report.lag_seconds < 60
     assert json.loads(bench.value("app/database")) == {"password": "canary-new"}
     assert bench.tags("app/database")["beanvault:version"] == "2"
@@ -83,11 +84,11 @@ def test_a_soft_deleted_path_is_scheduled_for_deletion_and_restored_when_undelet
     bench.run()
     arn = bench.describe("db")["ARN"]
     bench.vault.secrets.kv.v2.delete_latest_version_of_secret("db", mount_point=bench.mount)
-    assert healthy(bench.run()).counts()["Deleted"] == 1
+    assert healthy(bench.run()).counts()[Count.DELETED] == 1
     assert "DeletedDate" in bench.describe("db")
     settled(bench)
     bench.vault.secrets.kv.v2.undelete_secret_versions("db", versions=[1], mount_point=bench.mount)
-    assert healthy(bench.run()).counts()["Restored"] == 1
+    assert healthy(bench.run()).counts()[Count.RESTORED] == 1
     assert json.loads(bench.value("db")) == {"password": "canary"}
     assert bench.describe("db")["ARN"] == arn
     settled(bench)
@@ -103,13 +104,13 @@ def test_a_soft_deleted_path_is_an_orphan_where_secrets_are_retained(bench: Any)
     assert json.loads(bench.value("db")) == {"password": "canary"}
 
 
-def test_a_destroyed_version_is_gone(bench: Any) -> None:
+def test_a_destroyed_version_is_a_deletion(bench: Any) -> None:
     bench.set(deletion_days=7, max_delete_share=1.0)
     bench.write("db", password="canary")
     bench.run()
     bench.vault.secrets.kv.v2.destroy_secret_versions("db", versions=[1], mount_point=bench.mount)
     report = healthy(bench.run())
-    assert report.counts()["Deleted"] == 1
+    assert report.counts()[Count.DELETED] == 1
     assert "is destroyed" in "\n".join(report.summary().lines())
 
 
@@ -128,7 +129,7 @@ def test_a_deletion_time_in_the_future_is_still_live(bench: Any) -> None:
     assert json.loads(bench.value("db")) == {"password": "canary"}
 
 
-def test_a_deletion_time_that_passed_is_gone(bench: Any, openbao: Any) -> None:
+def test_a_deletion_time_that_passed_is_a_deletion(bench: Any, openbao: Any) -> None:
     """The clock of the run is what passes; OpenBao's answer is the real one."""
     bench.vault.secrets.kv.v2.update_metadata("db", mount_point=bench.mount, delete_version_after="1h")
     bench.write("db", password="canary")
@@ -139,12 +140,12 @@ def test_a_deletion_time_that_passed_is_gone(bench: Any, openbao: Any) -> None:
     assert entry.reason == "its current version 1 is deleted"  # type: ignore[union-attr]  # or it fails
 
 
-def test_a_path_removed_and_written_anew_is_seen_although_its_version_is_1_again(bench: Any) -> None:
+def test_a_path_removed_and_written_again_is_an_update_although_its_version_is_1_again(bench: Any) -> None:
     bench.write("db", password="canary-old")
     bench.run()
     bench.vault.secrets.kv.v2.delete_metadata_and_all_versions("db", mount_point=bench.mount)
     bench.write("db", password="canary-new")
-    assert healthy(bench.run()).counts()["Updated"] == 1
+    assert healthy(bench.run()).counts()[Count.UPDATED] == 1
     assert json.loads(bench.value("db")) == {"password": "canary-new"}
     assert bench.tags("db")["beanvault:version"] == "1"
     settled(bench)
@@ -167,13 +168,13 @@ def test_paths_with_unusual_characters_are_encoded_and_come_back(bench: Any) -> 
     settled(bench)
 
 
-def test_numbers_arrive_in_the_characters_that_vault_shows(bench: Any) -> None:
+def test_numbers_arrive_in_the_characters_that_vault_sends(bench: Any) -> None:
     bench.write("db", big=12345678901234567890, fraction=0.1, tiny=1e-7)
     healthy(bench.run())
     assert bench.value("db") == '{"big":12345678901234567000,"fraction":0.1,"tiny":1e-7}'
 
 
-def test_a_large_value_is_refused_with_its_size_and_the_others_go_on(bench: Any) -> None:
+def test_a_large_value_is_refused_with_its_size_and_the_others_are_replicated(bench: Any) -> None:
     bench.write("large", blob="x" * 70_000)
     bench.write("db", password="canary")
     report = bench.run()
@@ -210,7 +211,7 @@ def test_choices_that_change_later_are_followed(bench: Any) -> None:
     settled(bench)
 
 
-def test_a_copy_that_was_edited_in_the_console_is_written_over(bench: Any) -> None:
+def test_a_copy_that_was_edited_in_the_console_is_overwritten(bench: Any) -> None:
     bench.write("db", password="canary")
     bench.run()
     for number in range(3):
@@ -242,7 +243,7 @@ def test_a_copy_that_was_rolled_back_in_the_console_gets_its_stage_back(bench: A
     settled(bench)
 
 
-def test_a_foreign_secret_is_a_conflict_until_its_adoption_is_asked_for(bench: Any) -> None:
+def test_a_foreign_secret_is_a_conflict_until_its_adoption_is_configured(bench: Any) -> None:
     bench.aws.create_secret(Name=bench.name("db"), SecretString="theirs")
     bench.write("db", password="canary")
     report = bench.run()
@@ -262,7 +263,7 @@ def test_a_foreign_secret_that_is_scheduled_for_deletion_is_a_conflict(bench: An
     assert "DeletedDate" in bench.describe("db")
 
 
-def test_replica_regions_are_added_kept_and_removed_and_gone_before_the_secret_is(bench: Any) -> None:
+def test_replica_regions_are_added_kept_and_removed_and_deleted_before_the_secret(bench: Any) -> None:
     def regions() -> list[str]:
         return sorted(each["Region"] for each in bench.describe("db").get("ReplicationStatus", []))
 
@@ -276,7 +277,7 @@ def test_replica_regions_are_added_kept_and_removed_and_gone_before_the_secret_i
     assert regions() == ["eu-west-1"]
     bench.set(deletion_days=7, max_delete_share=1.0)
     bench.vault.secrets.kv.v2.delete_latest_version_of_secret("db", mount_point=bench.mount)
-    assert healthy(bench.run()).counts()["Deleted"] == 1
+    assert healthy(bench.run()).counts()[Count.DELETED] == 1
     assert regions() == []
 
 
@@ -292,7 +293,7 @@ def test_a_replica_region_where_the_name_is_taken_is_reported_by_name(bench: Any
     assert elsewhere.get_secret_value(SecretId=bench.name("db"))["SecretString"] == "theirs"
 
 
-def test_named_paths_alone_are_replicated(bench: Any) -> None:
+def test_only_named_paths_are_replicated(bench: Any) -> None:
     bench.write("one", password="canary")
     bench.write("two", password="canary")
     report = healthy(bench.run(f"{bench.mount}/one", f"{bench.mount}/missing"))
@@ -303,5 +304,5 @@ def test_named_paths_alone_are_replicated(bench: Any) -> None:
 def test_a_dry_run_changes_nothing(bench: Any) -> None:
     bench.write("db", password="canary")
     report = healthy(bench.run(dry_run=True))
-    assert report.counts()["Created"] == 1
+    assert report.counts()[Count.CREATED] == 1
     assert bench.secrets() == []

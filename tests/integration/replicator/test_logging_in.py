@@ -1,4 +1,4 @@
-"""Every way of logging in, and how each failure before the first secret is reported."""
+"""Every way of logging in (`login.py`), and how each failure before the first secret is reported."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_wrapped_secret_id_works_once_and_the_plain_one_takes_its_place(
     assert json.loads(bench.value("db")) == {"password": "canary-2"}
 
 
-def test_a_wrapped_secret_id_that_somebody_else_used_is_told(bench: Any, app_role: dict[str, str]) -> None:
+def test_a_wrapped_secret_id_that_was_used_before_is_reported(bench: Any, app_role: dict[str, str]) -> None:
     wrapped = secret_id(bench, app_role, wrap_ttl="5m")["wrap_info"]["token"]
     bench.vault.sys.unwrap(wrapped)
     bench.connect({**app_role, "wrapped_secret_id": wrapped})
@@ -92,9 +92,7 @@ def test_a_wrapped_secret_id_that_somebody_else_used_is_told(bench: Any, app_rol
     assert "find out who did" in report.problems()[0].cause
 
 
-def test_a_wrapped_secret_id_that_somebody_wrapped_again_is_not_used(
-    bench: Any, app_role: dict[str, str]
-) -> None:
+def test_a_wrapped_secret_id_that_was_wrapped_again_is_not_used(bench: Any, app_role: dict[str, str]) -> None:
     opened = bench.vault.sys.unwrap(secret_id(bench, app_role, wrap_ttl="5m")["wrap_info"]["token"])["data"]
     again = bench.vault.adapter.post("/v1/sys/wrapping/wrap", json=opened, wrap_ttl="5m")
     bench.connect({**app_role, "wrapped_secret_id": again["wrap_info"]["token"]})
@@ -104,7 +102,7 @@ def test_a_wrapped_secret_id_that_somebody_wrapped_again_is_not_used(
     assert "secret_id" not in kept(bench)["auth"]
 
 
-def test_what_an_operator_writes_into_the_connection_secret_meanwhile_stays(
+def test_what_an_operator_writes_into_the_connection_secret_meanwhile_is_kept(
     bench: Any, app_role: dict[str, str]
 ) -> None:
     clients = Clients(bench.session)
@@ -136,14 +134,14 @@ def test_the_login_ends_with_the_run(bench: Any, app_role: dict[str, str]) -> No
     assert len(bench.vault.auth.token.list_accessors()["data"]["keys"]) == before
 
 
-def test_a_token_that_expired_is_told(bench: Any) -> None:
+def test_a_token_that_expired_is_reported(bench: Any) -> None:
     bench.connect({"method": "token", "token": "s.canary-expired"})
     report = bench.run()
     assert error(report) == "SourceDenied"
     assert "canary" not in f"{list(report.summary().lines())}"
 
 
-def test_the_older_shape_of_the_connection_secret_is_taken(bench: Any, openbao: Any) -> None:
+def test_the_older_shape_of_the_connection_secret_is_read(bench: Any, openbao: Any) -> None:
     """Its server is then verified against the public authorities, which did not sign this one."""
     bench.aws.put_secret_value(
         SecretId=bench.config.connection_secret,
@@ -340,13 +338,13 @@ def test_a_sealed_vault_is_named_so(bench: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", ["", "canary-not-json", '["canary"]', '{"address":"https://canary:pw@v"}']
 )
-def test_a_malformed_connection_secret_is_told_without_its_content(bench: Any, content: str) -> None:
+def test_a_malformed_connection_secret_is_reported_without_its_content(bench: Any, content: str) -> None:
     bench.aws.put_secret_value(SecretId=bench.config.connection_secret, SecretString=content or " ")
     report = bench.run()
     assert error(report) == "ConfigError"
     assert "canary" not in "\n".join(report.summary().lines())
 
 
-def test_a_missing_connection_secret_is_told(bench: Any) -> None:
+def test_a_missing_connection_secret_is_reported(bench: Any) -> None:
     bench.set(connection_secret="nobody-connection")
     assert error(bench.run()) == "TargetMissing"

@@ -1,4 +1,4 @@
-"""What the function's role may do, as the template writes it and AWS enforces it: enough, and no more."""
+"""The function's role, as `templates/replicator.py` writes it and AWS enforces it: enough, and no more."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from beanvault.replication.function import FunctionFailed
 from replicator.aws import Clients
 from replicator.contract.events import ReplicationRequest
+from replicator.contract.summary import Count
 from replicator.replicate import RunClock
 from replicator.report import RunReport
 from replicator.run import run
@@ -125,7 +126,7 @@ def test_every_right_that_is_granted_is_used_and_every_call_is_granted(
         drifted = place.secret("recorded/drifted")
         _roll_back(place.operator("secretsmanager"), drifted)
         report = replicate()
-        assert (report.healthy, report.counts()["Updated"]) == (True, 1), report.problems()
+        assert (report.healthy, report.counts()[Count.UPDATED]) == (True, 1), report.problems()
         place.write("recorded/empty")
         assert not replicate().healthy
         for path in ("recorded/db", "recorded/tagged", "recorded/keyed"):

@@ -1,4 +1,4 @@
-"""A Vault that is sealed in mid run. It is one of the test's own: nobody else is to find it sealed."""
+"""A Vault that is sealed during a run (`vault.py`). It is the test's own: others need theirs unsealed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def openbao(server: OpenBao) -> Unsealed:
     return unsealed(server)
 
 
-def test_a_vault_that_is_sealed_in_mid_run_is_told_as_sealed(
+def test_a_vault_that_is_sealed_during_the_run_is_reported_as_sealed(
     deleting: Day, openbao: Unsealed, server: OpenBao
 ) -> None:
     day = deleting

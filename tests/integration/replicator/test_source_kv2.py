@@ -1,4 +1,4 @@
-"""KV version 2 of a real OpenBao keeps the contract of sources, listed in either way and in pages."""
+"""`sources/kv2.py` with a real OpenBao passes the tests of sources, listed in either way and in pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line before its first call: a problem in AWS's own settings is reported in one line."""
+"""`replicator/__main__.py` before its first call: a problem in AWS's own settings is one line."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_all_missing_variables_are_named_together() -> None:
         assert f"{name} is not set" in caught.value.problems
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     found = problems(
         BEANVAULT_MOUNT="pki:ca,kv:/,a,a,database:db?colour=red",
         BEANVAULT_DELETION="schedule:31",
@@ -59,7 +59,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert len([problem for problem in found if problem.startswith("BEANVAULT_MOUNT ")]) == 4
 
 
-def test_mounts_are_of_two_kinds_and_a_database_may_be_completed() -> None:
+def test_mounts_are_of_two_kinds_and_a_database_mount_can_add_keys() -> None:
     config = Config.from_environ(
         {
             **LEAST,
@@ -98,7 +98,7 @@ def test_the_connection_secret_must_not_lie_below_the_prefix() -> None:
     assert len(problems(BEANVAULT_CONNECTION_SECRET=arn)) == 1
 
 
-def test_replica_regions_may_name_their_key_and_never_the_home_region() -> None:
+def test_replica_regions_can_name_their_key_and_never_the_home_region() -> None:
     config = Config.from_environ(
         {**LEAST, "BEANVAULT_REPLICA_REGIONS": "us-east-1=alias/copy,eu-west-1", "AWS_REGION": "eu-central-1"}
     )

@@ -1,4 +1,4 @@
-"""A run killed at any call is completed by the next one, and apps read nothing wrong in between."""
+"""`apply.py`: a run killed at any call is completed by the next, and apps read nothing wrong in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Complete runs in memory: what happens to each secret in each situation; a second run does nothing."""
+"""Complete runs (`replicate.py`, `plan.py`, `desired.py`, `apply.py`, `replicas.py`, `report.py`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from replicator.config import ReplicaRegion
 from replicator.contract.mounts import Mount
+from replicator.contract.summary import Count
 from replicator.desired import resolve_desired
 from replicator.errors import SourceDenied, TargetError
 from replicator.model import Deferred, Replica, Revision, TargetSecret, Unreadable
@@ -128,7 +129,7 @@ def test_a_secret_of_another_owner_is_a_conflict_and_is_not_changed(deployment: 
     deployment.source.write("db", {"password": "canary"})
     deployment.source.write("api", {"password": "canary"})
     report = deployment.run()
-    assert report.counts()["Conflicts"] == 2
+    assert report.counts()[Count.CONFLICTS] == 2
     assert not report.healthy
     assert "BEANVAULT_ADOPT" in reasons(report)
     assert "belongs to other" in reasons(report)
@@ -144,7 +145,7 @@ def test_only_the_name_in_the_configuration_is_adopted(deployment: Deployment) -
     deployment.source.write("api", {"password": "canary"})
     report = deployment.run()
     assert made(report) == {"shop/db": "Adopt"}
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert deployment.values() == {"shop/db": '{"password":"canary"}', "shop/api": "theirs"}
     tags = deployment.target.secrets["shop/db"].tags
     assert tags["team"] == "payments"
@@ -181,7 +182,7 @@ def test_two_paths_that_claim_one_name_are_a_conflict_for_both(deployment: Deplo
     deployment.source.write("one", {"password": "canary"}, aws_name="shared")
     deployment.source.write("two", {"password": "canary"}, aws_name="shared")
     report = deployment.run()
-    assert report.counts()["Conflicts"] == 2
+    assert report.counts()[Count.CONFLICTS] == 2
     assert deployment.values() == {}
 
 
@@ -194,7 +195,7 @@ def test_a_second_path_cannot_stop_the_replication_of_the_first(
     deployment.source.write("one", {"password": "canary-3"})
     report = deployment.run()
     assert made(report) == {"shop/shared": "Update"}
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert deployment.values() == {"shop/shared": '{"password":"canary-3"}'}
 
 
@@ -236,7 +237,7 @@ def test_the_name_of_a_deleted_path_is_free_for_another(deployment: Deployment) 
 def test_a_path_with_replicate_false_is_not_replicated(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary"}, replicate="false")
     report = deployment.run()
-    assert (report.healthy, report.counts()["Skipped"]) == (True, 1)
+    assert (report.healthy, report.counts()[Count.SKIPPED]) == (True, 1)
     assert deployment.values() == {}
 
 
@@ -245,7 +246,7 @@ def test_a_secret_whose_path_was_deleted_is_kept_as_an_orphan_by_default(deploym
     deployment.run()
     deployment.source.remove("db")
     report = deployment.run()
-    assert (report.healthy, report.counts()["Skipped"]) == (True, 1)
+    assert (report.healthy, report.counts()[Count.SKIPPED]) == (True, 1)
     assert "orphan" in "\n".join(report.summary().lines())
     assert deployment.values() == {"shop/db": '{"password":"canary"}'}
 
@@ -450,7 +451,7 @@ def test_the_old_name_is_not_deleted_while_the_new_one_has_another_owner(
     deployment.target.place("shop/taken", "theirs")
     deployment.source.choose("db", aws_name="taken")
     report = deployment.run()
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert deployment.values() == {"shop/db": '{"password":"canary"}', "shop/taken": "theirs"}
 
 
@@ -475,7 +476,7 @@ def test_one_refused_secret_does_not_stop_the_others(deployment: Deployment) -> 
     report = deployment.run()
     assert failed(report) == {"shop/empty": "ValueRefused", "shop/large": "ValueRefused"}
     assert "70011 bytes" in reasons(report)
-    assert report.counts()["Created"] == 1
+    assert report.counts()[Count.CREATED] == 1
     assert list(deployment.values()) == ["shop/db"]
 
 
@@ -514,7 +515,7 @@ def test_a_choice_that_cannot_be_followed_is_refused_with_a_reason_and_deletes_n
     deployment.source.choose("db", **choices)
     report = deployment.run()
     assert reason in reasons(report)
-    assert report.counts()["Failed"] == 1
+    assert report.counts()[Count.FAILED] == 1
     assert deployment.values() == {"shop/db": '{"password":"canary"}'}
 
 
@@ -618,7 +619,7 @@ def test_a_name_that_is_not_in_the_list_yet_is_described_before_it_is_created(
     deployment.target.calls.clear()
     report = deployment.run()
     assert "CreateSecret" not in deployment.target.calls
-    assert (report.unchanged, report.counts()["Conflicts"]) == (1, 1)
+    assert (report.unchanged, report.counts()[Count.CONFLICTS]) == (1, 1)
     assert deployment.values()["shop/theirs"] == "theirs"
 
 
@@ -652,7 +653,7 @@ def test_a_secret_whose_source_tag_was_edited_is_not_changed(deployment: Deploym
     deployment.source.write("here", {"password": "canary-2"})
     report = deployment.run()
     assert made(report) == {"shop/here": "Update"}
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert len(deployment.values()) == 3
 
 
@@ -670,7 +671,7 @@ def test_a_run_over_named_paths_deletes_nothing(deployment: Deployment) -> None:
     deployment.run()
     deployment.source.remove("one")
     report = deployment.run("kv/one")
-    assert (report.healthy, report.counts()["Skipped"]) == (True, 1)
+    assert (report.healthy, report.counts()[Count.SKIPPED]) == (True, 1)
     assert list(deployment.values()) == ["shop/one"]
 
 
@@ -679,7 +680,7 @@ def test_a_run_over_named_paths_does_not_take_a_name_from_another_path(deploymen
     deployment.run()
     deployment.source.write("two", {"password": "canary-2"}, aws_name="shared")
     report = deployment.run("kv/two")
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert deployment.values() == {"shop/shared": '{"password":"canary-1"}'}
 
 
@@ -690,9 +691,9 @@ def test_a_run_stops_before_its_time_is_over_and_the_next_one_continues(deployme
     report = deployment.run(clock=RunClock(lambda: NOW, lambda: next(done, None) is not None))
     assert 0 < report.deferred < 100
     assert report.healthy
-    assert report.counts()["Created"] + report.deferred == 100
+    assert report.counts()[Count.CREATED] + report.deferred == 100
     rest = deployment.run()
-    assert rest.counts()["Created"] == report.deferred
+    assert rest.counts()[Count.CREATED] == report.deferred
     assert_settled(deployment)
 
 

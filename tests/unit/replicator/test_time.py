@@ -1,4 +1,4 @@
-"""The function is never ended while it waits: slow calls end in time for the notifications."""
+"""`run.py`, `aws.py`, `vault.py`: slow calls end in time for notifications before Lambda ends the run."""
 
 from __future__ import annotations
 

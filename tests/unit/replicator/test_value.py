@@ -1,4 +1,4 @@
-"""Values: nothing is changed on the way, nothing empty or too large gets through, nothing shows in a repr."""
+"""Values: none is changed on the way, none that is empty or too large is written, none is in a repr."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_zero_and_false_are_not_empty() -> None:
     assert rendered('{"enabled":false}') == '{"enabled":false}'
 
 
-def test_a_value_may_have_65536_bytes_of_utf8_and_not_one_more() -> None:
+def test_a_value_can_have_65536_bytes_of_utf8_and_not_one_more() -> None:
     frame = len('{"a":""}')
     assert len(rendered(json.dumps({"a": "x" * (MAX_BYTES - frame)}))) == MAX_BYTES
     with pytest.raises(ValueRefused, match="65537 bytes"):
