@@ -8,12 +8,7 @@ from typing import assert_never
 
 from . import replicas
 from .aws import WORKERS
-from .concurrency import concurrently
-from .config import Config
-from .contract.tags import TAG_KMS_KEY, TAG_OWNER, TAG_SOURCE
-from .desired import PLAIN, resolve_desired, with_revision
-from .errors import OutOfTime, named
-from .model import (
+from .changes import (
     Adopt,
     Applied,
     Change,
@@ -21,16 +16,20 @@ from .model import (
     Create,
     Deferred,
     Delete,
-    DesiredSecret,
     Failed,
     MoveStage,
     NoLongerNeeded,
     Outcome,
     Restore,
     Retag,
-    TargetSecret,
     Update,
 )
+from .concurrency import concurrently
+from .config import Config
+from .contract.tags import TAG_KMS_KEY, TAG_OWNER, TAG_SOURCE
+from .desired import PLAIN, resolve_desired, with_revision
+from .errors import OutOfTime, named
+from .model import DesiredSecret, TargetSecret
 from .plan import Ownership, confirm, is_still_deleted, tags_to_remove, tags_to_set
 from .source import Source
 from .target import Target

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from .changes import Conflict, Refuse, Skip
 from .config import Config
 from .contract.mounts import mount_of
 from .contract.names import MAX_NAME, is_valid_name, secret_name
@@ -20,7 +21,7 @@ from .contract.tags import (
     Tags,
     encoded_length,
 )
-from .model import Absent, Conflict, DesiredSecret, Entry, Refuse, Revision, Skip, Unreadable
+from .model import Absent, DesiredSecret, Entry, Revision, Unreadable
 
 CHOICE_REPLICATE = "replicate"
 CHOICE_NAME = "aws-name"

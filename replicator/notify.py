@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from .aws import Clients, call
+from .changes import Applied, Outcome
 from .config import Config
 from .contract.events import (
     REPLICATION_REQUESTED,
@@ -17,7 +18,6 @@ from .contract.events import (
 from .contract.summary import counts_line
 from .contract.tags import TAG_HEALTH
 from .errors import OutOfTime, TargetError
-from .model import Applied, Outcome
 from .report import RunReport
 
 EVENTS_AT_ONCE = 10

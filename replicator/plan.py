@@ -7,27 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from . import replicas
+from .changes import Adopt, Change, Conflict, Create, Delete, MoveStage, Remark, Restore, Retag, Skip, Update
 from .config import Config
 from .contract.mounts import Mount, mount_of
 from .contract.tags import TAG_KMS_KEY, TAG_TAGS, TAG_VERSION, Tags
 from .desired import DesiredState
 from .errors import UnsafePlan
-from .model import (
-    Adopt,
-    Change,
-    Conflict,
-    Create,
-    Delete,
-    DesiredSecret,
-    MoveStage,
-    Remark,
-    Restore,
-    Retag,
-    Skip,
-    TargetSecret,
-    Unreadable,
-    Update,
-)
+from .model import DesiredSecret, TargetSecret, Unreadable
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from math import inf
 
 from .apply import Applier
 from .aws import WORKERS
+from .changes import NoLongerNeeded, Outcome, Update
 from .concurrency import concurrently
 from .config import Config
 from .contract.events import ReplicationRequest
 from .desired import DesiredState, resolve_desired
 from .errors import OutOfTime, named
-from .model import Entry, NoLongerNeeded, Outcome, TargetSecret, Update
+from .model import Entry, TargetSecret
 from .plan import check_safe, make_plan
 from .report import RunReport
 from .source import Source

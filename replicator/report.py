@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .contract.summary import Count, Problem, ProblemKind, RunSummary, SkippedSource
-from .errors import ReplicatorError
-from .model import (
+from .changes import (
     Applied,
     Change,
     Conflict,
@@ -19,8 +17,10 @@ from .model import (
     Refuse,
     Remark,
     Skip,
-    Unreadable,
 )
+from .contract.summary import Count, Problem, ProblemKind, RunSummary, SkippedSource
+from .errors import ReplicatorError
+from .model import Unreadable
 
 
 @dataclass(slots=True)

@@ -9,12 +9,12 @@ from dataclasses import asdict
 
 from . import aws
 from .aws import Clients
+from .changes import Applied, Deferred, Outcome
 from .config import Config
 from .contract.connection import LoginMethod
 from .contract.events import ReplicationRequest
 from .errors import OutOfTime, ReplicatorError, SourceError, named
 from .login import ConnectionSecret, log_in
-from .model import Applied, Deferred, Outcome
 from .notify import Bus, publish_health_change
 from .replicate import RunClock, replicate
 from .report import RunReport

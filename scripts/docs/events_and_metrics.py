@@ -11,9 +11,10 @@ from beanvault.replication.waiter import put_requests
 from eb_app.replication_request import ReplicationRequester
 from replicator import handler
 from replicator.aws import Clients
+from replicator.changes import Applied, Create
 from replicator.config import Config
 from replicator.contract.events import REPLICATION_REQUESTED, SECRET_REPLICATED, EventType, RequestReason
-from replicator.model import Applied, Create, DesiredSecret, Revision
+from replicator.model import DesiredSecret, Revision
 from replicator.notify import Bus
 from replicator.report import RunReport
 from scripts.docs.markdown import ROOT, TEXT, WORDS, block, code, page, table

@@ -31,12 +31,12 @@ from hypothesis.stateful import (
 
 from beanvault.vault.mounts import enable_kv2
 from replicator.aws import Clients
+from replicator.changes import Applied, Delete
 from replicator.config import Config
 from replicator.contract.events import ReplicationRequest
 from replicator.contract.mounts import Mount
 from replicator.contract.summary import Count
 from replicator.errors import UnsafePlan
-from replicator.model import Applied, Delete
 from replicator.replicate import RunClock
 from replicator.report import RunReport
 from replicator.run import run

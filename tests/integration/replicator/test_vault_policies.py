@@ -1,4 +1,4 @@
-"""What the token may see decides how a mount is listed, and what is hidden is never taken for gone."""
+"""The policy decides how a mount is listed (`sources/`); hidden paths are not taken for deleted."""
 
 from __future__ import annotations
 

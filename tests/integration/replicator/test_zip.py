@@ -1,4 +1,4 @@
-"""The function as a zip: made the same anywhere, and run by AWS's own runtime client, alone."""
+"""The function's zip (`beanvault/artifacts/`): the same wherever built; AWS's runtime client runs it."""
 
 from __future__ import annotations
 

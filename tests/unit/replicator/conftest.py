@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from replicator.changes import Applied, Failed
 from replicator.config import Config
 from replicator.contract.events import ReplicationRequest
 from replicator.contract.mounts import Mount
-from replicator.model import Applied, Failed
 from replicator.replicate import RunClock, replicate
 from replicator.report import RunReport
 from tests.unit.replicator.memory import MemorySource, MemoryTarget

@@ -11,10 +11,11 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from replicator.aws import Clients
+from replicator.changes import Applied, Create
 from replicator.config import Config
 from replicator.contract.events import ReplicationRequest
 from replicator.errors import TargetError
-from replicator.model import Applied, Create, DesiredSecret, Revision
+from replicator.model import DesiredSecret, Revision
 from replicator.notify import Bus, publish_health_change
 from replicator.report import RunReport
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from replicator import plan
+from replicator.changes import Adopt, Change, Conflict, Update
 from replicator.config import Config, ReplicaRegion
 from replicator.contract.mounts import Mount
 from replicator.contract.tags import TAG_OWNER, TAG_SOURCE, TAG_VERSION
-from replicator.model import Adopt, Change, Conflict, DesiredSecret, Revision, TargetSecret, Update
+from replicator.model import DesiredSecret, Revision, TargetSecret
 from replicator.plan import Ownership, decide
 
 CONFIG = Config("shop-connection", (Mount("kv", "kv"),), "shop", "shop")

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from replicator.changes import Deferred
 from replicator.config import ReplicaRegion
 from replicator.contract.mounts import Mount
 from replicator.contract.summary import Count
 from replicator.desired import resolve_desired
 from replicator.errors import SourceDenied, TargetError
-from replicator.model import Deferred, Replica, Revision, TargetSecret, Unreadable
+from replicator.model import Replica, Revision, TargetSecret, Unreadable
 from replicator.plan import make_plan
 from replicator.replicate import RunClock
 from replicator.report import RunReport

@@ -7,9 +7,9 @@ import pytest
 
 from replicator import aws, handler, run, vault
 from replicator.aws import Clients
+from replicator.changes import Deferred
 from replicator.contract.connection import VaultAddress
 from replicator.errors import OutOfTime
-from replicator.model import Deferred
 from replicator.replicate import RunClock
 from templates.deployment import Replicator
 from tests.unit.replicator.conftest import NOW, Deployment
