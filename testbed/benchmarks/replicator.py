@@ -78,7 +78,8 @@ def _one_run(environment: Mapping[str, str], hurry: bool) -> tuple[float, float,
     for problem in report.problems()[:3]:
         print(problem, file=sys.stderr)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return seconds, peak, {**report.summary().as_json()["counts"]}, len(report.problems())
+    counts = {count.value: number for count, number in report.counts().items()}
+    return seconds, peak, counts, len(report.problems())
 
 
 @dataclass(slots=True)
