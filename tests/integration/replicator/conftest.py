@@ -175,7 +175,7 @@ def day(
 
 @pytest.fixture
 def deleting(day: Day) -> Day:
-    """The day of a deployment that deletes what is gone, however much it is."""
+    """A deployment that deletes secrets whose path was deleted, however many."""
     day.bench.set(deletion_days=7, max_delete_share=1.0)
     day.begin()
     return day

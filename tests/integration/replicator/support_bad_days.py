@@ -44,12 +44,14 @@ def reads_any(call: ProxiedCall) -> bool:
     return "/data/" in call.path
 
 
-def sometimes(wanted: Callable[[ProxiedCall], bool], behaviour: Behaviour, times: int | None = None) -> Rule:
-    """Return a rule: the calls *wanted*, or the first few of them, meet *behaviour*."""
+def sometimes(
+    matching: Callable[[ProxiedCall], bool], behaviour: Behaviour, times: int | None = None
+) -> Rule:
+    """Return a rule: calls that match, or the first few of them, meet *behaviour*."""
     met: list[int] = []
 
     def rule(call: ProxiedCall) -> Behaviour:
-        if not wanted(call) or (times is not None and len(met) >= times):
+        if not matching(call) or (times is not None and len(met) >= times):
             return FORWARD
         met.append(call.index)
         return behaviour
@@ -59,25 +61,25 @@ def sometimes(wanted: Callable[[ProxiedCall], bool], behaviour: Behaviour, times
 
 def once_each(behaviour: Behaviour) -> Rule:
     """Return a rule: each call meets *behaviour* when it is made for the first time."""
-    seen: set[tuple[str, str, bytes]] = set()
+    known: set[tuple[str, str, bytes]] = set()
 
     def rule(call: ProxiedCall) -> Behaviour:
         made = (call.operation, call.path, call.body)
-        if made in seen:
+        if made in known:
             return FORWARD
-        seen.add(made)
+        known.add(made)
         return behaviour
 
     return rule
 
 
-def doing(wanted: Callable[[ProxiedCall], bool], deed: Callable[[], object]) -> Rule:
-    """Return a rule: *deed* is done just before the first of the calls *wanted* reaches the server."""
+def doing(matching: Callable[[ProxiedCall], bool], deed: Callable[[], object]) -> Rule:
+    """Return a rule: *deed* is done just before the first call that matches reaches the server."""
     done: list[int] = []
     lock = threading.Lock()
 
     def rule(call: ProxiedCall) -> Behaviour:
-        if wanted(call):
+        if matching(call):
             with lock:  # the other calls wait for it as well
                 if not done:
                     done.append(call.index)

@@ -42,7 +42,7 @@ class World(ABC):
     NEW: ClassVar[frozenset[str]]
     """Those that are not there at first."""
     PENDING: ClassVar[frozenset[str]]
-    """Those whose deletion may be scheduled, before the run or by it."""
+    """Those whose deletion can be scheduled, before the run or by it."""
 
     vault: hvac.Client
     aws: Any
@@ -116,7 +116,7 @@ class World(ABC):
         return self.fork_server.start({**self.variables(), "AWS_ENDPOINT_URL": self.aws_proxy.address})
 
     def at_each_call(self, behave: Callable[[str], Behaviour]) -> None:
-        """Let *behave* decide about each call, told as what it does to what, with its number if repeated."""
+        """Let *behave* decide about each call, given as operation and object, with its number if repeated."""
         numbers: Counter[str] = Counter()
         lock = threading.Lock()
 
@@ -137,12 +137,12 @@ class World(ABC):
         return read_secrets(self.aws, self.name, ())
 
     def health(self) -> str:
-        """Return the state of health that was told last."""
+        """Return the state of health that was reported last."""
         tags = self.aws.describe_secret(SecretId=f"{self.name}-connection").get("Tags", [])
         return {tag["Key"]: tag["Value"] for tag in tags}.get("beanvault:health", "")
 
     def check_what_an_app_sees(self) -> None:
-        """What is current has the identity that belongs to its value; only new names may be free."""
+        """What is current has the identity that belongs to its value; only new names can be free."""
         for name in self.NAMES:
             try:
                 seen = self.aws.get_secret_value(SecretId=f"{self.name}/{name}", VersionStage="AWSCURRENT")
@@ -188,14 +188,14 @@ def deaths(calls: Iterable[str]) -> list[tuple[str, bool]]:
 
 @dataclass(frozen=True)
 class Whole:
-    """What a run that nobody kills makes of a world, and its calls."""
+    """The state that a run leaves when it is not killed, and its calls."""
 
     shape: Shape
     calls: list[str]
 
 
 def unkilled(world: World, *, status: int) -> Whole:
-    """Let the run of *world* end by itself, with this *status*."""
+    """Let the run of *world* end, with this *status*."""
     calls: list[str] = []
 
     def note(label: str) -> Behaviour:

@@ -1,4 +1,4 @@
-"""What the target has to be after a run, worked out anew from Vault and from the state before the run.
+"""The state of the target after a run, derived from Vault and from the state before the run.
 
 It shares nothing with the plan but the namespace of version ids, which is fixed for ever.
 """
@@ -67,10 +67,10 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """*copies* are current with the claim's value, *gone* are pending deletion, all else is untouched."""
+    """*copies* are current with the claim's value, *deleted* are pending, all others are unchanged."""
 
     copies: dict[str, Claim]
-    gone: frozenset[str]
+    deleted: frozenset[str]
     refused: frozenset[str]
 
 
@@ -146,7 +146,7 @@ def expect(before: Mapping[str, StoredSecret], claims: Claims, rules: Rules) -> 
     refused = {name for name, claim in winners.items() if claim.text is None}
     kept |= {winners[name].place for name in refused}
     kept_sources = {place.source(rules) for place in kept}
-    gone = {
+    deleted = {
         name
         for name, stored in before.items()
         if stored.is_of(rules.owner)
@@ -155,7 +155,7 @@ def expect(before: Mapping[str, StoredSecret], claims: Claims, rules: Rules) -> 
         and (stored.pending or stored.tags[SOURCE] not in kept_sources)
     }
     copies = {name: claim for name, claim in winners.items() if name not in refused}
-    return Expected(copies, frozenset(gone), frozenset(refused))
+    return Expected(copies, frozenset(deleted), frozenset(refused))
 
 
 def _settle(

@@ -372,7 +372,7 @@ class TestTellingFails:
 
 class TestUnforeseen:
     def test_a_bug_that_ends_the_run_is_reported_by_class_and_place(self, day: Day) -> None:
-        """An answer that is none of AWS's stands for whatever nobody has thought of."""
+        """An answer of another shape than AWS's stands for any unforeseen failure."""
         day.begin()
         day.aws.rule = sometimes(of("ListSecrets"), Answer(200, b'{"canary":"x"}'))
         result = day.invoke()

@@ -99,7 +99,7 @@ def test_a_page_that_says_404_is_not_an_empty_folder(deleting: Day, folder: str)
 @pytest.mark.parametrize(
     "answer",
     [PAGE, Answer(200, b'{"data":{}}', "application/json"), vault_error(404, "canary: no handler for route")],
-    ids=["a page", "an empty answer", "a route that is gone"],
+    ids=["a page", "an empty answer", "a missing route"],
 )
 def test_metadata_that_is_not_of_vault_is_not_a_deleted_path(deleting: Day, answer: Answer) -> None:
     day = deleting
@@ -234,7 +234,7 @@ def test_a_connection_secret_that_is_malformed_or_missing_is_reported(
         day.bench.aws.create_secret(Name=name, SecretString=before)
     else:
         day.bench.aws.put_secret_value(SecretId=name, SecretString=before)
-    # The state of health was kept with the secret that is gone.
+    # The state of health was a tag of the deleted secret.
     day.recovers(reported_before=content is not None)
 
 

@@ -175,7 +175,7 @@ def test_no_value_is_in_anything_that_was_left_behind(evidence: Evidence) -> Non
 
 def test_each_channel_was_searched(evidence: Evidence) -> None:
     """A name, which is reported, is found by the same search in every channel that reports names."""
-    heard = {
+    reported = {
         found.rpartition(": ")[0] for found in leaks(evidence.texts, [MARK]) if found.endswith(": plain")
     }
     nameless = {
@@ -191,12 +191,12 @@ def test_each_channel_was_searched(evidence: Evidence) -> None:
         "standard output of a wrong connection",
         "standard error of a wrong connection",
     }
-    assert heard == set(evidence.texts) - nameless
+    assert reported == set(evidence.texts) - nameless
     assert b"beanvault" in evidence.texts["CloudWatch's metrics"]
     assert b"PutSecretValue" in evidence.texts["AWS's request log"]
     assert b"BEANVAULT_PREFIX" in evidence.texts["the processes' arguments and environment"]
-    assert b"Update(wanted=Wanted(" in evidence.texts["standard output of pytest"]
-    assert b"Update(wanted=Wanted(" in evidence.texts["pytest's own report"]
+    assert b"Update(desired=DesiredSecret(" in evidence.texts["standard output of pytest"]
+    assert b"Update(desired=DesiredSecret(" in evidence.texts["pytest's own report"]
     assert b"not a JSON object" in evidence.texts["standard error of a wrong connection"]
     kinds = {b"Created", b"ValueRefused", b"SourceUnavailable", b"Conflict"}
     assert all(kind in evidence.texts["the function's log"] for kind in kinds)
@@ -282,7 +282,7 @@ def _at_the_command_line(scene: Scene) -> None:
         (400, "ValidationException"),
         (400, "InvalidSignatureException"),
         (500, "InternalServiceError"),
-        (200, "an answer of nobody's"),
+        (200, "an answer of another server"),
     ):
         scene.write("db", f"echo-{status}-{len(code)}")
         scene.aws.rule = _echoing(status, code)

@@ -50,7 +50,7 @@ from .support_target import OWNER, SOURCE, StoredSecret, entries, read_secrets
 
 BESIDE = "-beside"
 PLACES = (*map(Place, ("db", "app/db", "deep/er/down", "odd name: é=1")), Place("db", BESIDE))
-"""The last one, in a second mount, wants the name that the first one has."""
+"""The last one, in a second mount, claims the name that the first one has."""
 ALIASES = ("db", "app/shared")
 NAMES = tuple(sorted({*(encoded(place.path) for place in PLACES), *ALIASES}))
 PERSONS_TAG = {"Key": "cost-center", "Value": "4711"}
@@ -331,7 +331,7 @@ class Histories(RuleBasedStateMachine):
             self.servers.aws.untag_resource(SecretId=entry["ARN"], TagKeys=[taken])
 
     def _pick(self, which: int) -> dict[str, Any]:
-        """Return what the list tells of one secret, or nothing where there is none."""
+        """Return the list's entry of one secret, or nothing where there is none."""
         listed = self._listed()
         return listed[sorted(listed)[which % len(listed)]] if listed else {}
 
@@ -399,9 +399,9 @@ class Histories(RuleBasedStateMachine):
         report = self._run(ReplicationRequest((f"{self._mount(place)}/{place.path}",)))
         after = self._check_safety(before, claims)
         touched = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-        wanted = {claim.name: claim for claim in claims.all if claim.place == place}
-        assert touched <= wanted.keys()
-        for name, claim in wanted.items():
+        claimed = {claim.name: claim for claim in claims.all if claim.place == place}
+        assert touched <= claimed.keys()
+        for name, claim in claimed.items():
             if report.healthy:
                 assert (after[name].current, after[name].text) == (claim.version_id, claim.text)
 
@@ -419,7 +419,7 @@ class Histories(RuleBasedStateMachine):
         report = self._run()
         self.config = dataclasses.replace(self.config, max_delete_share=1.0)
         after = self._check_safety(before, claims)
-        if any(not before[name].pending for name in expected.gone):
+        if any(not before[name].pending for name in expected.deleted):
             assert [type(error) for error in report.errors] == [UnsafePlan]
             assert after == before
         else:
@@ -464,9 +464,9 @@ class Histories(RuleBasedStateMachine):
             self._check_identity(name, stored)
             if was is not None and was.arn == stored.arn:
                 allowed = {was.current, *(claim.version_id for claim in claims.of(name))}
-                assert stored.current in allowed, f"{name} shows what nobody asked for"
+                assert stored.current in allowed, f"{name} has a value that no claim has"
                 if stored.pending and not was.pending:
-                    assert not _has_heir(claims.of(name), was), f"{name} was deleted while it is wanted"
+                    assert not _has_heir(claims.of(name), was), f"{name} was deleted while a path claims it"
         return after
 
     def _check_identity(self, name: str, stored: StoredSecret) -> None:
@@ -474,7 +474,7 @@ class Histories(RuleBasedStateMachine):
         if stored.pending or stored.text == "canary-theirs":
             return
         known = {**self.written, **self.edited}
-        assert stored.current in known, f"nobody knows where the value of {name} comes from"
+        assert stored.current in known, f"the value of {name} has no known origin"
         assert known[stored.current] == stored.text, f"{name} has another write's value"
 
     def _check_convergence(
@@ -484,16 +484,16 @@ class Histories(RuleBasedStateMachine):
             stored, was = after[name], before.get(name)
             assert not stored.pending, name
             assert (stored.current, stored.text) == (claim.version_id, claim.text), name
-            assert was is None or was.arn == stored.arn, f"{name} was made anew"
+            assert was is None or was.arn == stored.arn, f"{name} was created again"
             theirs = {key: value for key, value in stored.tags.items() if key == PERSONS_TAG["Key"]}
             assert was is None or theirs.items() >= {
                 (key, value) for key, value in was.tags.items() if key == PERSONS_TAG["Key"]
             }
             ours = {k: v for k, v in stored.tags.items() if k not in {*theirs, "beanvault:tags"}}
             assert ours == claim.tags, name
-        for name in expected.gone:
+        for name in expected.deleted:
             assert after[name].pending, f"{name} is an orphan"
-        for name in (before.keys() | after.keys()) - expected.copies.keys() - expected.gone:
+        for name in (before.keys() | after.keys()) - expected.copies.keys() - expected.deleted:
             assert after.get(name) == before.get(name), f"{name} was to be left alone"
 
     def _check_report(self, report: RunReport, expected: Expected, claims: Claims) -> None:
@@ -522,7 +522,7 @@ class Histories(RuleBasedStateMachine):
         return read_secrets(self.servers.aws, self.name)
 
     def _listed(self) -> dict[str, dict[str, Any]]:
-        """Return what is there before somebody changes it by hand; a list that lags shows just this."""
+        """Return the state before a change by hand; a list that lags still has this."""
 
         def keep(response_dict: dict[str, Any], **_: object) -> None:
             self.older_list = response_dict["body"]
@@ -537,7 +537,7 @@ class Histories(RuleBasedStateMachine):
 
 
 def _has_heir(contenders: tuple[Claim, ...], stored: StoredSecret) -> bool:
-    """Whether somebody is to have the name; two newcomers in dispute over it are not."""
+    """Whether a path gets the name; two new paths that both claim it do not."""
     return len(contenders) == 1 or any(claim.tags[SOURCE] == stored.tags.get(SOURCE) for claim in contenders)
 
 
@@ -547,7 +547,7 @@ def test_after_any_history_the_target_equals_the_source_and_nothing_foreign_chan
         max_examples=int(drawn or 14),
         stateful_step_count=24,
         derandomize=drawn is None,
-        # A failure is shown as it was found; where new histories are drawn, the shortest is looked for.
+        # A failure is shown as it was found; where new histories are drawn, the shortest is searched for.
         phases=tuple(Phase) if drawn else (Phase.generate,),
         database=None,
         deadline=None,

@@ -151,7 +151,7 @@ def test_every_right_that_is_granted_is_used_and_every_call_is_granted(
 
 @pytest.fixture(scope="module")
 def foreign(place: Deployed) -> Callable[[str], str]:
-    """Make a secret of somebody else's and return its name."""
+    """Create a secret of another owner and return its name."""
     made: dict[str, str] = {}
 
     def foreign(kind: str) -> str:

@@ -42,6 +42,6 @@ def test_a_vault_that_is_sealed_during_the_run_is_reported_as_sealed(
     day.assert_reported(result)
     assert [each.error for each in again.problems] == ["SourceSealed"]
     assert "unseal it" in again.problems[0].cause
-    assert again.messages == []  # it was told already
+    assert again.messages == []  # it was published already
     assert day.writes() == []
     day.recovers()

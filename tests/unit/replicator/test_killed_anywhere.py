@@ -18,7 +18,7 @@ CALLS = (
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 class Mortal(MemoryTarget):
@@ -48,7 +48,7 @@ class Mortal(MemoryTarget):
 
 
 def changed_world() -> tuple[Deployment, dict[str, set[str | None]]]:
-    """A deployment before a run that does one of everything, and the values that may be seen of each name."""
+    """A deployment before a run that does one of everything, and the values that each name can have."""
     regions = (ReplicaRegion("eu-west-1"),)
     mounts = (Mount("kv", "kv"),)
     config = Config(
@@ -74,20 +74,20 @@ def changed_world() -> tuple[Deployment, dict[str, set[str | None]]]:
     target.place("shop/adopted", "theirs")
     deployment.set(adopt=frozenset({"shop/adopted"}), kms_keys_allowed=frozenset({"alias/team"}))
 
-    def seen(*values: str) -> set[str | None]:
+    def values(*values: str) -> set[str | None]:
         return {f'{{"password":"{value}"}}' for value in values}
 
     return deployment, {
-        "shop/same": seen("same-1"),
-        "shop/updated": seen("updated-1", "updated-2"),
-        "shop/drifted": seen("drifted-1") | {"edited"},
-        "shop/gone": seen("gone-1"),
-        "shop/returned": seen("returned-1", "returned-2"),
-        "shop/tagged": seen("tagged-1"),
-        "shop/moved": seen("moved-1"),
-        "shop/moved-away": seen("moved-1"),
-        "shop/created": seen("created-1"),
-        "shop/adopted": seen("adopted-1") | {"theirs"},
+        "shop/same": values("same-1"),
+        "shop/updated": values("updated-1", "updated-2"),
+        "shop/drifted": values("drifted-1") | {"edited"},
+        "shop/gone": values("gone-1"),
+        "shop/returned": values("returned-1", "returned-2"),
+        "shop/tagged": values("tagged-1"),
+        "shop/moved": values("moved-1"),
+        "shop/moved-away": values("moved-1"),
+        "shop/created": values("created-1"),
+        "shop/adopted": values("adopted-1") | {"theirs"},
     }
 
 

@@ -35,6 +35,6 @@ def test_times_are_compared_to_the_nanosecond() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "3f2a", "2026-01-01", "2026-01-01T12:00:00", "12:00:00Z"])
 def test_what_is_not_a_time_with_an_offset_is_refused(text: str) -> None:
-    """Without an offset nobody knows which moment is meant."""
+    """Without an offset the moment is unknown."""
     with pytest.raises(ValueError):  # noqa: PT011 - each has its own text
         parse_time(text)
