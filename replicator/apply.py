@@ -1,4 +1,4 @@
-"""Applying a plan: one secret at a time needs its value, several secrets are under way side by side."""
+"""Applying a plan: several secrets at the same time, each value only in memory while it is written."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from typing import assert_never
 
 from . import replicas
 from .aws import WORKERS
-from .concurrency import concurrently
-from .config import Config
-from .desired import PLAIN, at, resolve_desired
-from .errors import OutOfTime, named
-from .model import (
-    TAG_KMS_KEY,
-    TAG_OWNER,
-    TAG_SOURCE,
+from .changes import (
     Adopt,
     Applied,
     Change,
@@ -23,20 +16,21 @@ from .model import (
     Create,
     Deferred,
     Delete,
-    DesiredSecret,
     Failed,
     MoveStage,
     NoLongerNeeded,
     Outcome,
     Restore,
     Retag,
-    TargetSecret,
     Update,
-    name_of,
-    source_of,
 )
-from .names import encode
-from .plan import Ownership, confirm, still_gone, tags_to_remove, tags_to_set
+from .concurrency import concurrently
+from .config import Config
+from .contract.tags import TAG_KMS_KEY, TAG_OWNER, TAG_SOURCE
+from .desired import PLAIN, resolve_desired, with_revision
+from .errors import OutOfTime, named
+from .model import DesiredSecret, TargetSecret
+from .plan import Ownership, confirm, is_still_deleted, tags_to_remove, tags_to_set
 from .source import Source
 from .target import Target
 from .value import render
@@ -45,20 +39,28 @@ from .value import render
 class Applier:
     """Makes changes; whatever is interrupted is completed by the next run.
 
-    The order within one secret is what makes that true: a foreign secret is tagged as ours before anything
-    else is done to it, value and identity go together in one call, and the tags that say how it was done
-    come last.
+    The order within one secret makes that possible: a secret to adopt is tagged as ours before anything else
+    is done to it, value and identity are written in one call, and the tags that record how it was done come
+    last.
     """
 
-    def __init__(self, source: Source, target: Target, config: Config, holders: Ownership) -> None:
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        config: Config,
+        ownership: Ownership,
+        workers: int = WORKERS,
+    ) -> None:
         self._source = source
         self._target = target
         self._config = config
-        self._holders = holders
+        self._ownership = ownership
+        self._workers = workers
 
     def recheck(self, changes: Iterable[Change]) -> Iterator[Change | NoLongerNeeded]:
         """Yield what `apply` would do with each change; nothing is changed."""
-        return concurrently(self._confirmed, changes, WORKERS)
+        return concurrently(self._confirmed, changes, self._workers)
 
     def apply(self, changes: Iterable[Change], has_time: Callable[[], bool]) -> Iterator[Outcome]:
         """Yield the outcome of each change as it is done; one that fails does not stop the others.
@@ -81,87 +83,96 @@ class Applier:
                 return Failed(change, named(failure))
 
         writes = (change for change in changes if not isinstance(change, Delete))
-        for outcome in concurrently(attempt, writes, WORKERS):
-            if not _made(outcome):
-                unmoved.add(encode(source_of(outcome.change)))
+        for outcome in concurrently(attempt, writes, self._workers):
+            if not _reached(outcome):
+                unmoved.add(outcome.change.source)
             yield outcome
         deletions = (
-            change for change in changes if isinstance(change, Delete) and change.held.source not in unmoved
+            change for change in changes if isinstance(change, Delete) and change.source not in unmoved
         )
-        yield from concurrently(attempt, deletions, WORKERS)
+        yield from concurrently(attempt, deletions, self._workers)
 
     def _confirmed(self, change: Change) -> Change | NoLongerNeeded:
-        """Decide again on what the secret is now: the list that the plan was made from may lag by minutes.
+        """Decide again on the secret's state now: the list that the plan was made from may lag by minutes.
 
-        Before a deletion its path is looked at again as well.
+        Before a deletion its path is read again as well.
         """
-        now = self._target.describe(name_of(change))
-        action = confirm(change, now, self._config, self._holders)
-        if isinstance(action, Delete) and not self._gone(action):
-            action = None
-        if action is None or isinstance(action, Conflict):
-            return NoLongerNeeded(change, action)
-        return action
+        current = self._target.describe(change.name)
+        decision = confirm(change, current, self._config, self._ownership)
+        if isinstance(decision, Delete) and not self._is_path_deleted(decision):
+            decision = None
+        if decision is None or isinstance(decision, Conflict):
+            return NoLongerNeeded(change, decision)
+        return decision
 
-    def _gone(self, delete: Delete) -> bool:
-        wishes = resolve_desired(self._source.list((source_of(delete),)), self._config)
-        for entry in wishes.unreadable:
+    def _is_path_deleted(self, delete: Delete) -> bool:
+        state = resolve_desired(self._source.list((delete.source,)), self._config)
+        for entry in state.unreadable:
             raise entry.error
-        return still_gone(delete, wishes)
+        return is_still_deleted(delete, state)
 
     def _make(self, change: Change) -> Applied:
         match change:
             case Create():
                 return self._create(change)
             case Update() | MoveStage() | Restore() | Adopt() | Retag():
-                return self._converge(change, change.wanted, change.held)
-            case Delete(held=held, days=days):
-                replicas.remove_all(self._target, held, self._config)
-                self._target.delete(held, days)
-                return Applied(change, held.arn, held.current or "")
+                return self._converge(change, change.desired, change.current)
+            case Delete(current=current, days=days):
+                replicas.remove_all(self._target, current, self._config)
+                self._target.delete(current, days)
+                return Applied(change, current.arn, current.current_version or "")
             case _:
                 assert_never(change)
 
     def _create(self, change: Create) -> Applied:
-        wanted, text = self._fetch(change.wanted)
-        arn = self._target.create(wanted.name, text, wanted.version_id, wanted.kms_key, wanted.tags)
-        held = TargetSecret(wanted.name, arn, wanted.version_id, tags=wanted.tags)
-        replication = replicas.converge(self._target, held, self._config)
-        return Applied(Create(wanted), arn, wanted.version_id, replication.remarks)
+        desired, text = self._fetch(change.desired)
+        arn = self._target.create(desired.name, text, desired.version_id, desired.kms_key, desired.tags)
+        created = TargetSecret(desired.name, arn, desired.version_id, tags=desired.tags)
+        replication = replicas.converge(self._target, created, self._config)
+        return Applied(Create(desired), arn, desired.version_id, replication.failures)
 
     def _converge(
-        self, change: Update | MoveStage | Restore | Adopt | Retag, wanted: DesiredSecret, held: TargetSecret
+        self,
+        change: Update | MoveStage | Restore | Adopt | Retag,
+        desired: DesiredSecret,
+        current: TargetSecret,
     ) -> Applied:
         text = None
-        if wanted.version_id not in (held.current, *held.staged):
+        if desired.version_id not in (current.current_version, *current.staged):
             # Before anything is changed: a value that is refused must leave the secret as it was.
-            wanted, text = self._fetch(wanted)
-        if held.pending_deletion:
-            self._target.restore(held)
-        claims = tuple(pair for pair in tags_to_set(wanted, held) if pair[0] in (TAG_OWNER, TAG_SOURCE))
+            desired, text = self._fetch(desired)
+        if current.pending_deletion:
+            self._target.restore(current)
+        claims = tuple(pair for pair in tags_to_set(desired, current) if pair[0] in (TAG_OWNER, TAG_SOURCE))
         if claims:
-            self._target.tag(held, claims)
-        rekeyed = wanted.kms_key != held.tag(TAG_KMS_KEY)
+            self._target.tag(current, claims)
+        rekeyed = desired.kms_key != current.tag(TAG_KMS_KEY)
         if rekeyed:
-            self._target.rekey(held, wanted.kms_key)
+            self._target.rekey(current, desired.kms_key)
         if text is not None:
-            self._target.put(held, text, wanted.version_id)
-        elif held.current != wanted.version_id:
-            self._target.move_stage(held, wanted.version_id)
-        replication = replicas.converge(self._target, held, self._config)
-        rest = tuple(pair for pair in tags_to_set(wanted, held) if pair not in claims)
-        removed = tags_to_remove(wanted, held)
-        self._target.tag(held, rest, removed)
-        vain = isinstance(change, Retag) and not (claims or rekeyed or replication.news or rest or removed)
+            self._target.put(current, text, desired.version_id)
+        elif current.current_version != desired.version_id:
+            self._target.move_stage(current, desired.version_id)
+        replication = replicas.converge(self._target, current, self._config)
+        others = tuple(pair for pair in tags_to_set(desired, current) if pair not in claims)
+        removed = tags_to_remove(desired, current)
+        self._target.tag(current, others, removed)
+        progress = claims or rekeyed or replication.changed or others or removed
         return Applied(
-            replace(change, wanted=wanted), held.arn, wanted.version_id, replication.remarks, no_progress=vain
+            replace(change, desired=desired),
+            current.arn,
+            desired.version_id,
+            replication.failures,
+            no_progress=isinstance(change, Retag) and not progress,
         )
 
-    def _fetch(self, wanted: DesiredSecret) -> tuple[DesiredSecret, str]:
-        revision, value = self._source.fetch(wanted.revision)
-        return at(wanted, revision, self._config.owner), render(value, plain=wanted.form == PLAIN)
+    def _fetch(self, desired: DesiredSecret) -> tuple[DesiredSecret, str]:
+        revision, value = self._source.fetch(desired.revision)
+        return with_revision(desired, revision, self._config.owner), render(
+            value, plain=desired.form == PLAIN
+        )
 
 
-def _made(outcome: Outcome) -> bool:
-    """Whether the secret is as wanted now."""
+def _reached(outcome: Outcome) -> bool:
+    """Whether the secret has its desired state now."""
     return isinstance(outcome, Applied) or (isinstance(outcome, NoLongerNeeded) and outcome.conflict is None)

@@ -1,4 +1,4 @@
-"""The one place that makes boto3 clients and translates their failures."""
+"""The one place that creates boto3 clients and translates their failures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .errors import (
     TargetThrottled,
     TargetUnavailable,
 )
-from .limits import keep_quotas, token_buckets
+from .limits import TokenBucket, keep_quotas, token_buckets
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 WORKERS = 16
-"""Calls at once. 50 writes a second of 100 ms each keep five busy; the rest is for slow ones."""
+"""Calls at once. 50 writes a second of 100 ms each keep five busy; the others are for slow calls."""
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 7
@@ -50,7 +50,7 @@ ATTEMPTS = 5
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 LONGEST_PAUSE_SECONDS = 2 ** (ATTEMPTS - 2)
 LONGEST_SECONDS = CONNECT_SECONDS + READ_SECONDS + LONGEST_PAUSE_SECONDS
-"""From one look at the time to the next, at worst."""
+"""From one check of the time left to the next, at worst."""
 
 CLIENT_CONFIG = ClientConfig(
     connect_timeout=CONNECT_SECONDS,
@@ -61,7 +61,7 @@ CLIENT_CONFIG = ClientConfig(
 )
 
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "AuthorizationError"})
-# Texts about signatures repeat the request's headers, and with them a session token.
+# Messages about signatures repeat the request's headers, and with them a session token.
 _CREDENTIALS = frozenset(
     {
         *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"),
@@ -79,55 +79,65 @@ Client = TypeVar("Client", bound=BaseClient)
 
 
 class Clients:
-    """The function's AWS clients, each made when first asked for and kept for warm invocations.
+    """The function's AWS clients, each created when first needed and kept for warm invocations.
 
-    No request is sent, and none repeated, while *in_time* says no: `OutOfTime` is raised in its place.
+    No request is sent or repeated once *in_time* returns False: `OutOfTime` is raised instead.
     """
 
-    def __init__(self, session: boto3.session.Session | None = None) -> None:
+    def __init__(
+        self,
+        session: boto3.session.Session | None = None,
+        client_config: ClientConfig = CLIENT_CONFIG,
+        quotas: Mapping[str, TokenBucket] | None = None,
+    ) -> None:
         self.session = session or lean_session()
+        self._client_config = client_config
+        self._quotas = token_buckets() if quotas is None else quotas
         self.in_time: Callable[[], bool] = lambda: True
-        # Whoever turns all logs up must not find parameters, and with them values, in botocore's. A logger's
-        # own level beats the root's, so INFO would bring its chatter to where only warnings are wanted.
+        # At level DEBUG botocore logs parameters, and with them values. A logger's own level takes precedence
+        # over the root's, so INFO would add its messages where only warnings are expected.
         logging.getLogger("botocore").setLevel(logging.WARNING)
 
     @cached_property
     def secretsmanager(self) -> SecretsManagerClient:
-        """The first that a run asks for; raises `ConfigError` where AWS's own settings are wrong."""
+        """The first that a run uses; raises `ConfigError` where AWS's own settings are wrong."""
         if self.session.region_name is None:
             raise ConfigError(["AWS_REGION is not set"])
         with _aws_settings():
-            client = self.session.client("secretsmanager", config=CLIENT_CONFIG)
-        return keep_quotas(self._guarded(client), token_buckets())
+            client = self.session.client("secretsmanager", config=self._client_config)
+        return keep_quotas(self._guarded(client), self._quotas)
 
     @cached_property
     def sns(self) -> SNSClient:
-        return self._guarded(self.session.client("sns", config=CLIENT_CONFIG))
+        return self._guarded(self.session.client("sns", config=self._client_config))
 
     @cached_property
     def events(self) -> EventBridgeClient:
-        return self._guarded(self.session.client("events", config=CLIENT_CONFIG))
+        return self._guarded(self.session.client("events", config=self._client_config))
 
     @cached_property
     def sts(self) -> STSClient:
-        return self._guarded(self.session.client("sts", config=CLIENT_CONFIG))
+        return self._guarded(self.session.client("sts", config=self._client_config))
 
     def _guarded(self, client: Client) -> Client:
         # The client's events, not the session's: others may stream bodies, or ask for heads only.
-        client.meta.events.register("before-send", self._look_at_the_time)
-        client.meta.events.register("before-parse", _refuse_half_an_answer)
+        client.meta.events.register("before-send", self._check_time)
+        client.meta.events.register("before-parse", _refuse_partial_response)
         return client
 
-    def _look_at_the_time(self, event_name: str, **_: object) -> None:
+    def _check_time(self, event_name: str, **_: object) -> None:
         if not self.in_time():
             raise OutOfTime(f"no time was left for {event_name.rpartition('.')[2]}")
 
 
 def lean_session() -> boto3.session.Session:
-    """Return a session that leaves times as AWS sends them; raise `ConfigError` where there can be none.
+    """Return a session that does not parse AWS's times.
 
-    No time of AWS's is used here, and reading three of each secret is more than half the work of a listing.
-    AWS_REGION comes first, as for AWS's other tools: boto3 itself does not know it.
+    No time of AWS is used here, and parsing three for each secret is more than half the work of a listing.
+    AWS_REGION comes first, as in AWS's other tools: boto3 itself does not read it.
+
+    Raises:
+        ConfigError: AWS's own settings are wrong.
     """
     with _aws_settings():
         core = botocore.session.get_session()
@@ -139,7 +149,7 @@ def lean_session() -> boto3.session.Session:
 def _aws_settings() -> Iterator[None]:
     """Raise `ConfigError` where AWS's variables or files are wrong.
 
-    No call is made yet, so botocore's words can be about these only; they name settings, and repeat no key.
+    No call is made yet, so botocore's message can only be about these; it names settings, and repeats no key.
     """
     try:
         yield
@@ -147,18 +157,18 @@ def _aws_settings() -> Iterator[None]:
         raise ConfigError([f"AWS's own settings: {failure}"]) from None
 
 
-def _refuse_half_an_answer(response_dict: Mapping[str, Any], **_: object) -> None:
-    """Raise where the connection was cut in mid-body, which botocore takes for an answer without content."""
+def _refuse_partial_response(response_dict: Mapping[str, Any], **_: object) -> None:
+    """Raise where the connection was cut within the body, which botocore takes for an empty response."""
     expected = response_dict["headers"].get("Content-Length")
     if expected is not None and int(expected) != (got := len(response_dict["body"])):
         raise IncompleteReadError(actual_bytes=got, expected_bytes=expected)
 
 
 def call(operation: Callable[..., Answer], what: str, /, **parameters: Any) -> Answer:
-    """Call *operation*; raise the `TargetError` that tells what to do next. *what* names what it was for.
+    """Call *operation*; raise the `TargetError` whose class tells what to do next. *what* is named in it.
 
-    AWS's own message is passed on only for refusals, which speak of principals, actions and resources: other
-    messages may repeat a parameter, and with it a value. The original is cut off for the same reason.
+    AWS's own message is passed on only for refusals, which name principals, actions and resources: other
+    messages may repeat a parameter, and with it a value. The original is suppressed for the same reason.
     """
     try:
         return operation(**parameters)
@@ -179,11 +189,13 @@ def _translate(what: str, failure: ClientError) -> TargetError:
     if code in _DENIED:
         return TargetDenied(f"{what}: {failure.response['Error'].get('Message', code)}")
     if code in _CREDENTIALS:
-        return TargetDenied(f"{what}: the AWS credentials are not accepted ({code}), or the clock is wrong")
+        return TargetDenied(
+            f"{what}: the AWS credentials are not accepted ({code}); renew them, or correct the clock"
+        )
     if code in _KEY:
-        return TargetDenied(f"{what}: the KMS key refuses ({code}); look at its policy and its state")
+        return TargetDenied(f"{what}: the KMS key refuses ({code}); check its policy and its state")
     if code in _THROTTLED or status == 429:
-        return TargetThrottled(f"{what}: throttled ({code}) longer than it was retried")
+        return TargetThrottled(f"{what}: throttled ({code}) until no retry was left")
     if code == "ResourceNotFoundException":
         return TargetMissing(f"{what}: it does not exist")
     if status >= 500:

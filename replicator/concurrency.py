@@ -1,4 +1,4 @@
-"""Doing many small remote calls side by side, without a queue of futures as long as the work."""
+"""Making many small remote calls at the same time, without a queue of futures as long as the work."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Result = TypeVar("Result")
 def concurrently(
     function: Callable[[Item], Result], items: Iterable[Item] | deque[Item], workers: int
 ) -> Iterator[Result]:
-    """Yield `function(item)` for each item as it gets done, at most *workers* at once.
+    """Yield `function(item)` for each item as it completes, at most *workers* at once.
 
-    A deque is drained, and may be appended to while the results are consumed: that is how a tree is walked.
+    A deque is emptied, and can be appended to while the results are consumed: that is how a tree is walked.
     The first exception ends the iteration, after the calls under way.
     """
     queue = items if isinstance(items, deque) else deque(items)

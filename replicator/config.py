@@ -1,4 +1,4 @@
-"""The function's settings: read once from the environment, typed, and complained about in one go."""
+"""The function's settings: read once from the environment, typed, and with all problems reported at once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal, Self
-from urllib.parse import parse_qsl
+from typing import Self
 
+from .contract.mounts import Mount, MountError, parse_mount, repeated
+from .contract.names import is_valid_name
+from .contract.tags import MAX_TAG_VALUE
 from .errors import ConfigError
-from .names import MAX_TAG_VALUE, taken_as_it_is
 
 REQUIRED = ("BEANVAULT_CONNECTION_SECRET", "BEANVAULT_MOUNT", "BEANVAULT_PREFIX", "BEANVAULT_OWNER")
 OPTIONAL = (
@@ -24,20 +25,10 @@ OPTIONAL = (
     "BEANVAULT_ALLOW_HTTP",
 )
 DEFAULT_MAX_DELETE_SHARE = 0.1
-DATABASE_KEYS = ("engine", "host", "port", "dbname")
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z-]+:[a-z0-9-]*:\d*:.+")
 _OWNER = re.compile(r"[A-Za-z0-9_.:/=+@-]{1,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """One mount to replicate from. *adds* are the keys that a database credential is completed with."""
-
-    kind: Literal["kv", "database"]
-    path: str
-    adds: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,11 @@ class Config:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read the variables; raise `ConfigError` with everything that is wrong with them."""
+        """Read the variables.
+
+        Raises:
+            ConfigError: with everything that is wrong with them.
+        """
         reader = _Reader(environ)
         prefix = reader.prefix()
         keys = reader.items("BEANVAULT_KMS_KEY_ID")
@@ -93,17 +88,17 @@ class Config:
 
 
 class _Reader:
-    """Reads variable after variable and collects what is wrong."""
+    """Reads one variable after another and collects the problems."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.problems: list[str] = []
         known = {*REQUIRED, *OPTIONAL}
         for name in sorted(environ):
-            # Other programs have BEANVAULT_ variables of their own; what almost matches is a slip.
+            # Other programs have BEANVAULT_ variables of their own; a near match is a typing error.
             if name.startswith("BEANVAULT_") and name not in known:
                 for meant in get_close_matches(name, known, n=1, cutoff=0.9):
-                    self._wrong(name, f"is not a setting; is {meant} meant?")
+                    self._wrong(name, f"is not a setting; did you mean {meant}?")
 
     def _wrong(self, name: str, what: str) -> None:
         self.problems.append(f"{name} {what}")
@@ -119,7 +114,7 @@ class _Reader:
 
     def prefix(self) -> str:
         prefix = self._required("BEANVAULT_PREFIX").strip("/")
-        if prefix and not taken_as_it_is(prefix):
+        if prefix and not is_valid_name(prefix):
             self._wrong("BEANVAULT_PREFIX", "takes ASCII letters, digits and /_+=.@- only")
         return prefix
 
@@ -133,40 +128,21 @@ class _Reader:
         secret = self._required("BEANVAULT_CONNECTION_SECRET")
         name = secret.partition(":secret:")[2] or secret
         if prefix and name.startswith(f"{prefix}/"):
-            # The function may read this one secret; below the prefix it must not be able to read any.
+            # The function reads this one secret; below the prefix it must not be able to read any.
             self._wrong("BEANVAULT_CONNECTION_SECRET", f"must not lie below the prefix {prefix}/")
         return secret
 
     def mounts(self) -> tuple[Mount, ...]:
         self._required("BEANVAULT_MOUNT")
-        mounts = [mount for item in self.items("BEANVAULT_MOUNT") if (mount := self._mount(item))]
-        paths = [mount.path for mount in mounts]
-        for path in sorted({path for path in paths if paths.count(path) > 1}):
+        mounts = []
+        for item in self.items("BEANVAULT_MOUNT"):
+            try:
+                mounts.append(parse_mount(item))
+            except MountError as error:
+                self._wrong("BEANVAULT_MOUNT", str(error))
+        for path in repeated(mounts):
             self._wrong("BEANVAULT_MOUNT", f"names the mount {path} twice")
         return tuple(mounts)
-
-    def _mount(self, item: str) -> Mount | None:
-        head, colon, rest = item.partition(":")
-        kind, rest = (head, rest) if colon else ("kv", item)
-        path, _, query = rest.partition("?")
-        path = path.strip("/")
-        if kind not in ("kv", "database"):
-            self._wrong("BEANVAULT_MOUNT", f"{item!r}: the kind is kv or database, not {kind!r}")
-            return None
-        if not path:
-            self._wrong("BEANVAULT_MOUNT", f"{item!r} names no mount")
-            return None
-        if kind == "kv":
-            if query:
-                self._wrong("BEANVAULT_MOUNT", f"{item!r}: only a database mount takes parameters")
-            return Mount("kv", path)
-        adds = tuple(sorted(parse_qsl(query, keep_blank_values=True)))
-        for key, value in adds:
-            if key not in DATABASE_KEYS or not value:
-                self._wrong("BEANVAULT_MOUNT", f"{item!r}: parameters are {', '.join(DATABASE_KEYS)}")
-            elif key == "port" and not value.isdecimal():
-                self._wrong("BEANVAULT_MOUNT", f"{item!r}: the port is a number")
-        return Mount("database", path, adds)
 
     def deletion_days(self) -> int | None:
         text = self._environ.get("BEANVAULT_DELETION", "").strip() or "retain"
@@ -191,7 +167,7 @@ class _Reader:
     def adopt(self, prefix: str) -> frozenset[str]:
         names = self.items("BEANVAULT_ADOPT")
         for name in names:
-            if not name.startswith(f"{prefix}/") or not taken_as_it_is(name):
+            if not name.startswith(f"{prefix}/") or not is_valid_name(name):
                 self._wrong("BEANVAULT_ADOPT", f"{name!r} is not the name of a secret below {prefix}/")
         return frozenset(names)
 
@@ -206,11 +182,11 @@ class _Reader:
             elif region in regions:
                 self._wrong("BEANVAULT_REPLICA_REGIONS", f"names {region} twice")
             regions[region] = ReplicaRegion(region, key or None)
-        # Noted in one tag of each secret, with a sign before those that are not confirmed yet.
+        # One tag of each secret lists them, with a sign before those that are not confirmed yet.
         if len(" ".join(f"+{region}" for region in regions)) > MAX_TAG_VALUE:
             self._wrong(
                 "BEANVAULT_REPLICA_REGIONS",
-                f"names {len(regions)} regions, more than the {MAX_TAG_VALUE} characters of a tag can note",
+                f"names {len(regions)} regions, more than fit into the {MAX_TAG_VALUE} characters of a tag",
             )
         return tuple(regions[region] for region in sorted(regions))
 

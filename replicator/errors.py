@@ -1,7 +1,7 @@
-"""What can go wrong, named for what the operator does next.
+"""Errors, named for what the operator does next.
 
-Messages name the mount, path, secret or variable and the remedy. They never carry a value, a token or a
-response's body.
+Messages name the mount, path, secret or variable and the remedy. They never contain a value, a token or the
+body of a response.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class ReplicatorError(Exception):
 
 
 class ConfigError(ReplicatorError):
-    """Variables, the connection secret or AWS's own settings are wrong; correct all that is listed."""
+    """Variables, the connection secret or AWS's own settings are wrong; correct all that are listed."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -25,15 +25,15 @@ class ConfigError(ReplicatorError):
 
 
 class SourceError(ReplicatorError):
-    """Vault did not give what was asked for; never raised itself."""
+    """A request to Vault failed; never raised itself."""
 
 
 class SourceUnavailable(SourceError):
-    """Vault is unreachable, slow or failing; nothing was written from it, the next run may succeed."""
+    """Vault is unreachable, slow or failing; nothing was written, and the next run may succeed."""
 
 
 class SourceSealed(SourceUnavailable):
-    """Vault is sealed; unseal it, the next run then succeeds."""
+    """Vault is sealed; unseal it, and the next run succeeds."""
 
 
 class SourceDenied(SourceError):
@@ -41,19 +41,19 @@ class SourceDenied(SourceError):
 
 
 class SourceMissing(SourceError):
-    """Vault knows nothing of this address: the mount does not exist, or somebody else answers for Vault."""
+    """Vault has nothing at this address: the mount does not exist, or another server answers in its place."""
 
 
-class NothingThere(SourceMissing):
-    """The mount is there and says that it holds nothing at this path; only this makes a path gone."""
+class PathNotFound(SourceMissing):
+    """The mount exists and has nothing at this path; only this makes a path count as deleted."""
 
 
 class SourceChanged(SourceError):
-    """The path no longer holds what was listed a moment ago; the next run sees what it holds now."""
+    """The path changed since it was listed a moment ago; the next run replicates it as it is then."""
 
 
 class ValueRefused(ReplicatorError):
-    """The value cannot become a secret (empty, too large, or not of the form asked for)."""
+    """The value can't become a secret (empty, too large, or not of the requested form)."""
 
 
 class TargetError(ReplicatorError):
@@ -65,11 +65,11 @@ class TargetDenied(TargetError):
 
 
 class TargetThrottled(TargetError):
-    """AWS throttled the call longer than it was retried; the next run goes on."""
+    """AWS throttled the call until no retry was left; the next run continues."""
 
 
 class TargetUnavailable(TargetError):
-    """AWS did not answer, or answered with an internal error, longer than it was retried."""
+    """AWS did not answer, or with an internal error, until no retry was left."""
 
 
 class TargetMissing(TargetError):
@@ -81,9 +81,9 @@ class UnsafePlan(ReplicatorError):
 
 
 class OutOfTime(ReplicatorError):
-    """The run's time is nearly over: a request was not sent any more, or not one write was made.
+    """The run's time is nearly over: a request was not sent, or not one write was made.
 
-    Asking for a continuation would not end then.
+    In the second case continuations would never come to an end.
     """
 
 
@@ -92,11 +92,11 @@ class RunFailed(ReplicatorError):
 
 
 class Unforeseen(ReplicatorError):
-    """A bug: an exception that nobody foresaw, told by class and place, as its own text may hold a value."""
+    """A bug: an unforeseen exception, named by class and place, as its own text may contain a value."""
 
 
 def named(failure: Exception) -> ReplicatorError:
-    """Return *failure* if it is one of ours, else what may be told of it."""
+    """Return *failure* if it is one of ours, else an error with what is safe to report about it."""
     if isinstance(failure, ReplicatorError):
         return failure
     places = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(failure.__traceback__)]

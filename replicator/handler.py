@@ -5,27 +5,27 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from .aws import Clients
+from .aws import WORKERS, Clients
 from .config import Config
+from .contract.events import ReplicationRequest
 from .errors import ConfigError, RunFailed
-from .names import can_be_addressed
-from .notify import REQUEST_TYPE
-from .replicate import ReplicationRequest, RunClock
-from .report import Report
+from .replicate import RunClock
+from .report import RunReport
 from .run import run
+from .vault import TIMEOUTS, Timeouts
 
 MARGIN_SECONDS = 45.0
-"""No change is begun with less time left: it takes a few calls, and then comes the telling."""
+"""No change is begun with less time left: it takes a few calls, and notifications follow."""
 
 METRIC_NAMESPACE = "beanvault"
 
 logger = Logger(service="replicator")
-_clients = Clients()  # kept across warm invocations, unlike a login to Vault, which ends with its lease
 
 
 class LambdaContext(Protocol):
@@ -36,60 +36,53 @@ class LambdaContext(Protocol):
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-def handler(event: Mapping[str, object], context: LambdaContext) -> dict[str, Any]:
-    """Run once and return the counts; a dry run changes nothing and returns the whole report.
+@dataclass(frozen=True, slots=True)
+class Function:
+    """The function; *clients* are kept across warm invocations, unlike a login to Vault, which expires."""
 
-    Raises:
-        ConfigError: the environment or the event is wrong.
-        RunFailed: something could not be replicated, or the run could not begin.
-    """
-    logger.append_keys(aws_request_id=context.aws_request_id)
-    try:
-        config = Config.from_environ(os.environ)
-        request = request_of(event)
-    except ConfigError as error:
-        logger.error("the settings are wrong", extra={"problems": error.problems})  # noqa: TRY400 - no traceback
-        raise
+    clients: Clients
+    timeouts: Timeouts = TIMEOUTS
+    workers: int = WORKERS
 
-    def left() -> float:
-        return context.get_remaining_time_in_millis() / 1000
+    def handle(self, event: Mapping[str, object], context: LambdaContext) -> dict[str, Any]:
+        """Run once and return the counts; a dry run changes nothing and returns the summary of the run.
 
-    clock = RunClock(time.time, lambda: left() > MARGIN_SECONDS, left)
-    report = run(config, _clients, request, clock)
-    if request.dry_run:
-        return report.as_json()  # its problems are the answer, and the metrics tell of real runs only
-    _emit(report, config)
-    counts = report.counts()
-    logger.info("run", extra={"counts": counts, "left": report.left, "reason": request.reason})
-    problems = list(report.problems())
-    for what, kind, cause in problems:
-        logger.error("problem", extra={"what": what, "kind": kind, "cause": cause})
+        Raises:
+            ConfigError: the environment or the event is wrong.
+            RunFailed: something could not be replicated, or the run could not begin.
+        """
+        logger.append_keys(aws_request_id=context.aws_request_id)
+        try:
+            config = Config.from_environ(os.environ)
+            request = ReplicationRequest.from_event(event)
+        except ConfigError as error:
+            logger.error("the configuration is wrong", extra={"problems": error.problems})  # noqa: TRY400 - no traceback
+            raise
+
+        def seconds_left() -> float:
+            return context.get_remaining_time_in_millis() / 1000
+
+        clock = RunClock(time.time, lambda: seconds_left() > MARGIN_SECONDS, seconds_left)
+        report = run(config, self.clients, request, clock, self.timeouts, self.workers)
+        if request.dry_run:
+            return report.summary().as_json()  # its problems are the answer, and metrics count real runs only
+        _emit(report, config)
+        return _log_result(report, request)
+
+
+def _log_result(report: RunReport, request: ReplicationRequest) -> dict[str, int]:
+    """Log the result of a real run and return its counts; raise `RunFailed` where something went wrong."""
+    counts = {count.value: number for count, number in report.counts().items()}
+    logger.info("run", extra={"counts": counts, "deferred": report.deferred, "reason": request.reason.value})
+    problems = report.problems()
+    for problem in problems:
+        logger.error("problem", extra=asdict(problem))
     if problems:
-        what, kind, cause = problems[0]
-        raise RunFailed(f"{len(problems)} problems; the first: {what}: {kind}: {cause}")
+        raise RunFailed(f"{len(problems)} problems; the first: {problems[0]}")
     return counts
 
 
-def request_of(event: Mapping[str, object]) -> ReplicationRequest:
-    """Return what *event* asks for; the schedule's, and anything that names no paths, asks for everything."""
-    if event.get("detail-type") != REQUEST_TYPE:
-        return ReplicationRequest()
-    detail = event.get("detail")
-    if not isinstance(detail, Mapping):
-        raise ConfigError([f"an event {REQUEST_TYPE!r} without a detail"])
-    paths = detail.get("paths") or None
-    if paths is not None and not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
-        raise ConfigError([f"an event {REQUEST_TYPE!r} whose paths are not a list of strings"])
-    sources = None if paths is None else tuple(sorted({path.strip("/") for path in paths}))
-    if wrong := [source for source in sources or () if not can_be_addressed(source)]:
-        raise ConfigError([f"an event {REQUEST_TYPE!r} with the path {source!r}" for source in wrong])
-    dry_run = detail.get("dry_run", False)
-    if not isinstance(dry_run, bool):
-        raise ConfigError([f"an event {REQUEST_TYPE!r} whose dry_run is neither true nor false"])
-    return ReplicationRequest(sources, reason=str(detail.get("reason", "operator")), dry_run=dry_run)
-
-
-def _emit(report: Report, config: Config) -> None:
+def _emit(report: RunReport, config: Config) -> None:
     """Write the metrics into the log in CloudWatch's embedded format."""
     metrics = EphemeralMetrics(namespace=METRIC_NAMESPACE)
     metrics.add_dimension(name="deployment", value=config.owner)
@@ -98,3 +91,7 @@ def _emit(report: Report, config: Config) -> None:
     metrics.add_metric(name="LagSeconds", unit=MetricUnit.Seconds, value=report.lag_seconds)
     metrics.add_metric(name="Runs", unit=MetricUnit.Count, value=1)
     metrics.flush_metrics()
+
+
+handler = Function(Clients()).handle
+"""What Lambda calls."""

@@ -1,4 +1,4 @@
-"""How fast Secrets Manager may be called: its quotas, kept on our side so that nobody else is throttled."""
+"""How fast Secrets Manager is called: within its quotas, so that its other users are not throttled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ QUOTAS = (
 
 
 class TokenBucket:
-    """A token bucket: a second's worth may go at once, then *rate* a second. Safe for several threads."""
+    """A token bucket: *rate* calls can start at once, then *rate* a second. Safe for several threads."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class TokenBucket:
 
 
 SHARE = 0.99
-"""Of a quota: requests that keep their distance here arrive bunched after a way of uneven length."""
+"""Of a quota: requests sent at regular intervals arrive in bunches, as their latency varies."""
 
 
 def keep_quotas(client: SecretsManagerClient, table: Mapping[str, TokenBucket]) -> SecretsManagerClient:

@@ -1,50 +1,30 @@
-"""The connection secret, and logging in to Vault with what it says."""
+"""Reading the connection secret, and logging in to Vault with it."""
 
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import logging
 import re
 import secrets
-import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, assert_never
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from .aws import Clients, call
+from .contract.connection import HASH_KEY, Connection, LoginMethod, parse_connection
 from .errors import ConfigError, SourceDenied, SourceError
-from .vault import Address, Vault
+from .vault import Vault
 
 logger = logging.getLogger(__name__)
-
-METHODS: Mapping[str, tuple[str, ...]] = {
-    "approle": ("role_id",),
-    "aws": ("role", "server_id"),
-    "jwt": ("role", "audience"),
-    "token": ("token",),
-}
-"""What each method of `auth` has to say."""
 
 JWT_SECONDS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """What the connection secret says; *content* is all of it, so that it can be written back whole."""
-
-    address: Address
-    auth: Mapping[str, str] = field(repr=False)
-    content: Mapping[str, Any] = field(repr=False)
-
-
 class ConnectionSecret:
-    """The one secret that the function may read, and the only place where it keeps anything for itself."""
+    """The one secret that the function can read, and the only place where it stores anything for itself."""
 
     def __init__(self, clients: Clients, name: str, *, allow_http: bool) -> None:
         self._client = clients.secretsmanager
@@ -70,14 +50,14 @@ class ConnectionSecret:
         return connection
 
     def amend(self, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
-        """Put what *change* makes of the content as it is now: an operator may have written it meanwhile.
+        """Apply *change* to the current content, which an operator may have written meanwhile, and store it.
 
         Raises:
-            ConfigError, TargetError: as `read` does, or it can't be written.
+            ConfigError, TargetError: as in `read`, or it can't be written.
         """
-        now = self.read().content
-        content = change(now)
-        if content != now:
+        before = self.read().content
+        content = change(before)
+        if content != before:
             call(
                 self._client.put_secret_value,
                 f"PutSecretValue for the connection secret {self._name}",
@@ -87,145 +67,76 @@ class ConnectionSecret:
         self._content = dict(content)
 
     def hash_key(self) -> bytes:
-        """Return the key that KV v1 values are hashed with; it is made and kept when first asked for.
+        """Return the key that KV v1 values are hashed with; it is created and stored when first needed.
 
-        A key that changed would make every such secret look changed.
+        Another key would make every such secret look changed.
         """
-        if "hash_key" not in self._content:
-            self.amend(lambda content: {"hash_key": secrets.token_hex(32), **content})
-        return str(self._content["hash_key"]).encode()
+        if HASH_KEY not in self._content:
+            self.amend(lambda content: {HASH_KEY: secrets.token_hex(32), **content})
+        return str(self._content[HASH_KEY]).encode()
 
 
-def parse_connection(text: str, *, allow_http: bool) -> Connection:
-    """Check the connection secret's content; raise `ConfigError` with all that is wrong, without values."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise ConfigError(["the connection secret is not a JSON object"])
-    if "vaultAddress" in content or "vaultToken" in content:
-        url: object = content.get("vaultAddress")
-        auth: object = {"method": "token", "token": content.get("vaultToken")}
-    else:
-        url, auth = content.get("address"), content.get("auth")
-    namespace, bundle = content.get("namespace"), content.get("ca_bundle")
-    problems = [*_address_problems(url, allow_http), *_auth_problems(auth), *_bundle_problems(bundle)]
-    if namespace is not None and not isinstance(namespace, str):
-        problems.append("namespace is not a string")
-    if problems:
-        raise ConfigError([f"the connection secret: {problem}" for problem in problems])
-    address = Address(str(url).rstrip("/"), namespace or None, bundle or None)
-    return Connection(address, auth if isinstance(auth, dict) else {}, content)
-
-
-def _address_problems(url: object, allow_http: bool) -> list[str]:
-    if not isinstance(url, str) or not url:
-        return ["address is missing"]
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        return ["address is not a URL that begins with https://"]
-    if parts.username or parts.password or parts.query:
-        return ["address must hold neither credentials nor a query"]
-    if parts.scheme == "http" and not (allow_http and _loopback(parts.hostname)):
-        return ["address must begin with https://; http takes BEANVAULT_ALLOW_HTTP and a loopback address"]
-    return []
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _auth_problems(auth: object) -> list[str]:
-    if not isinstance(auth, dict):
-        return ["auth is missing; it is an object with a method"]
-    method = auth.get("method")
-    if not isinstance(method, str) or method not in METHODS:
-        return [f"auth.method is one of {', '.join(METHODS)}"]
-    needed = [*METHODS[method]]
-    if method == "approle" and not auth.get("wrapped_secret_id"):
-        needed.append("secret_id")
-    wrong = [key for key in needed if not isinstance(auth.get(key), str) or not auth.get(key)]
-    padded = [key for key, value in auth.items() if isinstance(value, str) and value != value.strip()]
-    return [
-        *(f"auth.{key} is missing for the method {method}" for key in wrong),
-        *(f"auth.{key} begins or ends with white space, such as a line's end" for key in padded),
-    ]
-
-
-def _bundle_problems(bundle: object) -> list[str]:
-    if bundle is None or bundle == "":
-        return []
-    try:
-        ssl.create_default_context(cadata=bundle)  # type: ignore[arg-type]  # a wrong type raises below
-    except (ssl.SSLError, TypeError, ValueError):
-        return ["ca_bundle holds no PEM certificate"]
-    return []
-
-
-def log_in(vault: Vault, connection: Connection, kept: ConnectionSecret, clients: Clients) -> None:
+def log_in(vault: Vault, connection: Connection, secret: ConnectionSecret, clients: Clients) -> None:
     """Give *vault* a token by the method that the connection secret names.
 
     Raises:
         SourceDenied: Vault refuses the login.
     """
-    auth = connection.auth
-    method = auth["method"]
-    mount = auth.get("mount") or method
+    auth, method, mount = connection.auth, connection.method, connection.mount
     path = f"auth/{mount}/login"
     secret_id = auth.get("secret_id") or ""
-    if method == "approle" and not secret_id:
-        secret_id = _unwrap(vault, auth["wrapped_secret_id"], mount, kept)
+    if method is LoginMethod.APPROLE and not secret_id:
+        secret_id = _unwrap(vault, auth["wrapped_secret_id"], mount, secret)
     try:
         match method:
-            case "approle":
+            case LoginMethod.APPROLE:
                 vault.login(
                     path, lambda c: c.auth.approle.login(auth["role_id"], secret_id, mount_point=mount)
                 )
-            case "aws":
+            case LoginMethod.AWS:
                 signed = {"role": auth["role"], **_signed_identity(clients, auth["server_id"])}
                 vault.login(path, lambda c: c.adapter.login(f"/v1/{path}", json=signed))
-            case "jwt":
+            case LoginMethod.JWT:
                 token = _web_identity(clients, auth["audience"])
                 vault.login(path, lambda c: c.auth.jwt.jwt_login(auth["role"], token, path=mount))
-            case _:
+            case LoginMethod.TOKEN:
                 logger.warning(
-                    "logging in to Vault with a token is for trying it out: it expires, or never does"
+                    "the login to Vault by token is for trials only: the token expires, or never does; "
+                    "`beanvault vault init` sets up another login"
                 )
                 vault.use_token(auth["token"])
+            case _:
+                assert_never(method)
     except SourceDenied as error:
         # https://openbao.org/docs/concepts/user-lockout/
-        locked = " (five refusals lock it for 15 minutes)" if method == "approle" else ""
+        locked = " (five refusals lock it for 15 minutes)" if method is LoginMethod.APPROLE else ""
         raise SourceDenied(
             f"Vault refuses the login by {method} at auth/{mount}; renew it in the "
             f"connection secret, or correct the role{locked}"
         ) from error
 
 
-def _unwrap(vault: Vault, wrapped: str, mount: str, kept: ConnectionSecret) -> str:
-    """Return the secret id in a wrapping token, which works once: the plain one is kept in its place.
+def _unwrap(vault: Vault, wrapped: str, mount: str, secret: ConnectionSecret) -> str:
+    """Return the secret id in a wrapping token, which works once: the plain one replaces it in *secret*.
 
-    A run that is killed in between loses it, and the next one asks for a fresh one.
+    A run that is killed in between loses it, and the next one fails and asks for a new one.
     """
     try:
         origin = vault.wrapped_by(wrapped)
-        # Whoever opens a wrapping token and wraps its content again leaves another path.
+        # If a thief unwraps the token and wraps its content again, the path is another one.
         genuine = re.search(rf"(^|/)auth/{re.escape(mount)}/role/[^/]+/(custom-)?secret-id$", origin)
         secret_id = str(vault.unwrap(wrapped)["secret_id"]) if genuine else ""
     except (SourceError, KeyError, TypeError) as error:
         if isinstance(error, SourceError) and not isinstance(error, SourceDenied):
             raise
         raise SourceDenied(
-            "the wrapped secret id in the connection secret is used up, expired or wrong; put a fresh one, "
-            "and if nobody of yours has used it, look for who did"
+            "the wrapped secret id in the connection secret was used, has expired or is wrong; store a new "
+            "one, and if none of your runs used it, find out who did"
         ) from None
     if not genuine:
         raise SourceDenied(
-            f"the wrapped secret id in the connection secret was made by {origin} and not by AppRole at "
-            f"auth/{mount}: somebody may have opened it; destroy that secret id, and put a fresh one"
+            f"the wrapped secret id in the connection secret was wrapped by {origin} and not by AppRole at "
+            f"auth/{mount}: it may have been stolen; destroy that secret id, and store a new one"
         )
 
     def put_plain(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -235,12 +146,12 @@ def _unwrap(vault: Vault, wrapped: str, mount: str, kept: ConnectionSecret) -> s
         auth = {key: value for key, value in auth.items() if key != "wrapped_secret_id"}
         return {**content, "auth": {**auth, "secret_id": secret_id}}
 
-    kept.amend(put_plain)
+    secret.amend(put_plain)
     return secret_id
 
 
 def _signed_identity(clients: Clients, server_id: str) -> dict[str, str]:
-    """Return a signed GetCallerIdentity request, which Vault sends to STS to learn who we are.
+    """Return a signed GetCallerIdentity request, which Vault sends to STS to verify our identity.
 
     https://developer.hashicorp.com/vault/docs/auth/aws#iam-auth-method: the server id is among the signed
     headers, so that the request is of no use to another Vault.
@@ -267,7 +178,7 @@ def _signed_identity(clients: Clients, server_id: str) -> dict[str, str]:
 
 
 def _web_identity(clients: Clients, audience: str) -> str:
-    """Return a token, signed by AWS, that says who we are: no secret has to be kept for it."""
+    """Return a token, signed by AWS, that proves our identity; no secret has to be stored for it."""
     answer = call(
         clients.sts.get_web_identity_token,
         "GetWebIdentityToken",

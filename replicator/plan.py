@@ -1,4 +1,4 @@
-"""The plan: pure, from metadata of both sides to actions, values first, in the order of names."""
+"""The plan: pure, from the metadata of both sides to changes, values first, in the order of names."""
 
 from __future__ import annotations
 
@@ -7,60 +7,42 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from . import replicas
+from .changes import Adopt, Change, Conflict, Create, Delete, MoveStage, Remark, Restore, Retag, Skip, Update
 from .config import Config
+from .contract.mounts import Mount, mount_of
+from .contract.tags import TAG_KMS_KEY, TAG_TAGS, TAG_VERSION, Tags
 from .desired import DesiredState
 from .errors import UnsafePlan
-from .model import (
-    TAG_KMS_KEY,
-    TAG_TAGS,
-    TAG_VERSION,
-    Adopt,
-    Change,
-    Conflict,
-    Create,
-    Delete,
-    DesiredSecret,
-    MoveStage,
-    Remark,
-    Restore,
-    Retag,
-    Skip,
-    Tags,
-    TargetSecret,
-    Unreadable,
-    Update,
-)
-from .names import decode, encode, is_encoded
+from .model import DesiredSecret, TargetSecret, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Which paths keep the secrets that they hold, whoever else wants the name; all are encoded as names are.
+    """Which paths retain their secrets when another path claims the name.
 
-    *complete* says that both sides were gathered whole: only then is anything known to be given up. *kept*
-    are the paths whose wish can't be met, *mounts* are those that are configured.
+    *complete* is whether both sides were listed in full: only then is it known that a path was deleted.
+    *blocked* are the paths whose own desired state can't be reached, *unreadable* those that could not be
+    read (with a final `/`: all below).
     """
 
     complete: bool
-    kept: frozenset[str] = frozenset()
+    blocked: frozenset[str] = frozenset()
     unreadable: tuple[str, ...] = ()
-    mounts: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
 
-    def keep(self, source: str, *, adopting: bool) -> str | None:
-        """Return why the secret of *source* is left to it, or None where it has given it up."""
+    def retains(self, source: str, *, adopting: bool) -> str | None:
+        """Return why *source* retains its secret, or None where it has given the secret up."""
         if not self.complete:
-            return "a run over everything settles it"
-        if source in self.kept:
-            return "whose own wish can't be met"
-        if self.unread(source):
+            return "a run over everything will decide"
+        if source in self.blocked:
+            return "whose own desired state can't be reached"
+        if self.is_unreadable(source):
             return "which can't be read"
-        if not source.startswith(self.mounts) and not adopting:
-            return (
-                "whose mount is not configured any more; name the secret in BEANVAULT_ADOPT if it moved here"
-            )
+        if mount_of(source, self.mounts) is None and not adopting:
+            return "whose mount is no longer configured; name the secret in BEANVAULT_ADOPT if it moved here"
         return None
 
-    def unread(self, source: str) -> bool:
+    def is_unreadable(self, source: str) -> bool:
         return any(
             source == each or (each.endswith("/") and source.startswith(each)) for each in self.unreadable
         )
@@ -70,7 +52,7 @@ class Ownership:
 class Plan:
     """What a run is going to do.
 
-    *unchanged* secrets are counted, not kept; *owned* counts those of each configured mount.
+    *unchanged* is a number; *owned* counts the secrets of each configured mount.
     """
 
     changes: tuple[Change, ...]
@@ -78,200 +60,231 @@ class Plan:
     unreadable: tuple[Unreadable, ...]
     unchanged: int
     owned: Mapping[str, int]
-    holders: Ownership
+    ownership: Ownership
 
 
 def make_plan(
-    wishes: DesiredState, held: Mapping[str, TargetSecret], config: Config, *, complete: bool
+    state: DesiredState, current: Mapping[str, TargetSecret], config: Config, *, complete: bool
 ) -> Plan:
-    """Return the plan that moves the secrets *held* towards *wishes*.
+    """Return the plan that moves the *current* secrets towards the desired *state*.
 
-    *complete* says that both were gathered whole: only then is anything known to be gone.
+    *complete* is whether both were listed in full: only then is it known that a path was deleted.
     """
-    remarks: list[Remark] = list(wishes.remarks)
-    wanted = dict(wishes.wanted)
-    for name, rivals in wishes.rivals.items():
-        remarks += _settle_rivals(name, rivals, held.get(name), config, wanted)
+    remarks: list[Remark] = list(state.remarks)
+    desired = dict(state.secrets)
+    for name, contenders in state.contenders.items():
+        remarks += _resolve_contenders(name, contenders, current.get(name), config, desired)
     conflicts = [each for each in remarks if isinstance(each, Conflict)]
-    holders = Ownership(
+    ownership = Ownership(
         complete,
-        frozenset(map(encode, (*wishes.refused, *(each.source for each in conflicts)))),
-        tuple(encode(entry.source) for entry in wishes.unreadable),
-        tuple(encode(mount.path) + "/" for mount in config.mounts),
+        frozenset((*state.refused, *(each.source for each in conflicts))),
+        tuple(entry.source for entry in state.unreadable),
+        config.mounts,
     )
-    changes, conflicts, holders = _decide_all(wanted, held, config, holders)
+    changes, conflicts, ownership = _decide_all(desired, current, config, ownership)
     remarks += conflicts
-    unchanged = len(wanted) - len(changes) - len(conflicts)
+    unchanged = len(desired) - len(changes) - len(conflicts)
     if complete:
-        for gone in _gone(wanted, held, config, holders):
-            if isinstance(gone, Delete):
-                changes.append(gone)
+        for each in _without_path(desired, current, config, ownership):
+            if isinstance(each, Delete):
+                changes.append(each)
             else:
-                remarks.append(gone)
-    live = (each for each in held.values() if _owned(each, config) and not each.pending_deletion)
-    owned = Counter(mount for each in live if (mount := _mount_of(each, config)) is not None)
-    return Plan(tuple(changes), tuple(remarks), tuple(wishes.unreadable), unchanged, owned, holders)
+                remarks.append(each)
+    live = (each for each in current.values() if _is_owned(each, config) and not each.pending_deletion)
+    owned = Counter(path for each in live if (path := _mount_path(each, config)) is not None)
+    return Plan(tuple(changes), tuple(remarks), tuple(state.unreadable), unchanged, owned, ownership)
 
 
 def _decide_all(
-    wanted: Mapping[str, DesiredSecret], held: Mapping[str, TargetSecret], config: Config, holders: Ownership
+    desired: Mapping[str, DesiredSecret],
+    current: Mapping[str, TargetSecret],
+    config: Config,
+    ownership: Ownership,
 ) -> tuple[list[Change], list[Conflict], Ownership]:
-    """Decide each name; a path whose wish turns out to be a conflict keeps what it holds."""
+    """Decide each name, again whenever a conflict shows that one more path retains its secret."""
     while True:
         changes: list[Change] = []
         conflicts: list[Conflict] = []
-        for name in sorted(wanted):
-            action = decide(wanted[name], held.get(name), config, holders)
-            if isinstance(action, Conflict):
-                conflicts.append(action)
-            elif action is not None:
-                changes.append(action)
-        kept = holders.kept.union(encode(each.source) for each in conflicts)
-        if kept == holders.kept:
-            return sorted(changes, key=_urgency), conflicts, holders
-        holders = replace(holders, kept=kept)
+        for name in sorted(desired):
+            decision = decide(desired[name], current.get(name), config, ownership)
+            if isinstance(decision, Conflict):
+                conflicts.append(decision)
+            elif decision is not None:
+                changes.append(decision)
+        blocked = ownership.blocked.union(each.source for each in conflicts)
+        if blocked == ownership.blocked:
+            return sorted(changes, key=_urgency), conflicts, ownership
+        ownership = replace(ownership, blocked=blocked)
 
 
 def _urgency(change: Change) -> int:
-    """Values go first, and regions that failed before go last: if time ends, it was not theirs."""
+    """Values go first. Regions that failed before go last, so that they take no time from others."""
     if not isinstance(change, Retag):
         return 0
-    return 2 if replicas.tried_before(change.held) else 1
+    return 2 if replicas.tried_before(change.current) else 1
 
 
 def check_safe(plan: Plan, config: Config) -> None:
-    """Raise `UnsafePlan` where the plan would delete more than the allowed share of all secrets or a mount's.
+    """Refuse a plan that deletes too much.
 
-    An emptied or unreadable mount looks exactly like one whose secrets are all gone, and among many others
-    it would not be noticed.
+    An emptied or unreadable mount looks exactly like one whose paths were all deleted, and a small one would
+    go unnoticed among many others: the share is that of all secrets, and of each mount's.
+
+    Raises:
+        UnsafePlan: the plan would delete more than the allowed share.
     """
-    gone = Counter(_mount_of(change.held, config) for change in plan.changes if isinstance(change, Delete))
-    shares = [("", gone.total(), sum(plan.owned.values()), 0)]
-    # A single secret of a mount, however small, may go where the whole allows it.
-    shares += [(f" of the mount {mount}", gone[mount], owned, 1) for mount, owned in plan.owned.items()]
+    deleted = Counter(
+        _mount_path(change.current, config) for change in plan.changes if isinstance(change, Delete)
+    )
+    shares = [("", deleted.total(), sum(plan.owned.values()), 0)]
+    # A single secret of a mount, however small, can be deleted where the share of all secrets allows it.
+    shares += [(f" of the mount {path}", deleted[path], owned, 1) for path, owned in plan.owned.items()]
     for where, deletions, owned, least in shares:
         if deletions > max(least, owned * config.max_delete_share):
             raise UnsafePlan(
                 f"{deletions} of {owned} owned secrets{where} would be deleted, more than the share of "
                 f"{config.max_delete_share:g} allowed by BEANVAULT_MAX_DELETE_SHARE; nothing was changed. "
-                "Look whether the mounts are readable and whole; raise the share if the deletions are meant"
+                "Check that the mounts are readable and complete; raise the share if the deletions are "
+                "intended"
             )
 
 
+# Cases of `decide`, of which the first that fits counts. "Ours" is a secret that carries our owner tag and a
+# source; its path is "another" one where the name moved from path to path.
+#
+# | case                | the secret that has the name now                                     | decision  |
+# |---------------------|----------------------------------------------------------------------|-----------|
+# | free                | none                                                                 | Create    |
+# | foreign             | managed by an AWS service, or a replica                              | Conflict  |
+# | unowned             | not ours, and not in BEANVAULT_ADOPT                                 | Conflict  |
+# | source edited       | our owner tag, but the source tag was edited; not in BEANVAULT_ADOPT | Conflict  |
+# | adopt pending       | in BEANVAULT_ADOPT, and scheduled for deletion                       | Conflict  |
+# | adopt               | not ours, and in BEANVAULT_ADOPT                                     | Adopt     |
+# | retained            | ours, of another path that retains it                                | Conflict  |
+# | pending             | ours, scheduled for deletion                                         | Restore   |
+# | up to date          | ours, the desired version is current, tags and regions are too       | None      |
+# | tags differ         | ours, the desired version is current, tags or KMS key are not        | Retag     |
+# | regions differ      | ours, the desired version is current, replica regions are not        | Retag     |
+# | rolled back         | ours, the desired version has another stage                          | MoveStage |
+# | edited              | ours, another version is current, but the tags name the desired one  | Update    |
+# | new version         | ours, another version is current                                     | Update    |
+# | taken over          | ours, of another path that has given it up                           | Update    |
 def decide(
-    wanted: DesiredSecret, held: TargetSecret | None, config: Config, holders: Ownership
+    desired: DesiredSecret, current: TargetSecret | None, config: Config, ownership: Ownership
 ) -> Change | Conflict | None:
-    """Return what has to happen to one name, or None where all is as wanted."""
-    if held is None:
-        return Create(wanted)
-    if not _owned(held, config):
-        return _decide_foreign(wanted, held, config)
-    holder = held.source or ""
-    adopting = held.name in config.adopt
-    if holder != encode(wanted.source) and (why := holders.keep(holder, adopting=adopting)):
-        return Conflict(wanted.name, wanted.source, f"the name is held by {holder}; {why}")
-    if held.pending_deletion:
-        return Restore(wanted, held)
-    if held.current == wanted.version_id:
-        as_wanted = not tags_to_set(wanted, held) and not tags_to_remove(wanted, held)
-        return None if as_wanted and replicas.settled(held, config) else Retag(wanted, held)
-    if wanted.version_id in held.staged:
-        return MoveStage(wanted, held)
-    drifted = (TAG_VERSION, wanted.revision.label) in held.tags and held.source == encode(wanted.source)
-    return Update(wanted, held, drifted)
+    """Return what has to happen to one name, or None where it is up to date."""
+    if current is None:
+        return Create(desired)
+    if not _is_owned(current, config):
+        return _decide_unowned(desired, current, config)
+    holder = current.source or ""
+    same_path = holder == desired.source
+    if not same_path and (why := ownership.retains(holder, adopting=current.name in config.adopt)):
+        return Conflict(desired.name, desired.source, f"the name belongs to {holder}; {why}")
+    if current.pending_deletion:
+        return Restore(desired, current)
+    if current.current_version == desired.version_id:
+        tagged = not tags_to_set(desired, current) and not tags_to_remove(desired, current)
+        return None if tagged and replicas.settled(current, config) else Retag(desired, current)
+    if desired.version_id in current.staged:
+        return MoveStage(desired, current)
+    drifted = (TAG_VERSION, desired.revision.label) in current.tags and same_path
+    return Update(desired, current, drifted)
+
+
+def _decide_unowned(desired: DesiredSecret, current: TargetSecret, config: Config) -> Adopt | Conflict:
+    if current.foreign is not None:
+        reason = current.foreign
+    elif current.name not in config.adopt:
+        whose = f"belongs to {current.owner}" if current.owner else "was not created by the replicator"
+        reason = f"the secret {whose}; name it in BEANVAULT_ADOPT to let it be overwritten"
+    elif current.pending_deletion:
+        reason = "the secret to adopt is scheduled for deletion; restore it first"
+    else:
+        return Adopt(desired, current)
+    return Conflict(desired.name, desired.source, reason)
 
 
 def confirm(
-    change: Change, held: TargetSecret | None, config: Config, holders: Ownership
+    change: Change, current: TargetSecret | None, config: Config, ownership: Ownership
 ) -> Change | Conflict | None:
-    """Decide *change* again in the light of what its secret is now."""
+    """Decide *change* again, on its secret's state a moment ago."""
     if not isinstance(change, Delete):
-        return decide(change.wanted, held, config, holders)
-    gone = held is None or held.pending_deletion
-    same = held is not None and _owned(held, config) and held.source == change.held.source
-    return replace(change, held=held) if held is not None and same and not gone else None
+        return decide(change.desired, current, config, ownership)
+    if current is None or current.pending_deletion:
+        return None
+    same = _is_owned(current, config) and current.source == change.current.source
+    return replace(change, current=current) if same else None
 
 
-def still_gone(delete: Delete, wishes: DesiredState) -> bool:
-    """Whether the path of *delete* is gone by *wishes*, which are those of this path alone, a moment ago.
+def is_still_deleted(delete: Delete, state: DesiredState) -> bool:
+    """Whether the path of *delete* is still deleted in *state*, which was read for this path alone.
 
-    It may have been written anew since everything was listed.
+    The path may have been written again since everything was listed.
     """
-    names = {*wishes.wanted, *wishes.rivals}
-    return not wishes.refused and names <= {delete.moved}
+    names = {*state.secrets, *state.contenders}
+    return not state.refused and names <= {delete.moved_to}
 
 
-def tags_to_set(wanted: DesiredSecret, held: TargetSecret) -> Tags:
-    return tuple(pair for pair in wanted.tags if pair not in held.tags)
+def tags_to_set(desired: DesiredSecret, current: TargetSecret) -> Tags:
+    return tuple(pair for pair in desired.tags if pair not in current.tags)
 
 
-def tags_to_remove(wanted: DesiredSecret, held: TargetSecret) -> tuple[str, ...]:
-    """Return the keys of tags that we once set and that nobody wants any more."""
-    wanted_keys = {key for key, _ in wanted.tags}
-    # Not split(): a key may have any white space in it but this.
-    ours = (*(held.tag(TAG_TAGS) or "").split(" "), TAG_TAGS, TAG_KMS_KEY)
-    present = {key for key, _ in held.tags}
-    return tuple(key for key in ours if key in present and key not in wanted_keys)
+def tags_to_remove(desired: DesiredSecret, current: TargetSecret) -> tuple[str, ...]:
+    """Return the keys of tags that we once set and that are no longer desired."""
+    desired_keys = {key for key, _ in desired.tags}
+    # Not split(): a key may contain any white space but this.
+    ours = (*(current.tag(TAG_TAGS) or "").split(" "), TAG_TAGS, TAG_KMS_KEY)
+    present = {key for key, _ in current.tags}
+    return tuple(key for key in ours if key in present and key not in desired_keys)
 
 
-def _mount_of(held: TargetSecret, config: Config) -> str | None:
-    source = held.source or ""
-    fitting = (each.path for each in config.mounts if source.startswith(encode(each.path) + "/"))
-    return max(fitting, key=len, default=None)
+def _mount_path(secret: TargetSecret, config: Config) -> str | None:
+    mount = mount_of(secret.source or "", config.mounts)
+    return mount.path if mount else None
 
 
-def _owned(held: TargetSecret, config: Config) -> bool:
-    ours = held.foreign is None and held.owner == config.owner
-    return ours and held.source is not None and is_encoded(held.source)
+def _is_owned(secret: TargetSecret, config: Config) -> bool:
+    return secret.foreign is None and secret.owner == config.owner and secret.source is not None
 
 
-def _decide_foreign(wanted: DesiredSecret, held: TargetSecret, config: Config) -> Adopt | Conflict:
-    if held.foreign is not None:
-        reason = held.foreign
-    elif held.name not in config.adopt:
-        whose = f"belongs to {held.owner}" if held.owner else "was not made by the replicator"
-        reason = f"the secret {whose}; name it in BEANVAULT_ADOPT if it is to be overwritten"
-    elif held.pending_deletion:
-        reason = "the secret to adopt is scheduled for deletion; restore it first"
-    else:
-        return Adopt(wanted, held)
-    return Conflict(wanted.name, wanted.source, reason)
-
-
-def _settle_rivals(
+def _resolve_contenders(
     name: str,
-    rivals: list[DesiredSecret],
-    held: TargetSecret | None,
+    contenders: list[DesiredSecret],
+    current: TargetSecret | None,
     config: Config,
-    wanted: dict[str, DesiredSecret],
+    desired: dict[str, DesiredSecret],
 ) -> Iterator[Conflict]:
-    """Who holds the name already keeps it, so that a newcomer can't stop a rotation; else nobody gets it."""
-    holder = held.source if held is not None and _owned(held, config) else None
-    sources = sorted(rival.source for rival in rivals)
-    for rival in rivals:
-        if encode(rival.source) == holder:
-            wanted[name] = rival
+    """Leave the name to the path that has it, so that another can't stop its rotation; else to none."""
+    holder = current.source if current is not None and _is_owned(current, config) else None
+    sources = sorted(each.source for each in contenders)
+    for contender in contenders:
+        if contender.source == holder:
+            desired[name] = contender
         else:
-            others = ", ".join(source for source in sources if source != rival.source)
-            yield Conflict(name, rival.source, f"the same name is wanted by {others}")
+            others = ", ".join(source for source in sources if source != contender.source)
+            yield Conflict(name, contender.source, f"the same name is claimed by {others}")
 
 
-def _gone(
-    wanted: Mapping[str, DesiredSecret], held: Mapping[str, TargetSecret], config: Config, holders: Ownership
+def _without_path(
+    desired: Mapping[str, DesiredSecret],
+    current: Mapping[str, TargetSecret],
+    config: Config,
+    ownership: Ownership,
 ) -> Iterator[Delete | Skip]:
-    """Yield what happens to owned secrets whose path is gone, or has another name now."""
-    gone = sorted(held.keys() - wanted.keys())
-    names = {each.source: name for name, each in wanted.items()} if gone else {}
-    for name in gone:
-        secret = held[name]
-        if not _owned(secret, config) or secret.pending_deletion:
+    """Yield what happens to owned secrets whose path was deleted, or has another name now."""
+    names = sorted(current.keys() - desired.keys())
+    new_names = {each.source: name for name, each in desired.items()} if names else {}
+    for name in names:
+        secret = current[name]
+        if not _is_owned(secret, config) or secret.pending_deletion:
             continue
         source = secret.source or ""
-        if source in holders.kept or holders.unread(source):
+        if source in ownership.blocked or ownership.is_unreadable(source):
             continue
-        if not source.startswith(holders.mounts):
-            yield Skip(source, f"the secret {name} is kept: its mount is not configured any more")
+        if mount_of(source, ownership.mounts) is None:
+            yield Skip(source, f"the secret {name} is kept: its mount is no longer configured")
         elif config.deletion_days is None:
             yield Skip(source, f"the secret {name} is an orphan, kept because BEANVAULT_DELETION is retain")
         else:
-            yield Delete(secret, config.deletion_days, names.get(decode(source)))
+            yield Delete(secret, config.deletion_days, new_names.get(source))

@@ -1,4 +1,4 @@
-"""Replica regions: AWS fills them in its own time, and a tag notes them, because `ListSecrets` doesn't.
+"""Replica regions: AWS fills them asynchronously, and a tag lists them, because `ListSecrets` doesn't.
 
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets_troubleshoot.html: where a
 replication fails, what was replicated before stays until the region is removed.
@@ -10,84 +10,86 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .config import Config
+from .contract.tags import TAG_REPLICAS
 from .errors import TargetError
-from .model import TAG_REPLICAS, Replica, TargetSecret
+from .model import Replica, TargetSecret
 from .target import Target
 
 
 @dataclass(frozen=True, slots=True)
-class ReplicaState:
-    """What became of the regions: a remark for each that failed, and whether the note changed."""
+class ReplicaResult:
+    """*failures* is a cause for each region that failed; *changed* is whether the tag changed."""
 
-    remarks: tuple[str, ...] = ()
-    news: bool = False
-
-
-def settled(held: TargetSecret, config: Config) -> bool:
-    """Whether all regions were seen in sync once, and none is to be removed."""
-    return _noted(held) == _note(config)
+    failures: tuple[str, ...] = ()
+    changed: bool = False
 
 
-def tried_before(held: TargetSecret) -> bool:
-    return "+" in _noted(held)
+def settled(current: TargetSecret, config: Config) -> bool:
+    """Whether all regions were in sync once, and none is to be removed."""
+    return _listed(current) == _tag_value(config)
 
 
-def converge(target: Target, held: TargetSecret, config: Config) -> ReplicaState:
-    """Bring the replica regions in line, one by one: a region that AWS refuses doesn't stop the others."""
-    wanted = {each.region: each for each in config.replica_regions}
-    before = {each.region: each for each in held.replicas}
-    if settled(held, config) and all(_in_sync(before.get(region)) for region in wanted):
-        return ReplicaState()
+def tried_before(current: TargetSecret) -> bool:
+    return "+" in _listed(current)
+
+
+def converge(target: Target, current: TargetSecret, config: Config) -> ReplicaResult:
+    """Add and remove replica regions, one by one: a region that AWS refuses doesn't stop the others."""
+    desired = {each.region: each for each in config.replica_regions}
+    before = {each.region: each for each in current.replicas}
+    if settled(current, config) and all(_in_sync(before.get(region)) for region in desired):
+        return ReplicaResult()
     after = before
     refused: dict[str, TargetError] = {}
-    # Only regions that we once added are taken away.
-    noted = {region.removeprefix("+") for region in _noted(held).split(" ")}
-    for region in sorted((noted & before.keys()) - wanted.keys()):
+    # Only regions that we once added are removed.
+    added = {region.removeprefix("+") for region in _listed(current).split(" ")}
+    for region in sorted((added & before.keys()) - desired.keys()):
         try:
-            target.remove_replicas(held, (region,))
+            target.remove_replicas(current, (region,))
         except TargetError as error:
             refused[region] = error
-    kept = tuple(refused)
-    for region, each in wanted.items():
+    not_removed = tuple(refused)
+    for region, each in desired.items():
         # A failed one isn't removed before it is tried again: it may hold an older version that is in use.
         if region not in before or before[region].status == "Failed":
             try:
-                after = {shown.region: shown for shown in target.replicate(held, each)}
+                after = {shown.region: shown for shown in target.replicate(current, each)}
             except TargetError as error:
                 refused[region] = error
-    note = _note(config, [region for region in wanted if not _in_sync(after.get(region))], kept)
-    if news := note != _noted(held):
-        target.tag(held, ((TAG_REPLICAS, note),) if note else (), () if note else (TAG_REPLICAS,))
-    remarks = [f"the replica in {region} could not be removed: {refused[region]}" for region in kept]
-    for region in wanted:
-        shown = [each[region] for each in (before, after) if region in each]
-        causes = [each.message for each in shown if each.status == "Failed"]
+    unconfirmed = [region for region in desired if not _in_sync(after.get(region))]
+    value = _tag_value(config, unconfirmed, not_removed)
+    if changed := value != _listed(current):
+        target.tag(current, ((TAG_REPLICAS, value),) if value else (), () if value else (TAG_REPLICAS,))
+    failures = [f"the replica in {region} could not be removed: {refused[region]}" for region in not_removed]
+    for region in desired:
+        states = [each[region] for each in (before, after) if region in each]
+        causes = [each.message for each in states if each.status == "Failed"]
         causes += [str(refused[region])] if region in refused else []
         if causes and not _in_sync(after.get(region)):
-            remarks.append(f"replication to {region} failed: {'; '.join(dict.fromkeys(causes))}")
-    return ReplicaState(tuple(remarks), news)
+            failures.append(f"replication to {region} failed: {'; '.join(dict.fromkeys(causes))}")
+    return ReplicaResult(tuple(failures), changed)
 
 
-def remove_all(target: Target, held: TargetSecret, config: Config) -> None:
-    """Remove all regions, as a deletion demands; the note is taken back first, as the path may return."""
-    if not held.replicas:
+def remove_all(target: Target, current: TargetSecret, config: Config) -> None:
+    """Remove all regions, as a deletion requires; the tag is changed first, as the path may return."""
+    if not current.replicas:
         return
-    note = _note(config, [each.region for each in config.replica_regions])
-    if note and note != _noted(held):
-        target.tag(held, ((TAG_REPLICAS, note),))
-    target.remove_replicas(held, tuple(each.region for each in held.replicas))
+    value = _tag_value(config, [each.region for each in config.replica_regions])
+    if value and value != _listed(current):
+        target.tag(current, ((TAG_REPLICAS, value),))
+    target.remove_replicas(current, tuple(each.region for each in current.replicas))
 
 
 def _in_sync(replica: Replica | None) -> bool:
     return replica is not None and replica.status == "InSync"
 
 
-def _noted(held: TargetSecret) -> str:
-    return held.tag(TAG_REPLICAS) or ""
+def _listed(current: TargetSecret) -> str:
+    return current.tag(TAG_REPLICAS) or ""
 
 
-def _note(config: Config, unconfirmed: Iterable[str] = (), kept: Iterable[str] = ()) -> str:
-    """Return the tag's value: the regions asked for, `+` before the unconfirmed, and those still to go."""
+def _tag_value(config: Config, unconfirmed: Iterable[str] = (), not_removed: Iterable[str] = ()) -> str:
+    """Return the tag's value: the configured regions, `+` before unconfirmed ones, and those to remove."""
     unconfirmed = set(unconfirmed)
     regions = [each.region for each in config.replica_regions]
-    return " ".join([*(f"+{each}" if each in unconfirmed else each for each in regions), *kept])
+    return " ".join([*(f"+{each}" if each in unconfirmed else each for each in regions), *not_removed])

@@ -5,51 +5,65 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import asdict
 
-from . import aws, vault
+from . import aws
 from .aws import Clients
+from .changes import Applied, Deferred, Outcome
 from .config import Config
+from .contract.connection import LoginMethod
+from .contract.events import ReplicationRequest
 from .errors import OutOfTime, ReplicatorError, SourceError, named
 from .login import ConnectionSecret, log_in
-from .model import Applied, Deferred, Outcome, source_of
 from .notify import Bus, publish_health_change
-from .replicate import ReplicationRequest, RunClock, replicate
-from .report import Report, describe
+from .replicate import RunClock, replicate
+from .report import RunReport
 from .source import VaultSource
 from .target import SecretsManagerTarget
+from .vault import TIMEOUTS, Timeouts, Vault
 
 logger = logging.getLogger(__name__)
 
-WORK_ENDS_SECONDS = vault.LONGEST_SECONDS + aws.LONGEST_SECONDS + 1
-"""With less time left only telling goes on: one request may be under way then, and telling takes another."""
+WORK_ENDS_SECONDS = TIMEOUTS.longest_seconds + aws.LONGEST_SECONDS + 1
+"""With less time left only notifications are sent: one request may be under way, and they need another."""
 
 
-def run(config: Config, clients: Clients, request: ReplicationRequest, clock: RunClock) -> Report:
-    """Replicate as *config* says and tell whoever is to be told; the report holds all that failed."""
+def run(
+    config: Config,
+    clients: Clients,
+    request: ReplicationRequest,
+    clock: RunClock,
+    timeouts: Timeouts = TIMEOUTS,
+    workers: int = aws.WORKERS,
+) -> RunReport:
+    """Replicate as *config* describes, and notify; the report contains all that failed."""
     bus = Bus(clients, config.bus_name)
-    untold: list[ReplicatorError] = []
+    unreported: list[ReplicatorError] = []
 
-    def attempt(telling: Callable[[], None]) -> None:
-        """Telling must not stop replicating; what could not be told makes the run fail all the same."""
+    def attempt(notify: Callable[[], None]) -> None:
+        """A notification failure must not stop replication, but it still fails the run."""
         try:
-            telling()
+            notify()
         except Exception as failure:  # noqa: BLE001 - even a bug must not stop it
-            untold.append(named(failure))
+            unreported.append(named(failure))
 
-    def tell(outcome: Outcome) -> None:
+    def report_outcome(outcome: Outcome) -> None:
         _log(outcome)
-        attempt(lambda: bus.tell(outcome))
+        attempt(lambda: bus.publish(outcome))
 
-    clients.in_time = lambda: clock.left() > WORK_ENDS_SECONDS
-    report = _connect_and_replicate(config, clients, request, clock, tell)
-    clients.in_time = lambda: clock.left() > aws.LONGEST_SECONDS
+    clients.in_time = lambda: clock.seconds_left() > WORK_ENDS_SECONDS
+    try:
+        report = _connect_and_replicate(config, clients, request, clock, report_outcome, timeouts, workers)
+    except Exception as failure:  # noqa: BLE001 - unforeseen errors are reported like all others
+        report = RunReport(complete=request.sources is None, dry_run=request.dry_run, errors=[named(failure)])
+    clients.in_time = lambda: clock.seconds_left() > aws.LONGEST_SECONDS
     attempt(bus.flush)
-    if report.left and not any(isinstance(error, OutOfTime) for error in report.errors):
-        attempt(lambda: bus.ask_for_continuation(_left(report, request)))
-    report.errors += untold
-    untold.clear()
+    if report.deferred and not any(isinstance(error, OutOfTime) for error in report.errors):
+        attempt(lambda: bus.request_continuation(_remaining(report, request)))
+    report.errors += unreported
+    unreported.clear()
     attempt(lambda: publish_health_change(report, clients, config, request))
-    report.errors += untold
+    report.errors += unreported
     return report
 
 
@@ -58,42 +72,40 @@ def _connect_and_replicate(
     clients: Clients,
     request: ReplicationRequest,
     clock: RunClock,
-    tell: Callable[[Outcome], None],
-) -> Report:
-    try:
-        kept = ConnectionSecret(clients, config.connection_secret, allow_http=config.allow_http)
-        connection = kept.read()
-        with closing(vault.Vault(connection.address, clients.in_time)) as opened:
-            try:
-                log_in(opened, connection, kept, clients)
-                source = VaultSource(opened, config.mounts, clock.now, kept.hash_key)
-                target = SecretsManagerTarget(clients.secretsmanager)
-                return replicate(source, target, config, request, clock, tell)
-            finally:
-                if connection.auth["method"] != "token":
-                    _log_out(opened)
-    except Exception as failure:  # noqa: BLE001 - what nobody foresaw is told like everything else
-        errors = [named(failure)]
-        return Report(complete=request.sources is None, dry_run=request.dry_run, errors=errors)
+    report_outcome: Callable[[Outcome], None],
+    timeouts: Timeouts,
+    workers: int,
+) -> RunReport:
+    secret = ConnectionSecret(clients, config.connection_secret, allow_http=config.allow_http)
+    connection = secret.read()
+    with closing(Vault(connection.address, clients.in_time, timeouts)) as vault:
+        try:
+            log_in(vault, connection, secret, clients)
+            source = VaultSource(vault, config.mounts, clock.now, secret.hash_key)
+            target = SecretsManagerTarget(clients.secretsmanager)
+            return replicate(source, target, config, request, clock, report_outcome, workers)
+        finally:
+            if connection.method is not LoginMethod.TOKEN:
+                _log_out(vault)
 
 
-def _log_out(opened: vault.Vault) -> None:
+def _log_out(vault: Vault) -> None:
     try:
-        opened.revoke_token()
+        vault.revoke_token()
     except (SourceError, OutOfTime):
-        # There may be no time, no token, or one of the kind that can't be revoked; its end is near anyway.
-        logger.debug("the login to Vault was not ended; it ends by itself")
+        # There may be no time, no token, or one that can't be revoked; it expires soon in any case.
+        logger.debug("the Vault token was not revoked; it expires with its lease")
 
 
-def _left(report: Report, request: ReplicationRequest) -> tuple[str, ...] | None:
+def _remaining(report: RunReport, request: ReplicationRequest) -> tuple[str, ...] | None:
     if request.sources is None:
         return None
-    return tuple(source_of(each.change) for each in report.outcomes if isinstance(each, Deferred))
+    return tuple(each.change.source for each in report.outcomes if isinstance(each, Deferred))
 
 
 def _log(outcome: Outcome) -> None:
-    """Log what was changed, at once: a run that is killed has told so far. Problems are the report's."""
+    """Log a change at once, so that a run that is killed has logged it. Problems are in the report."""
     if isinstance(outcome, Applied):
-        told = describe(outcome.change)
-        told["secret"] = told.pop("name")  # a log record has a name of its own
-        logger.info("changed", extra=told)
+        fields = asdict(outcome.change.summary())
+        fields["secret"] = fields.pop("name")  # a log record has a name of its own
+        logger.info("changed", extra=fields)

@@ -1,11 +1,11 @@
-"""Sources of secrets, and the one that joins all configured mounts of a Vault."""
+"""Sources of secrets: the protocol, and all configured mounts of one Vault."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from .config import Mount
+from .contract.mounts import Mount, mount_of
 from .errors import SourceDenied, SourceError, SourceMissing, SourceSealed
 from .model import Entry, Revision, SecretValue, Unreadable
 from .sources.database import DatabaseMount
@@ -17,8 +17,8 @@ from .vault import Vault
 class Source(Protocol):
     """Where secrets come from. Another secrets manager is added by writing this protocol.
 
-    A source shows what it could not read as `Unreadable` and raises `SourceError` only where it can say
-    nothing at all. Revisions of equal `source`, `version` and `created_time` hold equal values for ever.
+    A source yields what it could not read as `Unreadable` and raises `SourceError` only where it can read
+    nothing at all. Revisions of equal `source`, `version` and `created_time` have equal values for ever.
     """
 
     def list(self, sources: tuple[str, ...] | None = None) -> Iterable[Entry]:
@@ -26,7 +26,7 @@ class Source(Protocol):
         ...
 
     def fetch(self, revision: Revision) -> tuple[Revision, SecretValue]:
-        """Return the value of *revision*, or of a later one that has taken its place, and which it is."""
+        """Return the value of *revision*, or of a later one that has replaced it, and which of them it is."""
         ...
 
 
@@ -50,7 +50,7 @@ class VaultSource:
         for mount in self._mounts:
             below = None
             if sources is not None:
-                below = tuple(source for source in sources if self._mount_of(source) == mount)
+                below = tuple(source for source in sources if mount_of(source, self._mounts) == mount)
                 if not below:
                     continue
             try:
@@ -60,18 +60,14 @@ class VaultSource:
             except SourceError as error:
                 yield Unreadable(f"{mount.path}/", error)
         for source in sources or ():
-            if self._mount_of(source) is None:
-                yield Unreadable(source, SourceMissing(f"{source} is in none of the configured mounts"))
+            if mount_of(source, self._mounts) is None:
+                yield Unreadable(source, SourceMissing(f"{source} is not in a mount of BEANVAULT_MOUNT"))
 
     def fetch(self, revision: Revision) -> tuple[Revision, SecretValue]:
-        mount = self._mount_of(revision.source)
+        mount = mount_of(revision.source, self._mounts)
         if mount is None:
-            raise SourceMissing(f"{revision.source} is in none of the configured mounts")
+            raise SourceMissing(f"{revision.source} is not in a mount of BEANVAULT_MOUNT")
         return self._open(mount).fetch(revision)
-
-    def _mount_of(self, source: str) -> Mount | None:
-        fitting = [mount for mount in self._mounts if source.startswith(f"{mount.path}/")]
-        return max(fitting, key=lambda mount: len(mount.path), default=None)
 
     def _open(self, mount: Mount) -> Source:
         if mount.path not in self._opened:
@@ -81,17 +77,20 @@ class VaultSource:
     def _new(self, mount: Mount) -> Source:
         if mount.kind == "database":
             return DatabaseMount(self._vault, mount)
-        # Any token that may touch something below a mount may ask this.
+        # Any token with a right below a mount can read this.
         path = f"sys/internal/ui/mounts/{mount.path}"
         try:
             data = self._vault.read(path)
         except SourceDenied as error:
-            # Vault answers the same for a mount that doesn't exist.
+            # Vault answers the same where the mount does not exist.
             raise SourceDenied(
-                f"Vault shows no mount {mount.path}: it does not exist, or the policy grants nothing below it"
+                f"Vault has no mount {mount.path}, or the policy grants nothing below it; correct "
+                "BEANVAULT_MOUNT or the policy"
             ) from error
         if data.get("type") != "kv":
-            raise SourceMissing(f"the mount {mount.path} is of type {data.get('type')}, not kv")
+            raise SourceMissing(
+                f"the mount {mount.path} is of type {data.get('type')}, not kv; correct BEANVAULT_MOUNT"
+            )
         if (data.get("options") or {}).get("version") == "2":
             return Kv2Mount(self._vault, mount.path, self._now)
         return Kv1Mount(self._vault, mount.path, self._hash_key())

@@ -1,4 +1,7 @@
-"""The target: Secrets Manager, spoken to within its quotas and without the right to read a value."""
+"""The target: Secrets Manager, called within its quotas and without the right to read a value.
+
+Tags are encoded and decoded here, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .aws import call
 from .config import ReplicaRegion
+from .contract.tags import Tags, decode_tags, encode_tags
 from .errors import TargetError, TargetMissing
-from .model import Replica, Tags, TargetSecret
+from .model import Replica, TargetSecret
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -25,50 +29,50 @@ class Target(Protocol):
     """Where secrets go; every method raises `TargetError`."""
 
     def list(self, prefix: str) -> dict[str, TargetSecret]:
-        """Return the secrets below `<prefix>/`, those scheduled for deletion included; it may lag."""
+        """Return the secrets below `<prefix>/`, including those scheduled for deletion; it may lag."""
         ...
 
     def describe(self, name: str) -> TargetSecret | None:
-        """Return what a name holds now, or None where it is free."""
+        """Return the secret that has a name now, or None where the name is free."""
         ...
 
     def create(self, name: str, value: str, version_id: str, kms_key: str | None, tags: Tags) -> str:
-        """Make the secret with value, identity and tags in one call; return its ARN."""
+        """Create the secret with value, identity and tags in one call; return its ARN."""
         ...
 
-    def put(self, held: TargetSecret, value: str, version_id: str) -> None:
+    def put(self, secret: TargetSecret, value: str, version_id: str) -> None:
         """Write a version and make it `AWSCURRENT`; repeating it changes nothing."""
         ...
 
-    def move_stage(self, held: TargetSecret, version_id: str) -> None:
+    def move_stage(self, secret: TargetSecret, version_id: str) -> None:
         """Make an existing version `AWSCURRENT` again."""
         ...
 
-    def tag(self, held: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None:
-        """Take tags away, then set tags: what is to go is known from a tag that is set here."""
+    def tag(self, secret: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None:
+        """Remove tags, then set tags: which to remove is known from a tag that is set here."""
         ...
 
-    def rekey(self, held: TargetSecret, kms_key: str | None) -> None:
+    def rekey(self, secret: TargetSecret, kms_key: str | None) -> None:
         """Encrypt with another KMS key from now on; None is the AWS managed one."""
         ...
 
-    def restore(self, held: TargetSecret) -> None: ...
+    def restore(self, secret: TargetSecret) -> None: ...
 
-    def delete(self, held: TargetSecret, days: int) -> None:
+    def delete(self, secret: TargetSecret, days: int) -> None:
         """Schedule the deletion."""
         ...
 
-    def replicate(self, held: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
-        """Add a replica region, or try one again that failed; return the state of all."""
+    def replicate(self, secret: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
+        """Add a replica region, or retry one that failed; return the state of all."""
         ...
 
-    def remove_replicas(self, held: TargetSecret, regions: tuple[str, ...]) -> None: ...
+    def remove_replicas(self, secret: TargetSecret, regions: tuple[str, ...]) -> None: ...
 
 
 class SecretsManagerTarget:
     """Secrets Manager in one region.
 
-    A secret is looked up by its name, and changed by the full ARN that this showed: a name could belong to
+    A secret is described by its name, and changed by the full ARN of the answer: a name could belong to
     another secret by now, and one that ends in a hyphen and six characters could be taken for part of an ARN.
     """
 
@@ -82,7 +86,7 @@ class SecretsManagerTarget:
         for page in self._pages(f"{prefix}/"):
             for entry in page:
                 secret = self._secret(entry, "SecretVersionsToStages", shared)
-                # The filter is a prefix match by words of AWS's choosing; the exact test is ours.
+                # AWS's filter matches by the beginnings of words; the exact comparison is ours.
                 if secret.name.startswith(f"{prefix}/"):
                     secrets[secret.name] = secret
         return secrets
@@ -121,119 +125,123 @@ class SecretsManagerTarget:
         )
         return answer["ARN"]
 
-    def put(self, held: TargetSecret, value: str, version_id: str) -> None:
+    def put(self, secret: TargetSecret, value: str, version_id: str) -> None:
         answer = self._call(
             "PutSecretValue",
             self._client.put_secret_value,
-            held.name,
-            SecretId=held.arn,
+            secret.name,
+            SecretId=secret.arn,
             SecretString=value,
             ClientRequestToken=version_id,
         )
-        # A version that exists already, if only without any stage, is left where it is.
+        # A version that exists already, even without any stage, is left where it is.
         if CURRENT not in answer.get("VersionStages", ()):
-            self.move_stage(held, version_id)
+            self.move_stage(secret, version_id)
 
-    def move_stage(self, held: TargetSecret, version_id: str) -> None:
-        origin = {"RemoveFromVersionId": held.current} if held.current else {}
-        self._settle(
-            lambda now: now.current == version_id,
+    def move_stage(self, secret: TargetSecret, version_id: str) -> None:
+        origin = {"RemoveFromVersionId": secret.current_version} if secret.current_version else {}
+        self._call_once(
+            lambda now: now.current_version == version_id,
             "UpdateSecretVersionStage",
             self._client.update_secret_version_stage,
-            held,
+            secret,
             VersionStage=CURRENT,
             MoveToVersionId=version_id,
             **origin,
         )
 
-    def tag(self, held: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None:
+    def tag(self, secret: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None:
         if remove:
             self._call(
                 "UntagResource",
                 self._client.untag_resource,
-                held.name,
-                SecretId=held.arn,
+                secret.name,
+                SecretId=secret.arn,
                 TagKeys=list(remove),
             )
         if tags:
             self._call(
-                "TagResource", self._client.tag_resource, held.name, SecretId=held.arn, Tags=_tag_list(tags)
+                "TagResource",
+                self._client.tag_resource,
+                secret.name,
+                SecretId=secret.arn,
+                Tags=_tag_list(tags),
             )
 
-    def rekey(self, held: TargetSecret, kms_key: str | None) -> None:
+    def rekey(self, secret: TargetSecret, kms_key: str | None) -> None:
         self._call(
             "UpdateSecret",
             self._client.update_secret,
-            held.name,
-            SecretId=held.arn,
+            secret.name,
+            SecretId=secret.arn,
             KmsKeyId=kms_key or DEFAULT_KEY,
         )
 
-    def restore(self, held: TargetSecret) -> None:
-        self._call("RestoreSecret", self._client.restore_secret, held.name, SecretId=held.arn)
+    def restore(self, secret: TargetSecret) -> None:
+        self._call("RestoreSecret", self._client.restore_secret, secret.name, SecretId=secret.arn)
 
-    def delete(self, held: TargetSecret, days: int) -> None:
-        self._settle(
+    def delete(self, secret: TargetSecret, days: int) -> None:
+        self._call_once(
             lambda now: now.pending_deletion,
             "DeleteSecret",
             self._client.delete_secret,
-            held,
+            secret,
             RecoveryWindowInDays=days,
         )
 
-    def replicate(self, held: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
+    def replicate(self, secret: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
         key = {"KmsKeyId": region.kms_key} if region.kms_key else {}
         answer = self._call(
             "ReplicateSecretToRegions",
             self._client.replicate_secret_to_regions,
-            f"{held.name} to {region.region}",
-            SecretId=held.arn,
+            f"{secret.name} to {region.region}",
+            SecretId=secret.arn,
             AddReplicaRegions=[{"Region": region.region, **key}],
         )
         return _replicas(answer)
 
-    def remove_replicas(self, held: TargetSecret, regions: tuple[str, ...]) -> None:
+    def remove_replicas(self, secret: TargetSecret, regions: tuple[str, ...]) -> None:
         self._call(
             "RemoveRegionsFromReplication",
             self._client.remove_regions_from_replication,
-            held.name,
-            SecretId=held.arn,
+            secret.name,
+            SecretId=secret.arn,
             RemoveReplicaRegions=list(regions),
         )
 
     def _call(self, operation: str, method: Callable[..., Answer], name: str, **parameters: Any) -> Answer:
         return call(method, f"{operation} for {name}", **parameters)
 
-    def _settle(
+    def _call_once(
         self,
-        settled: Callable[[TargetSecret], bool],
+        done: Callable[[TargetSecret], bool],
         operation: str,
         method: Callable[..., Any],
-        held: TargetSecret,
+        secret: TargetSecret,
         **parameters: Any,
     ) -> None:
-        """Call what can't be repeated: refused after a retry, it may be done already, so look."""
+        """Make a call that can't be repeated: one that is refused after a retry may have succeeded before."""
         try:
-            self._call(operation, method, held.name, SecretId=held.arn, **parameters)
+            self._call(operation, method, secret.name, SecretId=secret.arn, **parameters)
         except TargetError:
-            now = self.describe(held.arn)
-            if now is None or not settled(now):
+            now = self.describe(secret.arn)
+            if now is None or not done(now):
                 raise
 
     def _secret(
         self, entry: Mapping[str, Any], stages_key: str, shared: dict[tuple[str, str], tuple[str, str]]
     ) -> TargetSecret:
-        current, staged = None, []
+        current_version, staged = None, []
         for version, stages in entry.get(stages_key, {}).items():
             if CURRENT in stages:
-                current = version
+                current_version = version
             elif stages:
                 staged.append(version)
-        pairs = ((intern(each["Key"]), each["Value"]) for each in entry.get("Tags", ()))
+        pairs = decode_tags((intern(each["Key"]), each["Value"]) for each in entry.get("Tags", ()))
         return TargetSecret(
             name=entry["Name"],
             arn=entry["ARN"],
-            current=current,
+            current_version=current_version,
             staged=tuple(staged),
             tags=tuple(shared.setdefault(pair, pair) for pair in pairs),
             pending_deletion=entry.get("DeletedDate") is not None,
@@ -260,4 +268,4 @@ def _replicas(entry: Mapping[str, Any]) -> tuple[Replica, ...]:
 
 
 def _tag_list(tags: Tags) -> list[Any]:
-    return [{"Key": key, "Value": value} for key, value in tags]
+    return [{"Key": key, "Value": value} for key, value in encode_tags(tags)]

@@ -1,4 +1,4 @@
-"""Secret values: parsing Vault's answer without loss, and the text that Secrets Manager gets."""
+"""Secret values: parsing Vault's answer without loss, and the text for Secrets Manager."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ MAX_BYTES = 65_536
 
 
 class Number(str):
-    """A JSON number in the very characters that Vault sent; parsing it to a float could change it."""
+    """A JSON number in exactly the characters that Vault sent; parsing it to a float could change it."""
 
     __slots__ = ()
 
 
 def parse_json(text: bytes) -> dict[str, Any]:
-    """Parse an answer of Vault; raise `ValueError`, which never shows the text, if it is not an object."""
+    """Parse an answer of Vault.
+
+    Raises:
+        ValueError: it is not a JSON object; the message never contains the text.
+    """
     try:
         parsed = json.loads(text, parse_int=Number, parse_float=Number)
     except ValueError:
@@ -34,26 +38,26 @@ def render(value: SecretValue, *, plain: bool) -> str:
     """Return the secret string: a JSON object with sorted keys, or the one key's plain text.
 
     Raises:
-        ValueRefused: the value is empty, longer than `MAX_BYTES` of UTF-8, or has not exactly one key where
-            plain text was asked for.
+        ValueRefused: the value is empty, longer than `MAX_BYTES` of UTF-8, or does not have exactly one
+            key where plain text was requested.
     """
     if all(each is None or each == "" for each in value.data.values()):
         raise ValueRefused("the value is empty; an empty value never replaces a secret")
     if plain and len(value.data) != 1:
-        raise ValueRefused(f"aws-format=plain takes exactly one key, and there are {len(value.data)}")
+        raise ValueRefused(f"aws-format=plain takes exactly one key, and the value has {len(value.data)}")
     text = _plain(next(iter(value.data.values()))) if plain else canonical(value.data)
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
-        # The original holds the whole text.
-        raise ValueRefused("the value holds half of a surrogate pair, which is not text") from None
+        # The original exception contains the whole text.
+        raise ValueRefused("the value contains half of a surrogate pair, which is not text") from None
     if size > MAX_BYTES:
         raise ValueRefused(f"the value is {size} bytes long; Secrets Manager takes {MAX_BYTES}")
     return text
 
 
 def canonical(data: Mapping[str, object]) -> str:
-    """Return the one text that equal data always has."""
+    """Return the text that equal data always has."""
     return _json(dict(data))
 
 

@@ -1,4 +1,4 @@
-"""The one place that talks to Vault: transport, retries, and translation of every failure."""
+"""The one place that calls Vault: transport, retries, and translation of every failure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
@@ -17,43 +17,48 @@ import requests
 from hvac.adapters import RawAdapter
 from requests.adapters import HTTPAdapter
 
+from .contract.connection import VaultAddress
+from .contract.names import is_addressable
 from .errors import (
-    NothingThere,
     OutOfTime,
+    PathNotFound,
     SourceDenied,
     SourceError,
     SourceMissing,
     SourceSealed,
     SourceUnavailable,
 )
-from .names import can_be_addressed
 from .value import parse_json
 
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 15.0
-ATTEMPTS = 4
-FIRST_PAUSE_SECONDS = 0.2
 POOL_SIZE = 32
-LONGEST_PAUSE_SECONDS = 1.5 * FIRST_PAUSE_SECONDS * 2 ** (ATTEMPTS - 2)
-LONGEST_SECONDS = CONNECT_SECONDS + READ_SECONDS + LONGEST_PAUSE_SECONDS
-"""From one look at the time to the next, at worst."""
-
-# 412: a standby has not caught up with what it was asked to know; 472 and 473: it is a standby of a kind that
-# does not serve this. https://developer.hashicorp.com/vault/api-docs#http-status-codes
-_PASSING = frozenset({408, 412, 429, 472, 473, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Where Vault is; *ca_bundle* is PEM text that replaces the public authorities."""
+class Timeouts:
+    """How long a request to Vault may take, and how often it is sent."""
 
-    url: str
-    namespace: str | None = None
-    ca_bundle: str | None = field(default=None, repr=False)
+    connect_seconds: float = 3.0
+    read_seconds: float = 15.0
+    attempts: int = 4
+    first_pause_seconds: float = 0.2
+
+    @property
+    def longest_seconds(self) -> float:
+        """From one check of the time left to the next, at worst."""
+        longest_pause = 1.5 * self.first_pause_seconds * 2.0 ** (self.attempts - 2)
+        return self.connect_seconds + self.read_seconds + longest_pause
+
+
+TIMEOUTS = Timeouts()
+"""The function's; shorter than the time that it reserves before it is ended."""
+
+# 412: a standby has not caught up with what it was asked to know; 472 and 473: it is a standby of a kind that
+# does not serve this. https://developer.hashicorp.com/vault/api-docs#http-status-codes
+_TRANSIENT = frozenset({408, 412, 429, 472, 473, 500, 502, 503, 504})
 
 
 class _Refused(Exception):
-    """Vault answered with an error: its status, and whether it is one that needs a closer look."""
+    """Vault answered with an error: its status, and what the status alone does not show."""
 
     def __init__(self, status: int, messages: str) -> None:
         super().__init__(status)
@@ -62,11 +67,11 @@ class _Refused(Exception):
         # A mount that is made, or upgraded from version 1, refuses everything meanwhile:
         # https://developer.hashicorp.com/vault/docs/secrets/kv/kv-v2/upgrade
         self.upgrading = status == 400 and "Upgrading from non-versioned" in messages
-        self.silent = not messages
+        self.not_found = status == 404 and not messages
 
 
 class _Adapter(RawAdapter):  # type: ignore[misc]  # hvac ships no types
-    """hvac's adapter with the status of a refusal kept; hvac's own errors lose those it has no name for."""
+    """hvac's adapter, but with the status of an error: hvac's own exceptions lose those without a name."""
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         response: requests.Response = super().request(*args, **{**kwargs, "raise_exception": False})
@@ -101,18 +106,20 @@ class _Transport(HTTPAdapter):
 class Vault:
     """A client of one Vault or OpenBao, safe for several threads, with its connections kept.
 
-    No request is sent, and none repeated, while *in_time* says no: `OutOfTime` is raised in its place.
+    No request is sent or repeated once *in_time* returns False: `OutOfTime` is raised instead.
     """
 
     def __init__(
         self,
-        address: Address,
+        address: VaultAddress,
         in_time: Callable[[], bool] = lambda: True,
+        timeouts: Timeouts = TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._address = address
         self._in_time = in_time
+        self._timeouts = timeouts
         self._sleep = sleep
         self._jitter = jitter
         self._session = _session(address)
@@ -121,10 +128,10 @@ class Vault:
     def _client(self, token: str | None = None) -> hvac.Client:
         return hvac.Client(
             url=self._address.url,
-            # Without a token hvac would look for one in the environment and in the home directory.
+            # Without a token hvac would search the environment and the home directory for one.
             token=token or "",
             namespace=self._address.namespace,
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            timeout=(self._timeouts.connect_seconds, self._timeouts.read_seconds),
             session=self._session,
             adapter=_Adapter,
         )
@@ -133,25 +140,25 @@ class Vault:
         self.client.token = token
 
     def wrapped_by(self, wrapping_token: str) -> str:
-        """Return the path whose answer a wrapping token wraps; it can be asked until the token is used."""
+        """Return the path whose answer a wrapping token contains; this works until the token is used."""
         path = "sys/wrapping/lookup"
         body = {"token": wrapping_token}
         return str(self._data(path, lambda: self.client.adapter.post(_url(path), json=body))["creation_path"])
 
     def unwrap(self, wrapping_token: str) -> dict[str, Any]:
-        """Return what a wrapping token wraps; it works once."""
+        """Return the content of a wrapping token; this works once."""
         client = self._client(wrapping_token)
         return self._data("sys/wrapping/unwrap", client.sys.unwrap, attempts=1)
 
     def login(self, what: str, login: Callable[[hvac.Client], Any]) -> None:
-        """Log in with *login*, which is given the client; *what* names the method in errors."""
+        """Log in with *login*, which gets the client; *what* names the method in errors."""
         self._answer(what, lambda: login(self.client))
 
     def read(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return the `data` at *path*, unquoted and without `/v1/`.
 
         Raises:
-            SourceError: the one that tells what to do next.
+            SourceError: the class tells what to do next.
         """
         return self._data(path, lambda: self.client.adapter.get(_url(path), params=params))
 
@@ -159,31 +166,32 @@ class Vault:
         """Return the `data` of LIST *path*; a folder without entries has an empty list of `keys`."""
         try:
             data = self._data(path, lambda: self.client.adapter.list(_url(path), params=params))
-        except NothingThere:
+        except PathNotFound:
             return {"keys": []}
         if not isinstance(data.get("keys"), list):
-            raise SourceUnavailable(f"the answer for {path} is not a listing of Vault's")
+            raise SourceUnavailable(f"the answer for {path} is not a listing of Vault; check the address")
         return data
 
     def revoke_token(self) -> None:
-        """End the login; the lease's own end does it otherwise, so a failure is not worth a retry."""
+        """Revoke the token. It expires with its lease otherwise, so a failure is not worth a retry."""
         self._answer("auth/token/revoke-self", self.client.auth.token.revoke_self, attempts=1)
 
     def close(self) -> None:
         self._session.close()
 
     def _data(
-        self, path: str, call: Callable[[], requests.Response], attempts: int = ATTEMPTS
+        self, path: str, call: Callable[[], requests.Response], attempts: int | None = None
     ) -> dict[str, Any]:
         data = self._answer(path, call, attempts).get("data")
         if not isinstance(data, dict):
-            raise SourceUnavailable(f"the answer for {path} is not one of Vault's; is the address right?")
+            raise SourceUnavailable(f"the answer for {path} is not one of Vault; check the address")
         return data
 
     def _answer(
-        self, path: str, call: Callable[[], requests.Response], attempts: int = ATTEMPTS
+        self, path: str, call: Callable[[], requests.Response], attempts: int | None = None
     ) -> dict[str, Any]:
-        pause = FIRST_PAUSE_SECONDS
+        attempts = attempts or self._timeouts.attempts
+        pause = self._timeouts.first_pause_seconds
         while True:
             attempts -= 1
             if not self._in_time():
@@ -192,7 +200,7 @@ class Vault:
                 response = call()
                 return parse_json(response.content) if response.content else {}
             except (_Refused, requests.RequestException, ValueError) as failure:
-                if attempts == 0 or not _passing(failure):
+                if attempts == 0 or not _is_transient(failure):
                     error = _translate(path, failure)
                     # Not `from`: the original may hold a response's body, and with it a value.
                     raise error from None
@@ -200,7 +208,7 @@ class Vault:
             pause *= 2
 
 
-def _session(address: Address) -> requests.Session:
+def _session(address: VaultAddress) -> requests.Session:
     session = requests.Session()
     # Proxies, netrc and bundles named in the environment must not redirect or weaken this connection.
     session.trust_env = False
@@ -218,68 +226,75 @@ def _session(address: Address) -> requests.Session:
 
 
 def _messages(response: requests.Response) -> str:
-    """Return Vault's own words, or none where Vault itself says that nothing is there.
+    """Return Vault's error messages, or an empty text where Vault itself answers that nothing exists there.
 
-    Anything else with that status must not pass for it: what is not there is deleted. That is a page of a
-    load balancer's, and HashiCorp's answer for a path that its KV version 2 does not know, which has neither
-    errors nor data: `pathInvalid` in https://github.com/hashicorp/vault-plugin-secrets-kv/blob/main/backend.go
+    No other answer with that status must count as that one, because a path that does not exist is deleted:
+    not a load balancer's page, and not HashiCorp's answer for a path that its KV version 2 does not know,
+    which has neither errors nor data: `pathInvalid` in https://github.com/hashicorp/vault-plugin-secrets-kv/blob/main/backend.go
     """
     try:
         answer = response.json()
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        return "not an answer of Vault's"
+        return "not an answer of Vault"
     errors, data = answer.get("errors"), answer.get("data")
     if errors:
         return str(errors)
     # A soft-deleted secret answers 404 with its metadata.
     nothing = errors == [] or (isinstance(data, dict) and "metadata" in data)
-    return "" if nothing else "not Vault's word for nothing"
+    return "" if nothing else "not Vault's answer for a missing path"
 
 
 def _url(path: str) -> str:
-    if not can_be_addressed(path.removesuffix("/")):
-        raise SourceMissing(f"{path} is not a path in Vault: it has a segment that is empty, or made of dots")
+    if not is_addressable(path.removesuffix("/")):
+        raise SourceMissing(f"{path} is not a path in Vault: it has a segment that is empty or made of dots")
     return "/v1/" + quote(path, safe="/")
 
 
-def _passing(failure: Exception) -> bool:
+def _is_transient(failure: Exception) -> bool:
     if isinstance(failure, _Refused):
-        return (failure.status in _PASSING and not failure.sealed) or failure.upgrading
-    # A connection cut in mid-body and a body that ends early are worth another try, a bad certificate isn't.
-    passing = (
+        return (failure.status in _TRANSIENT and not failure.sealed) or failure.upgrading
+    # A connection that is cut within a body is worth another try, a certificate that is not trusted isn't.
+    transient = (
         requests.ConnectionError,
         requests.Timeout,
         requests.exceptions.ChunkedEncodingError,
         requests.exceptions.ContentDecodingError,
         ValueError,
     )
-    return isinstance(failure, passing) and not isinstance(failure, requests.exceptions.SSLError)
+    return isinstance(failure, transient) and not isinstance(failure, requests.exceptions.SSLError)
 
 
 def _translate(path: str, failure: Exception) -> SourceError:
     if isinstance(failure, requests.exceptions.SSLError):
         return SourceUnavailable(
-            "Vault's certificate is not accepted; put the authority's PEM into ca_bundle of the connection "
-            "secret, and see that the certificate names the address"
+            "Vault's certificate is not trusted; put the PEM of its authority into ca_bundle of the "
+            "connection secret, and check that the certificate names the address"
         )
     if not isinstance(failure, _Refused):
-        return SourceUnavailable(f"Vault does not answer for {path} ({type(failure).__name__})")
+        return SourceUnavailable(
+            f"Vault does not answer for {path} ({type(failure).__name__}); "
+            "check that it runs and is reachable"
+        )
     if failure.sealed:
         return SourceSealed("Vault is sealed; unseal it")
     if failure.upgrading:
-        return SourceUnavailable(f"Vault is upgrading the mount of {path} to KV version 2; wait for its end")
+        return SourceUnavailable(
+            f"Vault is upgrading the mount of {path} to KV version 2; wait until it has finished"
+        )
     match failure.status:
         case 401 | 403:
-            return SourceDenied(f"Vault denies {path}; its policy must grant it, and the login be valid")
+            return SourceDenied(
+                f"Vault denies {path}; grant it in the policy, and check that the login is valid"
+            )
         case 400:
             return SourceDenied(
-                f"Vault takes the request for {path} as invalid; look at the login and the mount"
+                f"Vault rejects the request for {path} as invalid; check the login and the mount"
             )
-        case 404 if failure.silent:
-            return NothingThere(f"there is nothing at {path} in Vault")
+        case 404 if failure.not_found:
+            return PathNotFound(f"there is nothing at {path} in Vault")
         case 404 | 405:
-            return SourceMissing(f"there is nothing at {path} in Vault; does the mount exist?")
+            return SourceMissing(f"there is nothing at {path} in Vault; check that the mount exists")
         case status:
-            return SourceUnavailable(f"Vault fails for {path} (status {status})")
+            return SourceUnavailable(f"Vault fails for {path} (status {status}); see its log")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from replicator.contract.mounts import MountError, mount_of, parse_mounts
 from templates.deployment_sections import (
     Alerts,
     App,
@@ -23,7 +24,17 @@ from templates.deployment_sections import (
     Storage,
     Vault,
 )
-from templates.deployment_values import Deletion, KeyAlias, Mount, Name, Region, Schedule, SecretPath, TagKey
+from templates.deployment_values import (
+    Deletion,
+    KeyAlias,
+    MountText,
+    Name,
+    Region,
+    Schedule,
+    SecretPath,
+    TagKey,
+    invalid,
+)
 
 SCHEMA = "app"
 """The database schema of the application."""
@@ -36,7 +47,7 @@ IAM_USER = "app_iam"
 class Replicator(Section):
     """What the function replicates, when, and which changes it is allowed."""
 
-    mounts: tuple[Mount, ...] = Field(default=("beanvault",), min_length=1)
+    mounts: tuple[MountText, ...] = Field(default=("beanvault",), min_length=1)
     prefix: SecretPath | None = None
     """Replicated secrets are named `<prefix>/<path>`; none means the deployment's name."""
     schedule: Schedule = "rate(30 minutes)"
@@ -51,12 +62,19 @@ class Replicator(Section):
     memory_mb: int = Field(default=512, ge=128, le=10240)
     timeout_seconds: int = Field(default=300, ge=60, le=900)
 
+    @field_validator("mounts")
+    @classmethod
+    def _different_mounts(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            parse_mounts(texts)
+        except MountError as error:
+            raise invalid(str(error), "name each mount once") from None
+        return texts
+
     @property
     def mount_paths(self) -> tuple[str, ...]:
         """The mounts' paths in Vault, without their kinds and parameters."""
-        return tuple(
-            mount.partition("?")[0].removeprefix("kv:").removeprefix("database:") for mount in self.mounts
-        )
+        return tuple(mount.path for mount in parse_mounts(self.mounts))
 
 
 def partition_of(region: str) -> str:
@@ -108,9 +126,8 @@ class Deployment(Section):
     @property
     def credential_mount(self) -> str:
         """The replicated mount that holds the application's credential; empty where none does."""
-        paths = self.replicator.mount_paths
-        holding = [path for path in paths if self.database.credential.startswith(f"{path}/")]
-        return max(holding, key=len, default="")
+        mount = mount_of(self.database.credential, parse_mounts(self.replicator.mounts))
+        return mount.path if mount else ""
 
     @property
     def credential_path(self) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from replicator.contract.mounts import mount_of, parse_mounts
 from templates.deployment import Deployment, Replicator, partition_of
 from templates.deployment_sections import (
     App,
@@ -122,8 +123,8 @@ def _certificate_region(region: str, domain: Any) -> Iterator[InvalidKey]:
 
 def _credential_replicated(replicator: Replicator, database: Database) -> Iterator[InvalidKey]:
     """Modes that log in with the replicated secret need its mount replicated."""
-    replicated = any(database.credential.startswith(f"{path}/") for path in replicator.mount_paths)
-    if database.mode != "iam" and not replicated:
+    mount = mount_of(database.credential, parse_mounts(replicator.mounts))
+    if database.mode != "iam" and mount is None:
         problem = (
             f'no mount contains "{database.credential}", the credential of database.mode "{database.mode}"'
         )

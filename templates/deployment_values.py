@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from replicator.contract.mounts import MOUNT_FORMS, MountError, parse_mount
+
 Range = ipaddress.IPv4Network
 
 InterfaceEndpoint = Literal[
@@ -91,14 +93,17 @@ SecretPath = Annotated[
         "use letters, digits and _+=.@-, separated by single slashes",
     ),
 ]
-Mount = Annotated[
-    str,
-    matching(
-        r"(kv:)?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*"
-        r"|database:[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*(\?[a-z]+=[^&?,\s=]+(&[a-z]+=[^&?,\s=]+)*)?",
-        '"beanvault", "kv:PATH", "database:PATH" or "database:PATH?engine=…&host=…&port=…&dbname=…"',
-    ),
-]
+
+
+def _mount(text: str) -> str:
+    try:
+        parse_mount(text)
+    except MountError as error:
+        raise invalid(str(error), MOUNT_FORMS) from None
+    return text
+
+
+MountText = Annotated[str, AfterValidator(_mount)]
 Schedule = Annotated[
     str,
     matching(

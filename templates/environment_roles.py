@@ -7,7 +7,8 @@ The statements are in `templates/policies/`: the instances' in `instance_role`, 
 from troposphere import Template
 from troposphere.iam import Role
 
-from templates import data_layer, keys_layer, replicator_layer, storage_layer, triggers
+from replicator.contract.events import REPLICATION_REQUESTED
+from templates import data_layer, keys_layer, replicator_layer, storage_layer
 from templates.deployment import IAM_USER, Deployment
 from templates.policies import arns, instance_role, shared_statements
 from templates.policies.roles import add_role
@@ -52,7 +53,7 @@ def add_instance_role(template: Template, deployment: Deployment, layer: str) ->
         read_secret(secret),
         decrypt_secret(keys_layer.SECRETS_KEY_ARN.imported(deployment), secret),
         shared_statements.put_events(
-            "RequestReplication", replicator_layer.BUS_ARN.imported(deployment), *triggers.ASKING
+            "RequestReplication", replicator_layer.BUS_ARN.imported(deployment), REPLICATION_REQUESTED
         ),
         instance_role.stream_logs([arns.log_streams(f"/aws/elasticbeanstalk/{environment}/*")]),
         instance_role.read_application_versions(

@@ -18,6 +18,7 @@ from troposphere.iam import Role
 from troposphere.secretsmanager import ResourcePolicy, Secret
 from troposphere.sqs import Queue
 
+from replicator.contract.events import REPLICATION_REQUESTED, SECRET_REPLICATED
 from templates import keys_layer, network_layer, security_groups, triggers
 from templates.aws_versions import FUNCTION_RUNTIME, FUNCTION_RUNTIME_REASON
 from templates.deployment import Deployment
@@ -143,8 +144,8 @@ def _add_role(
         function_allow.use_function_key(key),
         function_allow.publish_alerts(topic),
         shared_statements.encrypt_alerts(keys_layer.DATA_KEY_ARN.imported(deployment)),
-        shared_statements.put_events("RequestContinuation", GetAtt(bus, "Arn"), *triggers.ASKING),
-        shared_statements.put_events("ReportReplicatedSecrets", GetAtt(bus, "Arn"), *triggers.TELLING),
+        shared_statements.put_events("RequestContinuation", GetAtt(bus, "Arn"), REPLICATION_REQUESTED),
+        shared_statements.put_events("ReportReplicatedSecrets", GetAtt(bus, "Arn"), SECRET_REPLICATED),
         function_allow.send_to_dead_letter_queue(GetAtt(queue, "Arn")),
         shared_statements.write_logs(arns.log_streams(_log_group_name(deployment))),
         function_allow.get_identity_token(token_audience(deployment)),

@@ -6,14 +6,11 @@ from troposphere.awslambda import Function, Permission
 from troposphere.events import DeadLetterConfig, EventBus, EventBusPolicy, RetryPolicy, Rule, Target
 from troposphere.sqs import Queue, QueuePolicy
 
+from replicator.contract.events import REPLICATION_REQUESTED
 from templates import keys_layer
 from templates.deployment import Deployment
 from templates.policies import arns, document, resource_policies
 from templates.resource_tags import tags
-
-ASKING = ("beanvault", "Replication Requested")
-TELLING = ("beanvault.replicator", "Secret Replicated")
-"""Source and detail type of the two kinds of events on the bus."""
 
 _TWO_WEEKS = 14 * 24 * 3600
 
@@ -97,7 +94,6 @@ def add_triggers(
         DeadLetterConfig=DeadLetterConfig(Arn=GetAtt(queue, "Arn")),
         RetryPolicy=RetryPolicy(MaximumEventAgeInSeconds=3600, MaximumRetryAttempts=20),
     )
-    source, detail_type = ASKING
     rules = [
         Rule(
             "ScheduleRule",
@@ -112,7 +108,10 @@ def add_triggers(
             Name=request_rule_name(deployment),
             Description="Invokes the replicator for a request of Vault's side, the app or an operator",
             EventBusName=Ref(bus),
-            EventPattern={"source": [source], "detail-type": [detail_type]},
+            EventPattern={
+                "source": [REPLICATION_REQUESTED.source],
+                "detail-type": [REPLICATION_REQUESTED.detail_type],
+            },
             State="ENABLED",
             Targets=[target],
         ),

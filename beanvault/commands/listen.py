@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from replicator.config import Config
-from templates.deployment import Deployment
+from replicator.contract.events import RequestReason
 
 from ..context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError
@@ -69,9 +68,9 @@ def command(
     tls = _tls(device, host, tls_cert, tls_key)
     events: EventBridgeClient = context.aws.client("events")
     batcher = WriteBatcher(
-        lambda sources: put_replication_request(events, deployment.bus_name, sources, "push")
+        lambda sources: put_replication_request(events, deployment.bus_name, sources, RequestReason.PUSH)
     )
-    reader = AuditReader(_mounts(deployment), batcher)
+    reader = AuditReader(deployment.replicator.mount_paths, batcher)
     try:
         server = (
             servers.http_server((host, port), reader, tls)
@@ -84,7 +83,7 @@ def command(
             "stop the process that listens there, or choose another --port or --host",
         ) from None
     # Catches up on writes made while no listener ran, and fails now if the credentials can't put events.
-    put_replication_request(events, deployment.bus_name, [], "push")
+    put_replication_request(events, deployment.bus_name, [], RequestReason.PUSH)
     stop = threading.Event()
     received: list[int] = []
 
@@ -99,17 +98,6 @@ def command(
     servers.serve(server, batcher, stop)
     if signal.SIGINT in received:
         raise KeyboardInterrupt
-
-
-def _mounts(deployment: Deployment) -> tuple[str, ...]:
-    """Return the paths of the replicated mounts, as the function itself reads them."""
-    settings = {
-        "BEANVAULT_CONNECTION_SECRET": deployment.connection_secret,
-        "BEANVAULT_MOUNT": ",".join(deployment.replicator.mounts),
-        "BEANVAULT_PREFIX": deployment.prefix,
-        "BEANVAULT_OWNER": deployment.name,
-    }
-    return tuple(mount.path for mount in Config.from_environ(settings).mounts)
 
 
 def _tls(device: str, host: str, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:

@@ -16,19 +16,19 @@ from .options import as_json, pass_context, print_json
 
 
 @click.command(epilog="\b\nExamples:\n  beanvault status\n  beanvault status --aws-only --json")
-@click.option("--aws-only", is_flag=True, help="Don't ask Vault: tell what Secrets Manager holds.")
+@click.option("--aws-only", is_flag=True, help="Don't compare with Vault; show what is in Secrets Manager.")
 @as_json
 @pass_context
 def command(context: CommandContext, aws_only: bool, as_json: bool) -> int:
     """Show each replicated secret: its version in Vault and in AWS, its age, its state.
 
-    The function compares them, by a dry run: it is what reaches Vault.
+    The function compares them in a dry run, because it can reach Vault.
     """
     function = ReplicatorFunction(context.aws, context.deployment.function_name, context.terminal())
     config = function.config()
-    report = None if aws_only else function.dry_run()
-    lines = status.secret_statuses(context.aws, config.prefix, config.owner, report)
-    healthy = report is None or report["healthy"]
+    summary = None if aws_only else function.dry_run()
+    lines = status.secret_statuses(context.aws, config.prefix, config.owner, summary)
+    healthy = summary is None or summary.healthy
     if as_json:
         print_json({"healthy": healthy, "secrets": [asdict(line) for line in lines]})
         return ExitCode.OK if healthy else ExitCode.FAILED

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from replicator.contract.connection import OPERATOR_KEYS, VaultAddress, parse_connection, render_connection
 from replicator.errors import ConfigError
-from replicator.login import parse_connection
 
 from ..aws import BUSY_CODES, FAILURES, Aws, code, explained
 from ..errors import BeanvaultError, ConfigurationError
@@ -22,19 +22,10 @@ from .function import ReplicatorFunction
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-OPERATOR_KEYS = frozenset({"address", "namespace", "ca_bundle", "auth", "vaultAddress", "vaultToken"})
-"""The keys that the operator writes. The function stores others in the same secret for itself."""
-
 
 def content(server: VaultServer, auth: Auth) -> str:
     """Return the connection secret's text for a server and a login."""
-    values = {
-        "address": server.address,
-        "namespace": server.namespace,
-        "ca_bundle": server.ca_bundle,
-        "auth": auth,
-    }
-    return json.dumps({key: value for key, value in values.items() if value})
+    return render_connection(VaultAddress(server.address, server.namespace, server.ca_bundle), auth)
 
 
 def check(text: str) -> None:

@@ -11,6 +11,8 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
 from replicator.config import Config
+from replicator.contract.events import REPLICATION_REQUESTED, ReplicationRequest, RequestReason
+from replicator.contract.summary import RunSummary
 from replicator.errors import ConfigError
 
 from ..aws import Aws, code
@@ -86,17 +88,24 @@ class ReplicatorFunction:
         Raises:
             FunctionFailed: a secret could not be replicated
         """
-        detail = {"paths": list(sources), "reason": "operator"}
-        return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
+        return self._request(sources, dry_run=False)
 
-    def dry_run(self, sources: Sequence[str] = ()) -> Mapping[str, Any]:
-        """Return what a run would do now, in the form of `replicator.report.Report.as_json`.
+    def dry_run(self, sources: Sequence[str] = ()) -> RunSummary:
+        """Return what a run would do now.
 
         Raises:
-            FunctionFailed: the function itself failed
+            FunctionFailed: the function itself failed, or is of another version
         """
-        detail = {"paths": list(sources), "reason": "operator", "dry_run": True}
-        return self.invoke({"source": "beanvault", "detail-type": "Replication Requested", "detail": detail})
+        try:
+            return RunSummary.from_json(self._request(sources, dry_run=True))
+        except ValueError as error:
+            raise FunctionFailed(
+                f"{self.name} answered with {error}", "deploy it again: `beanvault deploy replicator`"
+            ) from None
+
+    def _request(self, sources: Sequence[str], *, dry_run: bool) -> Mapping[str, Any]:
+        request = ReplicationRequest(tuple(sources) or None, RequestReason.OPERATOR, dry_run)
+        return self.invoke(REPLICATION_REQUESTED.event(request.detail()))
 
     def config(self) -> Config:
         """Return the deployed function's settings.

@@ -1,4 +1,4 @@
-"""What is replicated and how far: the managed secrets beside what a run would do to them."""
+"""The replicated secrets, each beside what a run would do to it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from replicator.model import TAG_OWNER, TAG_SOURCE, TAG_VERSION
-from replicator.names import decode
+from replicator.contract.summary import ChangeSummary, RunSummary
+from replicator.contract.tags import ManagedTags, read_tags
 
 from ..aws import Aws
 
@@ -18,57 +18,80 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SecretStatus:
-    """One secret, or one path that isn't a secret yet."""
+    """One secret, or one path that has no secret yet."""
 
     name: str
     source: str
     source_version: str
-    """In Vault; empty where it isn't known."""
+    """In Vault; empty where it is not known."""
     target_version: str
     """In Secrets Manager; empty where there is none."""
     changed: dt.datetime | None
     state: str
-    """`current`, what a run would do, or what is wrong."""
+    """`current`, `not compared`, what a run would do, or what is wrong."""
 
 
 def secret_statuses(
-    aws: Aws, prefix: str, owner: str, report: Mapping[str, Any] | None
+    aws: Aws, prefix: str, owner: str, summary: RunSummary | None
 ) -> tuple[SecretStatus, ...]:
-    """Return a line for each managed secret and each path with something to say, in the order of names.
+    """Return a line for each managed secret, change, problem and skipped path, in the order of names.
 
     Args:
-        report: a dry run's, as `Report.as_json` returns it; without it only AWS's side is shown
+        summary: of a dry run; without it only the secrets are shown
     """
-    held = {secret["Name"]: secret for secret in _secrets(aws, prefix)}
-    managed = {name: secret for name, secret in held.items() if _tags(secret).get(TAG_OWNER) == owner}
-    told = report or {"changes": (), "problems": (), "skipped": ()}
-    changes = {change["name"]: change for change in told["changes"]}
-    problems = {each["what"]: f"{each['kind']}: {each['cause']}" for each in told["problems"]}
-    skipped = {each["source"]: each["reason"] for each in told["skipped"]}
-    found: list[SecretStatus] = []
-    for name in sorted(managed.keys() | changes.keys() | (problems.keys() & held.keys())):
-        secret = managed.get(name, {})
-        tags = _tags(secret)
-        change = changes.get(name, {})
-        source = change.get("source") or decode(tags.get(TAG_SOURCE, ""))
-        state = problems.get(name) or change.get("action") or skipped.get(source) or ""
-        version = tags.get(TAG_VERSION, "")
-        found.append(
-            SecretStatus(
-                name=name,
-                source=source,
-                source_version=change["version"] if change else (version if report and not state else ""),
-                target_version=version,
-                changed=secret.get("LastChangedDate"),
-                state=state or ("current" if report else "not compared"),
-            )
+    secrets = {secret["Name"]: secret for secret in _secrets(aws, prefix)}
+    tags = {name: read_tags(secret.get("Tags")) for name, secret in secrets.items()}
+    managed = {name for name, each in tags.items() if each.owner == owner}
+    problems: dict[str, str] = {}
+    for each in summary.problems if summary else ():
+        before = f"{problems[each.subject]}; " if each.subject in problems else ""
+        problems[each.subject] = f"{before}{each.error}: {each.cause}"
+    skipped = {each.source: each.reason for each in summary.skipped} if summary else {}
+    changes = {change.name: change for change in summary.changes} if summary else {}
+    found = [
+        _status(
+            name,
+            secrets.get(name, {}),
+            tags.get(name) if name in managed else None,
+            changes.get(name),
+            problems.get(name),
+            skipped,
+            compared=summary is not None,
         )
-    known = {line.name for line in found} | {line.source for line in found}
-    rest = {**problems, **skipped}
+        for name in sorted(managed | changes.keys() | (problems.keys() & secrets.keys()))
+    ]
+    known = ({line.name for line in found} | {line.source for line in found}) - {""}
+    others = sorted({**problems, **skipped}.items())
     found += [
-        SecretStatus("", what, "", "", None, why) for what, why in sorted(rest.items()) if what not in known
+        SecretStatus("", subject or "the run", "", "", None, state)
+        for subject, state in others
+        if subject not in known
     ]
     return tuple(found)
+
+
+def _status(
+    name: str,
+    secret: Mapping[str, Any],
+    tags: ManagedTags | None,
+    change: ChangeSummary | None,
+    problem: str | None,
+    skipped: Mapping[str, str],
+    *,
+    compared: bool,
+) -> SecretStatus:
+    target_version = (tags.version if tags else None) or ""
+    source = (change.source if change else None) or (tags.source if tags else None) or ""
+    state = problem or (change.action if change else None) or skipped.get(source)
+    unchanged_version = target_version if compared and not state else ""
+    return SecretStatus(
+        name=name,
+        source=source,
+        source_version=change.version if change else unchanged_version,
+        target_version=target_version,
+        changed=secret.get("LastChangedDate") if tags else None,
+        state=state or ("current" if compared else "not compared"),
+    )
 
 
 def _secrets(aws: Aws, prefix: str) -> list[Mapping[str, Any]]:
@@ -77,7 +100,3 @@ def _secrets(aws: Aws, prefix: str) -> list[Mapping[str, Any]]:
     return [
         secret for page in pages for secret in page["SecretList"] if secret["Name"].startswith(f"{prefix}/")
     ]
-
-
-def _tags(secret: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in secret.get("Tags") or ()}

@@ -44,10 +44,10 @@ class ReplicationWaiter:
         Raises:
             NotReplicated: the replicator does not copy it
         """
-        wishes = resolve_desired([revision], self.config)
-        for desired in wishes.wanted.values():
+        state = resolve_desired([revision], self.config)
+        for desired in state.secrets.values():
             return desired
-        reasons = "; ".join(getattr(remark, "reason", "") for remark in wishes.remarks)
+        reasons = "; ".join(remark.reason for remark in state.remarks)
         raise NotReplicated(
             f"{revision.source} is not replicated: {reasons}",
             "change its custom metadata or the deployment file",

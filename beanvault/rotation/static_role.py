@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import hvac
 
 from replicator.model import Revision
+from replicator.timestamps import parse_time
 
 from ..vault.answers import Answer
 from ..vault.errors import VaultError, explained
@@ -57,7 +58,7 @@ class DatabaseEngine:
         # The added keys are part of the revision's identity, as in the replicator's own source.
         revision = Revision(f"{self.mount}/{name}", 0, stamp, shape=urlencode(self.added))
         period = data.number("rotation_period") if data.fields.get("rotation_period") else 0
-        return StaticRole(name, data.text("username"), revision, moment(stamp), period)
+        return StaticRole(name, data.text("username"), revision, parse_time(stamp), period)
 
     def rotate(self, name: str) -> None:
         with explained(f"the rotation of {self.mount}/{name}"):
@@ -122,9 +123,3 @@ def rotations_coincide(roles: Sequence[StaticRole], overlap_seconds: float) -> b
             if min(distance, common - distance) < overlap_seconds:
                 return True
     return False
-
-
-def moment(stamp: str) -> dt.datetime:
-    """Return Vault's time, which has up to nine decimals."""
-    whole, _, fraction = stamp.removesuffix("Z").partition(".")
-    return dt.datetime.fromisoformat(f"{whole}.{(fraction or '0')[:6].ljust(6, '0')}+00:00")

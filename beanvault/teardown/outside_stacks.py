@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from replicator.model import TAG_OWNER
+from replicator.contract.tags import TAG_OWNER, read_tags
 from templates.deployment import Deployment
 from templates.vault_layer import ca_parameter
 
@@ -180,7 +180,7 @@ def _secrets(aws: Aws, deployment: Deployment) -> list[str]:
         secret["Name"]
         for page in pages
         for secret in page["SecretList"]
-        if {"Key": TAG_OWNER, "Value": deployment.name} in secret["Tags"]
+        if read_tags(secret["Tags"]).owner == deployment.name
         and secret.get("PrimaryRegion", aws.region) == aws.region
     ]
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from replicator.contract.mounts import parse_mounts
+
 
 class MountKind(StrEnum):
     KV2 = "kv2"
@@ -26,8 +28,8 @@ class PolicyMount:
 def configured(mounts: Iterable[str]) -> tuple[PolicyMount, ...]:
     """Return the mounts of `replicator.mounts`: `NAME`, `kv:NAME`, `database:NAME?parameters`."""
     return tuple(
-        PolicyMount(path, MountKind.DATABASE if kind == "database" else MountKind.KV2)
-        for kind, _, path in (text.partition("?")[0].rpartition(":") for text in mounts)
+        PolicyMount(mount.path, MountKind.DATABASE if mount.kind == "database" else MountKind.KV2)
+        for mount in parse_mounts(mounts)
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from replicator.model import TAG_OWNER, TAG_SOURCE
-from replicator.names import decode
+from replicator.contract.summary import ChangeSummary, ProblemKind, RunSummary
+from replicator.contract.tags import TAG_SOURCE
 
 from ..errors import BeanvaultError
 from ..replication.function import ReplicatorFunction
@@ -20,45 +19,51 @@ def compare_with_vault(state: AccountState) -> Iterator[Observation]:
     """Yield for each secret below the prefix whether the function would change it."""
     deployment = state.deployment
     try:
-        report = ReplicatorFunction(state.aws, deployment.function_name).dry_run()
+        summary = ReplicatorFunction(state.aws, deployment.function_name).dry_run()
     except BeanvaultError as error:
         raise ResourceMissing(f"the comparison failed: {error}") from error
     retained = deployment.replicator.deletion == "retain"
-    yield from compared(report, state.function.secrets, deployment.name, retained=retained)
+    yield from compared(summary, state.function.secrets, deployment.name, retained=retained)
 
 
 def compared(
-    report: Mapping[str, Any], secrets: Sequence[SecretMetadata], owner: str, *, retained: bool
+    summary: RunSummary, secrets: Sequence[SecretMetadata], owner: str, *, retained: bool
 ) -> Iterator[Observation]:
-    """Yield what the *report* of a dry run says of each secret below the prefix.
+    """Yield what a dry run found about each secret below the prefix.
 
-    A secret of somebody else was compared with nothing, and is `BV.SM1`'s. Orphans are meant to stay where
-    they are *retained*.
+    Secrets of other owners are not compared; `BV.SM1` checks those. Orphans are accepted where the deployment
+    file has them *retained*.
 
     Raises:
         ResourceMissing: the run itself failed
     """
-    wrong = {change["name"]: _why(change) for change in report["changes"]}
-    for problem in report["problems"]:
-        if problem["what"] == "the run":
-            raise ResourceMissing(f"the comparison didn't run: {problem['kind']}: {problem['cause']}")
-        wrong[problem["what"]] = f"{problem['kind']}: {problem['cause']}"
-    for what, evidence in sorted(wrong.items()):
-        yield Observation(what, ok=False, evidence=evidence)
-    skipped = {skip["source"]: skip["reason"] for skip in report["skipped"]}
+    wrong = {change.name: _why(change) for change in summary.changes}
+    for problem in summary.problems:
+        if problem.kind is ProblemKind.RUN:
+            raise ResourceMissing(f"the comparison failed: {problem.error}: {problem.cause}")
+        wrong[problem.subject] = f"{problem.error}: {problem.cause}"
+    for subject, evidence in sorted(wrong.items()):
+        yield Observation(subject, ok=False, evidence=evidence)
+    skipped = {each.source: each.reason for each in summary.skipped}
     for secret in secrets:
-        if secret.name in wrong or secret.tags.get(TAG_OWNER) != owner:
+        if secret.name in wrong or secret.tags.owner != owner:
             continue
-        held = secret.tags.get(TAG_SOURCE, "")
-        source = decode(held)
-        if reason := skipped.get(source) or skipped.get(held):
+        source = secret.tags.source
+        if source is None:
+            yield Observation(secret.name, ok=False, evidence=f"not compared: {TAG_SOURCE} was edited")
+        elif reason := skipped.get(source):
             yield Observation(
                 secret.name, ok=False, evidence=f"not compared: {reason}", accepted_by_config=retained
             )
-        elif not any(source == what or (what.endswith("/") and source.startswith(what)) for what in wrong):
+        elif not any(_covers(subject, source) for subject in wrong):
             yield Observation(secret.name, ok=True, evidence="AWSCURRENT is Vault's current version")
 
 
-def _why(change: Mapping[str, str]) -> str:
-    because = f" ({change['why']})" if change["why"] else ""
-    return f"it isn't what Vault holds; the next run would do: {change['action']}{because}"
+def _covers(subject: str, source: str) -> bool:
+    """Whether *subject* is *source*, or a folder above it."""
+    return source == subject or (subject.endswith("/") and source.startswith(subject))
+
+
+def _why(change: ChangeSummary) -> str:
+    reason = f" ({change.reason})" if change.reason else ""
+    return f"not Vault's current version; the next run would do: {change.action}{reason}"

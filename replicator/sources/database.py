@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..concurrency import concurrently
-from ..config import Mount
-from ..errors import NothingThere, SourceChanged, SourceError, ValueRefused
+from ..contract.mounts import Mount
+from ..errors import PathNotFound, SourceChanged, SourceError, ValueRefused
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..value import Number
 from ..vault import Vault
@@ -40,7 +40,7 @@ class DatabaseMount:
         role = revision.source.removeprefix(f"{self._mount}/")
         try:
             data = self._vault.read(f"{self._mount}/static-creds/{role}")
-        except NothingThere as error:
+        except PathNotFound as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         try:
             login = {"username": data["username"], "password": data["password"]}
@@ -55,7 +55,7 @@ class DatabaseMount:
         source = f"{self._mount}/{role}"
         try:
             data = self._vault.read(f"{self._mount}/static-roles/{role}")
-        except NothingThere:
+        except PathNotFound:
             return Absent(source, "there is no such static role in Vault")
         except SourceError as error:
             return Unreadable(source, error)

@@ -1,4 +1,4 @@
-"""KV version 1: it keeps no versions, so a write is told by a keyed hash of what it holds."""
+"""KV version 1: it has no versions, so a write is identified by a keyed hash of its value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from ..concurrency import concurrently
-from ..errors import NothingThere, SourceChanged, SourceError
+from ..errors import PathNotFound, SourceChanged, SourceError
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
 from ..value import canonical
 from ..vault import Vault
@@ -23,8 +23,8 @@ Keys: TypeAlias = tuple[str, ...]
 class Kv1Mount:
     """A mount of KV version 1.
 
-    There is no metadata, so listing reads each value, hashes it and drops it. The hash becomes part of what
-    everybody with `DescribeSecret` can see; it is keyed so that a guess at the value can't be tried on it.
+    There is no metadata, so listing reads each value, hashes it and drops it. Everybody with `DescribeSecret`
+    can read the hash; it is keyed so that a guess at the value can't be verified with it.
     """
 
     def __init__(self, vault: Vault, mount: str, hash_key: bytes) -> None:
@@ -50,7 +50,7 @@ class Kv1Mount:
         path = revision.source.removeprefix(f"{self._mount}/")
         try:
             data = self._vault.read(f"{self._mount}/{path}")
-        except NothingThere as error:
+        except PathNotFound as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         return self._revision(revision.source, data), SecretValue(data)
 
@@ -67,7 +67,7 @@ class Kv1Mount:
         source = f"{self._mount}/{path}"
         try:
             return self._revision(source, self._vault.read(f"{self._mount}/{path}"))
-        except NothingThere:
+        except PathNotFound:
             return Absent(source, "there is no such path in Vault")
         except SourceError as error:
             return Unreadable(source, error)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
 from ..concurrency import concurrently
 from ..desired import is_beanvault_key
-from ..errors import NothingThere, SourceChanged, SourceDenied, SourceError, SourceMissing, SourceUnavailable
+from ..errors import PathNotFound, SourceChanged, SourceDenied, SourceError, SourceMissing, SourceUnavailable
 from ..model import Absent, Entry, Revision, SecretValue, Unreadable
+from ..timestamps import parse_nanoseconds
 from ..vault import Vault
 
 WORKERS = 32
@@ -22,7 +22,7 @@ PAGE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What a look into one folder showed; *paths* are those whose metadata is still to be read."""
+    """The content of one folder; *paths* are those whose metadata is still to be read."""
 
     entries: list[Entry] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
@@ -56,9 +56,9 @@ class Kv2Mount:
         yield from self._walk(self._detailed_folder, root)
 
     def _confirmed_empty(self) -> Folder:
-        """Look at a mount that seems empty in the way that every Vault knows, where that is granted.
+        """List a mount that seems empty in the way that every Vault supports, where that is granted.
 
-        By mistake it would look as if all secrets were gone.
+        A mount that is taken for empty by mistake looks as if all its paths were deleted.
         """
         try:
             return self._plain_folder("")
@@ -69,26 +69,32 @@ class Kv2Mount:
         path = revision.source.removeprefix(f"{self._mount}/")
         try:
             answer = self._vault.read(f"{self._mount}/data/{path}")
-        except NothingThere as error:
+        except PathNotFound as error:
             raise SourceChanged(f"{revision.source} was deleted while the run was under way") from error
         try:
             data, metadata = answer["data"], answer["metadata"]
             version, created_time = int(metadata["version"]), str(metadata["created_time"])
+            older = parse_nanoseconds(created_time) < parse_nanoseconds(revision.created_time)
         except (KeyError, TypeError, ValueError):
-            raise SourceUnavailable(f"Vault's answer for {revision.source} is not one of KV v2") from None
-        if _moment(created_time) < _moment(revision.created_time):
-            # A standby that lags behind; what it shows would undo a newer write.
-            raise SourceUnavailable(f"Vault shows an older version of {revision.source} than a moment ago")
+            raise SourceUnavailable(
+                f"Vault's answer for {revision.source} is not one of KV version 2"
+            ) from None
+        if older:
+            # A standby that lags behind; its version would undo a newer write.
+            raise SourceUnavailable(
+                f"Vault returned an older version of {revision.source} than a moment ago; "
+                "the next run tries again"
+            )
         found = Revision(revision.source, version, created_time, revision.custom, revision.shape)
         return found, SecretValue(data or {})
 
-    def _walk(self, look: Callable[[str], Folder], root: Folder) -> Iterator[Entry]:
+    def _walk(self, read: Callable[[str], Folder], root: Folder) -> Iterator[Entry]:
         folders: deque[str] = deque()
         paths: deque[str] = deque()
 
         def attempt(folder: str) -> Folder:
             try:
-                return look(folder)
+                return read(folder)
             except SourceError as error:
                 return Folder([Unreadable(f"{self._mount}/{folder}", error)])
 
@@ -99,7 +105,7 @@ class Kv2Mount:
         yield from concurrently(self._metadata, paths, WORKERS)
 
     def _detailed_folder(self, folder: str) -> Folder:
-        """Look into *folder* (empty, or ending in `/`) with the metadata of all that is in it."""
+        """Read *folder* (empty, or ending in `/`) with the metadata of all its paths."""
         found = Folder()
         params = {"limit": str(self._page)}
         while True:
@@ -125,7 +131,7 @@ class Kv2Mount:
         source = f"{self._mount}/{path}"
         try:
             return self._entry(path, self._vault.read(f"{self._mount}/metadata/{path}"))
-        except NothingThere:
+        except PathNotFound:
             return Absent(source, "there is no such path in Vault")
         except SourceError as error:
             return Unreadable(source, error)
@@ -135,7 +141,9 @@ class Kv2Mount:
         try:
             return self._read_metadata(source, metadata)
         except (KeyError, TypeError, ValueError, AttributeError):
-            return Unreadable(source, SourceUnavailable(f"Vault's answer for {source} is not one of KV v2"))
+            return Unreadable(
+                source, SourceUnavailable(f"Vault's answer for {source} is not one of KV version 2")
+            )
 
     def _read_metadata(self, source: str, metadata: Mapping[str, Any]) -> Entry:
         current = str(metadata["current_version"])
@@ -144,9 +152,9 @@ class Kv2Mount:
         version = metadata["versions"][current]
         if version["destroyed"]:
             return Absent(source, f"its current version {current} is destroyed")
-        gone = version["deletion_time"]
-        # A deletion time in the future is delete_version_after at work: live until then.
-        if gone and _moment(gone) <= _moment_of(self._now()):
+        deleted = version["deletion_time"]
+        # delete_version_after sets a deletion time in the future: live until then.
+        if deleted and parse_nanoseconds(deleted) <= self._now() * 1e9:
             return Absent(source, f"its current version {current} is deleted")
         return Revision(source, int(current), version["created_time"], _custom(metadata))
 
@@ -154,14 +162,3 @@ class Kv2Mount:
 def _custom(metadata: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     pairs: Iterable[tuple[str, str]] = (metadata.get("custom_metadata") or {}).items()
     return tuple(sorted((key, value) for key, value in pairs if is_beanvault_key(key)))
-
-
-def _moment(time: str) -> tuple[str, str]:
-    """Return Vault's time (RFC 3339 in UTC, with up to nine decimals, trailing zeros cut) as comparable."""
-    seconds, _, fraction = time.removesuffix("Z").partition(".")
-    return seconds, fraction.ljust(9, "0")
-
-
-def _moment_of(now: float) -> tuple[str, str]:
-    whole = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return whole, f"{int(now % 1 * 1e9):09d}"

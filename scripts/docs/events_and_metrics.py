@@ -11,10 +11,12 @@ from beanvault.replication.replication_request import put_replication_request
 from eb_app.replication_request import ReplicationRequester
 from replicator import handler
 from replicator.aws import Clients
+from replicator.changes import Applied, Create
 from replicator.config import Config
-from replicator.model import Applied, Create, DesiredSecret, Revision
-from replicator.notify import EVENT_SOURCE, EVENT_TYPE, REQUEST_SOURCE, REQUEST_TYPE, Bus
-from replicator.report import Report
+from replicator.contract.events import REPLICATION_REQUESTED, SECRET_REPLICATED, EventType, RequestReason
+from replicator.model import DesiredSecret, Revision
+from replicator.notify import Bus
+from replicator.report import RunReport
 from scripts.docs.markdown import DESCRIPTIONS, ROOT, TEXT, block, code, page, table
 from templates.alarms import alarms
 from templates.deployment_file import read
@@ -59,11 +61,15 @@ def events() -> str:
         "Events",
         "the code that sends them",
         TEXT["events"],
-        f"## {EVENT_TYPE}\n\nSource `{EVENT_SOURCE}`. {TEXT['secret_replicated']}",
+        f"{_heading(SECRET_REPLICATED)} {TEXT['secret_replicated']}",
         replicated_event(),
-        f"## {REQUEST_TYPE}\n\nSource `{REQUEST_SOURCE}`. {TEXT['replication_requested']}",
+        f"{_heading(REPLICATION_REQUESTED)} {TEXT['replication_requested']}",
         *parts,
     )
+
+
+def _heading(event: EventType) -> str:
+    return f"## {event.detail_type}\n\nSource `{event.source}`."
 
 
 def replicated_event() -> str:
@@ -72,7 +78,7 @@ def replicated_event() -> str:
     version = revision.version_id(OWNER)
     desired = DesiredSecret("shop/app/database", revision, version, "", None, ())
     bus = Bus(cast(Clients, captured), f"{OWNER}-beanvault")
-    bus.tell(Applied(Create(desired), ARN, version))
+    bus.publish(Applied(Create(desired), ARN, version))
     bus.flush()
     return captured.last_event()
 
@@ -83,9 +89,11 @@ def request_event(reason: str) -> str:
         case "demand":
             ReplicationRequester(captured, f"{OWNER}-beanvault", SOURCE)()
         case "continuation":
-            Bus(cast(Clients, captured), f"{OWNER}-beanvault").ask_for_continuation((SOURCE,))
+            Bus(cast(Clients, captured), f"{OWNER}-beanvault").request_continuation((SOURCE,))
         case _:
-            put_replication_request(cast(Any, captured), f"{OWNER}-beanvault", [SOURCE], reason)
+            put_replication_request(
+                cast(Any, captured), f"{OWNER}-beanvault", [SOURCE], RequestReason(reason)
+            )
     return captured.last_event()
 
 
@@ -99,7 +107,7 @@ def metric_record() -> dict[str, Any]:
     }
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        handler._emit(Report(complete=True), Config.from_environ(settings))
+        handler._emit(RunReport(complete=True), Config.from_environ(settings))
     record: dict[str, Any] = json.loads(out.getvalue())
     return record
 

@@ -2,10 +2,6 @@
 
 from troposphere import AWSHelperFn, Sub
 
-OWNER_TAG = "beanvault:owner"
-SOURCE_TAG = "beanvault:source"
-HEALTH_TAG = "beanvault:health"
-
 BEANSTALK_BUCKET = "elasticbeanstalk-${AWS::Region}-${AWS::AccountId}"
 """The name of Beanstalk's own bucket, one per account and region."""
 

@@ -14,12 +14,12 @@ from awacs.aws import (
     StringLike,
 )
 
+from replicator.contract.tags import TAG_HEALTH, TAG_OWNER
 from templates.policies import Arn, arns
-from templates.policies.arns import HEALTH_TAG, OWNER_TAG
 from templates.policies.secrets import SECRETS_MANAGER
 
-_RESOURCE_OWNER = f"secretsmanager:ResourceTag/{OWNER_TAG}"
-REQUEST_OWNER = f"aws:RequestTag/{OWNER_TAG}"
+_RESOURCE_OWNER = f"secretsmanager:ResourceTag/{TAG_OWNER}"
+REQUEST_OWNER = f"aws:RequestTag/{TAG_OWNER}"
 
 
 def list_secrets() -> Statement:
@@ -121,7 +121,7 @@ def tag_health_state(connection: Arn) -> Statement:
         Action=[secretsmanager.TagResource],
         Resource=[connection],
         Condition=Condition(
-            [ForAllValuesStringEquals({"aws:TagKeys": [HEALTH_TAG]}), Null({"aws:TagKeys": "false"})]
+            [ForAllValuesStringEquals({"aws:TagKeys": [TAG_HEALTH]}), Null({"aws:TagKeys": "false"})]
         ),
     )
 

@@ -15,8 +15,8 @@ from awacs.aws import (
     StringNotEquals,
 )
 
+from replicator.contract.tags import TAG_OWNER, TAG_SOURCE
 from templates.policies import Arn
-from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 from templates.policies.function_allow import REQUEST_OWNER
 from templates.policies.shared_statements import NETWORK_INTERFACE_ACTIONS
 
@@ -76,7 +76,7 @@ def deny_removing_ownership() -> Statement:
         Effect=Deny,
         Action=[secretsmanager.UntagResource],
         Resource=["*"],
-        Condition=Condition([ForAnyValueStringEquals({"aws:TagKeys": [OWNER_TAG, SOURCE_TAG]})]),
+        Condition=Condition([ForAnyValueStringEquals({"aws:TagKeys": [TAG_OWNER, TAG_SOURCE]})]),
     )
 
 

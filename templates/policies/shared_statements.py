@@ -4,6 +4,7 @@ from awacs import ec2, events, kms, logs, ssm, ssmmessages
 from awacs.aws import Allow, Condition, Statement, StringEquals
 from troposphere import Sub
 
+from replicator.contract.events import EventType
 from templates.policies import Arn, arns
 
 # What Lambda does with a function's role to connect it to the VPC. None of it supports resources.
@@ -40,14 +41,16 @@ def use_bucket_key(key: Arn) -> Statement:
     )
 
 
-def put_events(sid: str, bus: Arn, source: str, detail_type: str) -> Statement:
+def put_events(sid: str, bus: Arn, event: EventType) -> Statement:
     """Put one kind of event on one bus."""
     return Statement(
         Sid=sid,
         Effect=Allow,
         Action=[events.PutEvents],
         Resource=[bus],
-        Condition=Condition([StringEquals({"events:source": source, "events:detail-type": detail_type})]),
+        Condition=Condition(
+            [StringEquals({"events:source": event.source, "events:detail-type": event.detail_type})]
+        ),
     )
 
 

@@ -25,12 +25,13 @@ from beanvault.replication import connection_secret
 from beanvault.rotation import alternating, factory
 from beanvault.rotation.credential_store import CredentialStore
 from beanvault.rotation.rotation_context import RotationContext
-from beanvault.rotation.static_role import DatabaseEngine, moment
+from beanvault.rotation.static_role import DatabaseEngine
 from beanvault.ui import NullUi
 from beanvault.vault import setup
 from beanvault.vault.logins import AppRole
 from beanvault.vault.policies import configured
 from beanvault.vault.server import VaultServer
+from replicator.timestamps import parse_time
 from templates.deployment import APP_USERS
 from templates.deployment_file import parse
 from testbed.demo.configuration import INVISIBLE, NAME, deployment_file
@@ -177,7 +178,7 @@ class BenchmarkDeployment:
     def _published(self) -> dt.datetime:
         published = self.store.read()
         assert published is not None
-        return moment(published.revision.created_time)
+        return parse_time(published.revision.created_time)
 
     # Faults during the rotation
 

@@ -60,23 +60,22 @@ def _one_run(variables: Mapping[str, str], without_quotas: bool) -> tuple[float,
     With *without_quotas* the replicator ignores the quotas, to create the secrets quickly.
     """
     os.environ.update(variables)
-    if without_quotas:
-        from replicator import limits
-
-        limits.SHARE = 1000
     from replicator.aws import Clients
     from replicator.config import Config
-    from replicator.replicate import ReplicationRequest, RunClock
+    from replicator.contract.events import ReplicationRequest
+    from replicator.replicate import RunClock
     from replicator.run import run
 
     config = Config.from_environ(os.environ)
     start = time.perf_counter()
-    report = run(config, Clients(), ReplicationRequest(), RunClock(time.time))
+    clients = Clients(quotas={}) if without_quotas else Clients()
+    report = run(config, clients, ReplicationRequest(), RunClock(time.time))
     seconds = time.perf_counter() - start
-    for problem in list(report.problems())[:3]:
+    for problem in report.problems()[:3]:
         print(problem, file=sys.stderr)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return seconds, peak, report.counts(), len(list(report.problems()))
+    counts = {count.value: number for count, number in report.counts().items()}
+    return seconds, peak, counts, len(report.problems())
 
 
 @dataclass(slots=True)

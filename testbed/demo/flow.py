@@ -31,7 +31,7 @@ from beanvault.rotation.rotation_context import RotationContext, RotationDatabas
 from beanvault.vault import server as vault_server
 from beanvault.vault import setup
 from beanvault.vault.logins import AppRole
-from beanvault.vault.policies import PolicyMount
+from beanvault.vault.policies import configured
 from replicator.config import Config
 from templates.aws_versions import PLATFORM
 from templates.deployment import APP_USERS, SCHEMA, Deployment
@@ -105,7 +105,7 @@ class Flow:
             self.vault,
             self.root_token,
             name=NAME,
-            mounts=[PolicyMount(mount) for mount in self.deployment.replicator.mounts],
+            mounts=configured(self.deployment.replicator.mounts),
             login=AppRole(f"{NAME}-replicator"),
             invisible=[INVISIBLE],
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from replicator.contract.tags import ManagedTags, read_tags
 
 from .parsing import all_items, parses
 from .policies import PolicyStatement, statements
@@ -57,7 +58,7 @@ class SecretMetadata:
     name: str
     kms_key: str
     """Empty means AWS's own key."""
-    tags: Mapping[str, str]
+    tags: ManagedTags
     created: dt.datetime
     last_accessed: dt.datetime | None
 
@@ -103,7 +104,7 @@ def secret_metadata(page: ListSecretsResponseTypeDef) -> tuple[SecretMetadata, .
         SecretMetadata(
             each["Name"],
             each.get("KmsKeyId", ""),
-            {tag["Key"]: tag["Value"] for tag in each.get("Tags", ())},
+            read_tags(each.get("Tags")),
             each["CreatedDate"],
             each.get("LastAccessedDate"),
         )

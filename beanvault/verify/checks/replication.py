@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
-from replicator.model import TAG_OWNER
+from replicator.contract.tags import TAG_OWNER
 from templates.aws_versions import FUNCTION_RUNTIME
 from templates.triggers import request_rule_name, schedule_name
 
@@ -111,7 +111,7 @@ def _secret_keys(state: AccountState) -> Iterator[Observation]:
 
 def _secret_ownership(state: AccountState) -> Iterator[Observation]:
     for secret in state.function.secrets:
-        owner = secret.tags.get(TAG_OWNER)
+        owner = secret.tags.owner
         evidence = f"owned by {owner}" if owner else f"no tag {TAG_OWNER}"
         yield Observation(secret.name, owner == state.deployment.name, evidence)
 

@@ -15,12 +15,15 @@ import hvac
 import pytest
 
 from beanvault.vault.mounts import enable_kv2
-from replicator import handler
 from replicator.aws import Clients
-from replicator.config import Config, Mount
-from replicator.replicate import ReplicationRequest, RunClock
-from replicator.report import Report
+from replicator.config import Config
+from replicator.contract.events import ReplicationRequest
+from replicator.contract.mounts import Mount
+from replicator.handler import Function
+from replicator.replicate import RunClock
+from replicator.report import RunReport
 from replicator.run import run
+from replicator.vault import Timeouts
 from testbed.servers.localaws import LocalAws
 from testbed.servers.proxy import Proxy
 from tests.conftest import Unsealed
@@ -66,7 +69,7 @@ class Bench:
     def set(self, **settings: object) -> None:
         self.config = dataclasses.replace(self.config, **settings)  # type: ignore[arg-type]  # by name
 
-    def run(self, *sources: str, dry_run: bool = False, clients: Clients | None = None) -> Report:
+    def run(self, *sources: str, dry_run: bool = False, clients: Clients | None = None) -> RunReport:
         request = ReplicationRequest(sources or None, dry_run=dry_run)
         return run(self.config, clients or Clients(self.session), request, RunClock(time.time))
 
@@ -160,14 +163,13 @@ def day(
     aws = Proxy(local_aws.endpoint)
     for name, value in {**local_aws.environment(), "AWS_ENDPOINT_URL": aws.address}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("replicator.vault.FIRST_PAUSE_SECONDS", 0.001)
     clients = Clients(bench.session)
     for client in (clients.secretsmanager, clients.sns, clients.events, clients.sts):
         retry_at_once(client)
-    monkeypatch.setattr(handler, "_clients", clients)
+    function = Function(clients, Timeouts(first_pause_seconds=0.001))
     bench.connect({"method": "token", "token": openbao.root_token}, address=vault.address)
     try:
-        yield Day(bench, vault, aws, alerts, monkeypatch, caplog, capsys)
+        yield Day(function, bench, vault, aws, alerts, monkeypatch, caplog, capsys)
     finally:
         vault.close()
         aws.close()
@@ -175,7 +177,7 @@ def day(
 
 @pytest.fixture
 def deleting(day: Day) -> Day:
-    """The day of a deployment that deletes what is gone, however much it is."""
+    """A deployment that deletes secrets whose path was deleted, however many."""
     day.bench.set(deletion_days=7, max_delete_share=1.0)
     day.begin()
     return day

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from replicator import handler
+from replicator.contract.summary import Count, Problem, ProblemKind
 from replicator.errors import RunFailed
-from replicator.report import COUNTS
+from replicator.handler import MARGIN_SECONDS, Function
 from replicator.run import WORK_ENDS_SECONDS
 from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy, Rule
 
@@ -23,17 +23,20 @@ WRITES = ("Create", "Put", "Update", "Tag", "Untag", "Restore", "Delete", "Repli
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What one invocation told: the metrics, the log's problems, the exception to Lambda, the messages."""
+class Invocation:
+    """What one invocation reported: the metrics, the logged problems, the exception, the messages.
+
+    Subjects of problems are without the deployment's mount.
+    """
 
     counts: dict[str, int]
-    problems: list[tuple[str, str, str]]
+    problems: list[Problem]
     failed: RunFailed | None
     messages: list[str]
 
     @property
-    def kinds(self) -> set[str]:
-        return {kind for _, kind, _ in self.problems}
+    def errors(self) -> set[str]:
+        return {each.error for each in self.problems}
 
 
 def reads_any(call: ProxiedCall) -> bool:
@@ -41,12 +44,14 @@ def reads_any(call: ProxiedCall) -> bool:
     return "/data/" in call.path
 
 
-def sometimes(wanted: Callable[[ProxiedCall], bool], behaviour: Behaviour, times: int | None = None) -> Rule:
-    """Return a rule: the calls *wanted*, or the first few of them, meet *behaviour*."""
+def sometimes(
+    matching: Callable[[ProxiedCall], bool], behaviour: Behaviour, times: int | None = None
+) -> Rule:
+    """Return a rule: calls that match, or the first few of them, meet *behaviour*."""
     met: list[int] = []
 
     def rule(call: ProxiedCall) -> Behaviour:
-        if not wanted(call) or (times is not None and len(met) >= times):
+        if not matching(call) or (times is not None and len(met) >= times):
             return FORWARD
         met.append(call.index)
         return behaviour
@@ -56,25 +61,25 @@ def sometimes(wanted: Callable[[ProxiedCall], bool], behaviour: Behaviour, times
 
 def once_each(behaviour: Behaviour) -> Rule:
     """Return a rule: each call meets *behaviour* when it is made for the first time."""
-    seen: set[tuple[str, str, bytes]] = set()
+    known: set[tuple[str, str, bytes]] = set()
 
     def rule(call: ProxiedCall) -> Behaviour:
         made = (call.operation, call.path, call.body)
-        if made in seen:
+        if made in known:
             return FORWARD
-        seen.add(made)
+        known.add(made)
         return behaviour
 
     return rule
 
 
-def doing(wanted: Callable[[ProxiedCall], bool], deed: Callable[[], object]) -> Rule:
-    """Return a rule: *deed* is done just before the first of the calls *wanted* reaches the server."""
+def doing(matching: Callable[[ProxiedCall], bool], deed: Callable[[], object]) -> Rule:
+    """Return a rule: *deed* is done just before the first call that matches reaches the server."""
     done: list[int] = []
     lock = threading.Lock()
 
     def rule(call: ProxiedCall) -> Behaviour:
-        if wanted(call):
+        if matching(call):
             with lock:  # the other calls wait for it as well
                 if not done:
                     done.append(call.index)
@@ -92,7 +97,7 @@ def vault_error(status: int, *messages: str) -> Answer:
     return Answer(status, json.dumps({"errors": messages}).encode(), "application/json")
 
 
-SHORT = (handler.MARGIN_SECONDS + WORK_ENDS_SECONDS) / 2
+SHORT = (MARGIN_SECONDS + WORK_ENDS_SECONDS) / 2
 """No further change is begun, but calls are still made."""
 
 
@@ -100,6 +105,7 @@ SHORT = (handler.MARGIN_SECONDS + WORK_ENDS_SECONDS) / 2
 class Day:
     """A deployment of three paths, and everything that stands between it and its servers."""
 
+    function: Function
     bench: Any
     vault: Proxy
     aws: Proxy
@@ -108,7 +114,7 @@ class Day:
     caplog: pytest.LogCaptureFixture
     capsys: pytest.CaptureFixture[str]
 
-    def invoke(self, *paths: str, context: Context | None = None) -> Told:
+    def invoke(self, *paths: str, context: Context | None = None) -> Invocation:
         """Run the function; *paths* without the mount."""
         event: dict[str, Any] = {}
         if paths:
@@ -116,46 +122,51 @@ class Day:
             event = {"detail-type": "Replication Requested", "detail": detail}
         return self.handle(event, context or Context())
 
-    def handle(self, event: dict[str, Any], context: Context) -> Told:
+    def handle(self, event: dict[str, Any], context: Context) -> Invocation:
         for name, value in variables(self.bench.config).items():
             self.monkeypatch.setenv(name, value)
         self.caplog.clear()
         self.capsys.readouterr()
         failed = None
         try:
-            handler.handler(event, context)
+            self.function.handle(event, context)
         except RunFailed as error:
             failed = error
         lines = self.capsys.readouterr().out.splitlines()
         (metrics,) = [json.loads(line) for line in lines if '"_aws"' in line]
         problems = [vars(record) for record in self.caplog.records if record.message == "problem"]
-        told = Told(
-            {name: int(metrics[name][0]) for name in COUNTS},
+        result = Invocation(
+            {count.value: int(metrics[count.value][0]) for count in Count},
             [
-                (each["what"].removeprefix(f"{self.bench.mount}/"), each["kind"], each["cause"])
+                Problem(
+                    each["kind"],
+                    each["subject"].removeprefix(f"{self.bench.mount}/"),
+                    each["error"],
+                    each["cause"],
+                )
                 for each in problems
             ],
             failed,
             [each["Message"] for each in self.alerts.read()],
         )
-        self._consistent(told)
-        return told
+        self._consistent(result)
+        return result
 
-    def _consistent(self, told: Told) -> None:
-        """What is told in one way is told in every other."""
-        assert (told.failed is not None) == bool(told.problems)
-        assert told.counts["Failed"] + told.counts["Conflicts"] == len(told.problems)
-        if told.failed is not None:
-            assert told.problems[0][1] in str(told.failed)
-        everything = f"{told}{self.caplog.text}"
+    def _consistent(self, result: Invocation) -> None:
+        """What is reported in one way is reported in every other."""
+        assert (result.failed is not None) == bool(result.problems)
+        assert result.counts["Failed"] + result.counts["Conflicts"] == len(result.problems)
+        if result.failed is not None:
+            assert result.problems[0].error in str(result.failed)
+        everything = f"{result}{self.caplog.text}"
         assert "canary" not in everything
 
     def begin(self) -> None:
         """Replicate a first version of each path."""
         self.write(1)
-        told = self.invoke()
-        assert told.failed is None, told.problems
-        assert told.counts["Created"] == len(PATHS)
+        result = self.invoke()
+        assert result.failed is None, result.problems
+        assert result.counts["Created"] == len(PATHS)
         self.write(2)
         self.forget()
 
@@ -188,31 +199,32 @@ class Day:
 
     def short_after_a_write(self) -> Context:
         """Return a context whose time is short once a value is written; changes are made one by one."""
-        self.monkeypatch.setattr("replicator.apply.WORKERS", 1)
+        self.function = replace(self.function, workers=1)
         return Context(lambda: SHORT if "PutSecretValue" in self.writes() else 600.0)
 
-    def recovers(self, updated: int = len(PATHS), *, told_before: bool = True) -> None:
-        """Assert that the next run completes everything, says so, and leaves nothing to do."""
+    def recovers(self, updated: int = len(PATHS), *, reported_before: bool = True) -> None:
+        """Assert that the next run completes everything, reports that, and leaves nothing to do."""
         self.calm()
-        told = self.invoke()
-        assert told.failed is None, told.problems
-        assert told.counts["Updated"] == updated
+        result = self.invoke()
+        assert result.failed is None, result.problems
+        assert result.counts["Updated"] == updated
         self.shows(2)
-        assert [message.splitlines()[0] for message in told.messages] == (
-            [f"The replication of {self.bench.mount} is healthy."] if told_before else []
+        assert [message.splitlines()[0] for message in result.messages] == (
+            [f"The replication of {self.bench.mount} is healthy."] if reported_before else []
         )
         self.rests()
 
     def rests(self, unchanged: int = len(PATHS)) -> None:
         """Assert that another run changes nothing."""
         self.forget()
-        told = self.invoke()
-        assert (told.failed, told.messages, self.writes()) == (None, [], [])
-        assert told.counts["Unchanged"] == unchanged
-        assert sum(told.counts.values()) - told.counts["Skipped"] == unchanged
+        result = self.invoke()
+        assert (result.failed, result.messages, self.writes()) == (None, [], [])
+        assert result.counts["Unchanged"] == unchanged
+        assert sum(result.counts.values()) - result.counts["Skipped"] == unchanged
 
-    def told_unhealthy(self, told: Told) -> None:
-        (message,) = told.messages
+    def assert_reported(self, result: Invocation) -> None:
+        (message,) = result.messages
         assert message.startswith(f"The replication of {self.bench.mount} is unhealthy.")
-        for what, kind, _ in told.problems:
-            assert f"{what}: {kind}: " in message
+        for problem in result.problems:
+            subject = "the run" if problem.kind is ProblemKind.RUN else problem.subject
+            assert f"{subject}: {problem.error}: " in message

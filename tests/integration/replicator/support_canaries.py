@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
 TOKEN = re.compile(rb"\b(?:hvs|hvb|s|b)\.[A-Za-z0-9_-]{24,}")
-"""A token of Vault's or OpenBao's, also one that nobody has told us of."""
+"""A token of Vault's or OpenBao's, also one that is not known to the test."""
 
 
 def canary(kind: str) -> str:
@@ -19,7 +19,7 @@ def canary(kind: str) -> str:
 
 
 def spellings(value: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the ways in which *value* may be written, each with its name.
+    """Yield the ways in which *value* can be written, each with its name.
 
     Of base64, whatever stands before the value: what depends on its neighbours is left out on both sides.
     """
@@ -46,9 +46,9 @@ def spellings(value: str) -> Iterator[tuple[str, bytes]]:
 
 
 def leaks(texts: Mapping[str, bytes], values: Iterable[str]) -> list[str]:
-    """Return where a value is to be seen: name of the text and of the spelling, and never the value."""
-    wanted = {(name, spelling) for value in values for name, spelling in spellings(value)}
+    """Return where a value was found: the names of text and spelling, never the value."""
+    spelled = {(name, spelling) for value in values for name, spelling in spellings(value)}
     found = {
-        f"{where}: {name}" for where, text in texts.items() for name, spelling in wanted if spelling in text
+        f"{where}: {name}" for where, text in texts.items() for name, spelling in spelled if spelling in text
     }
     return sorted(found | {f"{where}: a token" for where, text in texts.items() if TOKEN.search(text)})

@@ -174,7 +174,7 @@ class Deployed:
 
 @contextmanager
 def deployed(name: str, directory: Path, openbao: Any, mounts: Iterable[str] = ()) -> Iterator[Deployed]:
-    """Deploy the function under *name*; it deletes what is gone, adopts `theirs`, and has a replica region.
+    """Deploy the function under *name*; it deletes, adopts `theirs`, and has a replica region.
 
     *mounts* are replicated besides, and are the caller's to make.
     """

@@ -18,8 +18,9 @@ import hvac
 from beanvault.vault.mounts import enable_kv2
 from replicator.aws import Clients
 from replicator.config import Config
-from replicator.replicate import ReplicationRequest, RunClock
-from replicator.report import Report
+from replicator.contract.events import ReplicationRequest, RequestReason
+from replicator.replicate import RunClock
+from replicator.report import RunReport
 from replicator.run import run
 from testbed.servers.proxy import FORWARD, Behaviour, Drop, ProxiedCall, Proxy
 
@@ -27,7 +28,7 @@ from .support_bad_days import WRITES
 from .support_faults import about
 from .support_fork_server import Forked, ForkServer
 from .support_oracle import Place, Rules, identity, rendered
-from .support_target import Held, look
+from .support_target import StoredSecret, read_secrets
 
 THEIRS = "canary-theirs"
 
@@ -41,7 +42,7 @@ class World(ABC):
     NEW: ClassVar[frozenset[str]]
     """Those that are not there at first."""
     PENDING: ClassVar[frozenset[str]]
-    """Those whose deletion may be scheduled, before the run or by it."""
+    """Those whose deletion can be scheduled, before the run or by it."""
 
     vault: hvac.Client
     aws: Any
@@ -104,16 +105,18 @@ class World(ABC):
     def choose(self, path: str, choices: dict[str, str]) -> None:
         self.vault.secrets.kv.v2.update_metadata(path, mount_point=self.name, custom_metadata=choices)
 
-    def run(self) -> Report:
+    def run(self) -> RunReport:
         config = Config.from_environ(self.variables())
-        return run(config, self.clients, ReplicationRequest(reason="operator"), RunClock(time.time))
+        return run(
+            config, self.clients, ReplicationRequest(reason=RequestReason.OPERATOR), RunClock(time.time)
+        )
 
     def start(self) -> Forked:
         """Start the command line as a process whose calls go through the proxies."""
         return self.fork_server.start({**self.variables(), "AWS_ENDPOINT_URL": self.aws_proxy.address})
 
     def at_each_call(self, behave: Callable[[str], Behaviour]) -> None:
-        """Let *behave* decide about each call, told as what it does to what, with its number if repeated."""
+        """Let *behave* decide about each call, given as operation and object, with its number if repeated."""
         numbers: Counter[str] = Counter()
         lock = threading.Lock()
 
@@ -126,20 +129,20 @@ class World(ABC):
 
         self.aws_proxy.rule = self.vault_proxy.rule = rule
 
-    def look(self) -> dict[str, Held]:
-        return look(self.aws, self.name, ("AWSCURRENT", "AWSPREVIOUS"))
+    def read_secrets(self) -> dict[str, StoredSecret]:
+        return read_secrets(self.aws, self.name, ("AWSCURRENT", "AWSPREVIOUS"))
 
-    def glance(self) -> dict[str, Held]:
-        """Return what `look` shows, without values, in one call."""
-        return look(self.aws, self.name, ())
+    def read_metadata(self) -> dict[str, StoredSecret]:
+        """Return what `read_secrets` does, without values, in one call."""
+        return read_secrets(self.aws, self.name, ())
 
     def health(self) -> str:
-        """Return the state of health that was told last."""
+        """Return the state of health that was reported last."""
         tags = self.aws.describe_secret(SecretId=f"{self.name}-connection").get("Tags", [])
         return str({tag["Key"]: tag["Value"] for tag in tags}.get("beanvault:health", ""))
 
     def check_what_an_app_sees(self) -> None:
-        """What is current has the identity that belongs to its value; only new names may be free."""
+        """What is current has the identity that belongs to its value; only new names can be free."""
         for name in self.NAMES:
             try:
                 seen = self.aws.get_secret_value(SecretId=f"{self.name}/{name}", VersionStage="AWSCURRENT")
@@ -153,13 +156,13 @@ class World(ABC):
     def shape(self) -> Shape:
         """Return what two worlds in the same state have in common: all but names, ARNs, ids and times."""
         found: Shape = {}
-        for name, held in self.look().items():
-            described = self.aws.describe_secret(SecretId=held.arn)
+        for name, stored in self.read_secrets().items():
+            described = self.aws.describe_secret(SecretId=stored.arn)
             found[name] = (
-                held.pending,
-                held.values,
-                {key: value.replace(self.name, "NAME") for key, value in held.tags.items()},
-                sorted(self.known[id_] + str(stages) for id_, stages in held.stages.items() if stages),
+                stored.pending,
+                stored.values,
+                {key: value.replace(self.name, "NAME") for key, value in stored.tags.items()},
+                sorted(self.known[id_] + str(stages) for id_, stages in stored.stages.items() if stages),
                 sorted((each["Region"], each["Status"]) for each in described.get("ReplicationStatus", ())),
                 described.get("KmsKeyId", ""),
             )
@@ -185,14 +188,14 @@ def deaths(calls: Iterable[str]) -> list[tuple[str, bool]]:
 
 @dataclass(frozen=True)
 class Whole:
-    """What a run that nobody kills makes of a world, and its calls."""
+    """The state that a run leaves when it is not killed, and its calls."""
 
     shape: Shape
     calls: list[str]
 
 
 def unkilled(world: World, *, status: int) -> Whole:
-    """Let the run of *world* end by itself, with this *status*."""
+    """Let the run of *world* end, with this *status*."""
     calls: list[str] = []
 
     def note(label: str) -> Behaviour:
@@ -224,11 +227,11 @@ def killed(world: World, at: str, *, after: bool) -> None:
     world.at_each_call(lambda _: FORWARD)
 
 
-def completed(world: World, whole: Whole) -> Report:
+def completed(world: World, whole: Whole) -> RunReport:
     """Return the report of the next run, after which all is as after a whole one, and stays so."""
     completing = world.run()
     assert world.shape() == whole.shape
-    after_all = world.glance()
+    after_all = world.read_metadata()
     assert world.run().outcomes == []
-    assert world.glance() == after_all
+    assert world.read_metadata() == after_all
     return completing

@@ -1,4 +1,4 @@
-"""Whom the replicator tells, and how it is called: a queue behind topic and bus, variables, a context."""
+"""Around the function: queues behind its topic and bus, its variables, its context."""
 
 from __future__ import annotations
 

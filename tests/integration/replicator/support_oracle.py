@@ -1,4 +1,4 @@
-"""What the target has to be after a run, worked out anew from Vault and from the state before the run.
+"""The state of the target after a run, derived from Vault and from the state before the run.
 
 It shares nothing with the plan but the namespace of version ids, which is fixed for ever.
 """
@@ -16,7 +16,7 @@ import hvac
 
 from replicator.model import NAMESPACE
 
-from .support_target import SOURCE, Held
+from .support_target import SOURCE, StoredSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Claim:
     """What a live path asks for: *text* is None where its value has to be refused."""
 
     place: Place
@@ -55,22 +55,22 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """All wishes; *unfit* are the live paths whose custom metadata cannot be followed."""
+class Claims:
+    """All claims; *unfit* are the live paths whose custom metadata cannot be followed."""
 
-    all: tuple[Wish, ...]
+    all: tuple[Claim, ...]
     unfit: frozenset[Place]
 
-    def of(self, name: str) -> tuple[Wish, ...]:
-        return tuple(wish for wish in self.all if wish.name == name)
+    def of(self, name: str) -> tuple[Claim, ...]:
+        return tuple(claim for claim in self.all if claim.name == name)
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """*copies* are current with the wish's value, *gone* are pending deletion, all else is untouched."""
+    """*copies* are current with the claim's value, *deleted* are pending, all others are unchanged."""
 
-    copies: dict[str, Wish]
-    gone: frozenset[str]
+    copies: dict[str, Claim]
+    deleted: frozenset[str]
     refused: frozenset[str]
 
 
@@ -94,9 +94,9 @@ def encoded(path: str) -> str:
     return quote(path, safe="/_+.@-").replace("%", "=").replace("~", "=7E")
 
 
-def ask(vault: hvac.Client, rules: Rules, places: tuple[Place, ...]) -> Wishes:
-    """Read the wishes from Vault itself."""
-    wishes, unfit, kv = [], set(), vault.secrets.kv.v2
+def ask(vault: hvac.Client, rules: Rules, places: tuple[Place, ...]) -> Claims:
+    """Read the claims from Vault itself."""
+    claims, unfit, kv = [], set(), vault.secrets.kv.v2
     for place in places:
         try:
             metadata = kv.read_secret_metadata(place.path, mount_point=place.mount(rules))["data"]
@@ -112,13 +112,13 @@ def ask(vault: hvac.Client, rules: Rules, places: tuple[Place, ...]) -> Wishes:
         if name.startswith("/"):
             unfit.add(place)
             continue
-        wishes.append(_wish(vault, rules, place, name, metadata, custom))
-    return Wishes(tuple(wishes), frozenset(unfit))
+        claims.append(_claim(vault, rules, place, name, metadata, custom))
+    return Claims(tuple(claims), frozenset(unfit))
 
 
-def _wish(
+def _claim(
     vault: hvac.Client, rules: Rules, place: Place, name: str, metadata: Any, custom: dict[str, str]
-) -> Wish:
+) -> Claim:
     form = custom.get("aws-format", "json")
     number = metadata["current_version"]
     created = metadata["versions"][str(number)]["created_time"]
@@ -126,7 +126,7 @@ def _wish(
         place.path, mount_point=place.mount(rules), raise_on_deleted_version=True
     )
     tags = {key.removeprefix("aws-tag-"): value for key, value in custom.items() if "aws-tag-" in key}
-    return Wish(
+    return Claim(
         place,
         name,
         identity(rules, place, number, created, form),
@@ -140,52 +140,56 @@ def _wish(
     )
 
 
-def expect(before: Mapping[str, Held], wishes: Wishes, rules: Rules) -> Expected:
+def expect(before: Mapping[str, StoredSecret], claims: Claims, rules: Rules) -> Expected:
     """Say what a whole run without faults makes of *before*."""
-    winners, kept = _settle(before, wishes, rules, wishes.unfit)
-    refused = {name for name, wish in winners.items() if wish.text is None}
+    winners, kept = _settle(before, claims, rules, claims.unfit)
+    refused = {name for name, claim in winners.items() if claim.text is None}
     kept |= {winners[name].place for name in refused}
     kept_sources = {place.source(rules) for place in kept}
-    gone = {
+    deleted = {
         name
-        for name, held in before.items()
-        if held.is_of(rules.owner)
-        and (held.pending or rules.schedule)
+        for name, stored in before.items()
+        if stored.is_of(rules.owner)
+        and (stored.pending or rules.schedule)
         and name not in winners
-        and (held.pending or held.tags[SOURCE] not in kept_sources)
+        and (stored.pending or stored.tags[SOURCE] not in kept_sources)
     }
-    copies = {name: wish for name, wish in winners.items() if name not in refused}
-    return Expected(copies, frozenset(gone), frozenset(refused))
+    copies = {name: claim for name, claim in winners.items() if name not in refused}
+    return Expected(copies, frozenset(deleted), frozenset(refused))
 
 
 def _settle(
-    before: Mapping[str, Held], wishes: Wishes, rules: Rules, kept: frozenset[Place]
-) -> tuple[dict[str, Wish], set[Place]]:
-    """Return whose wish each name follows, and the paths that keep the secret they have under another name.
+    before: Mapping[str, StoredSecret], claims: Claims, rules: Rules, kept: frozenset[Place]
+) -> tuple[dict[str, Claim], set[Place]]:
+    """Return whose claim each name follows, and the paths that keep the secret they have under another name.
 
-    These are the paths whose wish can't be met, *kept* among them. They keep it against newcomers as well,
-    whose wish can't be met then either.
+    These are the paths whose claim can't be met, *kept* among them. They keep it against newcomers as well,
+    whose claim can't be met then either.
     """
-    winners: dict[str, Wish] = {}
+    winners: dict[str, Claim] = {}
     losers: set[Place] = set(kept)
-    for name in {wish.name for wish in wishes.all}:
-        rivals = wishes.of(name)
-        winner = _winner(name, rivals, before.get(name), rules, kept)
+    for name in {claim.name for claim in claims.all}:
+        contenders = claims.of(name)
+        winner = _winner(name, contenders, before.get(name), rules, kept)
         if winner is not None:
             winners[name] = winner
-        losers |= {wish.place for wish in rivals if wish is not winner}
-    return (winners, losers) if losers == kept else _settle(before, wishes, rules, frozenset(losers))
+        losers |= {claim.place for claim in contenders if claim is not winner}
+    return (winners, losers) if losers == kept else _settle(before, claims, rules, frozenset(losers))
 
 
 def _winner(
-    name: str, rivals: tuple[Wish, ...], held: Held | None, rules: Rules, kept: frozenset[Place]
-) -> Wish | None:
-    """Return whose wish the name follows: nobody's where it is foreign, the holder's where it is disputed."""
-    if held is not None and not held.is_of(rules.owner):
-        adopted = name in rules.adopt and not held.pending and len(rivals) == 1
-        return rivals[0] if adopted else None
-    holder = held.tags[SOURCE] if held is not None else None
-    if len(rivals) == 1:
-        others = {place.source(rules) for place in kept} - {rivals[0].tags[SOURCE]}
-        return None if holder in others else rivals[0]
-    return next((wish for wish in rivals if wish.tags[SOURCE] == holder), None)
+    name: str,
+    contenders: tuple[Claim, ...],
+    stored: StoredSecret | None,
+    rules: Rules,
+    kept: frozenset[Place],
+) -> Claim | None:
+    """Return the claim that gets the name: none where it is foreign, the owner's where it is disputed."""
+    if stored is not None and not stored.is_of(rules.owner):
+        adopted = name in rules.adopt and not stored.pending and len(contenders) == 1
+        return contenders[0] if adopted else None
+    holder = stored.tags[SOURCE] if stored is not None else None
+    if len(contenders) == 1:
+        others = {place.source(rules) for place in kept} - {contenders[0].tags[SOURCE]}
+        return None if holder in others else contenders[0]
+    return next((claim for claim in contenders if claim.tags[SOURCE] == holder), None)

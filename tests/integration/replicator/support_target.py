@@ -12,7 +12,7 @@ OWNER, SOURCE = "beanvault:owner", "beanvault:source"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredSecret:
     """One secret; *values* go by stage, *stages* by version id. One pending deletion shows no values."""
 
     arn: str
@@ -36,7 +36,7 @@ class Held:
 
 
 def entries(aws: Any, prefix: str) -> Iterator[dict[str, Any]]:
-    """Yield what `ListSecrets` tells of each secret below *prefix*."""
+    """Yield the entry of `ListSecrets` for each secret below *prefix*."""
     parameters: dict[str, Any] = {
         "Filters": [{"Key": "name", "Values": [f"{prefix}/"]}],
         "IncludePlannedDeletion": True,
@@ -46,21 +46,22 @@ def entries(aws: Any, prefix: str) -> Iterator[dict[str, Any]]:
         yield from page["SecretList"]
 
 
-def look(aws: Any, prefix: str, stages: tuple[str, ...] = (CURRENT,)) -> dict[str, Held]:
+def read_secrets(aws: Any, prefix: str, stages: tuple[str, ...] = (CURRENT,)) -> dict[str, StoredSecret]:
     """Return all secrets below *prefix*, by the name below it, with the values that carry *stages*."""
     return {
-        entry["Name"].removeprefix(f"{prefix}/"): _held(aws, entry, stages) for entry in entries(aws, prefix)
+        entry["Name"].removeprefix(f"{prefix}/"): _stored_secret(aws, entry, stages)
+        for entry in entries(aws, prefix)
     }
 
 
-def _held(aws: Any, entry: dict[str, Any], wanted: tuple[str, ...]) -> Held:
+def _stored_secret(aws: Any, entry: dict[str, Any], shown_stages: tuple[str, ...]) -> StoredSecret:
     stages = {id_: tuple(sorted(each)) for id_, each in entry.get("SecretVersionsToStages", {}).items()}
     pending = "DeletedDate" in entry
-    shown = () if pending else {stage for each in stages.values() for stage in each if stage in wanted}
+    shown = () if pending else {stage for each in stages.values() for stage in each if stage in shown_stages}
     values = {}
     for stage in sorted(shown):
         answer = aws.get_secret_value(SecretId=entry["ARN"], VersionStage=stage)
         assert stage in stages[answer["VersionId"]]
         values[stage] = answer["SecretString"]
     tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", ())}
-    return Held(entry["ARN"], pending, tags, stages, entry.get("LastChangedDate"), values)
+    return StoredSecret(entry["ARN"], pending, tags, stages, entry.get("LastChangedDate"), values)

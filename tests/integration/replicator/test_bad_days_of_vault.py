@@ -1,13 +1,14 @@
-"""Vault's bad days: each ends in the right report, touches nothing it must not, and the next run recovers."""
+"""Vault's failures (`vault.py`, `sources/`): reported, nothing else changed, the next run recovers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from replicator.vault import ATTEMPTS
+from replicator.vault import TIMEOUTS
 from testbed.servers.authority import Authority
 from testbed.servers.process import free_port
 from testbed.servers.proxy import Answer, Behaviour, Cut, Drop, Pass, Proxy
@@ -38,44 +39,44 @@ def reads(path: str) -> Any:
 
 
 @pytest.mark.parametrize("behaviour", PASSING.values(), ids=PASSING)
-def test_what_meets_each_call_once_is_not_noticed(day: Day, behaviour: Behaviour) -> None:
+def test_a_failure_that_meets_each_call_once_is_retried(day: Day, behaviour: Behaviour) -> None:
     day.begin()
     day.vault.rule = once_each(behaviour)
-    told = day.invoke()
-    assert (told.failed, told.messages, told.counts["Updated"]) == (None, [], len(PATHS))
+    result = day.invoke()
+    assert (result.failed, result.messages, result.counts["Updated"]) == (None, [], len(PATHS))
     day.shows(2)
     day.rests()
 
 
 @pytest.mark.parametrize("behaviour", PASSING.values(), ids=PASSING)
-def test_what_stays_is_vault_being_unavailable_and_nothing_is_touched(
+def test_a_lasting_failure_is_vault_being_unavailable_and_nothing_is_changed(
     deleting: Day, behaviour: Behaviour
 ) -> None:
     day = deleting
     day.vault.rule = sometimes(lambda _: True, behaviour)
-    told = day.invoke()
-    ((what, kind, cause),) = told.problems
-    assert (what, kind) == ("", "SourceUnavailable")  # the mount
-    assert "internal/ui/mounts" in cause
-    assert len(day.vault.calls()) == ATTEMPTS
+    result = day.invoke()
+    (problem,) = result.problems
+    assert (problem.subject, problem.error) == ("", "SourceUnavailable")  # the mount
+    assert "internal/ui/mounts" in problem.cause
+    assert len(day.vault.calls()) == TIMEOUTS.attempts
     assert day.writes() == []
-    day.told_unhealthy(told)
+    day.assert_reported(result)
     day.recovers()
 
 
 @pytest.mark.parametrize("name", ["a quota", "an internal error", "no answer", "half an answer"])
-def test_a_value_that_cannot_be_read_leaves_that_secret_alone_and_the_others_go_on(
+def test_a_value_that_cannot_be_read_changes_no_secret_and_the_others_are_replicated(
     deleting: Day, name: str
 ) -> None:
     day = deleting
     day.vault.rule = sometimes(reads("team/a"), PASSING[name])
-    told = day.invoke()
-    ((what, kind, _),) = told.problems
-    assert (what, kind) == ("team/a", "SourceUnavailable")
-    assert told.counts["Updated"] == 2
+    result = day.invoke()
+    (problem,) = result.problems
+    assert (problem.subject, problem.error) == ("team/a", "SourceUnavailable")
+    assert result.counts["Updated"] == 2
     day.shows(1, "team/a")
     day.shows(2, "db", "team/b")
-    day.told_unhealthy(told)
+    day.assert_reported(result)
     day.recovers(1)
 
 
@@ -87,25 +88,25 @@ def test_a_page_that_says_404_is_not_an_empty_folder(deleting: Day, folder: str)
         f"/v1/{day.bench.mount}/{kind}/{folder}".rstrip("/") for kind in ("detailed-metadata", "metadata")
     }
     day.vault.rule = sometimes(lambda call: call.path.partition("?")[0].rstrip("/") in hidden, PAGE)
-    told = day.invoke()
-    assert [(what, kind) for what, kind, _ in told.problems] == [(folder, "SourceMissing")]
-    assert told.counts["Deleted"] == 0
-    assert told.counts["Updated"] == (0 if not folder else 1)
-    day.told_unhealthy(told)
+    result = day.invoke()
+    assert [(each.subject, each.error) for each in result.problems] == [(folder, "SourceMissing")]
+    assert result.counts["Deleted"] == 0
+    assert result.counts["Updated"] == (0 if not folder else 1)
+    day.assert_reported(result)
     day.recovers(3 if not folder else 2)
 
 
 @pytest.mark.parametrize(
     "answer",
     [PAGE, Answer(200, b'{"data":{}}', "application/json"), vault_error(404, "canary: no handler for route")],
-    ids=["a page", "an empty answer", "a route that is gone"],
+    ids=["a page", "an empty answer", "a missing route"],
 )
-def test_metadata_that_is_not_vaults_is_not_a_path_that_is_gone(deleting: Day, answer: Answer) -> None:
+def test_metadata_that_is_not_of_vault_is_not_a_deleted_path(deleting: Day, answer: Answer) -> None:
     day = deleting
     day.vault.rule = sometimes(lambda call: call.path.endswith("/metadata/team/a"), answer)
-    told = day.invoke("team/a", "db")
-    assert [what for what, _, _ in told.problems] == ["team/a"]
-    assert told.counts["Updated"] == 1
+    result = day.invoke("team/a", "db")
+    assert [each.subject for each in result.problems] == ["team/a"]
+    assert result.counts["Updated"] == 1
     day.shows(1, "team/a", "team/b")
     day.recovers(2)
 
@@ -116,80 +117,81 @@ def test_a_real_quota_is_named_by_its_status_and_lifted_later(deleting: Day) -> 
     limit = {"path": f"{day.bench.mount}/", "rate": 0.001}
     day.bench.vault.adapter.post(quota, json=limit)
     try:
-        told = day.invoke()
-        assert told.kinds == {"SourceUnavailable"}
-        assert "status 429" in told.problems[0][2]
+        result = day.invoke()
+        assert result.errors == {"SourceUnavailable"}
+        assert "status 429" in result.problems[0].cause
     finally:
         day.bench.vault.adapter.delete(quota)
-    day.recovers(len(PATHS) - told.counts["Updated"])
+    day.recovers(len(PATHS) - result.counts["Updated"])
 
 
-def test_a_denied_path_is_told_by_name_and_the_others_go_on(deleting: Day) -> None:
+def test_a_denied_path_is_reported_by_name_and_the_others_are_replicated(deleting: Day) -> None:
     day = deleting
     _connect_with(day, f'path "{day.bench.mount}/data/team/a" {{ capabilities = ["deny"] }}')
-    told = day.invoke()
-    ((what, kind, cause),) = told.problems
-    assert (what, kind) == ("team/a", "SourceDenied")
-    assert "its policy must grant it" in cause
+    result = day.invoke()
+    (problem,) = result.problems
+    assert (problem.subject, problem.error) == ("team/a", "SourceDenied")
+    assert "grant it in the policy" in problem.cause
     day.shows(1, "team/a")
-    day.told_unhealthy(told)
+    day.assert_reported(result)
     _connect_with(day, "")
     day.recovers(1)
 
 
 @openbao_only
-def test_a_denied_folder_is_told_and_nothing_in_it_is_taken_for_gone(deleting: Day) -> None:
+def test_a_denied_folder_is_reported_and_its_paths_are_not_taken_for_deleted(deleting: Day) -> None:
     day = deleting
     _connect_with(day, f'path "{day.bench.mount}/detailed-metadata/team/*" {{ capabilities = ["deny"] }}')
-    told = day.invoke()
-    assert [(what, kind) for what, kind, _ in told.problems] == [("team/", "SourceDenied")]
-    assert (told.counts["Updated"], told.counts["Deleted"]) == (1, 0)
+    result = day.invoke()
+    assert [(each.subject, each.error) for each in result.problems] == [("team/", "SourceDenied")]
+    assert (result.counts["Updated"], result.counts["Deleted"]) == (1, 0)
     day.shows(1, "team/a", "team/b")
     _connect_with(day, "")
     day.recovers(2)
 
 
-def test_a_token_that_ends_in_mid_run_stops_the_rest_of_it(deleting: Day) -> None:
+def test_a_token_that_expires_during_the_run_fails_the_remaining_changes(deleting: Day) -> None:
     day = deleting
     token = _connect_with(day, "")
     day.vault.rule = doing(reads_any, lambda: day.bench.vault.auth.token.revoke(token))
-    told = day.invoke()
-    assert told.kinds == {"SourceDenied"}
-    assert told.counts["Failed"] == len(PATHS)
+    result = day.invoke()
+    assert result.errors == {"SourceDenied"}
+    assert result.counts["Failed"] == len(PATHS)
     assert day.writes() == []
     day.shows(1)
-    day.told_unhealthy(told)
+    day.assert_reported(result)
     _connect_with(day, "")
     day.recovers()
 
 
 def test_a_vault_that_takes_too_long_is_given_up(deleting: Day) -> None:
     day = deleting
-    day.monkeypatch.setattr("replicator.vault.READ_SECONDS", 0.2)
+    timeouts = replace(day.function.timeouts, read_seconds=0.2)
+    day.function = replace(day.function, timeouts=timeouts)
     day.vault.rule = sometimes(reads("team/a"), Pass(delay=0.5))
-    told = day.invoke()
-    ((what, kind, cause),) = told.problems
-    assert (what, kind) == ("team/a", "SourceUnavailable")
-    assert "ReadTimeout" in cause
-    assert len([call for call in day.vault.calls() if reads("team/a")(call)]) == ATTEMPTS
+    result = day.invoke()
+    (problem,) = result.problems
+    assert (problem.subject, problem.error) == ("team/a", "SourceUnavailable")
+    assert "ReadTimeout" in problem.cause
+    assert len([call for call in day.vault.calls() if reads("team/a")(call)]) == TIMEOUTS.attempts
     day.recovers(1)
 
 
-def test_a_vault_that_nobody_listens_for_is_told(deleting: Day) -> None:
+def test_a_vault_that_is_not_running_is_reported(deleting: Day) -> None:
     day = deleting
     content = day.bench.aws.get_secret_value(SecretId=day.bench.config.connection_secret)["SecretString"]
     day.bench.connect({"method": "token", "token": "s.unused"}, address=f"https://127.0.0.1:{free_port()}")
-    told = day.invoke()
-    ((_, kind, cause),) = told.problems
-    assert kind == "SourceUnavailable"
-    assert "ConnectionError" in cause
-    day.told_unhealthy(told)
+    result = day.invoke()
+    (problem,) = result.problems
+    assert problem.error == "SourceUnavailable"
+    assert "ConnectionError" in problem.cause
+    day.assert_reported(result)
     day.bench.aws.put_secret_value(SecretId=day.bench.config.connection_secret, SecretString=content)
     day.recovers()
 
 
 @pytest.mark.parametrize("wrong", ["another authority", "another host"])
-def test_a_wrong_certificate_is_told_with_its_remedy_and_no_token_is_sent(
+def test_a_wrong_certificate_is_reported_with_its_remedy_and_no_token_is_sent(
     deleting: Day, openbao: Any, authority: Authority, tmp_path: Path, wrong: str
 ) -> None:
     day = deleting
@@ -200,20 +202,22 @@ def test_a_wrong_certificate_is_told_with_its_remedy_and_no_token_is_sent(
     impostor = Proxy(openbao.address, openbao.ca_file, pair)
     try:
         day.bench.connect({"method": "token", "token": openbao.root_token}, address=impostor.address)
-        told = day.invoke()
+        result = day.invoke()
         assert impostor.calls() == ()
     finally:
         impostor.close()
-    ((_, kind, cause),) = told.problems
-    assert kind == "SourceUnavailable"
-    assert "certificate is not accepted" in cause
-    day.told_unhealthy(told)
+    (problem,) = result.problems
+    assert problem.error == "SourceUnavailable"
+    assert "certificate is not trusted" in problem.cause
+    day.assert_reported(result)
     day.bench.connect({"method": "token", "token": openbao.root_token}, address=day.vault.address)
     day.recovers()
 
 
 @pytest.mark.parametrize("content", ["canary: no JSON", "[]", '{"address": "ftp://canary"}', None])
-def test_a_connection_secret_that_is_malformed_or_missing_is_told(deleting: Day, content: str | None) -> None:
+def test_a_connection_secret_that_is_malformed_or_missing_is_reported(
+    deleting: Day, content: str | None
+) -> None:
     day = deleting
     name = day.bench.config.connection_secret
     before = day.bench.aws.get_secret_value(SecretId=name)["SecretString"]
@@ -221,42 +225,44 @@ def test_a_connection_secret_that_is_malformed_or_missing_is_told(deleting: Day,
         day.bench.aws.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
     else:
         day.bench.aws.put_secret_value(SecretId=name, SecretString=content)
-    told = day.invoke()
-    assert {kind for _, kind, _ in told.problems[:1]} == {"ConfigError" if content else "TargetMissing"}
+    result = day.invoke()
+    assert {each.error for each in result.problems[:1]} == {"ConfigError" if content else "TargetMissing"}
     assert day.vault.calls() == ()
-    (message,) = told.messages
+    (message,) = result.messages
     assert "is unhealthy" in message
     if content is None:
         day.bench.aws.create_secret(Name=name, SecretString=before)
     else:
         day.bench.aws.put_secret_value(SecretId=name, SecretString=before)
-    # The state of health was kept with the secret that is gone.
-    day.recovers(told_before=content is not None)
+    # The state of health was a tag of the deleted secret.
+    day.recovers(reported_before=content is not None)
 
 
-def test_the_continuation_that_a_run_asks_for_completes_it(day: Day, bus: Mailbox) -> None:
+def test_the_continuation_that_a_run_requests_completes_it(day: Day, bus: Mailbox) -> None:
     day.begin()
     bus.read()
     day.bench.write("odd")  # empty, so refused: the replication is unhealthy
     assert day.invoke("odd").messages
-    told = day.invoke(context=day.short_after_a_write())
-    assert told.failed is None or told.kinds == {"ValueRefused"}
-    assert 0 < told.counts["Updated"] < len(PATHS)
-    assert told.messages == []  # a run that did not see everything says nothing about health
+    result = day.invoke(context=day.short_after_a_write())
+    assert result.failed is None or result.errors == {"ValueRefused"}
+    assert 0 < result.counts["Updated"] < len(PATHS)
+    assert result.messages == []  # a run that did not see everything says nothing about health
     asked = [each for each in bus.read() if each["detail-type"] == "Replication Requested"]
     assert [each["detail"] for each in asked] == [{"reason": "continuation"}]
     rest = day.handle(asked[0], Context())
-    assert rest.counts["Updated"] + told.counts["Updated"] == len(PATHS)
+    assert rest.counts["Updated"] + result.counts["Updated"] == len(PATHS)
     day.shows(2)
 
 
-def test_a_run_without_any_time_fails_instead_of_asking_for_ever(day: Day, bus: Mailbox) -> None:
+def test_a_run_without_any_time_fails_instead_of_requesting_continuations_for_ever(
+    day: Day, bus: Mailbox
+) -> None:
     day.begin()
     bus.read()
-    told = day.invoke(context=Context(lambda: SHORT))
-    assert [kind for _, kind, _ in told.problems] == ["OutOfTime"]
+    result = day.invoke(context=Context(lambda: SHORT))
+    assert [each.error for each in result.problems] == ["OutOfTime"]
     assert bus.read() == []
-    day.told_unhealthy(told)
+    day.assert_reported(result)
     day.recovers()
 
 

@@ -1,4 +1,4 @@
-"""A run that finds nothing to do asks for lists, and for nothing else."""
+"""A run that finds nothing to change lists both sides, and makes no other call (`replicate.py`)."""
 
 from __future__ import annotations
 

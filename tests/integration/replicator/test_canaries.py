@@ -1,7 +1,7 @@
-"""No value shows but in Secrets Manager: one large scenario, and a search through all that it left behind.
+"""No value leaves Secrets Manager: one large scenario, and a search through all that it left behind.
 
-Every outcome and many faults are in it, and every channel that tells anybody anything is listened to. That
-each of them was heard is shown by a name, which is told everywhere.
+Every outcome and many faults are in it, and every channel is searched. A name, which is reported everywhere,
+proves that each channel was read.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from tests.project import ROOT
 from .support_canaries import canary, leaks, spellings
 from .support_deployed import Deployed, deployed
 
-MARK = "told-by-name"
-"""Part of the names of secrets, so it is in everything that is told."""
+MARK = "reported-by-name"
+"""Part of the names of secrets, so it is in everything that is reported."""
 LIMIT = 65_536
 HANDLER = """
 import json, logging, sys, traceback
@@ -43,7 +43,7 @@ class Context:
     def get_remaining_time_in_millis(self):
         return 600_000
 
-def told(error):
+def show(error):
     while error is not None:
         print(type(error), repr(error), error, error.__dict__, file=sys.stderr)
         error = error.__cause__ or error.__context__
@@ -52,7 +52,7 @@ try:
     handler.handler({}, Context())
 except Exception as error:
     traceback.print_exc()
-    told(error)
+    show(error)
 """
 """The handler in a process of its own, with all logs turned up and each exception shown to its last cause."""
 
@@ -61,12 +61,13 @@ import time
 from os import environ
 from replicator.aws import Clients
 from replicator.config import Config
-from replicator.replicate import Clock, Request
+from replicator.contract.events import ReplicationRequest
+from replicator.replicate import RunClock
 from replicator.run import run
 
 def test_a_run():
-    report = run(Config.from_environ(environ), Clients(), Request(), Clock(time.time))
-    print(repr(report), list(report.lines()))
+    report = run(Config.from_environ(environ), Clients(), ReplicationRequest(), RunClock(time.time))
+    print(repr(report), list(report.summary().lines()))
     assert (report, report.outcomes) == (None, [])
 """
 """A test that fails over what a run has done, of which pytest then shows all that it can."""
@@ -169,14 +170,14 @@ def evidence(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Evidence
     return scene.evidence
 
 
-def test_no_value_shows_in_anything_that_was_left_behind(evidence: Evidence) -> None:
+def test_no_value_is_in_anything_that_was_left_behind(evidence: Evidence) -> None:
     assert len(evidence.values) > 30
     assert leaks(evidence.texts, evidence.values) == []
 
 
-def test_each_channel_was_listened_to(evidence: Evidence) -> None:
-    """A name, which is told, is found by the same search in every channel that tells names."""
-    heard = {
+def test_each_channel_was_searched(evidence: Evidence) -> None:
+    """A name, which is reported, is found by the same search in every channel that reports names."""
+    reported = {
         found.rpartition(": ")[0] for found in leaks(evidence.texts, [MARK]) if found.endswith(": plain")
     }
     nameless = {
@@ -192,12 +193,12 @@ def test_each_channel_was_listened_to(evidence: Evidence) -> None:
         "standard output of a wrong connection",
         "standard error of a wrong connection",
     }
-    assert heard == set(evidence.texts) - nameless
+    assert reported == set(evidence.texts) - nameless
     assert b"beanvault" in evidence.texts["CloudWatch's metrics"]
     assert b"PutSecretValue" in evidence.texts["AWS's request log"]
     assert b"BEANVAULT_PREFIX" in evidence.texts["the processes' arguments and environment"]
-    assert b"Update(wanted=Wanted(" in evidence.texts["standard output of pytest"]
-    assert b"Update(wanted=Wanted(" in evidence.texts["pytest's own report"]
+    assert b"Update(desired=DesiredSecret(" in evidence.texts["standard output of pytest"]
+    assert b"Update(desired=DesiredSecret(" in evidence.texts["pytest's own report"]
     assert b"not a JSON object" in evidence.texts["standard error of a wrong connection"]
     kinds = {b"Created", b"ValueRefused", b"SourceUnavailable", b"Conflict"}
     assert all(kind in evidence.texts["the function's log"] for kind in kinds)
@@ -286,7 +287,7 @@ def _at_the_command_line(scene: Scene) -> None:
         (400, "ValidationException"),
         (400, "InvalidSignatureException"),
         (500, "InternalServiceError"),
-        (200, "an answer of nobody's"),
+        (200, "an answer of another server"),
     ):
         scene.write("db", f"echo-{status}-{len(code)}")
         scene.aws.rule = _echoing(status, code)

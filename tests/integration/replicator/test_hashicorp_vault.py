@@ -1,4 +1,4 @@
-"""The login by AWS IAM against HashiCorp Vault itself, where its program is at hand; OpenBao has none."""
+"""The login by AWS IAM (`login.py`) against HashiCorp Vault, where it is installed; OpenBao has none."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_identity_that_sts_confirms_reads_what_the_policy_grants(
     bench.write("app/db", password="canary")
     bench.connect(connected)
     report = bench.run()
-    assert report.healthy, list(report.problems())
+    assert report.healthy, report.problems()
     assert json.loads(bench.value("app/db")) == {"password": "canary"}
 
 

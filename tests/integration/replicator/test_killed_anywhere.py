@@ -1,4 +1,4 @@
-"""A process killed at any of its calls: nothing wrong is to be seen, and the next run ends what it began."""
+"""A process killed at any of its calls (`apply.py`): apps read nothing wrong, the next run completes it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Everything(World):
             self.write(path, "1")
         self.choose("tagged", {"aws-tag-team": "blue"})
         report = self.run()
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
         for path in ("updated", "returned", "created", "taken", "adopted"):
             self.write(path, "2")
         self.choose("tagged", {"aws-tag-tier": "gold"})
@@ -108,11 +108,11 @@ def test_a_run_killed_at_a_call_is_completed_by_the_next(
     make_world: Make, whole: Whole, call: str, after: bool
 ) -> None:
     world = make_world(Everything)
-    before = world.glance()
+    before = world.read_metadata()
     killed(world, call, after=after)
     completing = completed(world, whole)
-    assert [kind for _, kind, _ in completing.problems()] == ["Conflict"]
+    assert [each.error for each in completing.problems()] == ["Conflict"]
     assert world.health() == "unhealthy"
-    after_all = world.glance()
+    after_all = world.read_metadata()
     assert after_all["taken"] == before["taken"]
-    assert {held.arn for held in before.values()} <= {held.arn for held in after_all.values()}
+    assert {stored.arn for stored in before.values()} <= {stored.arn for stored in after_all.values()}

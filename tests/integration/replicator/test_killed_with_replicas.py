@@ -1,4 +1,4 @@
-"""A process killed at any of its calls while replica regions change, and while it unwraps its secret id."""
+"""A process killed while replica regions change (`replicas.py`), and while it unwraps its secret id."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Replicas(World):
         for path in ("copied", "gone"):
             self.write(path, "1")
         report = self.run()
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
         assert self.run().outcomes == []
         self.region = REGIONS[1]
         self.write("created", "1")
@@ -83,11 +83,13 @@ def test_a_run_killed_at_a_call_is_completed_by_the_next(
 ) -> None:
     world = make_world(Replicas)
     assert isinstance(world, Replicas)
-    before = world.glance()
+    before = world.read_metadata()
     killed(world, call, after=after)
     if (call, after) in LOST:
-        assert [kind for _, kind, _ in world.run().problems()] == ["SourceDenied"]
-        assert world.glance() == before
+        assert [each.error for each in world.run().problems()] == ["SourceDenied"]
+        assert world.read_metadata() == before
         world.connect(world.wrapped())
     assert completed(world, whole).healthy
-    assert {held.arn for held in before.values()} <= {held.arn for held in world.glance().values()}
+    assert {stored.arn for stored in before.values()} <= {
+        stored.arn for stored in world.read_metadata().values()
+    }

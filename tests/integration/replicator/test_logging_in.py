@@ -1,4 +1,4 @@
-"""Every way of logging in, and how each failure before the first secret is told."""
+"""Every way of logging in (`login.py`), and how each failure before the first secret is reported."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ path "{mount}/data/*" {{ capabilities = ["read"] }}
 """
 
 
-def kind(report: Any) -> str:
-    ((_, kind, _),) = report.problems()
-    return str(kind)
+def error(report: Any) -> str:
+    (problem,) = report.problems()
+    return str(problem.error)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_app_role_with_a_plain_secret_id(bench: Any, app_role: dict[str, str]) -
     bench.write("db", password="canary")
     bench.connect({**app_role, "secret_id": secret_id(bench, app_role)["data"]["secret_id"]})
     report = bench.run()
-    assert report.healthy, list(report.problems())
+    assert report.healthy, report.problems()
     assert json.loads(bench.value("db")) == {"password": "canary"}
 
 
@@ -83,28 +83,26 @@ def test_a_wrapped_secret_id_works_once_and_the_plain_one_takes_its_place(
     assert json.loads(bench.value("db")) == {"password": "canary-2"}
 
 
-def test_a_wrapped_secret_id_that_somebody_else_used_is_told(bench: Any, app_role: dict[str, str]) -> None:
+def test_a_wrapped_secret_id_that_was_used_before_is_reported(bench: Any, app_role: dict[str, str]) -> None:
     wrapped = secret_id(bench, app_role, wrap_ttl="5m")["wrap_info"]["token"]
     bench.vault.sys.unwrap(wrapped)
     bench.connect({**app_role, "wrapped_secret_id": wrapped})
     report = bench.run()
-    assert kind(report) == "SourceDenied"
-    assert "look for who did" in next(report.problems())[2]
+    assert error(report) == "SourceDenied"
+    assert "find out who did" in report.problems()[0].cause
 
 
-def test_a_wrapped_secret_id_that_somebody_wrapped_again_is_not_used(
-    bench: Any, app_role: dict[str, str]
-) -> None:
+def test_a_wrapped_secret_id_that_was_wrapped_again_is_not_used(bench: Any, app_role: dict[str, str]) -> None:
     opened = bench.vault.sys.unwrap(secret_id(bench, app_role, wrap_ttl="5m")["wrap_info"]["token"])["data"]
     again = bench.vault.adapter.post("/v1/sys/wrapping/wrap", json=opened, wrap_ttl="5m")
     bench.connect({**app_role, "wrapped_secret_id": again["wrap_info"]["token"]})
     report = bench.run()
-    assert kind(report) == "SourceDenied"
-    assert "was made by sys/wrapping/wrap" in next(report.problems())[2]
+    assert error(report) == "SourceDenied"
+    assert "was wrapped by sys/wrapping/wrap" in report.problems()[0].cause
     assert "secret_id" not in kept(bench)["auth"]
 
 
-def test_what_an_operator_writes_into_the_connection_secret_meanwhile_stays(
+def test_what_an_operator_writes_into_the_connection_secret_meanwhile_is_kept(
     bench: Any, app_role: dict[str, str]
 ) -> None:
     clients = Clients(bench.session)
@@ -125,8 +123,8 @@ def test_what_an_operator_writes_into_the_connection_secret_meanwhile_stays(
 def test_a_wrong_secret_id_is_refused_without_being_shown(bench: Any, app_role: dict[str, str]) -> None:
     bench.connect({**app_role, "secret_id": "canary-secret-id"})
     report = bench.run()
-    assert kind(report) == "SourceDenied"
-    assert "canary" not in f"{report!r}{list(report.lines())}"
+    assert error(report) == "SourceDenied"
+    assert "canary" not in f"{report!r}{list(report.summary().lines())}"
 
 
 def test_the_login_ends_with_the_run(bench: Any, app_role: dict[str, str]) -> None:
@@ -136,22 +134,22 @@ def test_the_login_ends_with_the_run(bench: Any, app_role: dict[str, str]) -> No
     assert len(bench.vault.auth.token.list_accessors()["data"]["keys"]) == before
 
 
-def test_a_token_that_expired_is_told(bench: Any) -> None:
+def test_a_token_that_expired_is_reported(bench: Any) -> None:
     bench.connect({"method": "token", "token": "s.canary-expired"})
     report = bench.run()
-    assert kind(report) == "SourceDenied"
-    assert "canary" not in f"{list(report.lines())}"
+    assert error(report) == "SourceDenied"
+    assert "canary" not in f"{list(report.summary().lines())}"
 
 
-def test_the_older_shape_of_the_connection_secret_is_taken(bench: Any, openbao: Any) -> None:
+def test_the_older_shape_of_the_connection_secret_is_read(bench: Any, openbao: Any) -> None:
     """Its server is then verified against the public authorities, which did not sign this one."""
     bench.aws.put_secret_value(
         SecretId=bench.config.connection_secret,
         SecretString=json.dumps({"vaultAddress": openbao.address, "vaultToken": openbao.root_token}),
     )
     report = bench.run()
-    assert kind(report) == "SourceUnavailable"
-    assert "certificate is not accepted" in next(report.problems())[2]
+    assert error(report) == "SourceUnavailable"
+    assert "certificate is not trusted" in report.problems()[0].cause
 
 
 def test_the_older_shape_of_the_connection_secret_logs_in_and_replicates(bench: Any, openbao: Any) -> None:
@@ -164,7 +162,7 @@ def test_the_older_shape_of_the_connection_secret_logs_in_and_replicates(bench: 
                 SecretId=bench.config.connection_secret, SecretString=json.dumps(content)
             )
             report = bench.run()
-            assert [kind for _, kind, _ in report.problems()] == ([result] if result else [])
+            assert [each.error for each in report.problems()] == ([result] if result else [])
     assert json.loads(bench.value("db")) == {"password": "canary"}
 
 
@@ -192,9 +190,9 @@ def test_a_jwt_that_sts_signs_is_a_login(bench: Any, local_aws: Any) -> None:
     bench.write("db", password="canary")
     bench.connect({"method": "jwt", "mount": mount, "role": "replicator", "audience": "beanvault"})
     report = bench.run()
-    assert report.healthy, list(report.problems())
+    assert report.healthy, report.problems()
     bench.connect({"method": "jwt", "mount": mount, "role": "replicator", "audience": "another"})
-    assert kind(bench.run()) == "SourceDenied"
+    assert error(bench.run()) == "SourceDenied"
 
 
 class AwsLogin(BaseHTTPRequestHandler):
@@ -278,7 +276,7 @@ def test_an_identity_that_sts_confirms_is_a_login(bench: Any, vault_with_aws_log
     auth = {"method": "aws", "role": "replicator", "server_id": "vault.example"}
     bench.connect(auth, address=vault_with_aws_login)
     report = bench.run()
-    assert report.healthy, list(report.problems())
+    assert report.healthy, report.problems()
     assert json.loads(bench.value("db")) == {"password": "canary"}
 
 
@@ -286,16 +284,16 @@ def test_a_signature_for_another_vault_is_no_login(bench: Any, vault_with_aws_lo
     bench.set(allow_http=True)
     auth = {"method": "aws", "role": "replicator", "server_id": "another.example"}
     bench.connect(auth, address=vault_with_aws_login)
-    assert kind(bench.run()) == "SourceDenied"
+    assert error(bench.run()) == "SourceDenied"
 
 
 def test_plain_http_takes_the_switch_and_a_loopback_address(bench: Any, vault_with_aws_login: str) -> None:
     auth = {"method": "aws", "role": "replicator", "server_id": "vault.example"}
     bench.connect(auth, address=vault_with_aws_login)
-    assert kind(bench.run()) == "ConfigError"
+    assert error(bench.run()) == "ConfigError"
     bench.set(allow_http=True)
     bench.connect(auth, address="http://vault.example:8200")
-    assert kind(bench.run()) == "ConfigError"
+    assert error(bench.run()) == "ConfigError"
 
 
 def test_a_certificate_of_another_authority_is_refused(bench: Any, tmp_path: Path) -> None:
@@ -303,8 +301,8 @@ def test_a_certificate_of_another_authority_is_refused(bench: Any, tmp_path: Pat
     bench.ca_bundle = Authority(tmp_path / "other").ca_file.read_text()
     bench.connect({"method": "token", "token": "s.unused"})
     report = bench.run()
-    assert kind(report) == "SourceUnavailable"
-    assert "certificate is not accepted" in next(report.problems())[2]
+    assert error(report) == "SourceUnavailable"
+    assert "certificate is not trusted" in report.problems()[0].cause
 
 
 @openbao_only
@@ -318,7 +316,7 @@ def test_a_namespace_is_logged_in_to_and_read_from(bench: Any, openbao: Any) -> 
     token = inside.auth.token.create(policies=["read"])["auth"]["client_token"]
     bench.connect({"method": "token", "token": token}, namespace=f"ns-{bench.mount}")
     report = bench.run()
-    assert report.healthy, list(report.problems())
+    assert report.healthy, report.problems()
     assert json.loads(bench.value("db")) == {"password": "canary-inside"}
 
 
@@ -329,24 +327,24 @@ def test_a_sealed_vault_is_named_so(bench: Any, tmp_path: Path) -> None:
         client.sys.initialize(secret_shares=1, secret_threshold=1)
         bench.ca_bundle = server.ca_file.read_text()
         bench.connect({"method": "approle", "role_id": "r", "secret_id": "s"}, address=server.address)
-        assert kind(bench.run()) == "SourceSealed"
+        assert error(bench.run()) == "SourceSealed"
     finally:
         server.stop()
     report = bench.run()
-    assert kind(report) == "SourceUnavailable"
-    assert "does not answer" in next(report.problems())[2]
+    assert error(report) == "SourceUnavailable"
+    assert "does not answer" in report.problems()[0].cause
 
 
 @pytest.mark.parametrize(
     "content", ["", "canary-not-json", '["canary"]', '{"address":"https://canary:pw@v"}']
 )
-def test_a_malformed_connection_secret_is_told_without_its_content(bench: Any, content: str) -> None:
+def test_a_malformed_connection_secret_is_reported_without_its_content(bench: Any, content: str) -> None:
     bench.aws.put_secret_value(SecretId=bench.config.connection_secret, SecretString=content or " ")
     report = bench.run()
-    assert kind(report) == "ConfigError"
-    assert "canary" not in "\n".join(report.lines())
+    assert error(report) == "ConfigError"
+    assert "canary" not in "\n".join(report.summary().lines())
 
 
-def test_a_missing_connection_secret_is_told(bench: Any) -> None:
+def test_a_missing_connection_secret_is_reported(bench: Any) -> None:
     bench.set(connection_secret="nobody-connection")
-    assert kind(bench.run()) == "TargetMissing"
+    assert error(bench.run()) == "TargetMissing"

@@ -1,4 +1,4 @@
-"""Who is told what: messages when health changes, an event for each changed secret, metrics, exit codes."""
+"""`notify.py`, `handler.py`, `__main__.py`: messages, events, metrics, exit codes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from replicator.aws import Clients
+from replicator.contract.events import ReplicationRequest
+from replicator.contract.summary import Count, ProblemKind
 from replicator.errors import ConfigError, RunFailed
-from replicator.replicate import ReplicationRequest, RunClock
+from replicator.replicate import RunClock
 from replicator.run import run
 
 from .support_notify import Context, Mailbox
@@ -40,16 +42,14 @@ class TestMessages:
             bench.run()
             assert len(alerts.read()) == expected
 
-    def test_a_failure_before_the_first_secret_is_told_too(self, bench: Any, alerts: Mailbox) -> None:
+    def test_a_failure_before_the_first_secret_is_published_too(self, bench: Any, alerts: Mailbox) -> None:
         bench.connect({"method": "token", "token": "s.canary-wrong"})
         bench.run()
         ((message),) = alerts.read()
         assert "SourceDenied" in message["Message"]
         assert "canary" not in json.dumps(message)
 
-    def test_what_a_run_over_some_paths_finds_well_does_not_end_an_alarm(
-        self, bench: Any, alerts: Mailbox
-    ) -> None:
+    def test_a_healthy_run_over_some_paths_does_not_end_an_alarm(self, bench: Any, alerts: Mailbox) -> None:
         bench.write("db", password="canary")
         bench.write("empty")
         bench.run()
@@ -57,7 +57,7 @@ class TestMessages:
         assert bench.run(f"{bench.mount}/db").healthy
         assert alerts.read() == []
 
-    def test_a_dry_run_tells_nobody(self, bench: Any, alerts: Mailbox) -> None:
+    def test_a_dry_run_sends_no_notification(self, bench: Any, alerts: Mailbox) -> None:
         bench.connect({"method": "token", "token": "s.wrong"})
         assert not bench.run(dry_run=True).healthy
         assert alerts.read() == []
@@ -65,7 +65,7 @@ class TestMessages:
     def test_a_message_that_cannot_be_sent_makes_the_run_fail(self, bench: Any) -> None:
         bench.set(topic_arn="arn:aws:sns:eu-central-1:123456789012:nobody")
         bench.connect({"method": "token", "token": "s.wrong"})
-        causes = [cause for _, _, cause in bench.run().problems()]
+        causes = [each.cause for each in bench.run().problems()]
         assert any(cause.startswith("Publish to arn:aws:sns") for cause in causes)
 
 
@@ -91,7 +91,7 @@ class TestEvents:
         bench.run()
         assert bus.read() == []
 
-    def test_the_kinds_of_change_are_told_apart(self, bench: Any, bus: Mailbox) -> None:
+    def test_each_kind_of_change_has_its_own_event(self, bench: Any, bus: Mailbox) -> None:
         bench.set(deletion_days=7, max_delete_share=1.0)
         seen = []
         kv = bench.vault.secrets.kv.v2
@@ -107,18 +107,18 @@ class TestEvents:
             seen += [each["detail"]["change"] for each in bus.read()]
         assert seen == ["created", "updated", "deleted", "restored"]
 
-    def test_a_run_that_runs_out_of_time_asks_for_its_continuation(self, bench: Any, bus: Mailbox) -> None:
+    def test_a_run_that_runs_out_of_time_requests_its_continuation(self, bench: Any, bus: Mailbox) -> None:
         for number in range(60):
             bench.write(f"app/{number}", password="canary")
         answers = iter(range(30))
         clock = RunClock(time.time, lambda: next(answers, None) is not None)
         report = run(bench.config, Clients(bench.session), ReplicationRequest(), clock)
-        assert report.left > 0
-        assert report.healthy, list(report.problems())
+        assert report.deferred > 0
+        assert report.healthy, report.problems()
         asked = [each for each in bus.read() if each["detail-type"] == "Replication Requested"]
         assert [each["detail"] for each in asked] == [{"reason": "continuation"}]
         assert asked[0]["source"] == "beanvault"
-        assert bench.run().counts()["Created"] == report.left
+        assert bench.run().counts()[Count.CREATED] == report.deferred
 
     def test_the_continuation_of_a_run_over_some_paths_names_those_left(
         self, bench: Any, bus: Mailbox
@@ -130,7 +130,7 @@ class TestEvents:
         clock = RunClock(time.time, lambda: next(answers, None) is not None)
         report = run(bench.config, Clients(bench.session), ReplicationRequest(tuple(paths)), clock)
         (asked,) = [each for each in bus.read() if each["detail-type"] == "Replication Requested"]
-        assert len(asked["detail"]["paths"]) == report.left
+        assert len(asked["detail"]["paths"]) == report.deferred
         assert set(asked["detail"]["paths"]) < set(paths)
 
     def test_an_event_that_cannot_be_sent_makes_the_run_fail_and_the_secret_is_written(
@@ -183,12 +183,14 @@ class TestHandler:
         with pytest.raises(RunFailed, match="ValueRefused"):
             self.handle({})
         problems = [vars(record) for record in caplog.records if record.message == "problem"]
-        assert [(each["what"], each["kind"]) for each in problems] == [(bench.name("empty"), "ValueRefused")]
+        assert [(each["kind"], each["subject"], each["error"]) for each in problems] == [
+            (ProblemKind.SECRET, bench.name("empty"), "ValueRefused")
+        ]
         written = capsys.readouterr().out.splitlines()
         assert [json.loads(line)["Failed"] for line in written if '"_aws"' in line] == [[1]]
 
     @pytest.mark.usefixtures("environ")
-    def test_wrong_settings_are_raised_all_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_all_wrong_settings_are_raised_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BEANVAULT_DELETION", "now")
         monkeypatch.delenv("BEANVAULT_OWNER")
         with pytest.raises(ConfigError) as caught:
@@ -197,7 +199,7 @@ class TestHandler:
 
     @pytest.mark.usefixtures("environ")
     @pytest.mark.parametrize("detail", [None, "x", {"paths": "a"}, {"paths": [1]}])
-    def test_a_request_that_makes_no_sense_is_refused(self, detail: object) -> None:
+    def test_a_malformed_request_is_refused(self, detail: object) -> None:
         with pytest.raises(ConfigError, match="Replication Requested"):
             self.handle({"detail-type": "Replication Requested", "detail": detail})
 
@@ -213,7 +215,7 @@ class TestCommandLine:
             check=False,
         )
 
-    def test_all_good_is_0_and_the_report_is_on_standard_output(
+    def test_success_is_exit_code_0_and_the_report_is_on_standard_output(
         self, bench: Any, environ: dict[str, str]
     ) -> None:
         bench.write("db", password="canary-cli")
@@ -228,13 +230,15 @@ class TestCommandLine:
         assert "for trying it out" in real.stderr
         assert "canary-cli" not in dry.stdout + dry.stderr + real.stdout + real.stderr
 
-    def test_something_failed_is_1(self, bench: Any, environ: dict[str, str]) -> None:
+    def test_a_failure_is_exit_code_1(self, bench: Any, environ: dict[str, str]) -> None:
         bench.write("empty")
         result = self.call(environ)
         assert result.returncode == 1
         assert f"ValueRefused  {bench.name('empty')}" in result.stdout
 
-    def test_configuration_is_2_and_all_of_it_is_on_standard_error(self, environ: dict[str, str]) -> None:
+    def test_wrong_configuration_is_exit_code_2_and_all_problems_are_on_standard_error(
+        self, environ: dict[str, str]
+    ) -> None:
         result = self.call({**environ, "BEANVAULT_DELETION": "now", "BEANVAULT_OWNER": ""})
         assert (result.returncode, result.stdout) == (2, "")
         assert result.stderr.splitlines() == [
@@ -242,7 +246,7 @@ class TestCommandLine:
             "BEANVAULT_DELETION is retain, or schedule:<days> with 7 to 30 days",
         ]
 
-    def test_a_malformed_connection_secret_is_2(self, bench: Any, environ: dict[str, str]) -> None:
+    def test_a_malformed_connection_secret_is_exit_code_2(self, bench: Any, environ: dict[str, str]) -> None:
         bench.aws.put_secret_value(SecretId=bench.config.connection_secret, SecretString="{}")
         result = self.call(environ)
         assert (result.returncode, result.stdout) == (2, "")

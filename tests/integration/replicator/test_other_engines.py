@@ -1,4 +1,4 @@
-"""KV version 1 and the static roles of the database engine."""
+"""KV version 1 and static roles of the database engine (`sources/kv1.py`, `sources/database.py`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from replicator.config import Mount
+from replicator.contract.mounts import Mount
+from replicator.contract.summary import Count
 
 
 class TestKv1:
@@ -29,12 +30,12 @@ class TestKv1:
         self.write(bench, "a/b/c", password="canary-1")
         self.write(bench, "top", password="canary-2", number=0.10)
         report = bench.run()
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
         assert json.loads(bench.value("a/b/c")) == {"password": "canary-1"}
         assert bench.run().outcomes == []
 
     @pytest.mark.usefixtures("mount")
-    def test_a_changed_value_is_seen_and_the_old_one_written_again_too(self, bench: Any) -> None:
+    def test_a_changed_value_is_replicated_and_the_old_one_written_again_too(self, bench: Any) -> None:
         for password in ("canary-a", "canary-b", "canary-a", "canary-c", "canary-a"):
             self.write(bench, "db", password=password)
             assert bench.run().healthy
@@ -52,7 +53,7 @@ class TestKv1:
         shown = bench.tags("db")["beanvault:version"]
         kept["hash_key"] = "0" * 64
         bench.aws.put_secret_value(SecretId=bench.config.connection_secret, SecretString=json.dumps(kept))
-        assert bench.run().counts()["Updated"] == 1
+        assert bench.run().counts()[Count.UPDATED] == 1
         assert bench.tags("db")["beanvault:version"] != shown
         assert bench.tags("db")["beanvault:source"] == f"{mount}/db"
 
@@ -63,7 +64,7 @@ class TestKv1:
             self.write(bench, path, password="canary")
         bench.run()
         bench.vault.secrets.kv.v1.delete_secret("one", mount_point=f"{bench.mount}-v1")
-        assert bench.run().counts()["Deleted"] == 1
+        assert bench.run().counts()[Count.DELETED] == 1
         assert "DeletedDate" in bench.describe("one")
 
 
@@ -107,7 +108,7 @@ class TestDatabase:
             return read
 
         report = bench.run()
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
         first = credential()
         assert set(first) == {"username", "password", "engine", "host", "port", "dbname"}
         assert (first["host"], first["port"], first["username"]) == (
@@ -118,7 +119,7 @@ class TestDatabase:
         assert bench.run().outcomes == []
         bench.vault.write_data(f"{bench.mount}-db/rotate-role/{role}", data={})
         report = bench.run()
-        assert report.counts()["Updated"] == 1
+        assert report.counts()[Count.UPDATED] == 1
         assert 0 <= report.lag_seconds < 60
         assert credential()["password"] != first["password"]
         assert bench.run().outcomes == []
@@ -126,10 +127,10 @@ class TestDatabase:
     def test_other_keys_that_are_added_make_a_new_version(self, bench: Any, role: str) -> None:
         bench.run()
         bench.set(mounts=(Mount("database", f"{bench.mount}-db"),))
-        assert bench.run().counts()["Updated"] == 1
+        assert bench.run().counts()[Count.UPDATED] == 1
         assert set(json.loads(bench.value(role))) == {"username", "password"}
 
-    def test_a_named_role_alone_is_replicated(self, bench: Any, role: str) -> None:
+    def test_only_a_named_role_is_replicated(self, bench: Any, role: str) -> None:
         report = bench.run(f"{bench.mount}-db/{role}")
-        assert report.healthy, list(report.problems())
-        assert report.counts()["Created"] == 1
+        assert report.healthy, report.problems()
+        assert report.counts()[Count.CREATED] == 1

@@ -1,4 +1,4 @@
-"""Random histories of a mount, of what people do in Secrets Manager, and bad days; after each, all holds.
+"""Random histories of a mount, of changes by hand in Secrets Manager, and of failures (all of `replicator`).
 
 A fixed set of histories is run by default. BEANVAULT_HISTORIES=500 draws that many new ones, as a nightly run
 does.
@@ -32,22 +32,26 @@ from hypothesis.stateful import (
 
 from beanvault.vault.mounts import enable_kv2
 from replicator.aws import Clients
-from replicator.config import Config, Mount
+from replicator.changes import Applied, Delete
+from replicator.config import Config
+from replicator.contract.events import ReplicationRequest
+from replicator.contract.mounts import Mount
+from replicator.contract.summary import Count
 from replicator.errors import UnsafePlan
-from replicator.model import Applied, Delete
-from replicator.replicate import ReplicationRequest, RunClock
-from replicator.report import Report
+from replicator.replicate import RunClock
+from replicator.report import RunReport
 from replicator.run import run
+from replicator.vault import Timeouts
 from testbed.servers.proxy import FORWARD, Answer, Proxy
 
 from .support_bad_days import doing
 from .support_faults import AWS_FAULTS, VAULT_FAULTS, bad_day, retry_at_once
-from .support_oracle import Expected, Place, Rules, Wish, Wishes, ask, encoded, expect, identity, rendered
-from .support_target import OWNER, SOURCE, Held, entries, look
+from .support_oracle import Claim, Claims, Expected, Place, Rules, ask, encoded, expect, identity, rendered
+from .support_target import OWNER, SOURCE, StoredSecret, entries, read_secrets
 
 BESIDE = "-beside"
 PLACES = (*map(Place, ("db", "app/db", "deep/er/down", "odd name: é=1")), Place("db", BESIDE))
-"""The last one, in a second mount, wants the name that the first one has."""
+"""The last one, in a second mount, claims the name that the first one has."""
 ALIASES = ("db", "app/shared")
 NAMES = tuple(sorted({*(encoded(place.path) for place in PLACES), *ALIASES}))
 PERSONS_TAG = {"Key": "cost-center", "Value": "4711"}
@@ -157,7 +161,6 @@ def servers(
     vault_proxy, aws_proxy = Proxy(openbao.address, openbao.ca_file), Proxy(local_aws.endpoint)
     for name, value in {**local_aws.environment(), "AWS_ENDPOINT_URL": aws_proxy.address}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("replicator.vault.FIRST_PAUSE_SECONDS", 0.001)
     clients = Clients()
     retry_at_once(clients.secretsmanager)
     try:
@@ -240,7 +243,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def run_now_and_then(self) -> None:
-        """Run over everything at a fixed pace: so that each history is held to what is expected."""
+        """Run over everything at a fixed pace: so that each history is stored to what is expected."""
         if self.steps % STEPS_BETWEEN_RUNS == 0:
             self.run_over_everything()
         self.steps += 1
@@ -329,7 +332,7 @@ class Histories(RuleBasedStateMachine):
             self.servers.aws.untag_resource(SecretId=entry["ARN"], TagKeys=[taken])
 
     def _pick(self, which: int) -> dict[str, Any]:
-        """Return what the list tells of one secret, or nothing where there is none."""
+        """Return the list's entry of one secret, or nothing where there is none."""
         listed = self._listed()
         return listed[sorted(listed)[which % len(listed)]] if listed else {}
 
@@ -343,31 +346,31 @@ class Histories(RuleBasedStateMachine):
     # Runs.
 
     def run_over_everything(self) -> None:
-        before, wishes = self._look(), self._ask()
-        expected = expect(before, wishes, self.policy)
+        before, claims = self._read_secrets(), self._ask()
+        expected = expect(before, claims, self.policy)
         report = self._run()
-        after = self._check_safety(before, wishes)
+        after = self._check_safety(before, claims)
         self._check_convergence(expected, before, after)
-        self._check_report(report, expected, wishes)
+        self._check_report(report, expected, claims)
         self._check_second_run(expected, after)
 
     def run_on_a_bad_day(self, seed: int, percent: int, whose: str) -> None:
-        before, wishes = self._look(), self._ask()
+        before, claims = self._read_secrets(), self._ask()
         if whose != "Vault's":
             self.servers.aws_proxy.rule = bad_day(seed, percent, self.name, AWS_FAULTS)
         if whose != "AWS's":
             self.servers.vault_proxy.rule = bad_day(seed, percent, self.name, VAULT_FAULTS)
         report = self._run()
-        after = self._check_safety(before, wishes)
+        after = self._check_safety(before, claims)
         if report.healthy:  # what says that all is well must have made it so
-            self._check_convergence(expect(before, wishes, self.policy), before, after)
+            self._check_convergence(expect(before, claims, self.policy), before, after)
 
     def run_with_a_list_that_lags(self) -> None:
-        before, wishes = self._look(), self._ask()
+        before, claims = self._read_secrets(), self._ask()
         stale = Answer(200, self.older_list)
         self.servers.aws_proxy.rule = lambda call: stale if call.operation == "ListSecrets" else FORWARD
         self._run()
-        self._check_safety(before, wishes)
+        self._check_safety(before, claims)
 
     def run_while_somebody_works(
         self, place: Place, other: Place | None, data: dict[str, str] | None
@@ -377,7 +380,7 @@ class Histories(RuleBasedStateMachine):
         It is the very path that the run has to write, or an *other*.
         """
         self.write(place, {"password": "canary-mid-run"})
-        before, wishes = self._look(), self._ask()
+        before, claims = self._read_secrets(), self._ask()
 
         def work() -> None:
             self.servers.met[IN_MID_RUN] += 1
@@ -389,130 +392,138 @@ class Histories(RuleBasedStateMachine):
         self.servers.vault_proxy.rule = doing(lambda call: "/data/" in call.path, work)
         self._run()
         later = self._ask()
-        self._check_safety(before, Wishes(wishes.all + later.all, wishes.unfit | later.unfit))
+        self._check_safety(before, Claims(claims.all + later.all, claims.unfit | later.unfit))
         self.run_over_everything()
 
     def run_over_one_path(self, place: Place) -> None:
-        before, wishes = self._look(), self._ask()
+        before, claims = self._read_secrets(), self._ask()
         report = self._run(ReplicationRequest((f"{self._mount(place)}/{place.path}",)))
-        after = self._check_safety(before, wishes)
+        after = self._check_safety(before, claims)
         touched = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-        wanted = {wish.name: wish for wish in wishes.all if wish.place == place}
-        assert touched <= wanted.keys()
-        for name, wish in wanted.items():
+        claimed = {claim.name: claim for claim in claims.all if claim.place == place}
+        assert touched <= claimed.keys()
+        for name, claim in claimed.items():
             if report.healthy:
-                assert (after[name].current, after[name].text) == (wish.version_id, wish.text)
+                assert (after[name].current, after[name].text) == (claim.version_id, claim.text)
 
     def try_a_run(self) -> None:
-        before = self._look()
+        before = self._read_secrets()
         self._run(ReplicationRequest(dry_run=True))
         assert not any("/data/" in call.path for call in self.servers.vault_proxy.calls())
-        assert self._look() == before
+        assert self._read_secrets() == before
 
     def run_that_may_delete_nothing(self, place: Place) -> None:
         self.change_a_version(place, 0, "delete")
-        before, wishes = self._look(), self._ask()
-        expected = expect(before, wishes, self.policy)
+        before, claims = self._read_secrets(), self._ask()
+        expected = expect(before, claims, self.policy)
         self.config = dataclasses.replace(self.config, max_delete_share=0.0)
         report = self._run()
         self.config = dataclasses.replace(self.config, max_delete_share=1.0)
-        after = self._check_safety(before, wishes)
-        if any(not before[name].pending for name in expected.gone):
+        after = self._check_safety(before, claims)
+        if any(not before[name].pending for name in expected.deleted):
             assert [type(error) for error in report.errors] == [UnsafePlan]
             assert after == before
         else:
             self._check_convergence(expected, before, after)
 
-    def _run(self, request: ReplicationRequest | None = None) -> Report:
+    def _run(self, request: ReplicationRequest | None = None) -> RunReport:
         self.servers.aws_proxy.forget()
         self.servers.vault_proxy.forget()
         try:
             report = run(
-                self.config, self.servers.clients, request or ReplicationRequest(), RunClock(time.time)
+                self.config,
+                self.servers.clients,
+                request or ReplicationRequest(),
+                RunClock(time.time),
+                Timeouts(first_pause_seconds=0.001),
             )
             self._note(report)
             return report
         finally:
             self.servers.aws_proxy.rule = self.servers.vault_proxy.rule = lambda _: FORWARD
 
-    def _note(self, report: Report) -> None:
+    def _note(self, report: RunReport) -> None:
         met = self.servers.met
         met.update(type(each.change).__name__ for each in report.outcomes if isinstance(each, Applied))
         met.update(type(each).__name__ for each in report.remarks)
-        met.update(kind for _, kind, _ in report.problems())
+        met.update(each.error for each in report.problems())
         met.update(self.servers.aws_proxy.operations())
 
     # What holds.
 
-    def _check_safety(self, before: dict[str, Held], wishes: Wishes) -> dict[str, Held]:
+    def _check_safety(self, before: dict[str, StoredSecret], claims: Claims) -> dict[str, StoredSecret]:
         """Check what holds after every run, whatever went wrong in it; return what the target is now."""
-        after = self._look()
+        after = self._read_secrets()
         adopt = self.policy.adopt
-        for name, held in before.items():
-            if not held.is_of(self.name) and not (name in adopt and not held.pending and wishes.of(name)):
-                assert after.get(name) == held, f"the foreign secret {name} was changed"
-        self.managed |= {held.arn for held in after.values() if held.is_of(self.name)}
-        assert self.managed <= {held.arn for held in after.values()}, "a managed secret is lost"
-        for name, held in after.items():
+        for name, stored in before.items():
+            if not stored.is_of(self.name) and not (name in adopt and not stored.pending and claims.of(name)):
+                assert after.get(name) == stored, f"the foreign secret {name} was changed"
+        self.managed |= {stored.arn for stored in after.values() if stored.is_of(self.name)}
+        assert self.managed <= {stored.arn for stored in after.values()}, "a managed secret is lost"
+        for name, stored in after.items():
             was = before.get(name)
-            self._check_identity(name, held)
-            if was is not None and was.arn == held.arn:
-                allowed = {was.current, *(wish.version_id for wish in wishes.of(name))}
-                assert held.current in allowed, f"{name} shows what nobody asked for"
-                if held.pending and not was.pending:
-                    assert not _has_heir(wishes.of(name), was), f"{name} was deleted while it is wanted"
+            self._check_identity(name, stored)
+            if was is not None and was.arn == stored.arn:
+                allowed = {was.current, *(claim.version_id for claim in claims.of(name))}
+                assert stored.current in allowed, f"{name} has a value that no claim has"
+                if stored.pending and not was.pending:
+                    assert not _has_heir(claims.of(name), was), f"{name} was deleted while a path claims it"
         return after
 
-    def _check_identity(self, name: str, held: Held) -> None:
+    def _check_identity(self, name: str, stored: StoredSecret) -> None:
         """The version that is current has the identity of the write or the edit that its value is from."""
-        if held.pending or held.text == "canary-theirs":
+        if stored.pending or stored.text == "canary-theirs":
             return
         known = {**self.written, **self.edited}
-        assert held.current in known, f"nobody knows where the value of {name} comes from"
-        assert known[held.current] == held.text, f"{name} has another write's value"
+        assert stored.current in known, f"the value of {name} has no known origin"
+        assert known[stored.current] == stored.text, f"{name} has another write's value"
 
-    def _check_convergence(self, expected: Expected, before: dict[str, Held], after: dict[str, Held]) -> None:
-        for name, wish in expected.copies.items():
-            held, was = after[name], before.get(name)
-            assert not held.pending, name
-            assert (held.current, held.text) == (wish.version_id, wish.text), name
-            assert was is None or was.arn == held.arn, f"{name} was made anew"
-            theirs = {key: value for key, value in held.tags.items() if key == PERSONS_TAG["Key"]}
+    def _check_convergence(
+        self, expected: Expected, before: dict[str, StoredSecret], after: dict[str, StoredSecret]
+    ) -> None:
+        for name, claim in expected.copies.items():
+            stored, was = after[name], before.get(name)
+            assert not stored.pending, name
+            assert (stored.current, stored.text) == (claim.version_id, claim.text), name
+            assert was is None or was.arn == stored.arn, f"{name} was created again"
+            theirs = {key: value for key, value in stored.tags.items() if key == PERSONS_TAG["Key"]}
             assert was is None or theirs.items() >= {
                 (key, value) for key, value in was.tags.items() if key == PERSONS_TAG["Key"]
             }
-            ours = {k: v for k, v in held.tags.items() if k not in {*theirs, "beanvault:tags"}}
-            assert ours == wish.tags, name
-        for name in expected.gone:
+            ours = {k: v for k, v in stored.tags.items() if k not in {*theirs, "beanvault:tags"}}
+            assert ours == claim.tags, name
+        for name in expected.deleted:
             assert after[name].pending, f"{name} is an orphan"
-        for name in (before.keys() | after.keys()) - expected.copies.keys() - expected.gone:
+        for name in (before.keys() | after.keys()) - expected.copies.keys() - expected.deleted:
             assert after.get(name) == before.get(name), f"{name} was to be left alone"
 
-    def _check_report(self, report: Report, expected: Expected, wishes: Wishes) -> None:
-        unmet = len(wishes.unfit) + len(wishes.all) - len(expected.copies)
-        assert report.healthy == (unmet == 0), list(report.problems())
-        assert len(list(report.problems())) == unmet, list(report.problems())
+    def _check_report(self, report: RunReport, expected: Expected, claims: Claims) -> None:
+        unmet = len(claims.unfit) + len(claims.all) - len(expected.copies)
+        assert report.healthy == (unmet == 0), report.problems()
+        assert len(report.problems()) == unmet, report.problems()
 
-    def _check_second_run(self, expected: Expected, after: dict[str, Held]) -> None:
+    def _check_second_run(self, expected: Expected, after: dict[str, StoredSecret]) -> None:
         """It makes no change and few calls; what was refused is tried again, and refused again."""
         report = self._run()
         counts = report.counts()
-        assert counts["Unchanged"] == len(expected.copies), counts
-        assert not any(counts[each] for each in ("Created", "Updated", "Restored", "Deleted")), counts
+        assert counts[Count.UNCHANGED] == len(expected.copies), counts
+        assert not any(
+            counts[each] for each in (Count.CREATED, Count.UPDATED, Count.RESTORED, Count.DELETED)
+        ), counts
         assert len(report.outcomes) == len(expected.refused)
         assert not any(isinstance(outcome.change, Delete) for outcome in report.outcomes)
         operations = self.servers.aws_proxy.operations()
         assert not any(operation.startswith(WRITES) for operation in operations), operations
         assert len(operations) <= math.ceil(len(after) / 100) + 5 + len(expected.refused), operations
 
-    def _ask(self) -> Wishes:
+    def _ask(self) -> Claims:
         return ask(self.servers.vault, self.policy, PLACES)
 
-    def _look(self) -> dict[str, Held]:
-        return look(self.servers.aws, self.name)
+    def _read_secrets(self) -> dict[str, StoredSecret]:
+        return read_secrets(self.servers.aws, self.name)
 
     def _listed(self) -> dict[str, dict[str, Any]]:
-        """Return what is there before somebody changes it by hand; a list that lags shows just this."""
+        """Return the state before a change by hand; a list that lags still has this."""
 
         def keep(response_dict: dict[str, Any], **_: object) -> None:
             self.older_list = response_dict["body"]
@@ -526,9 +537,9 @@ class Histories(RuleBasedStateMachine):
             events.unregister(hook, keep)
 
 
-def _has_heir(rivals: tuple[Wish, ...], held: Held) -> bool:
-    """Whether somebody is to have the name; two newcomers in dispute over it are not."""
-    return len(rivals) == 1 or any(wish.tags[SOURCE] == held.tags.get(SOURCE) for wish in rivals)
+def _has_heir(contenders: tuple[Claim, ...], stored: StoredSecret) -> bool:
+    """Whether a path gets the name; two new paths that both claim it do not."""
+    return len(contenders) == 1 or any(claim.tags[SOURCE] == stored.tags.get(SOURCE) for claim in contenders)
 
 
 def test_after_any_history_the_target_equals_the_source_and_nothing_foreign_changed(servers: Servers) -> None:
@@ -537,7 +548,7 @@ def test_after_any_history_the_target_equals_the_source_and_nothing_foreign_chan
         max_examples=int(drawn or 14),
         stateful_step_count=24,
         derandomize=drawn is None,
-        # A failure is shown as it was found; where new histories are drawn, the shortest is looked for.
+        # A failure is shown as it was found; where new histories are drawn, the shortest is searched for.
         phases=tuple(Phase) if drawn else (Phase.generate,),
         database=None,
         deadline=None,

@@ -1,4 +1,4 @@
-"""What the function's role may do, as the template writes it and AWS enforces it: enough, and no more."""
+"""The function's role, as `templates/replicator.py` writes it and AWS enforces it: enough, and no more."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from botocore.exceptions import ClientError
 
 from beanvault.replication.function import FunctionFailed
 from replicator.aws import Clients
-from replicator.replicate import ReplicationRequest, RunClock
-from replicator.report import Report
+from replicator.contract.events import ReplicationRequest
+from replicator.contract.summary import Count
+from replicator.replicate import RunClock
+from replicator.report import RunReport
 from replicator.run import run
 from testbed.servers.proxy import Proxy
 
@@ -112,27 +114,27 @@ def test_every_right_that_is_granted_is_used_and_every_call_is_granted(
     monkeypatch.setenv("AWS_ENDPOINT_URL", recorder.address)
     session = place.role_session()
 
-    def replicate(has_time: Callable[[], bool] = lambda: True) -> Report:
+    def replicate(has_time: Callable[[], bool] = lambda: True) -> RunReport:
         return run(place.config(), Clients(session), ReplicationRequest(), RunClock(time.time, has_time))
 
     try:
         place.connect(place.wrapped(place.app_role()))
         for _ in histories(place, "recorded"):
             report = replicate()
-            assert report.healthy, list(report.problems())
+            assert report.healthy, report.problems()
         check(place, "recorded")
         place.connect(place.jwt())
         drifted = place.secret("recorded/drifted")
         _roll_back(place.operator("secretsmanager"), drifted)
         report = replicate()
-        assert (report.healthy, report.counts()["Updated"]) == (True, 1), list(report.problems())
+        assert (report.healthy, report.counts()[Count.UPDATED]) == (True, 1), report.problems()
         place.write("recorded/empty")
         assert not replicate().healthy
         for path in ("recorded/db", "recorded/tagged", "recorded/keyed"):
             place.write(path, password="canary-3")
         left = iter([True] * 3)
         report = replicate(lambda: next(left, False))
-        assert report.left
+        assert report.deferred
         place.vault.secrets.kv.v2.delete_metadata_and_all_versions("recorded/empty", mount_point=place.name)
         assert replicate().healthy
     finally:
@@ -150,7 +152,7 @@ def test_every_right_that_is_granted_is_used_and_every_call_is_granted(
 
 @pytest.fixture(scope="module")
 def foreign(place: Deployed) -> Callable[[str], str]:
-    """Make a secret of somebody else's and return its name."""
+    """Create a secret of another owner and return its name."""
     made: dict[str, str] = {}
 
     def foreign(kind: str) -> str:

@@ -1,4 +1,4 @@
-"""A Vault that is sealed in mid run. It is one of the test's own: nobody else is to find it sealed."""
+"""A Vault that is sealed during a run (`vault.py`). It is the test's own: others need theirs unsealed."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def openbao(server: OpenBao) -> Unsealed:
     return unsealed(server)
 
 
-def test_a_vault_that_is_sealed_in_mid_run_is_told_as_sealed(
+def test_a_vault_that_is_sealed_during_the_run_is_reported_as_sealed(
     deleting: Day, openbao: Unsealed, server: OpenBao
 ) -> None:
     day = deleting
     root = openbao.root_client()
     day.vault.rule = doing(reads_any, root.sys.seal)
     try:
-        told = day.invoke()
+        result = day.invoke()
         again = day.invoke()
     finally:
         unseal(server, openbao)
-    assert told.kinds <= {"SourceSealed", "SourceUnavailable"}  # what was under way was cut off
-    assert told.counts["Failed"] == len(PATHS)
-    day.told_unhealthy(told)
-    assert [kind for _, kind, _ in again.problems] == ["SourceSealed"]
-    assert "unseal it" in again.problems[0][2]
-    assert again.messages == []  # it was told already
+    assert result.errors <= {"SourceSealed", "SourceUnavailable"}  # what was under way was cut off
+    assert result.counts["Failed"] == len(PATHS)
+    day.assert_reported(result)
+    assert [each.error for each in again.problems] == ["SourceSealed"]
+    assert "unseal it" in again.problems[0].cause
+    assert again.messages == []  # it was published already
     assert day.writes() == []
     day.recovers()

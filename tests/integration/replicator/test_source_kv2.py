@@ -1,4 +1,4 @@
-"""KV version 2 of a real OpenBao keeps the contract of sources, listed in either way and in pages."""
+"""`sources/kv2.py` with a real OpenBao passes the tests of sources, listed in either way and in pages."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from replicator.contract.connection import VaultAddress
 from replicator.model import Revision
 from replicator.source import Source
 from replicator.sources.kv2 import Kv2Mount
-from replicator.vault import Address, Vault
+from replicator.vault import Vault
 from tests.unit.replicator.source_contract import SourceContract
 
 PLAIN = """
@@ -45,7 +46,7 @@ def writer(bench: Any) -> Writer:
 
 @pytest.fixture
 def vault(bench: Any) -> Vault:
-    return Vault(Address(bench.address, ca_bundle=bench.ca_bundle))
+    return Vault(VaultAddress(bench.address, ca_bundle=bench.ca_bundle))
 
 
 class TestDetailedListing(SourceContract):

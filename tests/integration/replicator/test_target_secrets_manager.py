@@ -1,4 +1,4 @@
-"""The target that is Secrets Manager keeps the contract of targets."""
+"""`target.py` with Secrets Manager passes the tests of targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Talking to Vault: what is tried again, what is not, and that nothing of an answer shows in an error."""
+"""`vault.py`: what is retried, what is not, and that nothing of a response is in an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from replicator.config import Mount
+from replicator.contract.connection import VaultAddress
+from replicator.contract.mounts import Mount
 from replicator.errors import (
     SourceDenied,
     SourceError,
@@ -23,7 +24,7 @@ from replicator.errors import (
 from replicator.model import Revision
 from replicator.sources.database import DatabaseMount
 from replicator.sources.kv2 import Kv2Mount
-from replicator.vault import ATTEMPTS, Address, Vault
+from replicator.vault import TIMEOUTS, Vault
 
 GOOD = (200, '{"data":{"keys":["a"],"password":"canary"}}')
 
@@ -39,7 +40,7 @@ class Script:
     address: str = ""
 
     def vault(self) -> Vault:
-        return Vault(Address(self.address), sleep=self.pauses.append, jitter=lambda: 0.5)
+        return Vault(VaultAddress(self.address), sleep=self.pauses.append, jitter=lambda: 0.5)
 
 
 @pytest.fixture
@@ -81,12 +82,12 @@ def script() -> Iterator[Script]:
 
 
 @pytest.mark.parametrize("status", [412, 429, 472, 473, 500, 502, 503, 504])
-def test_what_passes_is_tried_again_with_growing_pauses(script: Script, status: int) -> None:
-    script.answers = [(status, '{"errors":["canary"]}')] * (ATTEMPTS - 1) + [GOOD]
+def test_transient_failures_are_retried_with_growing_pauses(script: Script, status: int) -> None:
+    script.answers = [(status, '{"errors":["canary"]}')] * (TIMEOUTS.attempts - 1) + [GOOD]
     assert script.vault().read("kv/data/db")["password"] == "canary"
-    assert len(script.requests) == ATTEMPTS
+    assert len(script.requests) == TIMEOUTS.attempts
     assert script.pauses == sorted(set(script.pauses))
-    assert len(script.pauses) == ATTEMPTS - 1
+    assert len(script.pauses) == TIMEOUTS.attempts - 1
 
 
 UPGRADING = "Upgrading from non-versioned to versioned data. This backend will be unavailable: canary"
@@ -94,16 +95,16 @@ UPGRADING = "Upgrading from non-versioned to versioned data. This backend will b
 
 def test_a_mount_that_is_being_upgraded_is_waited_for(script: Script) -> None:
     """It answers 400, which otherwise means that the request itself is wrong."""
-    script.answers = [(400, json.dumps({"errors": [UPGRADING]}))] * (ATTEMPTS - 1) + [GOOD]
+    script.answers = [(400, json.dumps({"errors": [UPGRADING]}))] * (TIMEOUTS.attempts - 1) + [GOOD]
     assert script.vault().read("kv/data/db")["password"] == "canary"
 
 
-def test_a_body_that_is_cut_off_is_asked_for_again(script: Script) -> None:
+def test_a_body_that_is_cut_off_is_requested_again(script: Script) -> None:
     script.answers = [(-200, GOOD[1]), GOOD]
     assert script.vault().read("kv/data/db")["password"] == "canary"
 
 
-def test_a_body_that_is_not_json_is_asked_for_again(script: Script) -> None:
+def test_a_body_that_is_not_json_is_requested_again(script: Script) -> None:
     script.answers = [(200, "<html>canary"), GOOD]
     assert script.vault().read("kv/data/db")["password"] == "canary"
 
@@ -113,16 +114,16 @@ def test_a_body_that_is_not_json_is_asked_for_again(script: Script) -> None:
     [
         ((403, '{"errors":["permission denied: canary"]}'), SourceDenied, 1),
         ((400, '{"errors":["canary"]}'), SourceDenied, 1),
-        ((400, json.dumps({"errors": [UPGRADING]})), SourceUnavailable, ATTEMPTS),
+        ((400, json.dumps({"errors": [UPGRADING]})), SourceUnavailable, TIMEOUTS.attempts),
         ((404, '{"errors":[]}'), SourceMissing, 1),
         ((404, '{"errors":["no handler for route canary"]}'), SourceMissing, 1),
         ((404, '{"data":{"data":null,"metadata":{"note":"canary"}}}'), SourceMissing, 1),
         ((405, '{"errors":["unsupported operation canary"]}'), SourceMissing, 1),
         ((503, '{"errors":["Vault is sealed"]}'), SourceSealed, 1),
-        ((503, '{"errors":["canary"]}'), SourceUnavailable, ATTEMPTS),
-        ((429, '{"errors":["quota canary"]}'), SourceUnavailable, ATTEMPTS),
-        ((-200, '{"data":{"password":"canary"}}'), SourceUnavailable, ATTEMPTS),
-        ((200, "canary"), SourceUnavailable, ATTEMPTS),
+        ((503, '{"errors":["canary"]}'), SourceUnavailable, TIMEOUTS.attempts),
+        ((429, '{"errors":["quota canary"]}'), SourceUnavailable, TIMEOUTS.attempts),
+        ((-200, '{"data":{"password":"canary"}}'), SourceUnavailable, TIMEOUTS.attempts),
+        ((200, "canary"), SourceUnavailable, TIMEOUTS.attempts),
         ((200, '{"password":"canary"}'), SourceUnavailable, 1),
         ((418, "canary"), SourceUnavailable, 1),
     ],
@@ -187,7 +188,7 @@ def test_a_mount_without_the_detailed_listing_is_listed_plainly(
     assert paths == ["/v1/kv/detailed-metadata", "/v1/kv/metadata", "/v1/kv/metadata/db"]
 
 
-def test_a_mount_that_both_listings_show_empty_is_empty(script: Script) -> None:
+def test_a_mount_that_is_empty_in_both_listings_is_empty(script: Script) -> None:
     script.answers = [(404, '{"errors":[]}')]
     assert list(Kv2Mount(script.vault(), "kv", lambda: 0.0).list()) == []
     assert len(script.requests) == 2
@@ -222,7 +223,7 @@ def test_a_role_without_a_password_is_refused_with_the_reason(script: Script) ->
 
 
 @pytest.mark.parametrize("path", ["kv1/../kv/data/db", "kv1/.", "kv1//db", "kv1/.."])
-def test_a_path_that_would_lead_elsewhere_is_not_asked_for(script: Script, path: str) -> None:
+def test_a_path_that_would_lead_elsewhere_is_not_requested(script: Script, path: str) -> None:
     with pytest.raises(SourceMissing, match="not a path in Vault"):
         script.vault().read(path)
     with pytest.raises(SourceMissing, match="not a path in Vault"):
@@ -237,9 +238,7 @@ def test_a_token_does_not_follow_a_redirect_to_another_scheme(script: Script) ->
         script.vault().read("kv/data/db")
 
 
-def test_what_the_environment_says_about_vault_is_not_heard(
-    script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_variables_of_other_vault_tools_are_ignored(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAULT_TOKEN", "canary-token")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""The function as a zip: made the same anywhere, and run by AWS's own runtime client, alone."""
+"""The function's zip (`beanvault/artifacts/`): the same wherever built; AWS's runtime client runs it."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_too_little_memory_ends_the_process(start: Start) -> None:
     assert json.loads(report.outcome.payload)["errorType"] == "Runtime.OutOfMemory"
 
 
-def test_a_run_that_vault_keeps_waiting_ends_by_itself_and_is_completed_by_the_next(
+def test_a_run_that_waits_for_vault_ends_in_time_and_is_completed_by_the_next(
     bench: Any, bus: Mailbox, start: Start, openbao: Any, authority: Any
 ) -> None:
     """One value takes Vault longer than the function has; when it was asked for, there was time enough."""

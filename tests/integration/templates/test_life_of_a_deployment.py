@@ -31,11 +31,11 @@ from beanvault.ui import NullUi
 from beanvault.verify.account.state import AccountState
 from beanvault.verify.model import Status
 from beanvault.verify.run import verify
+from replicator.contract.tags import TAG_OWNER, TAG_SOURCE
 from templates.deployment import Deployment
 from templates.deployment_file import parse
 from templates.deployment_sections import OutsideVault
 from templates.deployment_values import Range
-from templates.policies.arns import OWNER_TAG, SOURCE_TAG
 from templates.vault_layer import ca_parameter, host_name
 from testbed.servers.authority import Authority
 from testbed.servers.localaws import REGION, LocalAws
@@ -221,7 +221,7 @@ def test_the_proxy_is_added_once_its_credential_exists(account: Account) -> None
 def _replicate_the_credential(account: Account) -> str:
     """Create the secret as the replicator would; return its ARN."""
     deployment = account.deployment(STRICT)
-    owned = {OWNER_TAG: deployment.name, SOURCE_TAG: deployment.database.credential}
+    owned = {TAG_OWNER: deployment.name, TAG_SOURCE: deployment.database.credential}
     made = account.client("secretsmanager").create_secret(
         Name=deployment.credential_secret,
         SecretString="{}",

@@ -1,4 +1,4 @@
-"""A source and a target in memory; they pass the contracts of the real ones, so tests may trust them."""
+"""A source and a target in memory; they pass the contracts of the real ones, so tests can trust them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import itertools
 from collections.abc import Iterator, Mapping
 
 from replicator.config import ReplicaRegion
+from replicator.contract.tags import Tags, decode_tags, encode_tags
 from replicator.errors import SourceChanged, TargetError, TargetMissing
-from replicator.model import Absent, Entry, Replica, Revision, SecretValue, Tags, TargetSecret, Unreadable
+from replicator.model import Absent, Entry, Replica, Revision, SecretValue, TargetSecret, Unreadable
 
 FAILURE = "Secret name already exists there."
 
@@ -77,7 +78,7 @@ class MemorySource:
 
 
 @dataclasses.dataclass
-class Held:
+class StoredSecret:
     """A secret as Secrets Manager keeps it."""
 
     arn: str
@@ -102,7 +103,7 @@ class MemoryTarget:
     """Secrets Manager, as far as the replicator can see it."""
 
     def __init__(self) -> None:
-        self.secrets: dict[str, Held] = {}
+        self.secrets: dict[str, StoredSecret] = {}
         self.calls: list[str] = []
         self.failing_regions: set[str] = set()
         self.disabled_regions: set[str] = set()
@@ -112,32 +113,32 @@ class MemoryTarget:
     def _arn(self, name: str) -> str:
         return f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-{len(self.secrets):06d}"
 
-    def _find(self, operation: str, held: TargetSecret) -> Held:
+    def _find(self, operation: str, secret: TargetSecret) -> StoredSecret:
         self.calls.append(operation)
-        for secret in self.secrets.values():
-            if secret.arn == held.arn:
-                return secret
-        raise TargetMissing(f"{operation} for {held.name}: it does not exist")
+        for stored in self.secrets.values():
+            if stored.arn == secret.arn:
+                return stored
+        raise TargetMissing(f"{operation} for {secret.name}: it does not exist")
 
-    def _live(self, operation: str, held: TargetSecret) -> Held:
-        secret = self._find(operation, held)
-        if secret.pending_deletion:
-            raise TargetError(f"{operation} for {held.name}: refused (InvalidRequestException)")
-        return secret
+    def _live(self, operation: str, secret: TargetSecret) -> StoredSecret:
+        stored = self._find(operation, secret)
+        if stored.pending_deletion:
+            raise TargetError(f"{operation} for {secret.name}: refused (InvalidRequestException)")
+        return stored
 
-    def place(self, name: str, value: str, **tags: str) -> Held:
-        """Make somebody else's secret."""
+    def place(self, name: str, value: str, **tags: str) -> StoredSecret:
+        """Create a secret of another owner."""
         version = f"{len(self.secrets):08d}-0000-0000-0000-000000000000"
-        self.secrets[name] = Held(self._arn(name), {version: value}, version, tags=tags)
+        self.secrets[name] = StoredSecret(self._arn(name), {version: value}, version, tags=tags)
         return self.secrets[name]
 
-    def _shown(self, name: str, secret: Held) -> TargetSecret:
+    def _shown(self, name: str, secret: StoredSecret) -> TargetSecret:
         return TargetSecret(
             name=name,
             arn=secret.arn,
-            current=secret.current,
+            current_version=secret.current,
             staged=(secret.previous,) if secret.previous else (),
-            tags=tuple(secret.tags.items()),
+            tags=decode_tags(secret.tags.items()),
             pending_deletion=secret.pending_deletion,
             replicas=tuple(secret.replicas.values()),
         )
@@ -152,69 +153,69 @@ class MemoryTarget:
 
     def describe(self, name: str) -> TargetSecret | None:
         self.calls.append("DescribeSecret")
-        for held_name, secret in self.secrets.items():
-            if name in (held_name, secret.arn):
-                return self._shown(held_name, secret)
+        for stored_name, secret in self.secrets.items():
+            if name in (stored_name, secret.arn):
+                return self._shown(stored_name, secret)
         return None
 
     def create(self, name: str, value: str, version_id: str, kms_key: str | None, tags: Tags) -> str:
         self.calls.append("CreateSecret")
         if name in self.secrets:
             raise TargetError(f"CreateSecret for {name}: refused (ResourceExistsException)")
-        self.secrets[name] = Held(
-            self._arn(name), {version_id: value}, version_id, tags=dict(tags), kms_key=kms_key
+        self.secrets[name] = StoredSecret(
+            self._arn(name), {version_id: value}, version_id, tags=dict(encode_tags(tags)), kms_key=kms_key
         )
         return self.secrets[name].arn
 
-    def put(self, held: TargetSecret, value: str, version_id: str) -> None:
-        secret = self._live("PutSecretValue", held)
-        if secret.values.setdefault(version_id, value) != value:
-            raise TargetError(f"PutSecretValue for {held.name}: refused (ResourceExistsException)")
-        secret.make_current(version_id)
+    def put(self, secret: TargetSecret, value: str, version_id: str) -> None:
+        stored = self._live("PutSecretValue", secret)
+        if stored.values.setdefault(version_id, value) != value:
+            raise TargetError(f"PutSecretValue for {secret.name}: refused (ResourceExistsException)")
+        stored.make_current(version_id)
 
-    def move_stage(self, held: TargetSecret, version_id: str) -> None:
-        secret = self._live("UpdateSecretVersionStage", held)
-        if version_id not in secret.values:
+    def move_stage(self, secret: TargetSecret, version_id: str) -> None:
+        stored = self._live("UpdateSecretVersionStage", secret)
+        if version_id not in stored.values:
             raise TargetError(
-                f"UpdateSecretVersionStage for {held.name}: refused (InvalidParameterException)"
+                f"UpdateSecretVersionStage for {secret.name}: refused (InvalidParameterException)"
             )
-        secret.make_current(version_id)
+        stored.make_current(version_id)
 
-    def tag(self, held: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None:
+    def tag(self, secret: TargetSecret, tags: Tags, remove: tuple[str, ...] = ()) -> None:
         if tags:
-            self._live("TagResource", held).tags.update(tags)
+            self._live("TagResource", secret).tags.update(encode_tags(tags))
         if remove:
-            secret = self._live("UntagResource", held)
+            stored = self._live("UntagResource", secret)
             for key in remove:
-                secret.tags.pop(key, None)
+                stored.tags.pop(key, None)
 
-    def rekey(self, held: TargetSecret, kms_key: str | None) -> None:
-        self._live("UpdateSecret", held).kms_key = kms_key
+    def rekey(self, secret: TargetSecret, kms_key: str | None) -> None:
+        self._live("UpdateSecret", secret).kms_key = kms_key
 
-    def restore(self, held: TargetSecret) -> None:
-        self._find("RestoreSecret", held).pending_deletion = False
+    def restore(self, secret: TargetSecret) -> None:
+        self._find("RestoreSecret", secret).pending_deletion = False
 
-    def delete(self, held: TargetSecret, days: int) -> None:
+    def delete(self, secret: TargetSecret, days: int) -> None:
         assert 7 <= days <= 30
-        secret = self._find("DeleteSecret", held)
-        if secret.replicas:
-            raise TargetError(f"DeleteSecret for {held.name}: refused (InvalidParameterException)")
-        secret.pending_deletion = True
+        stored = self._find("DeleteSecret", secret)
+        if stored.replicas:
+            raise TargetError(f"DeleteSecret for {secret.name}: refused (InvalidParameterException)")
+        stored.pending_deletion = True
 
-    def replicate(self, held: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
-        secret = self._live("ReplicateSecretToRegions", held)
+    def replicate(self, secret: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
+        stored = self._live("ReplicateSecretToRegions", secret)
         if region.region in self.disabled_regions:
-            raise TargetError(f"ReplicateSecretToRegions for {held.name} to {region.region}: refused")
-        secret.replicas[region.region] = self._replica(region.region)
+            raise TargetError(f"ReplicateSecretToRegions for {secret.name} to {region.region}: refused")
+        stored.replicas[region.region] = self._replica(region.region)
         begun = Replica(region.region, "InProgress")
-        shown = {**secret.replicas, region.region: begun} if self.asynchronous else secret.replicas
+        shown = {**stored.replicas, region.region: begun} if self.asynchronous else stored.replicas
         return tuple(shown.values())
 
     def _replica(self, region: str) -> Replica:
         failed = region in self.failing_regions
         return Replica(region, "Failed" if failed else "InSync", FAILURE if failed else "")
 
-    def remove_replicas(self, held: TargetSecret, regions: tuple[str, ...]) -> None:
-        secret = self._live("RemoveRegionsFromReplication", held)
+    def remove_replicas(self, secret: TargetSecret, regions: tuple[str, ...]) -> None:
+        stored = self._live("RemoveRegionsFromReplication", secret)
         for region in regions:
-            secret.replicas.pop(region, None)
+            stored.replicas.pop(region, None)

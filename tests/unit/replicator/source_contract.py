@@ -1,4 +1,4 @@
-"""What every source has to do; the one in memory and KV version 2 of a real OpenBao are held to the same."""
+"""What every source has to do; the one in memory and KV version 2 of a real OpenBao pass the same tests."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class SourceContract:
             seen.add(self.only(source))
         assert len(seen) == 3
 
-    def test_a_path_removed_and_written_anew_is_another_revision(
+    def test_a_path_removed_and_written_again_is_another_revision(
         self, source: Source, writer: Writer
     ) -> None:
         writer.write("db", {"password": "canary"})
@@ -93,7 +93,7 @@ class SourceContract:
         assert after.custom == (("aws-name", "chosen"),)
         assert after.version_id("shop") == before.version_id("shop")
 
-    def test_named_sources_alone_are_looked_at_and_missing_ones_are_absent(
+    def test_only_named_sources_are_read_and_missing_ones_are_absent(
         self, source: Source, writer: Writer
     ) -> None:
         for path in ("one", "two"):

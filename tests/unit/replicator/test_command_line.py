@@ -1,8 +1,7 @@
-"""The command line before its first call: what is wrong with AWS's own settings is told in one line."""
+"""`replicator/__main__.py` before its first call: a problem in AWS's own settings is one line."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ from tests.unit.replicator.test_config import LEAST
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Enough to begin a run with, and nothing of this machine's; nobody listens at the endpoint."""
-    monkeypatch.setattr(sys, "argv", ["replicator"])
+    """Enough to begin a run with, and nothing of this machine's; no server listens at the endpoint."""
     credentials = {"AWS_ACCESS_KEY_ID": "canary-id", "AWS_SECRET_ACCESS_KEY": "canary-key"}
     files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "c")}
     place = {"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
@@ -27,7 +25,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "problem"),
     [
         ("AWS_PROFILE", "nobody", "The config profile (nobody) could not be found"),
         ("AWS_CONFIG_FILE", "broken", "Unable to parse config file"),
@@ -36,10 +34,10 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("AWS_SECRET_ACCESS_KEY", "", "missing: AWS_SECRET_ACCESS_KEY"),
     ],
 )
-def test_a_setting_of_awss_that_is_wrong_is_one_line_and_2(
+def test_an_aws_setting_that_is_wrong_is_one_line_and_exit_code_2(
     name: str,
     value: str,
-    told: str,
+    problem: str,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -48,22 +46,19 @@ def test_a_setting_of_awss_that_is_wrong_is_one_line_and_2(
         (tmp_path / "broken").write_text("[profile")
         value = str(tmp_path / "broken")
     monkeypatch.setenv(name, value)
-    assert main() == 2
+    assert main([]) == 2
     written = capsys.readouterr()
     (line,) = written.err.splitlines()
     assert line.startswith("AWS's own settings: ")
-    assert told in line
+    assert problem in line
     assert "canary" not in line
     assert written.out == ""
 
 
-def test_aws_settings_that_are_right_lead_to_the_first_call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Negative control of the others: the very same start, and only nobody answers."""
+def test_aws_settings_that_are_right_lead_to_the_first_call(capsys: pytest.CaptureFixture[str]) -> None:
+    """Negative control of the others: the same start, and only the endpoint does not answer."""
     once = CLIENT_CONFIG.merge(Config(retries={"total_max_attempts": 1}))
-    monkeypatch.setattr("replicator.aws.CLIENT_CONFIG", once)
-    assert main() == 1
+    assert main([], lambda: Clients(client_config=once)) == 1
     assert "TargetUnavailable" in capsys.readouterr().out
 
 
@@ -73,9 +68,9 @@ def test_the_region_is_that_of_aws_region_which_lambda_sets(monkeypatch: pytest.
     assert Clients().session.region_name == "eu-west-1"
 
 
-def test_no_region_at_all_is_told(
+def test_a_missing_region_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert main() == 2
+    assert main([]) == 2
     assert capsys.readouterr().err == "AWS_REGION is not set\n"

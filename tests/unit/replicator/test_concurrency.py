@@ -1,4 +1,4 @@
-"""Working side by side."""
+"""Concurrent calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_as_many_are_under_way_as_there_are_workers() -> None:
     assert sorted(concurrently(lambda _: barrier.wait(), range(8), 4)) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
-def test_a_deque_may_grow_while_its_results_are_consumed() -> None:
+def test_a_deque_can_grow_while_its_results_are_consumed() -> None:
     queue = deque([3])
     seen = []
     for number in concurrently(lambda number: number, queue, 2):

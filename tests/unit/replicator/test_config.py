@@ -1,10 +1,11 @@
-"""Settings: typed, and everything wrong is said at once."""
+"""Settings: typed, and all problems are reported at once."""
 
 from __future__ import annotations
 
 import pytest
 
-from replicator.config import Config, Mount, ReplicaRegion
+from replicator.config import Config, ReplicaRegion
+from replicator.contract.mounts import Mount
 from replicator.errors import ConfigError
 
 LEAST = {
@@ -35,8 +36,8 @@ def test_all_missing_variables_are_named_together() -> None:
         assert f"{name} is not set" in caught.value.problems
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
-    said = problems(
+def test_all_problems_are_reported_at_once() -> None:
+    found = problems(
         BEANVAULT_MOUNT="pki:ca,kv:/,a,a,database:db?colour=red",
         BEANVAULT_DELETION="schedule:31",
         BEANVAULT_MAX_DELETE_SHARE="most",
@@ -54,11 +55,11 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "TOPIC_ARN",
         "ALLOW_HTTP",
     ):
-        assert any(problem.startswith(f"BEANVAULT_{name} ") for problem in said), name
-    assert len([problem for problem in said if problem.startswith("BEANVAULT_MOUNT ")]) == 4
+        assert any(problem.startswith(f"BEANVAULT_{name} ") for problem in found), name
+    assert len([problem for problem in found if problem.startswith("BEANVAULT_MOUNT ")]) == 4
 
 
-def test_mounts_are_of_two_kinds_and_a_database_may_be_completed() -> None:
+def test_mounts_are_of_two_kinds_and_a_database_mount_can_add_keys() -> None:
     config = Config.from_environ(
         {
             **LEAST,
@@ -91,13 +92,13 @@ def test_a_deletion_is_scheduled_with_a_window_of_7_to_30_days() -> None:
         assert len(problems(BEANVAULT_DELETION=wrong)) == 1
 
 
-def test_the_connection_secret_must_not_be_among_the_secrets_that_the_function_may_not_read() -> None:
+def test_the_connection_secret_must_not_lie_below_the_prefix() -> None:
     arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop/connection-AbCdEf"
     assert len(problems(BEANVAULT_CONNECTION_SECRET="shop/connection")) == 1
     assert len(problems(BEANVAULT_CONNECTION_SECRET=arn)) == 1
 
 
-def test_replica_regions_may_name_their_key_and_never_the_home_region() -> None:
+def test_replica_regions_can_name_their_key_and_never_the_home_region() -> None:
     config = Config.from_environ(
         {**LEAST, "BEANVAULT_REPLICA_REGIONS": "us-east-1=alias/copy,eu-west-1", "AWS_REGION": "eu-central-1"}
     )
@@ -105,7 +106,7 @@ def test_replica_regions_may_name_their_key_and_never_the_home_region() -> None:
     assert len(problems(BEANVAULT_REPLICA_REGIONS="eu-central-1", AWS_REGION="eu-central-1")) == 1
 
 
-def test_more_replica_regions_than_a_tag_can_note_are_refused() -> None:
+def test_more_replica_regions_than_fit_into_a_tag_are_refused() -> None:
     """The tag is longest while none of them is confirmed."""
     fit = [f"eu-{letter * 9}-1" for letter in "abcdefghijklmno"] + ["us-pppppppppp-1"]
     assert len(" ".join(f"+{region}" for region in fit)) == 256
@@ -113,15 +114,15 @@ def test_more_replica_regions_than_a_tag_can_note_are_refused() -> None:
     assert len(config.replica_regions) == len(fit)
     fit[-1] = "us-ppppppppppp-1"
     assert problems(BEANVAULT_REPLICA_REGIONS=",".join(fit)) == [
-        "BEANVAULT_REPLICA_REGIONS names 16 regions, more than the 256 characters of a tag can note"
+        "BEANVAULT_REPLICA_REGIONS names 16 regions, more than fit into the 256 characters of a tag"
     ]
 
 
-def test_a_slip_in_a_variable_name_is_not_ignored() -> None:
+def test_a_typing_error_in_a_variable_name_is_not_ignored() -> None:
     assert problems(BEANVAULT_DELETON="schedule:7") == [
-        "BEANVAULT_DELETON is not a setting; is BEANVAULT_DELETION meant?"
+        "BEANVAULT_DELETON is not a setting; did you mean BEANVAULT_DELETION?"
     ]
 
 
-def test_other_programs_variables_are_nobodys_slip() -> None:
+def test_other_programs_variables_are_ignored() -> None:
     Config.from_environ({**LEAST, "BEANVAULT_DATABASE_HOST": "db", "BEANVAULT_SOURCE_PATH": "x"})

@@ -1,4 +1,4 @@
-"""A run killed at any call is completed by the next one, and nothing wrong was to be seen in between."""
+"""`apply.py`: a run killed at any call is completed by the next, and apps read nothing wrong in between."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from replicator.config import Config, Mount, ReplicaRegion
+from replicator.config import Config, ReplicaRegion
+from replicator.contract.mounts import Mount
 from tests.unit.replicator.conftest import Deployment
 from tests.unit.replicator.memory import MemoryTarget
 
@@ -17,7 +18,7 @@ CALLS = (
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 class Mortal(MemoryTarget):
@@ -47,7 +48,7 @@ class Mortal(MemoryTarget):
 
 
 def changed_world() -> tuple[Deployment, dict[str, set[str | None]]]:
-    """A deployment before a run that does one of everything, and the values that may be seen of each name."""
+    """A deployment before a run that does one of everything, and the values that each name can have."""
     regions = (ReplicaRegion("eu-west-1"),)
     mounts = (Mount("kv", "kv"),)
     config = Config(
@@ -73,20 +74,20 @@ def changed_world() -> tuple[Deployment, dict[str, set[str | None]]]:
     target.place("shop/adopted", "theirs")
     deployment.set(adopt=frozenset({"shop/adopted"}), kms_keys_allowed=frozenset({"alias/team"}))
 
-    def seen(*values: str) -> set[str | None]:
+    def values(*values: str) -> set[str | None]:
         return {f'{{"password":"{value}"}}' for value in values}
 
     return deployment, {
-        "shop/same": seen("same-1"),
-        "shop/updated": seen("updated-1", "updated-2"),
-        "shop/drifted": seen("drifted-1") | {"edited"},
-        "shop/gone": seen("gone-1"),
-        "shop/returned": seen("returned-1", "returned-2"),
-        "shop/tagged": seen("tagged-1"),
-        "shop/moved": seen("moved-1"),
-        "shop/moved-away": seen("moved-1"),
-        "shop/created": seen("created-1"),
-        "shop/adopted": seen("adopted-1") | {"theirs"},
+        "shop/same": values("same-1"),
+        "shop/updated": values("updated-1", "updated-2"),
+        "shop/drifted": values("drifted-1") | {"edited"},
+        "shop/gone": values("gone-1"),
+        "shop/returned": values("returned-1", "returned-2"),
+        "shop/tagged": values("tagged-1"),
+        "shop/moved": values("moved-1"),
+        "shop/moved-away": values("moved-1"),
+        "shop/created": values("created-1"),
+        "shop/adopted": values("adopted-1") | {"theirs"},
     }
 
 
@@ -115,17 +116,17 @@ def test_the_next_run_converges_wherever_the_one_before_was_killed(after: bool) 
         for name, value in deployment.values().items():
             assert value in allowed[name], (calls, name)
         # Value and identity belong together at any moment: the current id of ours has our value.
-        for name, held in deployment.target.secrets.items():
-            for version_id, value in held.values.items():
+        for name, stored in deployment.target.secrets.items():
+            for version_id, value in stored.values.items():
                 if version_id in whole.target.secrets[name].values:
                     assert value == whole.target.secrets[name].values[version_id], (calls, name)
         report = deployment.run()
-        assert report.healthy, (calls, list(report.problems()))
+        assert report.healthy, (calls, report.problems())
         assert deployment.values() == expected, calls
-        for name, held in deployment.target.secrets.items():
-            assert held.tags == whole.target.secrets[name].tags, (calls, name)
-            assert held.replicas == whole.target.secrets[name].replicas, (calls, name)
-            assert held.kms_key == whole.target.secrets[name].kms_key, (calls, name)
+        for name, stored in deployment.target.secrets.items():
+            assert stored.tags == whole.target.secrets[name].tags, (calls, name)
+            assert stored.replicas == whole.target.secrets[name].replicas, (calls, name)
+            assert stored.kms_key == whole.target.secrets[name].kms_key, (calls, name)
         assert deployment.run().outcomes == [], calls
         if ended:
             assert calls > 30

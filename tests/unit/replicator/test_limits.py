@@ -73,7 +73,7 @@ class Counted(TokenBucket):
 
 
 def test_every_attempt_of_a_call_takes_from_its_bucket() -> None:
-    """Botocore sends a throttled call again by itself; the quota counts what is sent."""
+    """Botocore retries a throttled call; the quota counts what is sent."""
     bucket, statuses = Counted(50), iter([400, 400, 200])
 
     def answer(**_: object) -> Any:  # an AWSResponse; the stubs know no handler that answers

@@ -1,4 +1,4 @@
-"""Whole runs in memory: what happens to each secret in each situation, and that a second run does nothing."""
+"""Complete runs (`replicate.py`, `plan.py`, `desired.py`, `apply.py`, `replicas.py`, `report.py`)."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from replicator.config import Mount, ReplicaRegion
+from replicator.changes import Deferred
+from replicator.config import ReplicaRegion
+from replicator.contract.mounts import Mount
+from replicator.contract.summary import Count
 from replicator.desired import resolve_desired
 from replicator.errors import SourceDenied, TargetError
-from replicator.model import Deferred, Replica, Revision, TargetSecret, Unreadable, name_of
+from replicator.model import Replica, Revision, TargetSecret, Unreadable
 from replicator.plan import make_plan
 from replicator.replicate import RunClock
-from replicator.report import Report
+from replicator.report import RunReport
 from tests.unit.replicator.conftest import NOW, Deployment, failed, made
 from tests.unit.replicator.memory import MemoryTarget
 
 
-def settled(deployment: Deployment) -> None:
-    """Assert that another run finds everything as it is to be."""
+def assert_settled(deployment: Deployment) -> None:
+    """Assert that another run finds nothing to change."""
     report = deployment.run()
     assert report.outcomes == []
-    assert report.healthy, list(report.problems())
+    assert report.healthy, report.problems()
 
 
-def reasons(report: Report) -> str:
-    return "\n".join(f"{what} {kind} {cause}" for what, kind, cause in report.problems())
+def reasons(report: RunReport) -> str:
+    return "\n".join(map(str, report.problems()))
 
 
 def test_a_new_path_is_created_and_a_second_run_does_nothing(deployment: Deployment) -> None:
@@ -39,7 +42,7 @@ def test_a_new_path_is_created_and_a_second_run_does_nothing(deployment: Deploym
         "beanvault:version": "1",
         "beanvault:kms-key": "alias/shop",
     }
-    settled(deployment)
+    assert_settled(deployment)
 
 
 def test_an_unchanged_run_reads_no_value_and_describes_nothing(deployment: Deployment) -> None:
@@ -48,7 +51,7 @@ def test_an_unchanged_run_reads_no_value_and_describes_nothing(deployment: Deplo
     deployment.run()
     deployment.target.calls.clear()
     deployment.source.fetched.clear()
-    settled(deployment)
+    assert_settled(deployment)
     assert deployment.target.calls == ["ListSecrets"]
     assert deployment.source.fetched == []
 
@@ -61,7 +64,7 @@ def test_only_what_changed_is_fetched(deployment: Deployment) -> None:
     deployment.source.write("app/7", {"password": "canary-2"})
     assert made(deployment.run()) == {"shop/app/7": "Update"}
     assert deployment.source.fetched == ["kv/app/7"]
-    settled(deployment)
+    assert_settled(deployment)
 
 
 def test_the_old_value_written_again_is_a_new_version(deployment: Deployment) -> None:
@@ -73,7 +76,7 @@ def test_the_old_value_written_again_is_a_new_version(deployment: Deployment) ->
     assert len(deployment.target.secrets["shop/db"].values) == 3
 
 
-def test_a_path_removed_and_written_anew_is_seen_although_its_version_is_1_again(
+def test_a_path_removed_and_written_again_is_an_update_although_its_version_is_1_again(
     deployment: Deployment,
 ) -> None:
     deployment.source.write("db", {"password": "canary-old"})
@@ -84,27 +87,27 @@ def test_a_path_removed_and_written_anew_is_seen_although_its_version_is_1_again
     assert deployment.values() == {"shop/db": '{"password":"canary-new"}'}
 
 
-def test_a_copy_that_somebody_edited_is_written_over_and_the_report_says_so(deployment: Deployment) -> None:
+def test_a_copy_that_was_edited_is_overwritten_and_the_report_says_so(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary"})
     deployment.run()
-    held = deployment.target.secrets["shop/db"]
-    held.values["edited"] = "canary-edited"
-    held.make_current("edited")
+    stored = deployment.target.secrets["shop/db"]
+    stored.values["edited"] = "canary-edited"
+    stored.make_current("edited")
     report = deployment.run()
     # The version that was ours is still staged as previous: only the stage has to move.
     assert made(report) == {"shop/db": "MoveStage"}
-    held.values |= {"edited-1": "canary-x", "edited-2": "canary-y"}
-    held.make_current("edited-1")
-    held.make_current("edited-2")
+    stored.values |= {"edited-1": "canary-x", "edited-2": "canary-y"}
+    stored.make_current("edited-1")
+    stored.make_current("edited-2")
     report = deployment.run()
     assert made(report) == {"shop/db": "Update"}
-    assert "the copy was edited" in "\n".join(report.lines())
+    assert "the copy was edited" in "\n".join(report.summary().lines())
     assert deployment.values() == {"shop/db": '{"password":"canary"}'}
     assert report.lag_seconds == 0
-    settled(deployment)
+    assert_settled(deployment)
 
 
-def test_a_copy_that_somebody_rolled_back_gets_its_stage_back_without_a_value(
+def test_a_copy_that_was_rolled_back_gets_its_stage_back_without_a_value(
     deployment: Deployment,
 ) -> None:
     first = deployment.source.write("db", {"password": "canary-1"})
@@ -116,10 +119,10 @@ def test_a_copy_that_somebody_rolled_back_gets_its_stage_back_without_a_value(
     assert made(deployment.run()) == {"shop/db": "MoveStage"}
     assert deployment.source.fetched == []
     assert deployment.values() == {"shop/db": '{"password":"canary-2"}'}
-    settled(deployment)
+    assert_settled(deployment)
 
 
-def test_a_secret_of_somebody_else_is_a_conflict_and_stays_as_it_is(deployment: Deployment) -> None:
+def test_a_secret_of_another_owner_is_a_conflict_and_is_not_changed(deployment: Deployment) -> None:
     deployment.target.place("shop/db", "theirs", team="payments")
     deployment.target.place(
         "shop/api", "theirs", **{"beanvault:owner": "other", "beanvault:source": "kv/api"}
@@ -127,7 +130,7 @@ def test_a_secret_of_somebody_else_is_a_conflict_and_stays_as_it_is(deployment: 
     deployment.source.write("db", {"password": "canary"})
     deployment.source.write("api", {"password": "canary"})
     report = deployment.run()
-    assert report.counts()["Conflicts"] == 2
+    assert report.counts()[Count.CONFLICTS] == 2
     assert not report.healthy
     assert "BEANVAULT_ADOPT" in reasons(report)
     assert "belongs to other" in reasons(report)
@@ -135,7 +138,7 @@ def test_a_secret_of_somebody_else_is_a_conflict_and_stays_as_it_is(deployment: 
     assert deployment.source.fetched == []
 
 
-def test_only_the_name_that_adoption_was_asked_for_is_adopted(deployment: Deployment) -> None:
+def test_only_the_name_in_the_configuration_is_adopted(deployment: Deployment) -> None:
     deployment.set(adopt=frozenset({"shop/db"}))
     deployment.target.place("shop/db", "theirs", team="payments")
     deployment.target.place("shop/api", "theirs")
@@ -143,7 +146,7 @@ def test_only_the_name_that_adoption_was_asked_for_is_adopted(deployment: Deploy
     deployment.source.write("api", {"password": "canary"})
     report = deployment.run()
     assert made(report) == {"shop/db": "Adopt"}
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert deployment.values() == {"shop/db": '{"password":"canary"}', "shop/api": "theirs"}
     tags = deployment.target.secrets["shop/db"].tags
     assert tags["team"] == "payments"
@@ -151,7 +154,7 @@ def test_only_the_name_that_adoption_was_asked_for_is_adopted(deployment: Deploy
     assert deployment.target.secrets["shop/db"].kms_key == "alias/shop"
 
 
-def test_a_secret_to_adopt_that_is_scheduled_for_deletion_stays_so(deployment: Deployment) -> None:
+def test_a_secret_to_adopt_that_is_scheduled_for_deletion_is_not_changed(deployment: Deployment) -> None:
     deployment.set(adopt=frozenset({"shop/db"}))
     deployment.target.place("shop/db", "theirs").pending_deletion = True
     deployment.source.write("db", {"password": "canary"})
@@ -163,7 +166,7 @@ def test_a_secret_that_a_service_manages_is_never_ours(deployment: Deployment) -
     class Managed(MemoryTarget):
         def list(self, prefix: str) -> dict[str, TargetSecret]:
             shown = super().list(prefix)
-            return {name: replace(held, foreign="is managed by rds") for name, held in shown.items()}
+            return {name: replace(secret, foreign="is managed by rds") for name, secret in shown.items()}
 
     deployment.target = Managed()
     deployment.set(adopt=frozenset({"shop/db"}), deletion_days=7, max_delete_share=1.0)
@@ -176,27 +179,29 @@ def test_a_secret_that_a_service_manages_is_never_ours(deployment: Deployment) -
     assert deployment.values() == {"shop/db": "theirs", "shop/gone": "theirs"}
 
 
-def test_two_paths_that_want_one_name_are_a_conflict_for_both(deployment: Deployment) -> None:
+def test_two_paths_that_claim_one_name_are_a_conflict_for_both(deployment: Deployment) -> None:
     deployment.source.write("one", {"password": "canary"}, aws_name="shared")
     deployment.source.write("two", {"password": "canary"}, aws_name="shared")
     report = deployment.run()
-    assert report.counts()["Conflicts"] == 2
+    assert report.counts()[Count.CONFLICTS] == 2
     assert deployment.values() == {}
 
 
-def test_a_newcomer_cannot_stop_the_replication_of_who_holds_the_name(deployment: Deployment) -> None:
+def test_a_second_path_cannot_stop_the_replication_of_the_first(
+    deployment: Deployment,
+) -> None:
     deployment.source.write("one", {"password": "canary-1"}, aws_name="shared")
     deployment.run()
     deployment.source.write("two", {"password": "canary-2"}, aws_name="shared")
     deployment.source.write("one", {"password": "canary-3"})
     report = deployment.run()
     assert made(report) == {"shop/shared": "Update"}
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert deployment.values() == {"shop/shared": '{"password":"canary-3"}'}
 
 
 @pytest.mark.parametrize("why", ["unreadable", "refused", "its new name is taken", "its mount is left out"])
-def test_a_newcomer_does_not_get_the_name_of_a_path_that_has_not_given_it_up(
+def test_a_second_path_does_not_get_the_name_of_a_path_that_has_not_given_it_up(
     deployment: Deployment, why: str
 ) -> None:
     source = deployment.source
@@ -216,38 +221,40 @@ def test_a_newcomer_does_not_get_the_name_of_a_path_that_has_not_given_it_up(
         source.remove("one")
     source.write("two", {"password": "canary-2"}, aws_name="shared")
     report = deployment.run()
-    assert "shop/shared Conflict kv/two: the name is held by" in reasons(report)
+    assert "shop/shared: Conflict: kv/two: the name belongs to" in reasons(report)
     assert deployment.values()["shop/shared"] == '{"password":"canary-1"}'
     assert deployment.values()["shop/threes"] == '{"password":"canary-3"}'
 
 
-def test_the_name_of_a_path_that_is_gone_is_free_for_another(deployment: Deployment) -> None:
+def test_the_name_of_a_deleted_path_is_free_for_another(deployment: Deployment) -> None:
     deployment.source.write("one", {"password": "canary-1"}, aws_name="shared")
     deployment.run()
     deployment.source.remove("one")
     deployment.source.write("two", {"password": "canary-2"}, aws_name="shared")
     assert made(deployment.run()) == {"shop/shared": "Update"}
-    settled(deployment)
+    assert_settled(deployment)
 
 
-def test_a_path_that_asks_not_to_be_replicated_is_not(deployment: Deployment) -> None:
+def test_a_path_with_replicate_false_is_not_replicated(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary"}, replicate="false")
     report = deployment.run()
-    assert (report.healthy, report.counts()["Skipped"]) == (True, 1)
+    assert (report.healthy, report.counts()[Count.SKIPPED]) == (True, 1)
     assert deployment.values() == {}
 
 
-def test_what_vanished_from_vault_is_kept_as_an_orphan_by_default(deployment: Deployment) -> None:
+def test_a_secret_whose_path_was_deleted_is_kept_as_an_orphan_by_default(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary"})
     deployment.run()
     deployment.source.remove("db")
     report = deployment.run()
-    assert (report.healthy, report.counts()["Skipped"]) == (True, 1)
-    assert "orphan" in "\n".join(report.lines())
+    assert (report.healthy, report.counts()[Count.SKIPPED]) == (True, 1)
+    assert "orphan" in "\n".join(report.summary().lines())
     assert deployment.values() == {"shop/db": '{"password":"canary"}'}
 
 
-def test_what_vanished_is_scheduled_for_deletion_where_that_is_the_policy(deployment: Deployment) -> None:
+def test_a_secret_whose_path_was_deleted_is_deleted_where_configured(
+    deployment: Deployment,
+) -> None:
     deployment.set(deletion_days=7, max_delete_share=0.5)
     for path in ("db", "api"):
         deployment.source.write(path, {"password": "canary"})
@@ -255,10 +262,10 @@ def test_what_vanished_is_scheduled_for_deletion_where_that_is_the_policy(deploy
     deployment.source.remove("db")
     assert made(deployment.run()) == {"shop/db": "Delete"}
     assert list(deployment.values()) == ["shop/api"]
-    settled(deployment)
+    assert_settled(deployment)
 
 
-def test_a_path_that_came_back_or_became_unreadable_since_it_was_listed_keeps_its_secret(
+def test_a_path_that_returned_or_became_unreadable_since_it_was_listed_keeps_its_secret(
     deployment: Deployment,
 ) -> None:
     class Racing(MemoryTarget):
@@ -299,10 +306,10 @@ def test_a_secret_that_returns_is_restored_with_its_arn(deployment: Deployment) 
     assert made(deployment.run()) == {"shop/db": "Restore"}
     assert deployment.values() == {"shop/db": '{"password":"canary-2"}'}
     assert deployment.target.secrets["shop/db"].arn == arn
-    settled(deployment)
+    assert_settled(deployment)
 
 
-def test_a_plan_that_would_delete_more_than_the_share_is_refused_whole(deployment: Deployment) -> None:
+def test_a_plan_that_would_delete_more_than_the_share_is_refused_as_a_whole(deployment: Deployment) -> None:
     deployment.set(deletion_days=7, max_delete_share=0.25)
     for number in range(8):
         deployment.source.write(f"app/{number}", {"password": "canary"})
@@ -327,7 +334,7 @@ def test_an_emptied_mount_deletes_nothing(deployment: Deployment) -> None:
     assert list(deployment.values()) == ["shop/db"]
 
 
-def test_a_small_mount_that_is_emptied_is_noticed_among_many_secrets(deployment: Deployment) -> None:
+def test_a_small_mount_that_is_emptied_is_refused_among_many_secrets(deployment: Deployment) -> None:
     deployment.set(deletion_days=7, max_delete_share=0.5)
     deployment.set(mounts=(Mount("kv", "kv"), Mount("kv", "kv/small")))
     for path in (*(f"app/{number}" for number in range(9)), *(f"small/{number}" for number in range(3))):
@@ -341,7 +348,9 @@ def test_a_small_mount_that_is_emptied_is_noticed_among_many_secrets(deployment:
     assert made(deployment.run())["shop/1"] == "Delete"
 
 
-def test_the_one_secret_of_a_mount_may_go_where_the_whole_allows_it(deployment: Deployment) -> None:
+def test_the_only_secret_of_a_mount_is_deleted_where_the_share_allows_it(
+    deployment: Deployment,
+) -> None:
     deployment.set(deletion_days=7, max_delete_share=0.25)
     deployment.set(mounts=(Mount("kv", "kv"), Mount("kv", "kv/small")))
     for path in ("one", "two", "three", "small/db"):
@@ -363,7 +372,7 @@ def test_secrets_that_cannot_be_deleted_do_not_make_a_share_look_small(deploymen
 
 
 @pytest.mark.parametrize("hidden", ["kv/app/db", "kv/app/", "kv/"])
-def test_what_cannot_be_read_is_never_taken_for_gone(deployment: Deployment, hidden: str) -> None:
+def test_an_unreadable_path_is_never_taken_for_deleted(deployment: Deployment, hidden: str) -> None:
     deployment.set(deletion_days=7, max_delete_share=1.0)
     deployment.source.write("app/db", {"password": "canary"})
     deployment.run()
@@ -386,14 +395,14 @@ def test_a_denied_path_does_not_hide_its_neighbours(deployment: Deployment) -> N
     assert made(deployment.run()) == {"shop/app/db2": "Delete"}
 
 
-def test_secrets_of_a_mount_that_is_not_configured_any_more_are_kept(deployment: Deployment) -> None:
+def test_secrets_of_a_mount_that_is_no_longer_configured_are_kept(deployment: Deployment) -> None:
     deployment.set(deletion_days=7, max_delete_share=1.0)
     deployment.source.write("db", {"password": "canary"})
     deployment.run()
     deployment.source.remove("db")
     deployment.set(mounts=(Mount("kv", "elsewhere"),))
     report = deployment.run()
-    assert "its mount is not configured any more" in "\n".join(report.lines())
+    assert "its mount is no longer configured" in "\n".join(report.summary().lines())
     assert list(deployment.values()) == ["shop/db"]
 
 
@@ -407,10 +416,10 @@ def test_a_path_that_takes_another_name_leaves_the_old_one_to_the_deletion_polic
     deployment.source.choose("db", aws_name="renamed/db")
     assert made(deployment.run()) == {"shop/renamed/db": "Create", "shop/db": "Delete"}
     assert sorted(deployment.values()) == ["shop/api", "shop/renamed/db"]
-    settled(deployment)
+    assert_settled(deployment)
 
 
-def test_the_old_name_is_not_deleted_while_the_new_one_cannot_be_made(deployment: Deployment) -> None:
+def test_the_old_name_is_not_deleted_while_the_new_one_cannot_be_created(deployment: Deployment) -> None:
     class Full(MemoryTarget):
         def create(self, name: str, *rest: object) -> str:
             if name == "shop/renamed":
@@ -428,13 +437,13 @@ def test_the_old_name_is_not_deleted_while_the_new_one_cannot_be_made(deployment
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_the_old_name_is_not_deleted_while_the_new_one_is_somebody_elses(
+def test_the_old_name_is_not_deleted_while_the_new_one_has_another_owner(
     deployment: Deployment, listed: bool
 ) -> None:
     class Lagging(MemoryTarget):
         def list(self, prefix: str) -> dict[str, TargetSecret]:
             shown = super().list(prefix)
-            return {name: held for name, held in shown.items() if listed or name != "shop/taken"}
+            return {name: stored for name, stored in shown.items() if listed or name != "shop/taken"}
 
     deployment.target = Lagging()
     deployment.set(deletion_days=7, max_delete_share=1.0)
@@ -443,7 +452,7 @@ def test_the_old_name_is_not_deleted_while_the_new_one_is_somebody_elses(
     deployment.target.place("shop/taken", "theirs")
     deployment.source.choose("db", aws_name="taken")
     report = deployment.run()
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert deployment.values() == {"shop/db": '{"password":"canary"}', "shop/taken": "theirs"}
 
 
@@ -468,7 +477,7 @@ def test_one_refused_secret_does_not_stop_the_others(deployment: Deployment) -> 
     report = deployment.run()
     assert failed(report) == {"shop/empty": "ValueRefused", "shop/large": "ValueRefused"}
     assert "70011 bytes" in reasons(report)
-    assert report.counts()["Created"] == 1
+    assert report.counts()[Count.CREATED] == 1
     assert list(deployment.values()) == ["shop/db"]
 
 
@@ -492,9 +501,9 @@ def test_an_empty_value_never_replaces_a_secret(deployment: Deployment) -> None:
         ({"aws-tag-beanvault:owner": "me"}, "reserved"),
         ({"aws-tag-aws:cloudformation:stack-name": "x"}, "reserved"),
         ({"aws-tag-": "x"}, "not a tag key"),
-        ({"aws-tag-a b": "x"}, "has a space in it"),
-        ({"aws-tag-team": "line\nline"}, "not one that AWS takes"),
-        ({"aws-tag-team": "x" * 257}, "not one that AWS takes"),
+        ({"aws-tag-a b": "x"}, "contains a space"),
+        ({"aws-tag-team": "line\nline"}, "not one that AWS accepts"),
+        ({"aws-tag-team": "x" * 257}, "not one that AWS accepts"),
         ({f"aws-tag-{'k' * 100}{number}": "x" for number in range(3)}, "too many"),
     ],
 )
@@ -507,7 +516,7 @@ def test_a_choice_that_cannot_be_followed_is_refused_with_a_reason_and_deletes_n
     deployment.source.choose("db", **choices)
     report = deployment.run()
     assert reason in reasons(report)
-    assert report.counts()["Failed"] == 1
+    assert report.counts()[Count.FAILED] == 1
     assert deployment.values() == {"shop/db": '{"password":"canary"}'}
 
 
@@ -521,36 +530,36 @@ def test_a_path_that_secrets_manager_cannot_name_is_encoded(deployment: Deployme
     deployment.run()
     assert list(deployment.values()) == ["shop/my=20app/=C3=A9"]
     assert deployment.target.secrets["shop/my=20app/=C3=A9"].tags["beanvault:source"] == "kv/my=20app/=C3=A9"
-    settled(deployment)
+    assert_settled(deployment)
 
 
-def test_tags_are_added_changed_and_taken_back_and_nobody_elses_is_touched(deployment: Deployment) -> None:
+def test_tags_are_added_changed_and_removed_and_others_are_not_touched(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary"}, **{"aws-tag-team": "blue", "aws-tag-cost": "1"})
     deployment.run()
-    held = deployment.target.secrets["shop/db"]
-    held.tags["auditor"] = "theirs"
-    assert (held.tags["team"], held.tags["cost"]) == ("blue", "1")
+    stored = deployment.target.secrets["shop/db"]
+    stored.tags["auditor"] = "theirs"
+    assert (stored.tags["team"], stored.tags["cost"]) == ("blue", "1")
     deployment.source.choose("db", **{"aws-tag-team": "red"})
     deployment.source.fetched.clear()
     assert made(deployment.run()) == {"shop/db": "Retag"}
     assert deployment.source.fetched == []
-    assert (held.tags["team"], "cost" in held.tags, held.tags["auditor"]) == ("red", False, "theirs")
-    settled(deployment)
+    assert (stored.tags["team"], "cost" in stored.tags, stored.tags["auditor"]) == ("red", False, "theirs")
+    assert_settled(deployment)
     deployment.source.choose("db")
     deployment.run()
-    assert ("team" in held.tags, "beanvault:tags" in held.tags) == (False, False)
-    settled(deployment)
+    assert ("team" in stored.tags, "beanvault:tags" in stored.tags) == (False, False)
+    assert_settled(deployment)
 
 
 def test_a_tag_key_with_white_space_in_it_is_one_key(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary"}, **{"aws-tag-cost\u00a0centre": "1"})
     deployment.run()
-    held = deployment.target.secrets["shop/db"]
-    held.tags["centre"] = "theirs"
+    stored = deployment.target.secrets["shop/db"]
+    stored.tags["centre"] = "theirs"
     deployment.source.choose("db", **{"aws-tag-team": "red"})
     deployment.run()
-    assert (held.tags["centre"], "cost\u00a0centre" in held.tags) == ("theirs", False)
-    settled(deployment)
+    assert (stored.tags["centre"], "cost\u00a0centre" in stored.tags) == ("theirs", False)
+    assert_settled(deployment)
 
 
 def test_an_allowed_kms_key_is_used_from_then_on(deployment: Deployment) -> None:
@@ -559,12 +568,12 @@ def test_an_allowed_kms_key_is_used_from_then_on(deployment: Deployment) -> None
     deployment.source.choose("db", aws_kms_key="alias/team")
     assert made(deployment.run()) == {"shop/db": "Retag"}
     assert deployment.target.secrets["shop/db"].kms_key == "alias/team"
-    settled(deployment)
+    assert_settled(deployment)
     deployment.set(kms_key=None, kms_keys_allowed=frozenset())
     deployment.source.choose("db")
     deployment.run()
     assert [secret.kms_key for secret in deployment.target.secrets.values()] == [None]
-    settled(deployment)
+    assert_settled(deployment)
 
 
 def test_another_format_is_another_version(deployment: Deployment) -> None:
@@ -573,10 +582,10 @@ def test_another_format_is_another_version(deployment: Deployment) -> None:
     deployment.source.choose("db", aws_format="plain")
     assert made(deployment.run()) == {"shop/db": "Update"}
     assert deployment.values() == {"shop/db": "canary"}
-    settled(deployment)
+    assert_settled(deployment)
 
 
-def test_a_dry_run_says_what_a_run_does_reads_no_value_and_changes_nothing(deployment: Deployment) -> None:
+def test_a_dry_run_reports_what_a_run_does_reads_no_value_and_changes_nothing(deployment: Deployment) -> None:
     deployment.set(deletion_days=7, max_delete_share=0.5)
     for path in ("same", "changed", "gone"):
         deployment.source.write(path, {"password": "canary"})
@@ -591,11 +600,11 @@ def test_a_dry_run_says_what_a_run_does_reads_no_value_and_changes_nothing(deplo
     assert deployment.values() == before
     real = deployment.run()
     assert dry.counts() == real.counts()
-    assert dry.as_json()["changes"] == real.as_json()["changes"]
-    assert [each["action"] for each in real.as_json()["changes"]] == ["update", "delete", "create"]
+    assert dry.summary().as_json()["changes"] == real.summary().as_json()["changes"]
+    assert [each["action"] for each in real.summary().as_json()["changes"]] == ["update", "delete", "create"]
 
 
-def test_a_name_that_the_list_does_not_show_yet_is_looked_up_before_it_is_created(
+def test_a_name_that_is_not_in_the_list_yet_is_described_before_it_is_created(
     deployment: Deployment,
 ) -> None:
     class Lagging(MemoryTarget):
@@ -611,16 +620,16 @@ def test_a_name_that_the_list_does_not_show_yet_is_looked_up_before_it_is_create
     deployment.target.calls.clear()
     report = deployment.run()
     assert "CreateSecret" not in deployment.target.calls
-    assert (report.unchanged, report.counts()["Conflicts"]) == (1, 1)
+    assert (report.unchanged, report.counts()[Count.CONFLICTS]) == (1, 1)
     assert deployment.values()["shop/theirs"] == "theirs"
 
 
-def test_a_secret_that_is_not_ours_any_more_is_not_deleted_from_an_old_list(deployment: Deployment) -> None:
+def test_a_secret_that_is_no_longer_ours_is_not_deleted_from_an_old_list(deployment: Deployment) -> None:
     class Lagging(MemoryTarget):
         def list(self, prefix: str) -> dict[str, TargetSecret]:
             shown = super().list(prefix)
-            for held in self.secrets.values():
-                held.tags.pop("beanvault:owner", None)
+            for stored in self.secrets.values():
+                stored.tags.pop("beanvault:owner", None)
             return shown
 
     deployment.target = Lagging()
@@ -634,7 +643,7 @@ def test_a_secret_that_is_not_ours_any_more_is_not_deleted_from_an_old_list(depl
 
 
 @pytest.mark.parametrize("source", ["kv/=FF", "kv/é", "kv/=41", "kv/日"])
-def test_a_secret_whose_source_somebody_edited_is_left_alone(deployment: Deployment, source: str) -> None:
+def test_a_secret_whose_source_tag_was_edited_is_not_changed(deployment: Deployment, source: str) -> None:
     deployment.set(deletion_days=7, max_delete_share=1.0)
     for path in ("db", "gone", "here"):
         deployment.source.write(path, {"password": "canary"})
@@ -645,7 +654,7 @@ def test_a_secret_whose_source_somebody_edited_is_left_alone(deployment: Deploym
     deployment.source.write("here", {"password": "canary-2"})
     report = deployment.run()
     assert made(report) == {"shop/here": "Update"}
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert len(deployment.values()) == 3
 
 
@@ -663,34 +672,34 @@ def test_a_run_over_named_paths_deletes_nothing(deployment: Deployment) -> None:
     deployment.run()
     deployment.source.remove("one")
     report = deployment.run("kv/one")
-    assert (report.healthy, report.counts()["Skipped"]) == (True, 1)
+    assert (report.healthy, report.counts()[Count.SKIPPED]) == (True, 1)
     assert list(deployment.values()) == ["shop/one"]
 
 
-def test_a_run_over_named_paths_leaves_a_name_that_another_path_holds(deployment: Deployment) -> None:
+def test_a_run_over_named_paths_does_not_take_a_name_from_another_path(deployment: Deployment) -> None:
     deployment.source.write("one", {"password": "canary-1"}, aws_name="shared")
     deployment.run()
     deployment.source.write("two", {"password": "canary-2"}, aws_name="shared")
     report = deployment.run("kv/two")
-    assert report.counts()["Conflicts"] == 1
+    assert report.counts()[Count.CONFLICTS] == 1
     assert deployment.values() == {"shop/shared": '{"password":"canary-1"}'}
 
 
-def test_a_run_stops_before_its_time_is_over_and_the_next_one_goes_on(deployment: Deployment) -> None:
+def test_a_run_stops_before_its_time_is_over_and_the_next_one_continues(deployment: Deployment) -> None:
     for number in range(100):
         deployment.source.write(f"app/{number}", {"password": "canary"})
     done = iter(range(10))
     report = deployment.run(clock=RunClock(lambda: NOW, lambda: next(done, None) is not None))
-    assert 0 < report.left < 100
+    assert 0 < report.deferred < 100
     assert report.healthy
-    assert report.counts()["Created"] + report.left == 100
+    assert report.counts()[Count.CREATED] + report.deferred == 100
     rest = deployment.run()
-    assert rest.counts()["Created"] == report.left
-    settled(deployment)
+    assert rest.counts()[Count.CREATED] == report.deferred
+    assert_settled(deployment)
 
 
-def test_a_run_that_gets_nothing_done_in_its_time_fails(deployment: Deployment) -> None:
-    """Otherwise it would ask for its continuation for ever."""
+def test_a_run_that_makes_no_progress_in_its_time_fails(deployment: Deployment) -> None:
+    """Otherwise it would request continuations for ever."""
     deployment.source.write("db", {"password": "canary"})
     answers = iter([True])
     report = deployment.run(clock=RunClock(lambda: NOW, lambda: next(answers, False)))
@@ -709,31 +718,31 @@ def test_a_value_that_changed_since_it_was_listed_is_written_under_its_own_ident
     deployment.target = Racing()
     deployment.source.write("db", {"password": "canary"})
     deployment.run()
-    held = deployment.target.secrets["shop/db"]
+    stored = deployment.target.secrets["shop/db"]
     (read,) = deployment.source.list()
     assert isinstance(read, Revision)
-    assert held.current == read.version_id("shop")
-    assert held.tags["beanvault:version"] == str(read.version) == "2"
-    assert held.value == '{"password":"canary-1"}'
-    settled(deployment)
+    assert stored.current == read.version_id("shop")
+    assert stored.tags["beanvault:version"] == str(read.version) == "2"
+    assert stored.value == '{"password":"canary-1"}'
+    assert_settled(deployment)
 
 
 def test_replicas_are_added_kept_and_removed_as_configured(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary"})
     deployment.set(replica_regions=(ReplicaRegion("eu-west-1"), ReplicaRegion("us-east-1")))
     deployment.run()
-    held = deployment.target.secrets["shop/db"]
-    assert sorted(held.replicas) == ["eu-west-1", "us-east-1"]
-    settled(deployment)
+    stored = deployment.target.secrets["shop/db"]
+    assert sorted(stored.replicas) == ["eu-west-1", "us-east-1"]
+    assert_settled(deployment)
     deployment.target.calls.clear()
     deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),))
     assert made(deployment.run()) == {"shop/db": "Retag"}
     assert "ReplicateSecretToRegions" not in deployment.target.calls
-    assert sorted(held.replicas) == ["eu-west-1"]
+    assert sorted(stored.replicas) == ["eu-west-1"]
     deployment.set(replica_regions=())
     deployment.run()
-    assert (held.replicas, "beanvault:replicas" in held.tags) == ({}, False)
-    settled(deployment)
+    assert (stored.replicas, "beanvault:replicas" in stored.tags) == ({}, False)
+    assert_settled(deployment)
 
 
 def test_a_replica_region_that_fails_is_reported_by_name_until_it_works(deployment: Deployment) -> None:
@@ -747,7 +756,7 @@ def test_a_replica_region_that_fails_is_reported_by_name_until_it_works(deployme
         assert "eu-west-1" not in reasons(report)
     deployment.target.failing_regions = set()
     assert deployment.run().healthy
-    settled(deployment)
+    assert_settled(deployment)
 
 
 def test_a_region_that_fails_after_the_call_is_reported_in_each_run_until_it_works(
@@ -758,23 +767,23 @@ def test_a_region_that_fails_after_the_call_is_reported_in_each_run_until_it_wor
     deployment.target.asynchronous = True
     deployment.target.failing_regions = {"us-east-1"}
     assert deployment.run().healthy
-    held = deployment.target.secrets["shop/db"]
+    stored = deployment.target.secrets["shop/db"]
     for _ in range(2):
-        assert held.tags["beanvault:replicas"] == "eu-west-1 +us-east-1"
+        assert stored.tags["beanvault:replicas"] == "eu-west-1 +us-east-1"
         assert "replication to us-east-1 failed: Secret name already exists" in reasons(deployment.run())
     deployment.target.failing_regions = set()
     deployment.run()
     assert deployment.run().healthy
-    settled(deployment)
+    assert_settled(deployment)
 
 
 def test_a_region_that_fails_once_it_has_a_copy_keeps_it(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary"})
     deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),))
     deployment.run()
-    held = deployment.target.secrets["shop/db"]
+    stored = deployment.target.secrets["shop/db"]
     deployment.target.failing_regions = {"eu-west-1"}
-    held.replicas["eu-west-1"] = Replica("eu-west-1", "Failed", "the key is disabled")
+    stored.replicas["eu-west-1"] = Replica("eu-west-1", "Failed", "the key is disabled")
     deployment.source.write("db", {"password": "canary-2"})
     for _ in range(2):
         assert "replication to eu-west-1 failed: " in reasons(deployment.run())
@@ -789,33 +798,33 @@ def test_a_region_that_is_refused_is_named_and_stops_nothing_else(deployment: De
     deployment.target.disabled_regions = {"eu-west-1"}
     deployment.source.choose("db", **{"aws-tag-team": "blue"})
     assert "replication to eu-west-1 failed: ReplicateSecretToRegions" in reasons(deployment.run())
-    held = deployment.target.secrets["shop/db"]
-    assert held.tags["beanvault:replicas"] == "eu-central-2 +eu-west-1 us-east-1"
-    assert held.tags["team"] == "blue"
+    stored = deployment.target.secrets["shop/db"]
+    assert stored.tags["beanvault:replicas"] == "eu-central-2 +eu-west-1 us-east-1"
+    assert stored.tags["team"] == "blue"
 
 
-def test_regions_that_fail_go_last_and_do_not_keep_a_run_going(deployment: Deployment) -> None:
+def test_regions_that_fail_go_last_and_do_not_count_as_progress(deployment: Deployment) -> None:
     for path in ("a", "b"):
         deployment.source.write(path, {"password": "canary"})
     deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),))
     deployment.target.failing_regions = {"eu-west-1"}
     deployment.run()
     deployment.source.write("z", {"password": "canary"})
-    wishes = resolve_desired(deployment.source.list(), deployment.config)
-    plan = make_plan(wishes, deployment.target.list("shop"), deployment.config, complete=True)
-    assert [name_of(change) for change in plan.changes] == ["shop/z", "shop/a", "shop/b"]
+    state = resolve_desired(deployment.source.list(), deployment.config)
+    plan = make_plan(state, deployment.target.list("shop"), deployment.config, complete=True)
+    assert [change.name for change in plan.changes] == ["shop/z", "shop/a", "shop/b"]
     deployment.run()
     answers = iter([True, True])
     report = deployment.run(clock=RunClock(lambda: NOW, lambda: next(answers, False)))
     assert "OutOfTime" in reasons(report)
 
 
-def test_a_deletion_that_fails_after_its_replicas_are_gone_is_made_good_if_the_path_returns(
+def test_a_deletion_that_fails_after_its_replicas_were_removed_is_repaired_if_the_path_returns(
     deployment: Deployment,
 ) -> None:
     class Undeletable(MemoryTarget):
-        def delete(self, held: TargetSecret, days: int) -> None:
-            raise TargetError(f"DeleteSecret for {held.name} in {days} days: refused")
+        def delete(self, secret: TargetSecret, days: int) -> None:
+            raise TargetError(f"DeleteSecret for {secret.name} in {days} days: refused")
 
     deployment.target = Undeletable()
     deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),), deletion_days=7, max_delete_share=1.0)
@@ -823,11 +832,11 @@ def test_a_deletion_that_fails_after_its_replicas_are_gone_is_made_good_if_the_p
     deployment.run()
     deployment.source.delete("db")
     assert failed(deployment.run()) == {"shop/db": "TargetError"}
-    held = deployment.target.secrets["shop/db"]
-    assert held.replicas == {}
+    stored = deployment.target.secrets["shop/db"]
+    assert stored.replicas == {}
     deployment.source.undelete(revision)
     assert made(deployment.run()) == {"shop/db": "Retag"}
-    assert list(held.replicas) == ["eu-west-1"]
+    assert list(stored.replicas) == ["eu-west-1"]
 
 
 def test_replicas_are_removed_before_the_secret_is_and_come_back_with_it(deployment: Deployment) -> None:
@@ -836,12 +845,12 @@ def test_replicas_are_removed_before_the_secret_is_and_come_back_with_it(deploym
     deployment.run()
     deployment.source.delete("db")
     assert made(deployment.run()) == {"shop/db": "Delete"}
-    held = deployment.target.secrets["shop/db"]
-    assert (held.replicas, held.pending_deletion) == ({}, True)
+    stored = deployment.target.secrets["shop/db"]
+    assert (stored.replicas, stored.pending_deletion) == ({}, True)
     deployment.source.write("db", {"password": "canary-2"})
     deployment.run()
-    assert list(held.replicas) == ["eu-west-1"]
-    settled(deployment)
+    assert list(stored.replicas) == ["eu-west-1"]
+    assert_settled(deployment)
 
 
 def test_lag_is_the_time_a_new_version_waited(deployment: Deployment) -> None:
@@ -855,7 +864,7 @@ def test_no_value_is_in_a_report(deployment: Deployment) -> None:
     deployment.source.write("db", {"password": "canary-value"})
     deployment.source.write("two", {"a": "canary-value", "b": "canary-value"}, aws_format="plain")
     report = deployment.run()
-    assert "canary-value" not in f"{report!r} {report.as_json()} {list(report.lines())}"
+    assert "canary-value" not in f"{report!r} {report.summary().as_json()} {list(report.summary().lines())}"
     assert deployment.values()["shop/db"] == '{"password":"canary-value"}'
 
 
@@ -864,6 +873,6 @@ def test_the_function_needs_nothing_of_the_rest_of_the_project() -> None:
     import replicator
 
     source = "\n".join(path.read_text() for path in Path(replicator.__file__).parent.rglob("*.py"))
-    for room in ("beanvault", "templates", "eb_app", "localaws", "demo"):
-        assert f"import {room}" not in source
-        assert f"from {room}" not in source
+    for package in ("beanvault", "templates", "eb_app", "testbed"):
+        assert f"import {package}" not in source
+        assert f"from {package}" not in source

@@ -1,4 +1,4 @@
-"""The function is never killed while it waits: what is slow ends in time for the telling."""
+"""`run.py`, `aws.py`, `vault.py`: slow calls end in time for notifications before Lambda ends the run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import pytest
 
 from replicator import aws, handler, run, vault
 from replicator.aws import Clients
+from replicator.changes import Deferred
+from replicator.contract.connection import VaultAddress
 from replicator.errors import OutOfTime
-from replicator.model import Deferred
 from replicator.replicate import RunClock
 from templates.deployment import Replicator
 from tests.unit.replicator.conftest import NOW, Deployment
@@ -16,12 +17,12 @@ from tests.unit.replicator.memory import MemoryTarget
 
 
 def clients(monkeypatch: pytest.MonkeyPatch) -> Clients:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")  # nobody listens there
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")  # no server listens there
     return Clients(boto3.session.Session("id", "key", region_name="eu-central-1"))
 
 
-def test_the_longest_wait_and_the_telling_fit_into_the_margin() -> None:
-    slow = max(vault.LONGEST_SECONDS, aws.LONGEST_SECONDS)
+def test_the_longest_wait_and_the_notifications_fit_into_the_margin() -> None:
+    slow = max(vault.TIMEOUTS.longest_seconds, aws.LONGEST_SECONDS)
     assert slow + aws.LONGEST_SECONDS < run.WORK_ENDS_SECONDS < handler.MARGIN_SECONDS
     (shortest,) = (
         each.ge for each in Replicator.model_fields["timeout_seconds"].metadata if hasattr(each, "ge")
@@ -45,16 +46,16 @@ def test_no_request_is_repeated_when_it_is_too_late(monkeypatch: pytest.MonkeyPa
         late.events.list_event_buses()
 
 
-def test_vault_is_not_asked_again_when_it_is_too_late() -> None:
+def test_no_request_to_vault_is_repeated_when_it_is_too_late() -> None:
     answers = iter([True])
     pauses: list[float] = []
-    late = vault.Vault(vault.Address("http://127.0.0.1:1"), lambda: next(answers, False), pauses.append)
+    late = vault.Vault(VaultAddress("http://127.0.0.1:1"), lambda: next(answers, False), sleep=pauses.append)
     with pytest.raises(OutOfTime, match="kv/data/db"):
         late.read("kv/data/db")
     assert len(pauses) == 1
 
 
-def test_a_change_that_runs_out_of_time_is_left(deployment: Deployment) -> None:
+def test_a_change_that_runs_out_of_time_is_deferred(deployment: Deployment) -> None:
     class Slow(MemoryTarget):
         def create(self, name: str, *rest: object) -> str:
             if name == "shop/slow":

@@ -1,4 +1,4 @@
-"""Values: nothing is changed on the way, nothing empty or too large gets through, nothing shows in a repr."""
+"""Values: none is changed on the way, none that is empty or too large is written, none is in a repr."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def rendered(text: str, *, plain: bool = False) -> str:
 
 
 @given(st.dictionaries(st.text(), JSON, min_size=1))
-def test_what_vault_holds_is_what_the_secret_says(data: dict[str, object]) -> None:
+def test_the_secret_has_exactly_the_values_of_vault(data: dict[str, object]) -> None:
     if all(each is None or each == "" for each in data.values()):
         return
     assert json.loads(rendered(json.dumps(data))) == data
 
 
-def test_numbers_keep_the_very_characters_that_vault_sent() -> None:
+def test_numbers_keep_exactly_the_characters_that_vault_sent() -> None:
     text = '{"a":12345678901234567000,"b":1.10,"c":1E+2,"d":[0.1],"e":-0}'
     assert rendered(text) == text
 
@@ -39,10 +39,10 @@ def test_keys_come_in_one_order_whatever_order_they_were_sent_in() -> None:
     assert rendered('{"b":{"y":1,"x":2},"a":"é"}') == '{"a":"é","b":{"x":2,"y":1}}'
 
 
-def test_a_single_key_becomes_its_plain_text_where_asked_for() -> None:
+def test_a_single_key_becomes_its_plain_text_where_requested() -> None:
     assert rendered('{"token":"canary\\nline"}', plain=True) == "canary\nline"
     assert rendered('{"port":3306}', plain=True) == "3306"
-    with pytest.raises(ValueRefused, match="exactly one key, and there are 2"):
+    with pytest.raises(ValueRefused, match="exactly one key, and the value has 2"):
         rendered('{"a":"x","b":"y"}', plain=True)
 
 
@@ -57,7 +57,7 @@ def test_zero_and_false_are_not_empty() -> None:
     assert rendered('{"enabled":false}') == '{"enabled":false}'
 
 
-def test_a_value_may_have_65536_bytes_of_utf8_and_not_one_more() -> None:
+def test_a_value_can_have_65536_bytes_of_utf8_and_not_one_more() -> None:
     frame = len('{"a":""}')
     assert len(rendered(json.dumps({"a": "x" * (MAX_BYTES - frame)}))) == MAX_BYTES
     with pytest.raises(ValueRefused, match="65537 bytes"):
@@ -79,7 +79,7 @@ def test_a_value_is_hidden_from_every_representation() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"password": "canary', '["canary"]', "canary"])
-def test_an_answer_that_is_no_object_is_refused_without_being_shown(text: str) -> None:
+def test_an_answer_that_is_not_an_object_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ValueError, match="the answer is not") as caught:
         parse_json(text.encode())
     assert "canary" not in repr(caught.value)

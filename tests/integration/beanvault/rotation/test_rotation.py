@@ -32,10 +32,12 @@ from beanvault.rotation.rotation_context import RotationContext, RotationDatabas
 from beanvault.ui import NullUi
 from beanvault.vault.mounts import enable_kv2
 from replicator.config import Config
-from replicator.replicate import ReplicationRequest, RunClock, replicate
+from replicator.contract.connection import VaultAddress
+from replicator.contract.events import ReplicationRequest
+from replicator.replicate import RunClock, replicate
 from replicator.source import VaultSource
 from replicator.target import SecretsManagerTarget
-from replicator.vault import Address, Vault
+from replicator.vault import Vault
 from testbed.servers.localaws import LocalAws
 from testbed.servers.mariadb import MariaDB, engine
 from tests.conftest import Unsealed
@@ -93,7 +95,7 @@ def world(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[
             "BEANVAULT_OWNER": name,
         }
     )
-    vault = Vault(Address(openbao.address, None, openbao.ca_file.read_text()))
+    vault = Vault(VaultAddress(openbao.address, None, openbao.ca_file.read_text()))
     vault.use_token(openbao.root_token)
 
     def request(source: str) -> None:
@@ -109,7 +111,7 @@ def world(openbao: Unsealed, mariadb: MariaDB, local_aws: LocalAws) -> Iterator[
             ReplicationRequest((source,)),
             RunClock(time.time),
         )
-        assert report.healthy, list(report.problems())
+        assert report.healthy, report.problems()
 
     endpoint = Endpoint(mariadb.host, mariadb.port, mariadb.ca_file)
     context = RotationContext(

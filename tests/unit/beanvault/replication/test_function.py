@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from beanvault.errors import ExitCode
 from beanvault.polling import PollingClock
-from beanvault.replication.function import BUSY_SECONDS, FunctionBusy, ReplicatorFunction
+from beanvault.replication.function import BUSY_SECONDS, FunctionBusy, FunctionFailed, ReplicatorFunction
 from beanvault.ui import NullUi
 from tests.unit.beanvault.answers import Answer, playing
 
@@ -59,3 +59,12 @@ def test_another_error_is_not_retried() -> None:
     aws = playing(lambda_Invoke=[Answer({"Message": "no"}, 403, "AccessDeniedException"), BUSY])
     with pytest.raises(ClientError, match="AccessDeniedException"):
         ReplicatorFunction(aws, "shop-replicator", clock=ManualTime().clock()).replicate()
+
+
+def test_a_dry_run_of_another_version_of_the_function_is_an_error_with_a_remedy() -> None:
+    aws = playing(lambda_Invoke=[Answer({"Created": 1})])
+    with pytest.raises(
+        FunctionFailed, match="shop-replicator answered with not the summary of a run"
+    ) as raised:
+        ReplicatorFunction(aws, "shop-replicator").dry_run()
+    assert raised.value.remedy == "deploy it again: `beanvault deploy replicator`"

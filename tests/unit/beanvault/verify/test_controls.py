@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-from typing import Any
 
 import pytest
 
@@ -16,18 +15,27 @@ from beanvault.verify.checks.network import public
 from beanvault.verify.checks.replication import unused_days
 from beanvault.verify.model import Observation
 from beanvault.verify.replication import compared
+from replicator.contract.summary import ChangeSummary, Count, Problem, ProblemKind, RunSummary, SkippedSource
+from replicator.contract.tags import TAG_OWNER, TAG_SOURCE, ManagedTags, read_tags
 from templates.layers import LAYERS
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
 
 def secret(name: str, owner: str = "shop", source: str | None = None) -> SecretMetadata:
-    tags = {"beanvault:owner": owner, "beanvault:source": source or f"beanvault/{name}"}
+    """Return a secret whose source tag was read from AWS as *source*."""
+    written = {TAG_OWNER: owner, TAG_SOURCE: source or f"beanvault/{name}"}
+    tags = read_tags([{"Key": key, "Value": value} for key, value in written.items()])
     return SecretMetadata(f"shop/{name}", "", tags, NOW, None)
 
 
-def report(**parts: list[dict[str, str]]) -> dict[str, Any]:
-    return {"changes": [], "problems": [], "skipped": [], **parts}
+def summary(
+    *problems: Problem,
+    changes: tuple[ChangeSummary, ...] = (),
+    skipped: tuple[SkippedSource, ...] = (),
+) -> RunSummary:
+    counts = dict.fromkeys(Count, 0)
+    return RunSummary(True, True, counts, 0, 0.0, changes, skipped, problems)
 
 
 def states(found: list[Observation]) -> dict[str, str]:
@@ -37,45 +45,57 @@ def states(found: list[Observation]) -> dict[str, str]:
     }
 
 
-def told(parts: dict[str, Any], *secrets: SecretMetadata, retained: bool = False) -> dict[str, str]:
-    return states(list(compared(parts, secrets, "shop", retained=retained)))
+def compare(found: RunSummary, *secrets: SecretMetadata, retained: bool = False) -> dict[str, str]:
+    return states(list(compared(found, secrets, "shop", retained=retained)))
 
 
 def test_a_secret_that_a_run_would_leave_as_it_is_is_what_vault_holds() -> None:
-    assert told(report(), secret("app")) == {"shop/app": "ok"}
+    assert compare(summary(), secret("app")) == {"shop/app": "ok"}
 
 
 def test_a_secret_that_a_run_would_change_is_not() -> None:
-    change = {"name": "shop/app", "action": "update", "why": "the copy was edited"}
-    assert told(report(changes=[change]), secret("app")) == {"shop/app": "wrong"}
+    change = ChangeSummary("update", "shop/app", "beanvault/app", "2", "the copy was edited")
+    assert compare(summary(changes=(change,)), secret("app")) == {"shop/app": "wrong"}
 
 
-def test_a_secret_of_somebody_else_was_compared_with_nothing() -> None:
-    assert told(report(), secret("app", owner="other"), dataclasses.replace(secret("by-hand"), tags={})) == {}
+def test_a_secret_of_another_owner_is_not_compared() -> None:
+    untagged = dataclasses.replace(secret("by-hand"), tags=ManagedTags(None, None, None))
+    assert compare(summary(), secret("app", owner="other"), untagged) == {}
 
 
 def test_a_conflict_is_wrong_whoever_has_the_secret() -> None:
-    conflict = {"what": "shop/app", "kind": "Conflict", "cause": "belongs to other"}
-    assert told(report(problems=[conflict]), secret("app", owner="other")) == {"shop/app": "wrong"}
+    conflict = Problem(ProblemKind.CONFLICT, "shop/app", "Conflict", "belongs to other")
+    assert compare(summary(conflict), secret("app", owner="other")) == {"shop/app": "wrong"}
 
 
 @pytest.mark.parametrize(("retained", "state"), [(False, "wrong"), (True, "accepted")])
 def test_an_orphan_is_right_only_where_the_deployment_file_keeps_them(retained: bool, state: str) -> None:
-    skip = {"source": "beanvault/gone", "reason": "the secret shop/gone is an orphan"}
-    found = told(report(skipped=[skip]), secret("gone"), secret("app"), retained=retained)
+    skip = SkippedSource("beanvault/gone", "the secret shop/gone is an orphan")
+    found = compare(summary(skipped=(skip,)), secret("gone"), secret("app"), retained=retained)
     assert found == {"shop/gone": state, "shop/app": "ok"}
 
 
 def test_what_lies_below_a_folder_that_cannot_be_read_is_not_told_to_be_current() -> None:
-    problem = {"what": "beanvault/team/", "kind": "SourceDenied", "cause": "no right to list"}
-    found = told(report(problems=[problem]), secret("team/one"), secret("app"))
+    problem = Problem(ProblemKind.SOURCE, "beanvault/team/", "SourceDenied", "no right to list")
+    found = compare(summary(problem), secret("team/one"), secret("app"))
     assert found == {"beanvault/team/": "wrong", "shop/app": "ok"}
 
 
+@pytest.mark.parametrize("source", ["kv/=FF", "kv/é", "kv/=41"])
+def test_a_secret_whose_source_tag_was_edited_is_not_current(source: str) -> None:
+    """A dry run can't compare it, and a person has to correct the tag."""
+    assert compare(summary(), secret("app", source=source)) == {"shop/app": "wrong"}
+
+
+def test_a_source_that_is_encoded_in_its_tag_is_compared_with_the_plain_one() -> None:
+    skip = SkippedSource("beanvault/my app", "the secret shop/my=20app is an orphan")
+    assert compare(summary(skipped=(skip,)), secret("a", source="beanvault/my=20app")) == {"shop/a": "wrong"}
+
+
 def test_a_run_that_failed_says_nothing_of_any_secret() -> None:
-    problem = {"what": "the run", "kind": "SourceDown", "cause": "sealed"}
+    problem = Problem(ProblemKind.RUN, "", "SourceSealed", "sealed")
     with pytest.raises(ResourceMissing, match="sealed"):
-        told(report(problems=[problem]), secret("app"))
+        compare(summary(problem), secret("app"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The source in memory keeps the contract of sources."""
+"""The source in memory passes the tests of sources."""
 
 from __future__ import annotations
 

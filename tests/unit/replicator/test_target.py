@@ -1,4 +1,4 @@
-"""The target in memory keeps the contract of targets."""
+"""The target in memory passes the tests of targets."""
 
 from __future__ import annotations
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replicator.names import decode, encode, taken_as_it_is
+from replicator.contract.names import decode, encode, is_valid_name
 
 PATHS = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -35,7 +36,12 @@ def test_what_a_name_cannot_have_is_escaped_byte_by_byte() -> None:
     assert encode("my app=é") == "my=20app=3D=C3=A9"
 
 
-def test_an_empty_name_is_not_taken() -> None:
-    assert not taken_as_it_is("")
-    assert taken_as_it_is("a=b/c")
-    assert not taken_as_it_is("a b")
+@pytest.mark.parametrize("name", ["=FF", "é", "=41", "日", "a=", "a=2f"])
+def test_a_name_that_encode_cannot_have_made_has_no_path(name: str) -> None:
+    assert decode(name) is None
+
+
+def test_an_empty_name_is_not_valid() -> None:
+    assert not is_valid_name("")
+    assert is_valid_name("a=b/c")
+    assert not is_valid_name("a b")

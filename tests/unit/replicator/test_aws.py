@@ -50,7 +50,7 @@ def test_a_refusal_is_named_for_what_to_do_and_shows_no_value(
     assert VALUE not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_refused_right_is_told_in_awss_words() -> None:
+def test_a_missing_permission_is_reported_in_awss_words() -> None:
     def operation() -> NoReturn:
         message = "User: arn:aws:iam::1:role/r is not authorized to perform: secretsmanager:PutSecretValue"
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": message}}, "PutSecretValue")
@@ -68,7 +68,7 @@ def test_parameters_that_botocore_refuses_are_not_repeated() -> None:
     assert VALUE not in "".join(traceback.format_exception(caught.value))
 
 
-def test_an_aws_that_does_not_answer_is_unavailable() -> None:
+def test_aws_that_does_not_answer_is_unavailable() -> None:
     def operation() -> NoReturn:
         raise ConnectTimeoutError(endpoint_url="https://secretsmanager.eu-central-1.amazonaws.com")
 
@@ -76,7 +76,7 @@ def test_an_aws_that_does_not_answer_is_unavailable() -> None:
         call(operation, "ListSecrets for listing shop/")
 
 
-def test_a_put_that_does_not_say_that_its_version_is_current_makes_it_so() -> None:
+def test_a_put_whose_version_is_not_current_makes_it_current() -> None:
     client = boto3.client(
         "secretsmanager", "eu-central-1", aws_access_key_id="id", aws_secret_access_key="key"
     )
@@ -84,6 +84,6 @@ def test_a_put_that_does_not_say_that_its_version_is_current_makes_it_so() -> No
     with Stubber(client) as answers:
         answers.add_response("put_secret_value", {"VersionId": version_id})
         answers.add_response("update_secret_version_stage", {})
-        held = TargetSecret("shop/db", "arn:aws:secretsmanager:eu-central-1:1:secret:shop/db-AbCdEf", None)
-        SecretsManagerTarget(client).put(held, VALUE, version_id)
+        secret = TargetSecret("shop/db", "arn:aws:secretsmanager:eu-central-1:1:secret:shop/db-AbCdEf", None)
+        SecretsManagerTarget(client).put(secret, VALUE, version_id)
         answers.assert_no_pending_responses()
