@@ -1,4 +1,7 @@
-"""The report of `verify` and the diagram of the architecture in a browser."""
+"""Story of beanvault/verify/page.py and docs/architecture.svg.
+
+The report of `verify` and the diagram of the architecture in a browser.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The app's page in a browser: on desktop and phone, with and without JavaScript, during a rotation."""
+"""Story of eb_app/web.py and eb_app/templates/.
+
+The app's page in a browser: on desktop and phone, with and without JavaScript, during a rotation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""No checker has an open finding in any template of any configuration."""
+"""Story of templates/.
+
+No checker has an open finding in any template of any configuration.
+"""
 
 import json
 import sys

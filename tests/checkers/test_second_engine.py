@@ -1,4 +1,6 @@
-"""The templates in a second CloudFormation engine, that of ministack, which is independent of this project.
+"""Story of templates/.
+
+The templates in a second CloudFormation engine, that of ministack, which is independent of this project.
 
 It supports fewer resource types than the templates use. Unsupported resources are left out, with a stand-in
 where others refer to them, and printed at the end of each configuration.

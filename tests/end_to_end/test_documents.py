@@ -1,4 +1,7 @@
-"""The tutorial's blocks, run one after the other in one shell, with the servers of its first block."""
+"""Story of docs/tutorial.md and testbed/servers/__main__.py.
+
+The tutorial's blocks, run one after the other in one shell, with the servers of its first block.
+"""
 
 from __future__ import annotations
 

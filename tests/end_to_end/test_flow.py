@@ -1,4 +1,7 @@
-"""The demo's steps as assertions, which check results from outside, not the facts that a step returns."""
+"""Story of testbed/demo/.
+
+The demo's steps as assertions, which check results from outside, not the facts that a step returns.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An interrupted demo leaves no process and no file."""
+"""Story of testbed/demo/__main__.py.
+
+An interrupted demo leaves no process and no file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The operator's whole way through the command line, as processes: from a deployment file to nothing left.
+"""Story of beanvault/commands/, beanvault/deployment/ and beanvault/teardown/.
+
+The operator's whole way through the command line, as processes: from a deployment file to nothing left.
 
 The tests of this module are one story, done in order; each leaves the deployment as the next finds it.
 """

@@ -1,4 +1,7 @@
-"""What every command has in common: how it ends without rights, without a network, and when interrupted."""
+"""Story of beanvault/cli.py and beanvault/commands/.
+
+What every command has in common: how it ends without rights, without a network, and when interrupted.
+"""
 
 from __future__ import annotations
 

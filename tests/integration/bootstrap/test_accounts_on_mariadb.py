@@ -1,4 +1,7 @@
-"""The bootstrap against a real server: what it creates, what it keeps, and TLS."""
+"""Story of bootstrap/accounts.py and bootstrap/handler.py.
+
+The bootstrap against a real server: what it creates, what it keeps, and TLS.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Failures below an instance during writes: no acknowledged entry is lost, and the instance recovers.
+"""Story of eb_app/database.py, eb_app/login.py and eb_app/web.py.
+
+Failures below an instance during writes: no acknowledged entry is lost, and the instance recovers.
 
 The instance is complete: nginx with TLS, gunicorn with two processes, a schema of its own. Each writer sends
 a unique key with each entry, so that acknowledged entries can be counted and failed ones repeated.

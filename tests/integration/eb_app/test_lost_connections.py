@@ -1,4 +1,7 @@
-"""Connections are lost at the worst moments, and each acknowledged entry exists once."""
+"""Story of eb_app/database.py and eb_app/entries.py.
+
+Connections are lost at the worst moments, and each acknowledged entry exists once.
+"""
 
 from __future__ import annotations
 

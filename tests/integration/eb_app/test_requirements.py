@@ -1,4 +1,7 @@
-"""The packages that an instance installs before it runs the app."""
+"""Story of eb_app/requirements.txt.
+
+The packages that an instance installs before it runs the app.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Passwords change under load and no request fails; the negative controls do fail."""
+"""Story of eb_app/database.py, eb_app/credentials/ and eb_app/replication_request.py.
+
+Passwords change under load and no request fails; the negative controls do fail.
+"""
 
 from __future__ import annotations
 

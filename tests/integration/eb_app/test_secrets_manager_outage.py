@@ -1,4 +1,7 @@
-"""An outage of Secrets Manager fails no request; `/readyz` reports it."""
+"""Story of eb_app/credentials/secret.py and eb_app/credentials/cached_secret.py.
+
+An outage of Secrets Manager fails no request; `/readyz` reports it.
+"""
 
 from __future__ import annotations
 

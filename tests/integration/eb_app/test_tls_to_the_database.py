@@ -1,4 +1,7 @@
-"""Without TLS and a verified certificate there is no connection to the database."""
+"""Story of eb_app/login.py.
+
+Without TLS and a verified certificate there is no connection to the database.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Input of visitors is refused or rendered as text, and never logged."""
+"""Story of eb_app/web.py, eb_app/entries.py and eb_app/protection.py.
+
+Input of visitors is refused or rendered as text, and never logged.
+"""
 
 from __future__ import annotations
 

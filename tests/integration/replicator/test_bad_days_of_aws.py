@@ -1,4 +1,7 @@
-"""AWS's failures (`aws.py`, `target.py`, `notify.py`): reported, nothing else changes, the next recovers."""
+"""Story of replicator/aws.py, replicator/apply.py and replicator/target.py.
+
+AWS's failures (`aws.py`, `target.py`, `notify.py`): reported, nothing else changes, the next recovers.
+"""
 
 from __future__ import annotations
 

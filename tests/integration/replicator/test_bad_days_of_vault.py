@@ -1,4 +1,7 @@
-"""Vault's failures (`vault.py`, `sources/`): reported, nothing else changed, the next run recovers."""
+"""Story of replicator/vault.py and replicator/sources/.
+
+Vault's failures (`vault.py`, `sources/`): reported, nothing else changed, the next run recovers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A run that finds nothing to change lists both sides, and makes no other call (`replicate.py`)."""
+"""Story of replicator/replicate.py and replicator/target.py.
+
+A run that finds nothing to change lists both sides, and makes no other call (`replicate.py`).
+"""
 
 from __future__ import annotations
 

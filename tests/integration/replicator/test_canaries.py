@@ -1,4 +1,6 @@
-"""No value leaves Secrets Manager: one large scenario, and a search through all that it left behind.
+"""Story of replicator/.
+
+No value leaves Secrets Manager: one large scenario, and a search through all that it left behind.
 
 Every outcome and many faults are in it, and every channel is searched. A name, which is reported everywhere,
 proves that each channel was read.

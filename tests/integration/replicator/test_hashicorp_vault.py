@@ -1,4 +1,7 @@
-"""The login by AWS IAM (`login.py`) against HashiCorp Vault, where it is installed; OpenBao has none."""
+"""Story of replicator/login.py and beanvault/vault/logins.py.
+
+The login by AWS IAM (`login.py`) against HashiCorp Vault, where it is installed; OpenBao has none.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Connections are reused (`vault.py`, `aws.py`): a run opens no more of them than it has workers."""
+"""Story of replicator/vault.py and replicator/aws.py.
+
+Connections are reused (`vault.py`, `aws.py`): a run opens no more of them than it has workers.
+"""
 
 from __future__ import annotations
 

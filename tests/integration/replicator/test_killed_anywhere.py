@@ -1,4 +1,7 @@
-"""A process killed at any of its calls (`apply.py`): apps read nothing wrong, the next run completes it."""
+"""Story of replicator/apply.py and replicator/plan.py.
+
+A process killed at any of its calls (`apply.py`): apps read nothing wrong, the next run completes it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A process killed while replica regions change (`replicas.py`), and while it unwraps its secret id."""
+"""Story of replicator/replicas.py and replicator/login.py.
+
+A process killed while replica regions change (`replicas.py`), and while it unwraps its secret id.
+"""
 
 from __future__ import annotations
 

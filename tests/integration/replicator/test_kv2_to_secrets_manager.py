@@ -1,4 +1,7 @@
-"""What happens to a path of KV version 2 (`sources/kv2.py`), from a real OpenBao to Secrets Manager."""
+"""Story of replicator/sources/kv2.py, replicator/plan.py and replicator/apply.py.
+
+What happens to a path of KV version 2 (`sources/kv2.py`), from a real OpenBao to Secrets Manager.
+"""
 
 from __future__ import annotations
 

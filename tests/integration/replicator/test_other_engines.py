@@ -1,4 +1,7 @@
-"""KV version 1 and static roles of the database engine (`sources/kv1.py`, `sources/database.py`)."""
+"""Story of replicator/sources/kv1.py and replicator/sources/database.py.
+
+KV version 1 and static roles of the database engine (`sources/kv1.py`, `sources/database.py`).
+"""
 
 from __future__ import annotations
 

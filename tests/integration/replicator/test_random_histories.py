@@ -1,4 +1,6 @@
-"""Random histories of a mount, of changes by hand in Secrets Manager, and of failures (all of `replicator`).
+"""Story of replicator/replicate.py, replicator/plan.py and replicator/apply.py.
+
+Random histories of a mount, of changes by hand in Secrets Manager, and of failures (all of `replicator`).
 
 A fixed set of histories is run by default. BEANVAULT_HISTORIES=500 draws that many new ones, as a nightly run
 does.

@@ -1,4 +1,7 @@
-"""The function's role, as `templates/replicator.py` writes it and AWS enforces it: enough, and no more."""
+"""Story of templates/policies/function.py and replicator/target.py.
+
+The function's role, as `templates/replicator.py` writes it and AWS enforces it: enough, and no more.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A Vault that is sealed during a run (`vault.py`). It is the test's own: others need theirs unsealed."""
+"""Story of replicator/vault.py.
+
+A Vault that is sealed during a run (`vault.py`). It is the test's own: others need theirs unsealed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The policy decides how a mount is listed (`sources/`); hidden paths are not taken for deleted."""
+"""Story of beanvault/vault/policies.py and replicator/sources/kv2.py.
+
+The policy decides how a mount is listed (`sources/`); hidden paths are not taken for deleted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The function's zip (`beanvault/artifacts/`): the same wherever built; AWS's runtime client runs it."""
+"""Story of beanvault/artifacts/package.py and replicator/handler.py.
+
+The function's zip (`beanvault/artifacts/`): the same wherever built; AWS's runtime client runs it.
+"""
 
 from __future__ import annotations
 

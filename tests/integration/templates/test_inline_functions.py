@@ -1,4 +1,7 @@
-"""The inline functions, run against moto: what they change and answer, and that they can be repeated."""
+"""Story of templates/functions/.
+
+The inline functions, run against moto: what they change and answer, and that they can be repeated.
+"""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""`templates.layers`: all layers of two deployments in one account, created, checked, changed and deleted.
+"""Story of templates/, beanvault/deployment/, beanvault/teardown/ and beanvault/verify/.
+
+`templates.layers`: all layers of two deployments in one account, created, checked, changed and deleted.
 
 The tests of this module are one story, told in order; each leaves the deployments as the next finds them.
 """

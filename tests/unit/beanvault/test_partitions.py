@@ -1,4 +1,7 @@
-"""The partitions of China and GovCloud, in `aws.py`, `verify/export.py` and `templates/`."""
+"""Story of beanvault/aws.py, beanvault/verify/export.py and templates/.
+
+The partitions of China and GovCloud, in `aws.py`, `verify/export.py` and `templates/`.
+"""
 
 from __future__ import annotations
 

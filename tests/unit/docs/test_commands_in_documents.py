@@ -1,4 +1,7 @@
-"""The commands in the documents and in the help are valid."""
+"""Story of docs/, README.md and beanvault/commands/.
+
+The commands in the documents and in the help are valid.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The generated pages are up to date with the code, and their tables with each other."""
+"""Story of scripts/docs/.
+
+The generated pages are up to date with the code, and their tables with each other.
+"""
 
 from __future__ import annotations
 

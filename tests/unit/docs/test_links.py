@@ -1,4 +1,7 @@
-"""Links within the documents, and from the alarms into them, have a target."""
+"""Story of docs/ and README.md.
+
+Links within the documents, and from the alarms into them, have a target.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The README's output and the platform in the documents are current."""
+"""Story of README.md.
+
+The README's output and the platform in the documents are current.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The authorities in the bundle are RDS's, and the file is the one that was reviewed."""
+"""Story of eb_app/certs/rds-global-bundle.pem and eb_app/settings.py.
+
+The authorities in the bundle are RDS's, and the file is the one that was reviewed.
+"""
 
 from __future__ import annotations
 

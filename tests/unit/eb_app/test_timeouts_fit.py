@@ -1,4 +1,7 @@
-"""Each hop's time-out is longer than that of the hop behind it."""
+"""Story of eb_app/gunicorn_conf.py, eb_app/database.py and .platform/nginx/.
+
+Each hop's time-out is longer than that of the hop behind it.
+"""
 
 from __future__ import annotations
 

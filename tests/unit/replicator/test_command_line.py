@@ -1,4 +1,7 @@
-"""`replicator/__main__.py` before its first call: a problem in AWS's own settings is one line."""
+"""Story of replicator/__main__.py.
+
+`replicator/__main__.py` before its first call: a problem in AWS's own settings is one line.
+"""
 
 from __future__ import annotations
 

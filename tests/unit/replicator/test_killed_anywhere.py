@@ -1,4 +1,7 @@
-"""`apply.py`: a run killed at any call is completed by the next, and apps read nothing wrong in between."""
+"""Story of replicator/apply.py and replicator/plan.py.
+
+`apply.py`: a run killed at any call is completed by the next, and apps read nothing wrong in between.
+"""
 
 from __future__ import annotations
 

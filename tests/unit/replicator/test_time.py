@@ -1,4 +1,7 @@
-"""`run.py`, `aws.py`, `vault.py`: slow calls end in time for notifications before Lambda ends the run."""
+"""Story of replicator/handler.py, replicator/run.py and replicator/vault.py.
+
+`run.py`, `aws.py`, `vault.py`: slow calls end in time for notifications before Lambda ends the run.
+"""
 
 from __future__ import annotations
 

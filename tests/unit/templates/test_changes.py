@@ -1,4 +1,6 @@
-"""`templates.layers`: the changes of a deployment file that CloudFormation can apply to existing stacks.
+"""Story of templates/ and beanvault/deployment/ordering.py.
+
+`templates.layers`: the changes of a deployment file that CloudFormation can apply to existing stacks.
 
 For each pair of renders: no export that stays imported gets another value, no resource with a fixed name or
 with data is replaced, no resource is created that exists under another logical id, and there is an order in

@@ -1,4 +1,7 @@
-"""The listener with a real OpenBao's audit device, and its servers alone (beanvault.listen)."""
+"""Story of beanvault/listen/ and beanvault/commands/listen.py.
+
+The listener with a real OpenBao's audit device, and its servers alone (beanvault.listen).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Rotation against a real OpenBao, a real MariaDB, and the replicator's own code on the local AWS.
+"""Story of beanvault/rotation/ and beanvault/replication/waiter.py.
+
+Rotation against a real OpenBao, a real MariaDB, and the replicator's own code on the local AWS.
 
 A crash is an exception raised by the user interface: the next call starts from the state in the servers, as a
 new process would.

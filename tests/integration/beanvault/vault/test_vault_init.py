@@ -1,4 +1,7 @@
-"""The command `vault init`: what happens to the only keys, which token is used, and what is reported."""
+"""Story of beanvault/commands/vault.py and beanvault/vault/keys.py.
+
+The command `vault init`: what happens to the only keys, which token is used, and what is reported.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`verify` against an account: each control fails after a manual change, and passes again afterwards.
+"""Story of beanvault/verify/.
+
+`verify` against an account: each control fails after a manual change, and passes again afterwards.
 
 One deployment for the whole module; every test restores it.
 """

@@ -1,4 +1,7 @@
-"""The servers that the other integration tests use."""
+"""Story of testbed/servers/.
+
+The servers that the other integration tests use.
+"""
 
 from __future__ import annotations
 

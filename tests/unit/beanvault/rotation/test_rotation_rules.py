@@ -1,4 +1,7 @@
-"""Passwords, versions and schedules of rotation (beanvault.rotation: credential, database, static_role)."""
+"""Story of beanvault/rotation/.
+
+Passwords, versions and schedules of rotation (beanvault.rotation: credential, database, static_role).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Small rules taken from AWS: TLS policies, health check codes, platform names."""
+"""Story of testbed/localaws/beanstalk/platforms.py and testbed/localaws/beanstalk/balancer.py.
+
+Small rules taken from AWS: TLS policies, health check codes, platform names.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an instance reads from a bundle, and how its files are moved below the instance's own directory."""
+"""Story of testbed/localaws/beanstalk/bundle.py and testbed/localaws/beanstalk/proxy.py.
+
+What an instance reads from a bundle, and how its files are moved below the instance's own directory.
+"""
 
 from __future__ import annotations
 

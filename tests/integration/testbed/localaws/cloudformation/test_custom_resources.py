@@ -1,4 +1,7 @@
-"""Custom resources: their function runs and responds over HTTP."""
+"""Story of testbed/localaws/cloudformation/types/custom.py.
+
+Custom resources: their function runs and responds over HTTP.
+"""
 
 from __future__ import annotations
 

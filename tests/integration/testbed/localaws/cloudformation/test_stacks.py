@@ -1,4 +1,7 @@
-"""The life of a stack over HTTP: change sets, updates, rollbacks, policies, exports, deletion."""
+"""Story of testbed/localaws/cloudformation/engine.py and testbed/localaws/cloudformation/operation.py.
+
+The life of a stack over HTTP: change sets, updates, rollbacks, policies, exports, deletion.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""RDS instances of stacks, answered by the real MariaDB."""
+"""Story of testbed/localaws/cloudformation/types/database.py and testbed/localaws/databases.py.
+
+RDS instances of stacks, answered by the real MariaDB.
+"""
 
 from __future__ import annotations
 

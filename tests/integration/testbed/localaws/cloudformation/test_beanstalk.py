@@ -1,4 +1,7 @@
-"""Beanstalk environments of stacks."""
+"""Story of testbed/localaws/cloudformation/types/beanstalk.py.
+
+Beanstalk environments of stacks.
+"""
 
 from __future__ import annotations
 
