@@ -37,7 +37,7 @@ class LambdaContext(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class HandlerFunction:
     """The function; *clients* are kept across warm invocations, unlike a login to Vault, which expires."""
 
     clients: Clients
@@ -93,5 +93,5 @@ def _emit(report: RunReport, config: Config) -> None:
     metrics.flush_metrics()
 
 
-handler = Function(Clients()).handle
+handler = HandlerFunction(Clients()).handle
 """What Lambda calls."""

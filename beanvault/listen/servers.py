@@ -26,7 +26,7 @@ def http_server(
 ) -> ThreadingHTTPServer:
     """Return a server for an http audit device (OpenBao): POST or PUT to any path."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class HttpAuditHandler(BaseHTTPRequestHandler):
         timeout = REQUEST_TIMEOUT_SECONDS
 
         def do_POST(self) -> None:
@@ -50,10 +50,10 @@ def http_server(
         def log_message(self, *args: object) -> None:
             """Log nothing: a line per record would be a second audit log."""
 
-    class Server(ThreadingHTTPServer):
+    class HttpAuditServer(ThreadingHTTPServer):
         address_family = ip_family(*address)
 
-    server = Server(address, Handler)
+    server = HttpAuditServer(address, HttpAuditHandler)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     return server
@@ -62,7 +62,7 @@ def http_server(
 def socket_server(address: tuple[str, int], reader: AuditReader) -> socketserver.ThreadingTCPServer:
     """Return a server for a socket audit device (TCP; OpenBao and HashiCorp Vault): a JSON object a line."""
 
-    class Handler(socketserver.StreamRequestHandler):
+    class SocketAuditHandler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             continues = False
             while line := self.rfile.readline(MAX_RECORD_BYTES):
@@ -72,12 +72,12 @@ def socket_server(address: tuple[str, int], reader: AuditReader) -> socketserver
                 elif not is_continuation:
                     reader.read_lines(line)
 
-    class Server(socketserver.ThreadingTCPServer):
+    class SocketAuditServer(socketserver.ThreadingTCPServer):
         address_family = ip_family(*address)
         allow_reuse_address = True
         daemon_threads = True
 
-    return Server(address, Handler)
+    return SocketAuditServer(address, SocketAuditHandler)
 
 
 def ip_family(host: str, port: int) -> socket.AddressFamily:

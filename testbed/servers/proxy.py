@@ -42,7 +42,7 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProxyAnswer:
     """Return this response; with *after* the server receives the request first."""
 
     status: int
@@ -67,7 +67,7 @@ class Cut:
     """Return the first half of the server's response, then close the connection."""
 
 
-Behaviour = Pass | Answer | Drop | Cut
+Behaviour = Pass | ProxyAnswer | Drop | Cut
 Rule = Callable[[ProxiedCall], Behaviour]
 FORWARD = Pass()
 
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         match behaviour:
             case Pass(delay):
                 self._answer(*self._forward(body), delay=delay)
-            case Answer(status, content, content_type, after):
+            case ProxyAnswer(status, content, content_type, after):
                 if after:
                     self._forward(body)
                 self._answer(status, [("Content-Type", content_type)], content)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
+
 PRODUCT = ("replicator", "bootstrap", "eb_app", "templates", "beanvault")
 """What is deployed, and what an operator runs."""
 TESTBED = ("testbed/localaws", "testbed/servers", "testbed/demo", "testbed/benchmarks")
@@ -122,7 +123,8 @@ def story_of(path: str) -> set[str]:
     """Return the files and folders that the first line of a test file names and that exist."""
     docstring = ast.get_docstring(parsed(path)) or ""
     first = docstring.split("\n\n")[0]
-    return {name for name in PATH.findall(first) if "/" in name and (ROOT / name).exists()}
+    names = (name.rstrip(".") for name in PATH.findall(first))
+    return {name for name in names if ("/" in name or name.endswith(".md")) and (ROOT / name).exists()}
 
 
 def mirrored(path: str) -> str | None:

@@ -12,7 +12,7 @@ from .result import PreflightResult, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class RequiredQuota:
     """A quota that accounts often exhaust."""
 
     what: str
@@ -34,13 +34,13 @@ def check_quotas(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     gateways = deployment.network.availability_zones if deployment.network.nat == "per-az" else 1
     addresses = ec2.describe_addresses()["Addresses"]
     for quota in (
-        Quota("VPCs", "vpc", "L-F678F1CE", len(vpcs), 1),
-        Quota("Elastic IPs", "ec2", "L-0263D0A3", len(addresses), gateways),
+        RequiredQuota("VPCs", "vpc", "L-F678F1CE", len(vpcs), 1),
+        RequiredQuota("Elastic IPs", "ec2", "L-0263D0A3", len(addresses), gateways),
     ):
         yield _compare(quota, aws)
 
 
-def _compare(quota: Quota, aws: Aws) -> PreflightResult:
+def _compare(quota: RequiredQuota, aws: Aws) -> PreflightResult:
     client = aws.client("service-quotas")
     described = client.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)
     limit = int(described["Quota"]["Value"])

@@ -52,7 +52,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class Ec2Instance:
     id: str
     subnet: str
     key_name: str
@@ -95,9 +95,9 @@ def settings_in_force(answer: ConfigurationSettingsDescriptionsTypeDef) -> Setti
 
 
 @parses("DescribeInstances")
-def _instances(page: DescribeInstancesResultTypeDef) -> tuple[Instance, ...]:
+def _instances(page: DescribeInstancesResultTypeDef) -> tuple[Ec2Instance, ...]:
     return tuple(
-        Instance(
+        Ec2Instance(
             each["InstanceId"],
             each.get("SubnetId", ""),
             each.get("KeyName", ""),
@@ -188,7 +188,7 @@ class EnvironmentState:
         return _version_lifecycle_rules(self._beanstalk.describe_applications(ApplicationNames=[name]))
 
     @cached_property
-    def instances(self) -> tuple[Instance, ...]:
+    def instances(self) -> tuple[Ec2Instance, ...]:
         """The environment's instances, found by the tag that Beanstalk puts on each."""
         ours: list[FilterTypeDef] = [
             {"Name": "tag:elasticbeanstalk:environment-name", "Values": [self.name]},

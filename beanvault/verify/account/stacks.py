@@ -27,7 +27,7 @@ class ResourceMissing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class StackResource:
+class DeployedResource:
     """A resource as its stack knows it."""
 
     type: str
@@ -41,9 +41,12 @@ def _names(page: DescribeStacksOutputTypeDef) -> tuple[str, ...]:
 
 
 @parses("ListStackResources")
-def _resources(page: ListStackResourcesOutputTypeDef) -> tuple[tuple[str, StackResource], ...]:
+def _resources(page: ListStackResourcesOutputTypeDef) -> tuple[tuple[str, DeployedResource], ...]:
     return tuple(
-        (each["LogicalResourceId"], StackResource(each["ResourceType"], each.get("PhysicalResourceId", "")))
+        (
+            each["LogicalResourceId"],
+            DeployedResource(each["ResourceType"], each.get("PhysicalResourceId", "")),
+        )
         for each in page["StackResourceSummaries"]
     )
 
@@ -69,11 +72,11 @@ class DeploymentStacks:
         }
 
     @cached_property
-    def resources(self) -> Mapping[tuple[str, str], StackResource]:
+    def resources(self) -> Mapping[tuple[str, str], DeployedResource]:
         """Everything the stacks created, by layer and logical id."""
         client: CloudFormationClient = self.aws.client("cloudformation")
         existing = set(all_items(_names, client.get_paginator("describe_stacks").paginate()))
-        found: dict[tuple[str, str], StackResource] = {}
+        found: dict[tuple[str, str], DeployedResource] = {}
         for layer in LAYERS:
             if (stack := self.file.stack_name(layer)) in existing:
                 pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)

@@ -83,7 +83,7 @@ class MetadataService:
     def __init__(self, metadata: InstanceMetadata, *, token_required: bool) -> None:
         tokens: dict[str, float] = {}  # token → when it expires
 
-        class Handler(BaseHTTPRequestHandler):
+        class MetadataHandler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def _reply(self, status: int, text: str = "") -> None:
@@ -118,7 +118,7 @@ class MetadataService:
             def log_message(self, *_: object) -> None:
                 """Log nothing: the responses contain credentials."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), MetadataHandler)
         self._server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, name="imds", daemon=True).start()

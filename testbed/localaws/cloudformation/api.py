@@ -12,7 +12,7 @@ from .. import moto_client
 from . import template
 from .engine import Region
 from .errors import ValidationError
-from .stack import ChangeSet, DesiredStack, Stack
+from .stack import DesiredStack, Stack, StoredChangeSet
 
 _lock = threading.Lock()
 _regions: dict[tuple[str, str], Region] = {}
@@ -74,7 +74,7 @@ class CloudFormationResponse(BaseResponse):
     def _stack(self) -> Stack:
         return self._engine.stack(self._text("StackName"))
 
-    def _change_set(self) -> tuple[Stack, ChangeSet]:
+    def _change_set(self) -> tuple[Stack, StoredChangeSet]:
         return self._engine.change_set(self._text("ChangeSetName"), self._text("StackName"))
 
     # stacks
@@ -214,7 +214,7 @@ def _resources(stack: Stack) -> list[dict[str, Any]]:
     return shown
 
 
-def _change_set_summary(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:
+def _change_set_summary(stack: Stack, change_set: StoredChangeSet) -> dict[str, Any]:
     return {
         "ChangeSetId": change_set.id,
         "ChangeSetName": change_set.name,

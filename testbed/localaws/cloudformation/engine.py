@@ -19,7 +19,7 @@ from .errors import (
 )
 from .operation import Operation, delete
 from .resource import ResourceScope, failure_reason
-from .stack import ChangeSet, DesiredStack, Exports, Stack, now
+from .stack import DesiredStack, Exports, Stack, StoredChangeSet, now
 from .types import REGISTRY
 
 NO_CHANGES = (
@@ -47,7 +47,7 @@ class Region:
                 return stack
         raise ValidationError(f"Stack with id {name_or_id} does not exist")
 
-    def change_set(self, name: str, stack_name: str = "") -> tuple[Stack, ChangeSet]:
+    def change_set(self, name: str, stack_name: str = "") -> tuple[Stack, StoredChangeSet]:
         for stack in [self.stack(stack_name)] if stack_name else self.stacks.values():
             for change_set in stack.change_sets.values():
                 if change_set.id == name or (stack_name and change_set.name == name):
@@ -86,7 +86,7 @@ class Region:
         *,
         reverts_drift: bool = False,
         description: str = "",
-    ) -> ChangeSet:
+    ) -> StoredChangeSet:
         with self._lock:
             stack = next(
                 (s for s in self.stacks.values() if stack_name in (s.name, s.id) and not s.deleted), None
@@ -109,7 +109,7 @@ class Region:
                     f"ChangeSet {name} cannot be created because a change set with that name exists"
                 )
         change_set_id = f"arn:aws:cloudformation:{self.region}:{self.account}:changeSet/{name}/{uuid.uuid4()}"
-        made = ChangeSet(name, change_set_id, kind, desired, (), reverts_drift, description)
+        made = StoredChangeSet(name, change_set_id, kind, desired, (), reverts_drift, description)
         try:
             made.changes = resolution.plan(stack, desired, self.exports, reverts_drift=reverts_drift)
             if (
@@ -127,7 +127,7 @@ class Region:
 
     # operations
 
-    def execute(self, stack: Stack, change_set: ChangeSet) -> None:
+    def execute(self, stack: Stack, change_set: StoredChangeSet) -> None:
         if change_set.execution_status != "AVAILABLE":
             raise InvalidChangeSetStatus(
                 f"ChangeSet [{change_set.id}] cannot be executed in its current status"

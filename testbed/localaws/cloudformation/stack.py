@@ -48,7 +48,7 @@ class Output:
 
 
 @dataclass(slots=True, eq=False)
-class ChangeSet:
+class StoredChangeSet:
     name: str
     id: str
     kind: str
@@ -75,7 +75,7 @@ class Stack:
     imports: frozenset[str] = frozenset()
     """The exports of other stacks that this one imports."""
     events: list[dict[str, Any]] = field(default_factory=list, repr=False)
-    change_sets: dict[str, ChangeSet] = field(default_factory=dict)
+    change_sets: dict[str, StoredChangeSet] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
     role: str = ""
     policy: str = ""

@@ -56,7 +56,7 @@ class RuntimeApi:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         api = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class RuntimeApiHandler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True  # else each response waits 40 ms for an acknowledgement
 
@@ -107,4 +107,4 @@ class RuntimeApi:
             def log_message(self, *_: object) -> None:
                 """Log nothing: the function has its own log."""
 
-        return Handler
+        return RuntimeApiHandler

@@ -1,4 +1,7 @@
-"""Running the command in any folder: `__main__.py`, `cli.py` (--project) and `artifacts/project.py`."""
+"""Story of beanvault/__main__.py, beanvault/cli.py and beanvault/artifacts/project.py.
+
+Running the command in any folder: `__main__.py`, `cli.py` (--project) and `artifacts/project.py`.
+"""
 
 from __future__ import annotations
 

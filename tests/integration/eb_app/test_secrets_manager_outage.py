@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from testbed.servers.proxy import Answer, Drop, Pass, Proxy
+from testbed.servers.proxy import Drop, Pass, Proxy, ProxyAnswer
 from tests.polling import until
 
 from .conftest import Visitors, World, json_of
@@ -28,15 +28,15 @@ def wire(world: World) -> Iterator[Proxy]:
     [
         (Drop(), "ConnectionClosedError"),
         (
-            Answer(400, b'{"__type": "AccessDeniedException", "message": "no"}'),
+            ProxyAnswer(400, b'{"__type": "AccessDeniedException", "message": "no"}'),
             "AccessDeniedException",
         ),
-        (Answer(503, b""), "503"),
+        (ProxyAnswer(503, b""), "503"),
         (Pass(delay=6), "ReadTimeoutError"),
     ],
 )
 def test_the_last_good_value_is_used_during_an_outage(
-    world: World, wire: Proxy, outage: Drop | Answer | Pass, reason: str
+    world: World, wire: Proxy, outage: Drop | ProxyAnswer | Pass, reason: str
 ) -> None:
     """New connections are opened meanwhile; afterwards a rotation is noticed as usual."""
     credentials = world.credentials(endpoint=wire.address)

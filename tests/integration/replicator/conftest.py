@@ -19,7 +19,7 @@ from replicator.aws import Clients
 from replicator.config import Config
 from replicator.contract.events import ReplicationRequest
 from replicator.contract.mounts import Mount
-from replicator.handler import Function
+from replicator.handler import HandlerFunction
 from replicator.replicate import RunClock
 from replicator.report import RunReport
 from replicator.run import run
@@ -166,7 +166,7 @@ def day(
     clients = Clients(bench.session)
     for client in (clients.secretsmanager, clients.sns, clients.events, clients.sts):
         retry_at_once(client)
-    function = Function(clients, Timeouts(first_pause_seconds=0.001))
+    function = HandlerFunction(clients, Timeouts(first_pause_seconds=0.001))
     bench.connect({"method": "token", "token": openbao.root_token}, address=vault.address)
     try:
         yield Day(function, bench, vault, aws, alerts, monkeypatch, caplog, capsys)

@@ -12,9 +12,9 @@ import pytest
 
 from replicator.contract.summary import Count, Problem, ProblemKind
 from replicator.errors import RunFailed
-from replicator.handler import MARGIN_SECONDS, Function
+from replicator.handler import MARGIN_SECONDS, HandlerFunction
 from replicator.run import WORK_ENDS_SECONDS
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy, Rule
+from testbed.servers.proxy import FORWARD, Behaviour, ProxiedCall, Proxy, ProxyAnswer, Rule
 
 from .support_notify import Context, Mailbox, variables
 
@@ -89,12 +89,14 @@ def doing(matching: Callable[[ProxiedCall], bool], deed: Callable[[], object]) -
     return rule
 
 
-def aws_error(code: str, status: int = 400, *, message: str = "canary-of-aws", after: bool = False) -> Answer:
-    return Answer(status, json.dumps({"__type": code, "message": message}).encode(), after=after)
+def aws_error(
+    code: str, status: int = 400, *, message: str = "canary-of-aws", after: bool = False
+) -> ProxyAnswer:
+    return ProxyAnswer(status, json.dumps({"__type": code, "message": message}).encode(), after=after)
 
 
-def vault_error(status: int, *messages: str) -> Answer:
-    return Answer(status, json.dumps({"errors": messages}).encode(), "application/json")
+def vault_error(status: int, *messages: str) -> ProxyAnswer:
+    return ProxyAnswer(status, json.dumps({"errors": messages}).encode(), "application/json")
 
 
 SHORT = (MARGIN_SECONDS + WORK_ENDS_SECONDS) / 2
@@ -105,7 +107,7 @@ SHORT = (MARGIN_SECONDS + WORK_ENDS_SECONDS) / 2
 class Day:
     """A deployment of three paths, and everything that stands between it and its servers."""
 
-    function: Function
+    function: HandlerFunction
     bench: Any
     vault: Proxy
     aws: Proxy

@@ -8,20 +8,20 @@ import zlib
 from collections import Counter
 from typing import Any
 
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, Cut, Drop, ProxiedCall, Rule
+from testbed.servers.proxy import FORWARD, Behaviour, Cut, Drop, ProxiedCall, ProxyAnswer, Rule
 
 AWS_FAULTS: tuple[Behaviour, ...] = (
-    Answer(400, b'{"__type":"ThrottlingException","message":"Rate exceeded"}'),
-    Answer(500, b'{"__type":"InternalServiceError","message":"try again"}'),
-    Answer(500, b'{"__type":"InternalServiceError","message":"it was done"}', after=True),
+    ProxyAnswer(400, b'{"__type":"ThrottlingException","message":"Rate exceeded"}'),
+    ProxyAnswer(500, b'{"__type":"InternalServiceError","message":"try again"}'),
+    ProxyAnswer(500, b'{"__type":"InternalServiceError","message":"it was done"}', after=True),
     Drop(),
     Drop(after=True),
     Cut(),
 )
 VAULT_FAULTS: tuple[Behaviour, ...] = (
-    Answer(429, b'{"errors":["request path kv: rate limit quota exceeded"]}', "application/json"),
-    Answer(500, b'{"errors":["internal error"]}', "application/json"),
-    Answer(403, b'{"errors":["permission denied"]}', "application/json"),
+    ProxyAnswer(429, b'{"errors":["request path kv: rate limit quota exceeded"]}', "application/json"),
+    ProxyAnswer(500, b'{"errors":["internal error"]}', "application/json"),
+    ProxyAnswer(403, b'{"errors":["permission denied"]}', "application/json"),
     Drop(),
     Cut(),
 )

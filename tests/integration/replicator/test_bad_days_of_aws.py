@@ -12,7 +12,7 @@ import pytest
 
 from replicator.aws import CLIENT_CONFIG
 from replicator.contract.summary import ProblemKind
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, Cut, Drop, ProxiedCall
+from testbed.servers.proxy import FORWARD, Behaviour, Cut, Drop, ProxiedCall, ProxyAnswer
 
 from .support_bad_days import PATHS, Day, aws_error, doing, once_each, sometimes
 from .support_notify import Mailbox
@@ -240,7 +240,7 @@ class TestListsThatLag:
             event, lambda response_dict, **_: bodies.append(response_dict["body"])
         )
         day.bench.secrets()
-        stale = Answer(200, bodies[0])
+        stale = ProxyAnswer(200, bodies[0])
         day.aws.rule = sometimes(of("ListSecrets"), stale)
 
     def nothing_is_done(self, day: Day, unchanged: int = len(PATHS)) -> None:
@@ -342,7 +342,7 @@ class TestTellingFails:
         "behaviour",
         [
             aws_error("InternalException", 500),
-            Answer(200, b'{"FailedEntryCount":1,"Entries":[{"ErrorCode":"ThrottlingException"}]}'),
+            ProxyAnswer(200, b'{"FailedEntryCount":1,"Entries":[{"ErrorCode":"ThrottlingException"}]}'),
         ],
         ids=["of the whole call", "of one event"],
     )
@@ -377,7 +377,7 @@ class TestUnforeseen:
     def test_a_bug_that_ends_the_run_is_reported_by_class_and_place(self, day: Day) -> None:
         """An answer of another shape than AWS's stands for any unforeseen failure."""
         day.begin()
-        day.aws.rule = sometimes(of("ListSecrets"), Answer(200, b'{"canary":"x"}'))
+        day.aws.rule = sometimes(of("ListSecrets"), ProxyAnswer(200, b'{"canary":"x"}'))
         result = day.invoke()
         (problem,) = result.problems
         assert (problem.kind, problem.error) == (ProblemKind.RUN, "Unforeseen")
@@ -389,7 +389,7 @@ class TestUnforeseen:
     def test_a_bug_about_one_secret_does_not_stop_the_others(self, day: Day) -> None:
         day.begin()
         day.bench.write("new", password="canary")
-        day.aws.rule = sometimes(of("CreateSecret"), Answer(200, b"{}", after=True))
+        day.aws.rule = sometimes(of("CreateSecret"), ProxyAnswer(200, b"{}", after=True))
         result = day.invoke()
         assert [(each.subject, each.error) for each in result.problems] == [("new", "Unforeseen")]
         assert result.counts["Updated"] == len(PATHS)
@@ -402,7 +402,7 @@ class TestUnforeseen:
         day.begin()
         day.bench.write("odd")
         day.aws.rule = lambda call: (
-            Answer(200, b"<html>canary", "text/html") if call.operation == "Publish" else FORWARD
+            ProxyAnswer(200, b"<html>canary", "text/html") if call.operation == "Publish" else FORWARD
         )
         result = day.invoke()
         assert ProblemKind.RUN in {each.kind for each in result.problems}

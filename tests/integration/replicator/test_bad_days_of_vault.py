@@ -14,26 +14,26 @@ import pytest
 from replicator.vault import TIMEOUTS
 from testbed.servers.authority import Authority
 from testbed.servers.process import free_port
-from testbed.servers.proxy import Answer, Behaviour, Cut, Drop, Pass, Proxy
+from testbed.servers.proxy import Behaviour, Cut, Drop, Pass, Proxy, ProxyAnswer
 from tests.conftest import openbao_only
 
 from .support_bad_days import PATHS, SHORT, Day, doing, once_each, reads_any, sometimes, vault_error
 from .support_notify import Context, Mailbox
 
-PAGE = Answer(404, b"<html><title>canary: not found</title></html>", "text/html")
+PAGE = ProxyAnswer(404, b"<html><title>canary: not found</title></html>", "text/html")
 QUOTA = vault_error(429, "request path canary: rate limit quota exceeded")
 PASSING: dict[str, Behaviour] = {
     "a quota": QUOTA,
-    "a standby": Answer(429, b"", "application/json"),
+    "a standby": ProxyAnswer(429, b"", "application/json"),
     "a standby that lags": vault_error(412, "canary: required index state not present"),
-    "a disaster recovery standby": Answer(472, b"{}", "application/json"),
-    "a performance standby": Answer(473, b"{}", "application/json"),
+    "a disaster recovery standby": ProxyAnswer(472, b"{}", "application/json"),
+    "a performance standby": ProxyAnswer(473, b"{}", "application/json"),
     "an internal error": vault_error(500, "canary: internal error"),
-    "a load balancer without Vault": Answer(502, b"<html>canary", "text/html"),
+    "a load balancer without Vault": ProxyAnswer(502, b"<html>canary", "text/html"),
     "a Vault that starts": vault_error(503, "canary: Vault is not ready"),
     "no answer": Drop(),
     "half an answer": Cut(),
-    "a page instead of an answer": Answer(200, b"<html>canary", "text/html"),
+    "a page instead of an answer": ProxyAnswer(200, b"<html>canary", "text/html"),
 }
 
 
@@ -101,10 +101,14 @@ def test_a_page_that_says_404_is_not_an_empty_folder(deleting: Day, folder: str)
 
 @pytest.mark.parametrize(
     "answer",
-    [PAGE, Answer(200, b'{"data":{}}', "application/json"), vault_error(404, "canary: no handler for route")],
+    [
+        PAGE,
+        ProxyAnswer(200, b'{"data":{}}', "application/json"),
+        vault_error(404, "canary: no handler for route"),
+    ],
     ids=["a page", "an empty answer", "a missing route"],
 )
-def test_metadata_that_is_not_of_vault_is_not_a_deleted_path(deleting: Day, answer: Answer) -> None:
+def test_metadata_that_is_not_of_vault_is_not_a_deleted_path(deleting: Day, answer: ProxyAnswer) -> None:
     day = deleting
     day.vault.rule = sometimes(lambda call: call.path.endswith("/metadata/team/a"), answer)
     result = day.invoke("team/a", "db")

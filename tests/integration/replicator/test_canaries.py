@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from testbed.servers.authority import Authority
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy
+from testbed.servers.proxy import FORWARD, Behaviour, ProxiedCall, Proxy, ProxyAnswer
 from tests.project import ROOT
 
 from .support_canaries import canary, leaks, spellings
@@ -257,18 +257,18 @@ def _every_outcome(scene: Scene) -> None:
         assert json.loads(place.value(f"{MARK}/{path}"))[key] in evidence.values
 
 
-def _instead_of_the_value(echo: Answer, call: ProxiedCall) -> Behaviour:
+def _instead_of_the_value(echo: ProxyAnswer, call: ProxiedCall) -> Behaviour:
     return echo if f"/data/{MARK}" in call.path else FORWARD
 
 
 def _bad_days_of_vault(scene: Scene) -> None:
     """Inside Lambda: Vault answers errors, pages and halves that repeat the value."""
-    faults: tuple[Callable[[bytes], Answer], ...] = (
-        lambda text: Answer(500, b'{"errors":["' + text + b'"]}', "application/json"),
-        lambda text: Answer(403, b'{"errors":["permission denied: ' + text + b'"]}', "application/json"),
-        lambda text: Answer(200, b"<html>" + text, "text/html"),
-        lambda text: Answer(200, b'{"data":{"data":["' + text + b'"]}}', "application/json"),
-        lambda text: Answer(200, b'{"data":"' + text + b'"}', "application/json"),
+    faults: tuple[Callable[[bytes], ProxyAnswer], ...] = (
+        lambda text: ProxyAnswer(500, b'{"errors":["' + text + b'"]}', "application/json"),
+        lambda text: ProxyAnswer(403, b'{"errors":["permission denied: ' + text + b'"]}', "application/json"),
+        lambda text: ProxyAnswer(200, b"<html>" + text, "text/html"),
+        lambda text: ProxyAnswer(200, b'{"data":{"data":["' + text + b'"]}}', "application/json"),
+        lambda text: ProxyAnswer(200, b'{"data":"' + text + b'"}', "application/json"),
     )
     for number, fault in enumerate(faults):
         scene.write("db", f"new-{number}")
@@ -316,7 +316,9 @@ def _echoing(status: int, code: str) -> Any:
         if call.operation not in ("PutSecretValue", "CreateSecret"):
             return FORWARD
         message = f"Value {call.body.decode()} failed to satisfy constraint"
-        return Answer(status, json.dumps({"__type": code, "message": message, "ARN": [message]}).encode())
+        return ProxyAnswer(
+            status, json.dumps({"__type": code, "message": message, "ARN": [message]}).encode()
+        )
 
     return rule
 

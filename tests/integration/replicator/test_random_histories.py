@@ -44,7 +44,7 @@ from replicator.replicate import RunClock
 from replicator.report import RunReport
 from replicator.run import run
 from replicator.vault import Timeouts
-from testbed.servers.proxy import FORWARD, Answer, Proxy
+from testbed.servers.proxy import FORWARD, Proxy, ProxyAnswer
 
 from .support_bad_days import doing
 from .support_faults import AWS_FAULTS, VAULT_FAULTS, bad_day, retry_at_once
@@ -369,7 +369,7 @@ class Histories(RuleBasedStateMachine):
 
     def run_with_a_list_that_lags(self) -> None:
         before, claims = self._read_secrets(), self._ask()
-        stale = Answer(200, self.older_list)
+        stale = ProxyAnswer(200, self.older_list)
         self.servers.aws_proxy.rule = lambda call: stale if call.operation == "ListSecrets" else FORWARD
         self._run()
         self._check_safety(before, claims)

@@ -1,4 +1,7 @@
-"""Addresses in vault.server, rotation.database and commands/listen.py, IPv6 among them."""
+"""Story of beanvault/vault/server.py, beanvault/rotation/database.py and beanvault/commands/listen.py.
+
+Addresses in vault.server, rotation.database and commands/listen.py, IPv6 among them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`templates.layers`: the rules that logical ids, Sids and descriptions in the templates follow.
+"""Story of templates/layers.py and templates/policies/.
+
+`templates.layers`: the rules that logical ids, Sids and descriptions in the templates follow.
 
 These names are an interface from the first deployment on: CloudFormation replaces a resource whose logical id
 changes, and people refer to Sids and exports.

@@ -20,7 +20,7 @@ from beanvault.vault.errors import VaultError
 from beanvault.vault.policies import PolicyMount
 from beanvault.vault.server import VaultServer
 from testbed.servers.authority import Authority
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy
+from testbed.servers.proxy import FORWARD, Behaviour, ProxiedCall, Proxy, ProxyAnswer
 from tests.conftest import Unsealed
 
 ISSUER = "https://issuer.example"
@@ -114,9 +114,9 @@ class AwsMethod:
         return answer(self.kept[path]) if path in self.kept else answer(None, 404)
 
 
-def answer(data: dict[str, Any] | None, status: int = 200) -> Answer:
+def answer(data: dict[str, Any] | None, status: int = 200) -> ProxyAnswer:
     body: dict[str, Any] = {"errors": []} if status == 404 else {"data": data}
-    return Answer(status, json.dumps(body).encode(), "application/json")
+    return ProxyAnswer(status, json.dumps(body).encode(), "application/json")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from beanvault.vault.policies import MountKind, PolicyMount
 from beanvault.vault.server import Shares, VaultServer
 from testbed.servers.authority import Authority
 from testbed.servers.openbao import OpenBao, hashicorp
-from testbed.servers.proxy import FORWARD, Answer, Behaviour, ProxiedCall, Proxy
+from testbed.servers.proxy import FORWARD, Behaviour, ProxiedCall, Proxy, ProxyAnswer
 from tests.conftest import Unsealed, openbao_only
 
 from .support_pgp import Holder
@@ -222,7 +222,7 @@ def test_a_mount_that_is_not_ready_after_an_interruption_is_waited_for(
     def still_upgrading(call: ProxiedCall) -> Behaviour:
         if call.path.startswith("/v1/half-kv/") and len(refused) < 3:
             refused.append(call.path)
-            return Answer(400, json.dumps({"errors": [UPGRADING]}).encode(), "application/json")
+            return ProxyAnswer(400, json.dumps({"errors": [UPGRADING]}).encode(), "application/json")
         return FORWARD
 
     proxy = Proxy(openbao.address, openbao.ca_file, authority.issue("half-made"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beanvault.aws import Aws
-from beanvault.verify.account.stacks import StackResource
+from beanvault.verify.account.stacks import DeployedResource
 from beanvault.verify.account.state import AccountState
 from beanvault.verify.checks import CONTROLS
 from beanvault.verify.model import Finding, Status
@@ -32,7 +32,7 @@ class Site:
 
     deployment: Deployment
     aws: Aws
-    _resources: Mapping[tuple[str, str], StackResource] = field(init=False)
+    _resources: Mapping[tuple[str, str], DeployedResource] = field(init=False)
 
     def __post_init__(self) -> None:
         self._resources = AccountState(self.deployment, self.aws).stacks.resources

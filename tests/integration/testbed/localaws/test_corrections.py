@@ -1,4 +1,6 @@
-"""Mistakes of moto, and their corrections in the local AWS.
+"""Story of testbed/localaws/services/.
+
+Mistakes of moto, and their corrections in the local AWS.
 
 A `test_moto_…` shows the mistake. If it fails, moto has fixed it, and the correction can be removed.
 """

@@ -10,7 +10,7 @@ import requests
 
 from beanvault.vault.mounts import enable_kv2
 from testbed.servers.authority import Authority
-from testbed.servers.proxy import Answer, Cut, Drop, Pass, Proxy
+from testbed.servers.proxy import Cut, Drop, Pass, Proxy, ProxyAnswer
 from tests.conftest import Unsealed
 
 
@@ -38,7 +38,7 @@ def test_it_counts_what_passes_and_changes_nothing(through: hvac.Client, proxy: 
 
 
 def test_an_answer_replaces_the_servers_response(through: hvac.Client, proxy: Proxy) -> None:
-    proxy.rule = lambda _: Answer(503, b'{"errors":["sealed"]}', "application/json")
+    proxy.rule = lambda _: ProxyAnswer(503, b'{"errors":["sealed"]}', "application/json")
     with pytest.raises(hvac.exceptions.VaultDown):
         through.secrets.kv.v2.list_secrets("", mount_point="proxied")
 

@@ -1,4 +1,7 @@
-"""The contract is of the standard library alone, so that other packages import it without boto3 and hvac."""
+"""Story of replicator/contract/.
+
+The contract is of the standard library alone, so that other packages import it without boto3 and hvac.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Results and remedies of the pre-flight checks of account, domain and tools, on the local AWS."""
+"""Story of beanvault/deployment/doctor/.
+
+Results and remedies of the pre-flight checks of account, domain and tools, on the local AWS.
+"""
 
 from __future__ import annotations
 
