@@ -314,7 +314,7 @@ class TestTellingFails:
         day.aws.rule = sometimes(of("Publish"), aws_error("InternalError", 500))
         result = day.invoke()
         assert [(each.subject, each.error) for each in result.problems] == [
-            ("the run", "TargetUnavailable"),
+            ("", "TargetUnavailable"),
             ("odd", "ValueRefused"),
         ]
         assert result.counts["Updated"] == len(PATHS)

@@ -227,7 +227,7 @@ class TestCommandLine:
         report = json.loads(real.stdout)
         assert report["counts"]["Created"] == 1
         assert report["changes"][0]["name"] == bench.name("db")
-        assert "for trying it out" in real.stderr
+        assert "is for trials only" in real.stderr
         assert "canary-cli" not in dry.stdout + dry.stderr + real.stdout + real.stderr
 
     def test_a_failure_is_exit_code_1(self, bench: Any, environ: dict[str, str]) -> None:
