@@ -1,4 +1,5 @@
-"""Story of beanvault/cli.py and beanvault/commands/.
+"""Story of beanvault/cli.py, beanvault/context.py, beanvault/errors.py, beanvault/signals.py and
+beanvault/commands/.
 
 What every command has in common: how it ends without rights, without a network, and when interrupted.
 """

@@ -1,4 +1,7 @@
-"""The bundle on an instance: hooks, gunicorn, and a real nginx with the platform's configuration."""
+"""Story of eb_app/application.py, eb_app/factory.py, eb_app/migrate.py, eb_app/migrations/ and .platform/.
+
+The bundle on an instance: hooks, gunicorn, and a real nginx with the platform's configuration.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Story of eb_app/database.py and eb_app/entries.py.
+"""Story of eb_app/database.py, eb_app/errors.py and eb_app/entries.py.
 
 Connections are lost at the worst moments, and each acknowledged entry exists once.
 """

@@ -1,4 +1,4 @@
-"""Story of eb_app/web.py, eb_app/entries.py and eb_app/protection.py.
+"""Story of eb_app/web.py, eb_app/entries.py, eb_app/status.py and eb_app/protection.py.
 
 Input of visitors is refused or rendered as text, and never logged.
 """

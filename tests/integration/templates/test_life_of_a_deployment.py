@@ -1,4 +1,5 @@
-"""Story of templates/, beanvault/deployment/, beanvault/teardown/ and beanvault/verify/.
+"""Story of templates/, beanvault/deployment/, beanvault/teardown/, beanvault/verify/ and
+beanvault/artifacts/placeholder/.
 
 `templates.layers`: all layers of two deployments in one account, created, checked, changed and deleted.
 

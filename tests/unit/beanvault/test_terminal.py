@@ -1,4 +1,7 @@
-"""What the terminal prints while stacks are deployed."""
+"""Story of beanvault/terminal.py and beanvault/ui.py.
+
+What the terminal prints while stacks are deployed.
+"""
 
 from __future__ import annotations
 

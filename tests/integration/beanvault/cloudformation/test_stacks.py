@@ -1,4 +1,7 @@
-"""One stack through its life, by change sets against the local AWS."""
+"""Story of beanvault/cloudformation/.
+
+One stack through its life, by change sets against the local AWS.
+"""
 
 from __future__ import annotations
 

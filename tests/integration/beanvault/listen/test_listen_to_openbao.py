@@ -1,4 +1,4 @@
-"""Story of beanvault/listen/ and beanvault/commands/listen.py.
+"""Story of beanvault/listen/, beanvault/commands/listen.py and beanvault/replication/replication_request.py.
 
 The listener with a real OpenBao's audit device, and its servers alone (beanvault.listen).
 """

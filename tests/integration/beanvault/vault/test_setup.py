@@ -1,4 +1,8 @@
-"""Preparing a real OpenBao (beanvault.vault: server, keys, setup, access_checks)."""
+"""Story of beanvault/vault/setup.py, beanvault/vault/access_checks.py, beanvault/vault/mounts.py and
+beanvault/vault/errors.py.
+
+Preparing a real OpenBao (beanvault.vault: server, keys, setup, access_checks).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The credential layer's benchmark works: both parts with few requests, and the formula."""
+"""Story of testbed/benchmarks/credentials.py and testbed/benchmarks/side_by_side.py.
+
+The credential layer's benchmark works: both parts with few requests, and the formula.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The replicator's benchmark works: its parts with few secrets. Calls are asserted, never a time."""
+"""Story of testbed/benchmarks/replicator.py, testbed/benchmarks/replicator_environment.py and
+testbed/benchmarks/secretsmanager.py.
+
+The replicator's benchmark works: its parts with few secrets. Calls are asserted, never a time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The rotation benchmark works: a short scenario, its control, and the problems in their results."""
+"""Story of testbed/benchmarks/rotation.py, testbed/benchmarks/deployment.py
+and testbed/benchmarks/plain_app.py.
+
+The rotation benchmark works: a short scenario, its control, and the problems in their results.
+"""
 
 from __future__ import annotations
 

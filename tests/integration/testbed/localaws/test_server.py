@@ -1,4 +1,7 @@
-"""The server's process: its output, its log of requests, how it ends."""
+"""Story of testbed/localaws/server.py and testbed/localaws/settings.py.
+
+The server's process: its output, its log of requests, how it ends.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Story of testbed/localaws/cloudformation/types/database.py and testbed/localaws/databases.py.
+"""Story of testbed/localaws/cloudformation/types/database.py and testbed/localaws/services/rds.py.
 
 RDS instances of stacks, answered by the real MariaDB.
 """

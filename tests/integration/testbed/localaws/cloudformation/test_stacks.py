@@ -1,4 +1,4 @@
-"""Story of testbed/localaws/cloudformation/engine.py and testbed/localaws/cloudformation/operation.py.
+"""Story of testbed/localaws/cloudformation/.
 
 The life of a stack over HTTP: change sets, updates, rollbacks, policies, exports, deletion.
 """
