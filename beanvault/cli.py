@@ -124,7 +124,7 @@ def cli(
       beanvault rotate                 create the app's credential
       beanvault verify                 check that the deployment is hardened
     """  # noqa: D301 - click needs the backspace itself, which keeps a paragraph's line breaks
-    from .context import CommandContext
+    from .command_context import CommandContext
 
     if endpoint_url:
         os.environ["AWS_ENDPOINT_URL"] = endpoint_url  # also for the clients of the replicator's code

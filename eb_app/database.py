@@ -22,15 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from .credentials import Credential, Credentials, CredentialUnavailable
-from .errors import (
-    DatabaseError,
-    DatabaseUnreachable,
-    LoginLost,
-    LoginRefused,
-    StatementFailed,
-    TooManyWaiting,
-)
-from .login import (
+from .database_login import (
     STATEMENT_TIMEOUT_SECONDS,
     DatabaseServer,
     DatabaseSessionInfo,
@@ -39,6 +31,14 @@ from .login import (
     number_of,
     timed_out,
     tls_context,
+)
+from .errors import (
+    DatabaseError,
+    DatabaseUnreachable,
+    LoginLost,
+    LoginRefused,
+    StatementFailed,
+    TooManyWaiting,
 )
 from .request_slots import RequestSlots
 

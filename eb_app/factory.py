@@ -12,7 +12,7 @@ from flask import Flask
 from . import instance, logs
 from .credentials import Credentials, IamCredentials, SecretCredentials
 from .database import DatabasePool
-from .login import STATEMENT_TIMEOUT_SECONDS, DatabaseServer
+from .database_login import STATEMENT_TIMEOUT_SECONDS, DatabaseServer
 from .replication_request import ReplicationRequester
 from .settings import AppSettings
 from .web import create_app

@@ -14,13 +14,13 @@ from .config import Config
 from .contract.connection import LoginMethod
 from .contract.events import ReplicationRequest
 from .errors import OutOfTime, ReplicatorError, SourceError, named
-from .login import ConnectionSecret, log_in
 from .notify import Bus, publish_health_change
 from .replicate import RunClock, replicate
 from .report import RunReport
 from .source import VaultSource
 from .target import SecretsManagerTarget
 from .vault import TIMEOUTS, Timeouts, Vault
+from .vault_login import ConnectionSecret, log_in
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from templates.inline_function import suppress_in_custom_resource
 from templates.log_groups import add_log_group
 from templates.policies import arns
 from templates.policies.roles import add_role
-from templates.policies.secrets import decrypt_secret, deny_reading_other_secrets, read_secret
+from templates.policies.secret_statements import decrypt_secret, deny_reading_other_secrets, read_secret
 from templates.policies.shared_statements import manage_network_interfaces, write_logs
 from templates.policies.trust_policies import assumed_by
 from templates.resource_tags import tags

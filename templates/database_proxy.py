@@ -5,7 +5,7 @@ from troposphere import AWSObject, Parameter, Ref, Template, rds
 from templates import keys_layer, network_layer, security_groups
 from templates.deployment import Deployment
 from templates.policies.roles import add_role
-from templates.policies.secrets import decrypt_secret, deny_reading_other_secrets, read_secret
+from templates.policies.secret_statements import decrypt_secret, deny_reading_other_secrets, read_secret
 from templates.policies.trust_policies import assumed_by
 from templates.resource_tags import tags
 

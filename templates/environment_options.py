@@ -8,8 +8,8 @@ from troposphere import Join
 
 from templates import data_layer, edge_layer, keys_layer, network_layer, security_groups
 from templates.aws_versions import PLATFORM
+from templates.beanstalk_options.settings import OptionSetting
 from templates.deployment import IAM_USER, SCHEMA, Deployment
-from templates.option_settings import OptionSetting
 from templates.policies import Arn, arns
 
 

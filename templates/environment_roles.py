@@ -12,7 +12,7 @@ from templates import data_layer, keys_layer, replicator_layer, storage_layer
 from templates.deployment import IAM_USER, Deployment
 from templates.policies import arns, instance_role, shared_statements
 from templates.policies.roles import add_role
-from templates.policies.secrets import decrypt_secret, deny_reading_other_secrets, read_secret
+from templates.policies.secret_statements import decrypt_secret, deny_reading_other_secrets, read_secret
 from templates.policies.trust_policies import assumed_by, assumed_by_beanstalk
 from templates.resource_tags import tags
 from templates.suppressions import suppress

@@ -27,13 +27,13 @@ from templates.log_groups import add_log_group
 from templates.policies import (
     arns,
     document,
-    function_allow,
-    function_deny,
+    replicator_allow,
+    replicator_deny,
     resource_policies,
     shared_statements,
 )
 from templates.policies.roles import add_role
-from templates.policies.secrets import deny_reading_other_secrets
+from templates.policies.secret_statements import deny_reading_other_secrets
 from templates.policies.trust_policies import assumed_by
 from templates.rendering import new_template
 from templates.resource_tags import tags
@@ -133,46 +133,46 @@ def _add_role(
     key = keys_layer.FUNCTION_KEY_ARN.imported(deployment)
     topic = keys_layer.TOPIC_ARN.imported(deployment)
     allow = [
-        function_allow.list_secrets(),
-        function_allow.describe_secrets(below),
-        function_allow.create_owned_secrets(below, deployment.name),
-        function_allow.tag_unowned_secrets(below, deployment.name),
-        function_allow.change_owned_secrets(below, deployment.name),
-        function_allow.encrypt_secrets(keys_layer.SECRETS_KEY_ARN.imported(deployment), below),
-        function_allow.use_connection_secret(Ref(connection)),
-        function_allow.tag_health_state(Ref(connection)),
-        function_allow.use_function_key(key),
-        function_allow.publish_alerts(topic),
+        replicator_allow.list_secrets(),
+        replicator_allow.describe_secrets(below),
+        replicator_allow.create_owned_secrets(below, deployment.name),
+        replicator_allow.tag_unowned_secrets(below, deployment.name),
+        replicator_allow.change_owned_secrets(below, deployment.name),
+        replicator_allow.encrypt_secrets(keys_layer.SECRETS_KEY_ARN.imported(deployment), below),
+        replicator_allow.use_connection_secret(Ref(connection)),
+        replicator_allow.tag_health_state(Ref(connection)),
+        replicator_allow.use_function_key(key),
+        replicator_allow.publish_alerts(topic),
         shared_statements.encrypt_alerts(keys_layer.DATA_KEY_ARN.imported(deployment)),
         shared_statements.put_events("RequestContinuation", GetAtt(bus, "Arn"), REPLICATION_REQUESTED),
         shared_statements.put_events("ReportReplicatedSecrets", GetAtt(bus, "Arn"), SECRET_REPLICATED),
-        function_allow.send_to_dead_letter_queue(GetAtt(queue, "Arn")),
+        replicator_allow.send_to_dead_letter_queue(GetAtt(queue, "Arn")),
         shared_statements.write_logs(arns.log_streams(_log_group_name(deployment))),
-        function_allow.get_identity_token(token_audience(deployment)),
-        function_allow.send_traces(),
+        replicator_allow.get_identity_token(token_audience(deployment)),
+        replicator_allow.send_traces(),
         shared_statements.manage_network_interfaces(),
     ]
     settings = deployment.replicator
     if settings.replica_regions:
-        allow.append(function_allow.replicate_owned_secrets(below, deployment.name))
+        allow.append(replicator_allow.replicate_owned_secrets(below, deployment.name))
     if settings.key_aliases:
-        allow.append(function_allow.encrypt_with_aliased_keys(settings.key_aliases, below))
+        allow.append(replicator_allow.encrypt_with_aliased_keys(settings.key_aliases, below))
     adopted = [arns.secret(name) for name in adopted_names(deployment)]
     deny = [
         deny_reading_other_secrets(Ref(connection)),
-        function_deny.deny_writing_other_secrets([below, Ref(connection)]),
-        function_deny.deny_changing_owner(deployment.name),
-        function_deny.deny_removing_ownership(),
-        function_deny.deny_immediate_deletion(),
-        function_deny.deny_changing_permissions(),
-        function_deny.deny_network_interfaces_to_code(arns.function(deployment.function_name)),
+        replicator_deny.deny_writing_other_secrets([below, Ref(connection)]),
+        replicator_deny.deny_changing_owner(deployment.name),
+        replicator_deny.deny_removing_ownership(),
+        replicator_deny.deny_immediate_deletion(),
+        replicator_deny.deny_changing_permissions(),
+        replicator_deny.deny_network_interfaces_to_code(arns.function(deployment.function_name)),
     ]
     role = add_role(
         template,
         "FunctionRole",
         trust=assumed_by("lambda.amazonaws.com"),
         allow=allow,
-        allow_listed=[function_allow.adopt_secrets(adopted, deployment.name)] if adopted else [],
+        allow_listed=[replicator_allow.adopt_secrets(adopted, deployment.name)] if adopted else [],
         deny=deny,
         description="replicates Vault to Secrets Manager",
         tags=tags(deployment, LAYER),

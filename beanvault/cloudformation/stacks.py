@@ -19,16 +19,7 @@ from ..ui import Ui
 from .change_sets import ChangeSet, ChangeSets
 from .changes import ResourceChange
 from .events import StackEvent, StackHistory, does_not_exist, first_failures, in_progress, name_of
-from .stack import (
-    COMPLETE,
-    EMPTY,
-    UNUSABLE,
-    StackError,
-    StackOutcome,
-    StackResource,
-    StackResult,
-    StackSpec,
-)
+from .stack import COMPLETE, EMPTY, UNUSABLE, StackError, StackOutcome, StackResource, StackResult, StackSpec
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

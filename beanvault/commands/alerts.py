@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import BeanvaultError
 from .options import pass_context
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..artifacts import bundle
-from ..context import CommandContext
+from ..command_context import CommandContext
 from .options import as_json, pass_context, print_json
 
 

@@ -7,7 +7,7 @@ from typing import TextIO
 
 import click
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import ConfigurationError
 from ..replication import connection_secret
 from ..replication.function import ReplicatorFunction

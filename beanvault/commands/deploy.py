@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..cloudformation.stack import StackResult
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..deployment import deploy
 from .options import as_json, complete_layer, pass_context, print_json, yes
 

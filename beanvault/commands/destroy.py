@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from ..cloudformation.stack import StackResource, StackResult
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import Refused
 from ..teardown import destroy, outside_stacks
 from ..teardown.destroy import StackToDelete

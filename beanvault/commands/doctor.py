@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..deployment.doctor.result import Verdict
 from ..deployment.doctor.run import run_checks
 from ..errors import ExitCode

@@ -10,7 +10,7 @@ import click
 
 from templates.deployment_file import DeploymentFileError, parse
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import ConfigurationError
 from .options import ask, pass_context
 

@@ -15,7 +15,7 @@ import click
 
 from replicator.contract.events import RequestReason
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError
 from ..host_port import join_host_port
 from ..listen import servers

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import ConfigurationError
 from ..vault.server import VaultServer
 

@@ -9,7 +9,7 @@ import click
 from templates.layers import LAYERS
 from templates.rendering import render
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..deployment.deploy import select
 from .options import complete_layer, pass_context
 

@@ -12,7 +12,7 @@ from replicator.contract.summary import RunSummary, counts_line
 from replicator.replicate import RunClock
 from replicator.run import run
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import ExitCode
 from ..replication.function import ReplicatorFunction
 from .options import as_json, pass_context, print_json

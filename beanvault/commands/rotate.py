@@ -9,10 +9,10 @@ import click
 
 from templates.deployment import APP_USERS
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import ConfigurationError
 from ..host_port import split_host_port
-from ..rotation import alternating, dual, factory, static_role
+from ..rotation import alternating, context_factory, dual_password, static_role
 from ..rotation.credential_store import CredentialStore
 from ..rotation.rotation_context import RotationResult
 from .options import FILE, as_json, pass_context, print_json, secret, server, vault_options
@@ -79,7 +79,7 @@ def command(
     client = vault.client(secret("token", vault_token_file, "VAULT_TOKEN", "Vault token"))
     deployment = context.deployment
     store = CredentialStore(client, deployment.credential_mount, deployment.credential_path)
-    rotation = factory.rotation_context(
+    rotation = context_factory.rotation_context(
         deployment,
         context.aws,
         context.terminal(),
@@ -89,14 +89,14 @@ def command(
         wait=wait,
     )
     if discard:
-        dual.discard(rotation, store)
+        dual_password.discard(rotation, store)
         context.say("the old password is discarded")
         return
     match strategy:
         case "alternating":
             result = alternating.rotate(rotation, store, APP_USERS)
         case "dual":
-            result = dual.rotate(rotation, store)
+            result = dual_password.rotate(rotation, store)
         case _:
             mounts = rotation.replication.config.mounts
             added = next((mount.adds for mount in mounts if mount.path == engine), ())

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import ExitCode
 from ..replication import status
 from ..replication.function import ReplicatorFunction

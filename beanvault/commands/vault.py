@@ -15,7 +15,7 @@ from templates.replicator_layer import token_audience
 from templates.vault_layer import host_name
 
 from .. import signals
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError
 from ..replication import connection_secret
 from ..replication.function import ReplicatorFunction

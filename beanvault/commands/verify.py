@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from ..context import CommandContext
+from ..command_context import CommandContext
 from ..errors import BeanvaultError, ConfigurationError, ExitCode
 from ..verify import export, page
 from ..verify.account.state import AccountState

@@ -17,7 +17,7 @@ from ..cloudformation.stack import StackOutcome, StackResult, StackSpec, Templat
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, ConfigurationError, Refused
 from ..teardown.destroy import StackToDelete, delete_stack
-from .context import DeploymentContext
+from .deployment_context import DeploymentContext
 from .deployment_plan import deployment_steps, imports, without_unusable_proxy
 from .parameters import values
 

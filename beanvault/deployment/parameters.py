@@ -14,7 +14,7 @@ from ..artifacts.store import Store, beanstalk_bucket
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, Refused
 from . import certificates
-from .context import DeploymentContext
+from .deployment_context import DeploymentContext
 from .deployment_plan import credential_arn
 
 Value = Callable[[DeploymentContext], str]

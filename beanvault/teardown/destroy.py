@@ -11,7 +11,7 @@ from ..artifacts.store import beanstalk_bucket
 from ..cloudformation.changes import HOLDS_DATA
 from ..cloudformation.stack import StackError, StackResource, StackResult
 from ..cloudformation.stacks import Stacks
-from ..deployment.context import DeploymentContext
+from ..deployment.deployment_context import DeploymentContext
 from ..errors import Refused
 from . import outside_stacks
 from .deletion_protection import remove_protection

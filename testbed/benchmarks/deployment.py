@@ -22,7 +22,7 @@ import requests
 from beanvault.artifacts import bundle
 from beanvault.aws import Aws
 from beanvault.replication import connection_secret
-from beanvault.rotation import alternating, factory
+from beanvault.rotation import alternating, context_factory
 from beanvault.rotation.credential_store import CredentialStore
 from beanvault.rotation.rotation_context import RotationContext
 from beanvault.rotation.static_role import DatabaseEngine
@@ -84,7 +84,9 @@ class BenchmarkDeployment:
         show("creating the stacks")
         flow.create_stacks()
         aws = Aws(flow.aws.session(), flow.aws.endpoint)
-        context = replace(factory.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap_seconds=0)
+        context = replace(
+            context_factory.rotation_context(flow.deployment, aws, NullUi(), ROOT), overlap_seconds=0
+        )
         deployment = cls(flow, proxy, context, static)
         deployment._connect(aws)
         show("deploying the app")

@@ -19,8 +19,14 @@ from eb_app import instance, logs
 from eb_app.credentials import Credential, Health, Rotation
 from eb_app.credentials.cached_secret import CachedSecret
 from eb_app.database import POOL_TIMEOUT_SECONDS, DatabasePool, session_of
+from eb_app.database_login import (
+    STATEMENT_TIMEOUT_SECONDS,
+    DatabaseServer,
+    DatabaseSessionInfo,
+    log_in,
+    tls_context,
+)
 from eb_app.factory import AWS
-from eb_app.login import STATEMENT_TIMEOUT_SECONDS, DatabaseServer, DatabaseSessionInfo, log_in, tls_context
 from eb_app.settings import AppSettings
 from eb_app.web import create_app
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from beanvault.artifacts import bundle
 from beanvault.aws import Aws
-from beanvault.deployment.context import DeploymentContext
 from beanvault.deployment.deploy import deploy
+from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.replication import connection_secret
 from beanvault.replication.function import ReplicatorFunction
 from beanvault.replication.replication_request import requester

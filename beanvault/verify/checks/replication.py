@@ -14,7 +14,7 @@ from ..account.policies import PolicyStatement, plain_http_denied
 from ..account.state import AccountState
 from ..model import Control, Observation, Severity
 from ..remedies import revert_drift
-from ..replication import compare_with_vault
+from ..vault_comparison import compare_with_vault
 
 
 def _runtime(state: AccountState) -> Iterator[Observation]:

@@ -14,10 +14,10 @@ from moto.core.utils import get_service_model
 from moto.elasticbeanstalk import models, urls
 
 from ..settings import LocalAwsSettings
-from .operations import Operations
 from .platforms import add_newer_stacks
 from .rollout import Rollouts
 from .state import Beanstalk
+from .write_operations import Operations
 
 
 def install(settings: LocalAwsSettings) -> None:

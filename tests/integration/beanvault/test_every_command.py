@@ -1,4 +1,4 @@
-"""Story of beanvault/cli.py, beanvault/context.py, beanvault/errors.py, beanvault/signals.py and
+"""Story of beanvault/cli.py, beanvault/command_context.py, beanvault/errors.py, beanvault/signals.py and
 beanvault/commands/.
 
 What every command has in common: how it ends without rights, without a network, and when interrupted.

@@ -21,8 +21,8 @@ from werkzeug.test import TestResponse
 
 from eb_app.credentials import Credentials, SecretCredentials
 from eb_app.database import DatabasePool
+from eb_app.database_login import DatabaseServer
 from eb_app.instance import InstanceIdentity
-from eb_app.login import DatabaseServer
 from eb_app.migrate import migrate
 from eb_app.web import create_app
 from testbed.servers.localaws import OPERATOR, REGION, LocalAws

@@ -1,4 +1,4 @@
-"""Story of eb_app/database.py, eb_app/login.py and eb_app/web.py.
+"""Story of eb_app/database.py, eb_app/database_login.py and eb_app/web.py.
 
 Failures below an instance during writes: no acknowledged entry is lost, and the instance recovers.
 

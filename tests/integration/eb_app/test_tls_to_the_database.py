@@ -1,4 +1,4 @@
-"""Story of eb_app/login.py.
+"""Story of eb_app/database_login.py.
 
 Without TLS and a verified certificate there is no connection to the database.
 """
@@ -13,8 +13,8 @@ import pymysql
 import pytest
 
 from eb_app.credentials import Credential
+from eb_app.database_login import DatabaseServer, log_in, tls_context
 from eb_app.errors import DatabaseMisconfigured, LoginRefused
-from eb_app.login import DatabaseServer, log_in, tls_context
 from testbed.servers.authority import Authority
 from testbed.servers.mariadb import MariaDB, engine
 from testbed.servers.process import Process, free_port

@@ -13,8 +13,8 @@ import boto3
 import hvac
 
 from beanvault.aws import Aws
-from beanvault.deployment.context import DeploymentContext
 from beanvault.deployment.deploy import deploy
+from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.replication.function import ReplicatorFunction
 from beanvault.ui import NullUi
 from beanvault.vault import logins, policies

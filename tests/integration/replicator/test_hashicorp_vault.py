@@ -1,4 +1,4 @@
-"""Story of replicator/login.py and beanvault/vault/logins.py.
+"""Story of replicator/vault_login.py and beanvault/vault/logins.py.
 
 The login by AWS IAM (`login.py`) against HashiCorp Vault, where it is installed; OpenBao has none.
 """

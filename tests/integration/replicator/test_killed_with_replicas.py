@@ -1,4 +1,4 @@
-"""Story of replicator/replicas.py and replicator/login.py.
+"""Story of replicator/replicas.py and replicator/vault_login.py.
 
 A process killed while replica regions change (`replicas.py`), and while it unwraps its secret id.
 """

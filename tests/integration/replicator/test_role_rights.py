@@ -1,4 +1,4 @@
-"""Story of templates/policies/function_allow.py and replicator/target.py.
+"""Story of templates/policies/replicator_allow.py and replicator/target.py.
 
 The function's role, as `templates/replicator.py` writes it and AWS enforces it: enough, and no more.
 """

@@ -25,8 +25,8 @@ from beanvault.artifacts import placeholder
 from beanvault.aws import Aws
 from beanvault.cloudformation.changes import Replacement
 from beanvault.cloudformation.stack import StackOutcome, StackResult
-from beanvault.deployment.context import DeploymentContext
 from beanvault.deployment.deploy import deploy
+from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.errors import Refused
 from beanvault.teardown import outside_stacks
 from beanvault.teardown.destroy import destroy

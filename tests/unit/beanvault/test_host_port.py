@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from beanvault.command_context import CommandContext
 from beanvault.commands.vault import _login
-from beanvault.context import CommandContext
 from beanvault.errors import ConfigurationError
 from beanvault.host_port import join_host_port, split_host_port
 from beanvault.vault.logins import AwsIam

@@ -13,7 +13,7 @@ import ssl
 import pytest
 from cryptography import x509
 
-from eb_app.login import tls_context
+from eb_app.database_login import tls_context
 from eb_app.settings import RDS_AUTHORITIES
 
 SHA256 = "e822ce23c9d560983ce8c1a225675c4e813df6dca1265c8a311e6eb656a76132"

@@ -10,8 +10,8 @@ from typing import Any
 
 from eb_app import gunicorn_conf
 from eb_app.database import POOL_TIMEOUT_SECONDS
+from eb_app.database_login import CONNECT_TIMEOUT_SECONDS, LOGIN_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS
 from eb_app.factory import AWS
-from eb_app.login import CONNECT_TIMEOUT_SECONDS, LOGIN_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS
 from eb_app.request_slots import SLOT_TIMEOUT_SECONDS
 from eb_app.settings import MAX_WAIT_SECONDS
 from tests.project import ROOT

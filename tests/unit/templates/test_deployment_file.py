@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from templates.beanstalk_options.table import OPTIONS
+from templates.beanstalk_options.values import Choice
 from templates.deployment import Deployment
 from templates.deployment_file import DeploymentFileError, parse, read
 from templates.deployment_sections import Network
 from templates.deployment_values import InterfaceEndpoint, Range, RetentionDays
-from templates.option_table import OPTIONS
-from templates.option_values import Choice
 from tests.project import ROOT
 
 LEAST: dict[str, Any] = {"name": "demo", "region": "eu-central-1", "vault": {"where": "host"}}

@@ -11,7 +11,7 @@ import pytest
 
 from beanvault.aws import Aws
 from beanvault.deployment import certificates
-from beanvault.deployment.context import DeploymentContext
+from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.deployment.parameters import values
 from beanvault.ui import NullUi
 from templates.deployment_file import parse

@@ -20,7 +20,7 @@ import pytest
 from beanvault import polling
 from beanvault.errors import ConfigurationError, Unreachable
 from beanvault.replication.waiter import ReplicationWaiter
-from beanvault.rotation import alternating, dual, static_role
+from beanvault.rotation import alternating, dual_password, static_role
 from beanvault.rotation.credential import DatabaseCredential
 from beanvault.rotation.credential_store import ConcurrentWrite, CredentialDeleted, CredentialStore
 from beanvault.rotation.database import (
@@ -261,7 +261,7 @@ def test_a_second_run_is_refused_until_the_first_has_published(world: World, str
 
     def rotate(context: RotationContext) -> None:
         if strategy == "dual":
-            dual.rotate(context, world.store)
+            dual_password.rotate(context, world.store)
         else:
             alternating.rotate(context, world.store, world.users)
 
@@ -269,7 +269,7 @@ def test_a_second_run_is_refused_until_the_first_has_published(world: World, str
         with pytest.raises(RotationInProgress, match="another rotation is in progress"):
             rotate(world.context)
         with pytest.raises(RotationInProgress):
-            dual.discard(world.context, world.store)
+            dual_password.discard(world.context, world.store)
 
     between = InterruptedAt(words="logs in over TLS", act=rotate_too)
     rotate(replace(world.context, ui=between))
@@ -338,19 +338,19 @@ def test_an_unknown_user_in_the_path_is_refused(world: World) -> None:
 def test_two_passwords_are_valid_until_the_old_one_is_discarded(world: World) -> None:
     alternating.rotate(world.context, world.store, world.users)
     old = world.current()
-    rotated = dual.rotate(world.context, world.store)
+    rotated = dual_password.rotate(world.context, world.store)
     new = world.current()
     assert rotated.username == old.username
     assert old.password != new.password
     assert world.works(old)
     assert world.works(new)
     with pytest.raises(TooSoon):
-        dual.discard(replace(world.context, overlap_seconds=600), world.store)
+        dual_password.discard(replace(world.context, overlap_seconds=600), world.store)
     assert world.works(old)
-    dual.discard(world.context, world.store)
+    dual_password.discard(world.context, world.store)
     assert not world.works(old)
     assert world.works(new)
-    dual.discard(world.context, world.store)  # again: no password left to discard
+    dual_password.discard(world.context, world.store)  # again: no password left to discard
     assert world.works(new)
 
 
@@ -362,9 +362,9 @@ def test_a_crash_with_two_passwords_leaves_the_published_one_valid(world: World,
 
     for _ in range(2):
         with pytest.raises(Crashed):
-            dual.rotate(replace(world.context, ui=CrashingAtCount(left=[step])), world.store)
+            dual_password.rotate(replace(world.context, ui=CrashingAtCount(left=[step])), world.store)
         assert world.works(published)
-    dual.rotate(world.context, world.store)
+    dual_password.rotate(world.context, world.store)
     assert world.works(published)
     assert world.works(world.current())
 

@@ -18,8 +18,8 @@ import pytest
 from botocore.model import OperationModel
 
 from beanvault.aws import Aws
-from beanvault.deployment.context import DeploymentContext
 from beanvault.deployment.deploy import deploy
+from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.ui import NullUi
 from beanvault.verify.checks import CONTROLS
 from beanvault.verify.model import Status

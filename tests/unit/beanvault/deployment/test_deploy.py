@@ -9,8 +9,8 @@ import pytest
 from troposphere import Output
 
 from beanvault.cloudformation.stack import StackError
-from beanvault.deployment.context import DeploymentContext
 from beanvault.deployment.deploy import deploy, select, stack_spec
+from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.errors import BeanvaultError, ConfigurationError
 from beanvault.ui import NullUi
 from templates.deployment_file import parse, read

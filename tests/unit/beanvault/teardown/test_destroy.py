@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from beanvault.cloudformation.stack import StackResource
-from beanvault.deployment.context import DeploymentContext
+from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.teardown.destroy import StackToDelete, refuse_shared_bucket
 from beanvault.ui import NullUi
 from templates.deployment_file import read

@@ -14,7 +14,7 @@ from beanvault.verify.checks import CONTROLS
 from beanvault.verify.checks.network import public
 from beanvault.verify.checks.replication import unused_days
 from beanvault.verify.model import Observation
-from beanvault.verify.replication import compared
+from beanvault.verify.vault_comparison import compared
 from replicator.contract.summary import ChangeSummary, Count, Problem, ProblemKind, RunSummary, SkippedSource
 from replicator.contract.tags import TAG_OWNER, TAG_SOURCE, ManagedTags, read_tags
 from templates.layers import LAYERS

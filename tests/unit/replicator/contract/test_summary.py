@@ -7,14 +7,7 @@ from typing import Any
 
 import pytest
 
-from replicator.contract.summary import (
-    ChangeSummary,
-    Count,
-    Problem,
-    ProblemKind,
-    RunSummary,
-    SkippedSource,
-)
+from replicator.contract.summary import ChangeSummary, Count, Problem, ProblemKind, RunSummary, SkippedSource
 
 SUMMARY = RunSummary(
     complete=True,

@@ -16,7 +16,7 @@ from awacs.aws import (
 
 from replicator.contract.tags import TAG_HEALTH, TAG_OWNER
 from templates.policies import Arn, arns
-from templates.policies.secrets import SECRETS_MANAGER
+from templates.policies.secret_statements import SECRETS_MANAGER
 
 _RESOURCE_OWNER = f"secretsmanager:ResourceTag/{TAG_OWNER}"
 REQUEST_OWNER = f"aws:RequestTag/{TAG_OWNER}"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from troposphere import AWSHelperFn
 from troposphere.elasticbeanstalk import OptionSetting as _OptionSetting
 
-from templates.option_table import ANY_NAME, OPTIONS
-from templates.option_values import Text, ValueKind
+from templates.beanstalk_options.table import ANY_NAME, OPTIONS
+from templates.beanstalk_options.values import Text, ValueKind
 
 
 class UnknownOption(ValueError):

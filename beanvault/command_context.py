@@ -12,7 +12,7 @@ from templates.deployment import Deployment
 from templates.deployment_file import DeploymentFileError, read
 
 from .aws import Aws
-from .deployment.context import DeploymentContext
+from .deployment.deployment_context import DeploymentContext
 from .errors import ConfigurationError
 from .terminal import Terminal, consoles
 

@@ -17,8 +17,8 @@ import requests
 
 from beanvault.vault.mounts import enable_kv2
 from replicator.aws import Clients
-from replicator.login import ConnectionSecret, log_in
 from replicator.vault import Vault
+from replicator.vault_login import ConnectionSecret, log_in
 from testbed.servers.authority import Authority
 from testbed.servers.openbao import OpenBao
 from testbed.servers.proxy import Proxy

@@ -6,8 +6,8 @@ import pymysql
 import pytest
 
 from eb_app.credentials import Credential
+from eb_app.database_login import DatabaseServer, explain
 from eb_app.errors import DatabaseMisconfigured, DatabaseUnreachable, LoginLost, LoginRefused
-from eb_app.login import DatabaseServer, explain
 
 CANARY = "canary-77f1"
 CREDENTIAL = Credential("app_blue", "version-1", CANARY.encode())

@@ -17,7 +17,7 @@ from awacs.aws import (
 
 from replicator.contract.tags import TAG_OWNER, TAG_SOURCE
 from templates.policies import Arn
-from templates.policies.function_allow import REQUEST_OWNER
+from templates.policies.replicator_allow import REQUEST_OWNER
 from templates.policies.shared_statements import NETWORK_INTERFACE_ACTIONS
 
 _CHANGES_TO_SECRETS = [

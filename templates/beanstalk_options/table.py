@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/command-options-specific.
 
 from collections.abc import Mapping
 
-from templates.option_values import Choice, Integer, Text, ValueKind
+from templates.beanstalk_options.values import Choice, Integer, Text, ValueKind
 
 
 def _choice(*values: str) -> Choice:

@@ -4,8 +4,8 @@ import pytest
 import yaml
 from troposphere import Ref
 
-from templates.option_settings import OptionSetting, UnknownOption, value_kind
-from templates.option_values import Text
+from templates.beanstalk_options.settings import OptionSetting, UnknownOption, value_kind
+from templates.beanstalk_options.values import Text
 from tests.project import ROOT
 from tests.unit.templates.renders import CONFIGURATIONS, resource
 

@@ -1,0 +1,1 @@
+"""Beanstalk's option settings: which options exist, which values each takes, and a setting."""
