@@ -162,6 +162,10 @@ class Aws:
         """Return the account's number."""
         return self.client("sts").get_caller_identity()["Account"]
 
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of *resource*, in the service's own form, in this account and region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account()}:{resource}"
+
     def exports(self) -> Mapping[str, str]:
         """Return all CloudFormation exports of the account and region: name to value."""
         pages = self.client("cloudformation").get_paginator("list_exports").paginate()

@@ -26,8 +26,7 @@ def test(context: CommandContext) -> None:
     """Send a test message to all subscribers, and list those that are not confirmed yet."""
     client = context.aws.client("sns")
     deployment = context.deployment
-    partition, region = context.aws.partition, context.aws.region
-    topic = f"arn:{partition}:sns:{region}:{context.aws.account()}:{deployment.topic_name}"
+    topic = context.aws.arn("sns", deployment.topic_name)
     pages = client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     subscriptions = [entry for page in pages for entry in page["Subscriptions"]]
     if not subscriptions:

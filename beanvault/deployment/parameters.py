@@ -56,7 +56,7 @@ def _planned_certificate(context: DeploymentContext) -> str:
     """Return the certificate without creating or renewing it, because the listener already serves it."""
     aws = context.aws
     existing = certificates.find(aws, context.deployment.name)
-    return existing or f"arn:{aws.partition}:acm:{aws.region}:{aws.account()}:certificate/planned"
+    return existing or aws.arn("acm", "certificate/planned")
 
 
 def _placeholder_key(context: DeploymentContext) -> str:

@@ -29,11 +29,10 @@ def _in_vpc(state: AccountState) -> Iterator[Observation]:
 
 def _invocation_policy(state: AccountState) -> Iterator[Observation]:
     deployment, account = state.deployment, state.aws.account()
-    prefix = f"arn:{state.aws.partition}:events:{state.aws.region}:{account}:rule"
     rules = frozenset(
         {
-            f"{prefix}/{schedule_name(deployment)}",
-            f"{prefix}/{deployment.bus_name}/{request_rule_name(deployment)}",
+            state.aws.arn("events", f"rule/{schedule_name(deployment)}"),
+            state.aws.arn("events", f"rule/{deployment.bus_name}/{request_rule_name(deployment)}"),
         }
     )
     name = state.function.configuration.name
