@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from testbed.localaws.cloudformation import template
 from testbed.localaws.cloudformation.types import REGISTRY
+from tests.project import ROOT
 from tests.unit.templates.renders import CONFIGURATIONS, layers
 
-EVERYTHING = (Path(__file__).parent / "stacks/everything.yaml").read_text()
+EVERYTHING = (ROOT / "tests/integration/testbed/localaws/stacks/everything.yaml").read_text()
 ELSEWHERE = {
-    "AWS::CloudFormation::CustomResource",  # test_cloudformation_custom_resources.py
-    "AWS::ElasticBeanstalk::ApplicationVersion",  # test_cloudformation_beanstalk.py
+    "AWS::CloudFormation::CustomResource",  # test_custom_resources.py
+    "AWS::ElasticBeanstalk::ApplicationVersion",  # test_beanstalk.py
     "AWS::ElasticBeanstalk::Environment",
 }
 
