@@ -180,7 +180,7 @@ def test_vault_is_initialised_and_connected_and_that_can_be_repeated(operator: O
     arguments = ("vault", "init", "--yes", "--keys-file", str(operator.keys_file), "--invisible", "hidden")
     done = operator.run(*arguments)
     assert stat.S_IMODE(operator.keys_file.stat().st_mode) == 0o600
-    assert "may not list hidden/metadata/" in done.stderr
+    assert "cannot list hidden/metadata/" in done.stderr
     operator.run(*arguments)
 
 
