@@ -65,3 +65,14 @@ def failed(report: RunReport) -> dict[str, str]:
 @pytest.fixture
 def deployment() -> Deployment:
     return Deployment()
+
+
+def assert_settled(deployment: Deployment) -> None:
+    """Assert that another run finds nothing to change."""
+    report = deployment.run()
+    assert report.outcomes == []
+    assert report.healthy, report.problems()
+
+
+def reasons(report: RunReport) -> str:
+    return "\n".join(map(str, report.problems()))
