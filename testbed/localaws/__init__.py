@@ -5,7 +5,7 @@ It imports nothing of the product, and the product nothing of it: they meet at a
 Where the answer to a call is made:
 
 - CloudFormation: `cloudformation/api.py`; a resource type: `cloudformation/types/`
-- Elastic Beanstalk: `beanstalk/operations.py` and `beanstalk/read_operations.py`
+- Elastic Beanstalk: `beanstalk/write_operations.py` and `beanstalk/read_operations.py`
 - Lambda: `functions/api.py`
 - another service: `services/`, one module per service, if we correct or extend moto; otherwise moto itself
 - AccessDenied and other errors of IAM: `authorization/`, before any of the above

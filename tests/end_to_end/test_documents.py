@@ -70,4 +70,4 @@ def test_the_tutorials_local_blocks_run(servers: str, tmp_path: Path) -> None:
     used = re.findall(r'"database":\{[^}]*"user":"(app_\w+)"', done.stdout)
     assert used[0] == "app_blue", output
     assert used[-1] == "app_green", output
-    assert "red, as it should be" in done.stdout
+    assert "BV.SM2 fails, as expected" in done.stdout

@@ -65,7 +65,7 @@ def test_a_denied_folder_is_reported_and_its_secrets_stay(
     grant(policy + f'path "{{mount}}/{listing}/hidden/*" {{{{ capabilities = ["deny"] }}}}')
     report = bench.run()
     (problem,) = report.problems()
-    # HashiCorp Vault takes `hidden/*` for problem.subject is in the folder, and shows the folder's list.
+    # HashiCorp Vault applies `hidden/*` to the paths in the folder, and shows the folder's list.
     denied = "hidden/db" if hashicorp() else "hidden/"
     assert (problem.subject, problem.error) == (f"{bench.mount}/{denied}", "SourceDenied")
     assert "grant it in the policy" in problem.cause
