@@ -1,7 +1,7 @@
 """Option settings of Beanstalk that can only be built with a known namespace, name and value.
 
 CloudFormation passes option settings to Beanstalk unchecked, and no checker knows their names: a misspelt one
-is found when the environment is created, or never. The known ones are in `option_table`.
+is found when the environment is created, or never. The known ones are in `table.py`.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ def value_kind(namespace: str, name: str) -> ValueKind:
     """Return the kind of values that an option takes.
 
     Raises:
-        UnknownOption: the namespace or the option is not in `option_table`.
+        UnknownOption: the namespace or the option is not in `table.py`.
     """
     options = OPTIONS.get(namespace) or OPTIONS.get(f"{namespace.rpartition(':')[0]}:*")
     if options is None:

@@ -7,7 +7,7 @@ begins with `Deny`, and that of a resource's policy that admits a principal with
 Where to look:
 
 - a role's statements: the module with the role's name (`instance_role`, `vault_host_role`, `flow_log_role`,
-  `custom_resource_roles`; `function_allow` and `function_deny` for the replicator's `FunctionRole`),
+  `custom_resource_roles`; `replicator_allow` and `replicator_deny` for the replicator's `FunctionRole`),
 - statements of several roles: `secrets` and `shared_statements`,
 - who can assume a role: `trust_policies`,
 - policies of keys, buckets, endpoints, the topic: `…_policies`, `topic_policy`.

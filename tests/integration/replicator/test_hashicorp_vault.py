@@ -1,6 +1,6 @@
 """Story of replicator/vault_login.py and beanvault/vault/logins.py.
 
-The login by AWS IAM (`login.py`) against HashiCorp Vault, where it is installed; OpenBao has none.
+The login by AWS IAM (`vault_login.py`) against HashiCorp Vault, where it is installed; OpenBao has none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every way of logging in (`login.py`), and how each failure before the first secret is reported."""
+"""Every way of logging in (`vault_login.py`), and how each failure before the first secret is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`templates.option_settings` and `option_table`: only options that Beanstalk has, with values it takes."""
+"""`templates.beanstalk_options`: only options that Beanstalk has, with values it takes."""
 
 import pytest
 import yaml
