@@ -49,7 +49,7 @@ def test_a_listener_imports_no_template_library() -> None:
     """It runs beside Vault for months, and needs only the deployment file."""
     program = (
         "import sys; from pathlib import Path; import beanvault.commands.listen;"
-        "from beanvault.context import CommandContext;"
+        "from beanvault.command_context import CommandContext;"
         f"CommandContext(Path({str(ROOT / 'config' / 'dev.toml')!r}), Path()).deployment.bus_name;"
         "print(*sorted({'troposphere', 'awacs', 'cfn_flip'} & set(sys.modules)))"
     )
