@@ -49,7 +49,7 @@ def test_it_runs_without_anything_else_but_what_the_runtime_brings(
         "import sys, importlib.util as u, boto3;"
         "site = [p for p in sys.path if p.endswith('site-packages')];"
         "sys.path[:] = [sys.argv[1], *[p for p in sys.path if p not in site]];"
-        "import hvac, requests, charset_normalizer, replicator.vault, replicator.login;"
+        "import hvac, requests, charset_normalizer, replicator.vault, replicator.vault_login;"
         "print(*{m.__file__ for m in (hvac, requests, charset_normalizer, replicator.vault)})"
     )
     done = subprocess.run(
