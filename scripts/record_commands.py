@@ -154,7 +154,7 @@ def record(home: Path, aws: LocalAws, openbao: OpenBao, mariadb: MariaDB) -> Non
             ("Name", "shop"),
             ("Region", "eu-central-1"),
             ("Host name of the app", ""),
-            ("Vault's addresses", "127.0.0.1/32"),
+            ("Vault's address ranges", "127.0.0.1/32"),
         ],
     )
     file = home / "beanvault.toml"
