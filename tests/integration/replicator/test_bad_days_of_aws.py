@@ -1,4 +1,4 @@
-"""Story of replicator/aws.py, replicator/apply.py and replicator/target.py.
+"""Story of replicator/aws.py, replicator/errors.py, replicator/apply.py and replicator/target.py.
 
 AWS's failures (`aws.py`, `target.py`, `notify.py`): reported, nothing else changes, the next recovers.
 """

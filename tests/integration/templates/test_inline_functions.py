@@ -1,4 +1,4 @@
-"""Story of templates/functions/ and testbed/localaws/moto_client.py.
+"""Story of templates/functions/, templates/inline_function.py and testbed/localaws/moto_client.py.
 
 The inline functions, run against moto: what they change and answer, and that they can be repeated.
 """

@@ -1,4 +1,7 @@
-"""Complete runs: what is created, updated, adopted, refused, and what a run over named paths leaves alone."""
+"""Story of replicator/replicate.py, replicator/changes.py and replicator/report.py.
+
+Complete runs: what is created, updated, adopted, refused, and what a run over named paths leaves alone.
+"""
 
 from __future__ import annotations
 

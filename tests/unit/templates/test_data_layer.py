@@ -1,4 +1,7 @@
-"""`templates.data_layer`, `bootstrap` and `database_proxy`, as rendered."""
+"""Story of templates/data_layer.py, templates/bootstrap.py and templates/database_proxy.py.
+
+`templates.data_layer`, `bootstrap` and `database_proxy`, as rendered.
+"""
 
 from typing import Any
 

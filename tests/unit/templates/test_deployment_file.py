@@ -1,4 +1,8 @@
-"""`templates.deployment_file`, with `deployment` and its `_sections`, `_values` and `_rules`."""
+"""Story of templates/deployment_file.py, templates/deployment.py, templates/deployment_sections.py,
+templates/deployment_values.py and templates/deployment_rules.py.
+
+`templates.deployment_file`, with `deployment` and its `_sections`, `_values` and `_rules`.
+"""
 
 from pathlib import Path
 from typing import Any, get_args

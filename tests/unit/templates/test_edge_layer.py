@@ -1,4 +1,7 @@
-"""`templates.edge_layer`, `load_balancer` and `web_acl`, as rendered: HTTPS only."""
+"""Story of templates/edge_layer.py, templates/load_balancer.py and templates/web_acl.py.
+
+`templates.edge_layer`, `load_balancer` and `web_acl`, as rendered: HTTPS only.
+"""
 
 from typing import Any
 

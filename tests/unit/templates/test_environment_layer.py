@@ -1,4 +1,8 @@
-"""`templates.environment_layer` and `environment_options`, as rendered: hardened, and without a version."""
+"""Story of templates/environment_layer.py, templates/environment_options.py and
+templates/environment_roles.py.
+
+`templates.environment_layer` and `environment_options`, as rendered: hardened, and without a version.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""`templates.keys_layer` and `alert_topic`: key policies and the topic, as rendered."""
+"""Story of templates/keys_layer.py and templates/alert_topic.py.
+
+`templates.keys_layer` and `alert_topic`: key policies and the topic, as rendered.
+"""
 
 import pytest
 

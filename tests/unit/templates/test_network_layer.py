@@ -1,4 +1,7 @@
-"""`templates.network_layer` and `vault_connectivity`, as rendered: subnets, routes, endpoints, flow log."""
+"""Story of templates/network_layer.py and templates/vault_connectivity.py.
+
+`templates.network_layer` and `vault_connectivity`, as rendered: subnets, routes, endpoints, flow log.
+"""
 
 from collections.abc import Iterator
 

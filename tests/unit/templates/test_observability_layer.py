@@ -1,4 +1,8 @@
-"""`templates.observability_layer`, `alarms` and `dashboard`: an alarm for each failure."""
+"""Story of templates/observability_layer.py, templates/alarms.py, templates/metric_alarm.py and
+templates/dashboard.py.
+
+`templates.observability_layer`, `alarms` and `dashboard`: an alarm for each failure.
+"""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""`templates.policies` as behaviour: for each role, calls that must be allowed and that must be denied."""
+"""Story of templates/policies/ and templates/log_groups.py.
+
+`templates.policies` as behaviour: for each role, calls that must be allowed and that must be denied.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""`templates.replicator_layer` and `triggers`, as rendered: the function, and what invokes it."""
+"""Story of templates/replicator_layer.py and templates/triggers.py.
+
+`templates.replicator_layer` and `triggers`, as rendered: the function, and what invokes it.
+"""
 
 from typing import Any
 

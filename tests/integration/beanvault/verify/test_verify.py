@@ -1,4 +1,4 @@
-"""Story of beanvault/verify/.
+"""Story of beanvault/verify/checks/, beanvault/verify/account/ and beanvault/verify/run.py.
 
 `verify` against an account: each control fails after a manual change, and passes again afterwards.
 

@@ -1,4 +1,7 @@
-"""`templates.beanstalk_options`: only options that Beanstalk has, with values it takes."""
+"""Story of templates/beanstalk_options/.
+
+`templates.beanstalk_options`: only options that Beanstalk has, with values it takes.
+"""
 
 import pytest
 import yaml
