@@ -22,6 +22,6 @@ def split_host_port(text: str) -> tuple[str, int]:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if not host or port is None or join_host_port(host, port) != text.lower():
+    if not host or port is None or host != host.strip() or join_host_port(host, port) != text.lower():
         raise ConfigurationError(f"{text!r} is not HOST:PORT", "for example 127.0.0.1:13307 or [::1]:13307")
     return host, port

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-_DECIMALS = re.compile(r"\.(\d+)")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -15,13 +15,13 @@ def parse_nanoseconds(text: str) -> int:
     Raises:
         ValueError: *text* is not a time with an offset.
     """
-    decimals = _DECIMALS.search(text)
-    whole = datetime.fromisoformat(_DECIMALS.sub("", text, count=1))
-    if whole.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset from UTC")
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a time with an offset from UTC")
+    date_and_time, decimals, offset = match.groups()
+    whole = datetime.fromisoformat(f"{date_and_time}{offset}".upper())
     seconds = (whole - _EPOCH) // timedelta(seconds=1)
-    fraction = decimals[1][:9].ljust(9, "0") if decimals else "0"
-    return seconds * 1_000_000_000 + int(fraction)
+    return seconds * 1_000_000_000 + int((decimals or "")[:9].ljust(9, "0"))
 
 
 def parse_time(text: str) -> datetime:
@@ -30,4 +30,7 @@ def parse_time(text: str) -> datetime:
     Raises:
         ValueError: *text* is not a time with an offset.
     """
-    return _EPOCH + timedelta(microseconds=parse_nanoseconds(text) // 1000)
+    try:
+        return _EPOCH + timedelta(microseconds=parse_nanoseconds(text) // 1000)
+    except OverflowError:
+        raise ValueError(f"{text!r} is not a time that Python's calendar has") from None

@@ -60,7 +60,7 @@ class RotationContext:
     replication: ReplicationWaiter
     ui: Ui
     overlap_seconds: float
-    """For how long a superseded credential must stay valid: `rotation.factory.overlap_seconds`."""
+    """For how long a superseded credential must stay valid: `context_factory.overlap_seconds`."""
     wait: bool = False
     """Whether to wait for the end of the overlap instead of raising `TooSoon`."""
     clock: PollingClock = field(default_factory=PollingClock)

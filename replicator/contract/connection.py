@@ -108,12 +108,16 @@ def parse_connection(text: str, *, allow_http: bool) -> Connection:
 def _address_problems(url: object, allow_http: bool) -> list[str]:
     if not isinstance(url, str) or not url:
         return ["address is missing"]
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # a port that is none is found when it is read
+    except ValueError:
+        return ["address is not a valid URL, such as https://vault.example.com:8200"]
+    if parts.scheme not in ("https", "http") or not host:
         return ["address is not a URL that begins with https://"]
-    if parts.username or parts.password or parts.query:
-        return ["address must not contain credentials or a query"]
-    if parts.scheme == "http" and not (allow_http and _is_loopback(parts.hostname)):
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return ["address must not contain credentials, a query or a fragment"]
+    if parts.scheme == "http" and not (allow_http and _is_loopback(host)):
         return ["address must begin with https://; http needs BEANVAULT_ALLOW_HTTP and a loopback address"]
     return []
 
@@ -136,9 +140,11 @@ def _auth_problems(auth: object) -> list[str]:
     if method is LoginMethod.APPROLE and not auth.get("wrapped_secret_id"):
         required.append("secret_id")
     missing = [key for key in required if not isinstance(auth.get(key), str) or not auth.get(key)]
+    not_text = [key for key, value in auth.items() if key not in missing and not isinstance(value, str)]
     padded = [key for key, value in auth.items() if isinstance(value, str) and value != value.strip()]
     return [
         *(f"auth.{key} is missing for the method {method}" for key in missing),
+        *(f"auth.{key} is not a string" for key in not_text),
         *(f"auth.{key} begins or ends with white space, such as a line break" for key in padded),
     ]
 

@@ -3,8 +3,8 @@
     MOUNT  = [ "kv:" ] PATH | "database:" PATH [ "?" KEY "=" VALUE { "&" KEY "=" VALUE } ]
     SOURCE = PATH of a mount "/" path below it
 
-Spaces and slashes around a mount's path are ignored. Text before the first colon is the kind, so a KV mount
-with a colon in its path is written with its kind: `kv:a:b`.
+Spaces around a mount and slashes around its path are ignored. Text before the first colon is the kind, so a
+KV mount with a colon in its path is written with its kind: `kv:a:b`.
 """
 
 from __future__ import annotations
@@ -74,8 +74,10 @@ def _parse_adds(text: str, query: str) -> tuple[tuple[str, str], ...]:
     if not adds or not set(keys) <= set(DATABASE_KEYS):
         raise MountError(f"{text!r}: parameters are {', '.join(DATABASE_KEYS)}")
     for key, value in adds:
-        if not _VALUE.fullmatch(value) or keys.count(key) > 1:
-            raise MountError(f"{text!r}: {key} takes one value")
+        if keys.count(key) > 1:
+            raise MountError(f"{text!r}: {key} is given twice")
+        if not _VALUE.fullmatch(value):
+            raise MountError(f"{text!r}: {key} is empty or contains one of & ? , = or white space")
         if key == "port" and not value.isdecimal():
             raise MountError(f"{text!r}: the port is a number")
     return adds

@@ -1,5 +1,5 @@
-"""Story of eb_app/application.py, eb_app/factory.py, eb_app/migrate.py, eb_app/migrations/versions/ and
-.platform/.
+"""Story of eb_app/application.py, eb_app/factory.py, eb_app/migrate.py, eb_app/migrations/,
+eb_app/migrations/versions/ and .platform/.
 
 The bundle on an instance: hooks, gunicorn, and a real nginx with the platform's configuration.
 """

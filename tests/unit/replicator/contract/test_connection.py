@@ -36,6 +36,31 @@ def test_white_space_around_a_credential_is_reported(content: dict[str, object],
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://[::1",
+        "https://vault:port",
+        "https://vault:99999",
+        "https://vault#1",
+        "https://vault?x",
+        "vault",
+    ],
+)
+def test_an_address_that_no_request_can_go_to_is_reported(address: str) -> None:
+    content = {"address": address, "auth": {"method": "token", "token": "canary"}}
+    with pytest.raises(ConfigError, match="the connection secret: address") as caught:
+        parse_connection(json.dumps(content), allow_http=False)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_key_of_auth_that_is_not_text_is_reported() -> None:
+    auth = {"method": "jwt", "role": "r", "audience": "a", "mount": 5}
+    content = {"address": "https://vault.example", "auth": auth}
+    with pytest.raises(ConfigError, match=r"auth\.mount is not a string"):
+        parse_connection(json.dumps(content), allow_http=False)
+
+
 @pytest.mark.parametrize("method", LoginMethod)
 def test_what_is_built_for_each_method_is_read_again(method: LoginMethod) -> None:
     keys = (*REQUIRED_KEYS[method], *(("secret_id",) if method is LoginMethod.APPROLE else ()))
