@@ -43,7 +43,7 @@ def test_a_tunnel_is_given_as_host_and_port(text: str, address: tuple[str, int])
 
 
 @pytest.mark.parametrize(
-    "text", ["127.0.0.1", "::1", "host:", ":3306", "host:many", "host:99999", "[::1:3306"]
+    "text", [" host:80", "127.0.0.1", "::1", "host:", ":3306", "host:many", "host:99999", "[::1:3306"]
 )
 def test_another_text_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="HOST:PORT"):
