@@ -289,12 +289,22 @@ def test_replicas_follow_their_primary_and_can_become_independent(
 
 
 @pytest.fixture
-def federation(local_aws: LocalAws) -> Any:
-    """Outbound web identity federation, switched on for one test."""
+def federation_setting(local_aws: LocalAws) -> Any:
+    """The account's setting of outbound web identity federation, restored for the tests of other files."""
     iam = client(local_aws, "iam")
-    issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
-    yield issuer
-    iam.disable_outbound_web_identity_federation()
+    enabled = iam.get_outbound_web_identity_federation_info()["JwtVendingEnabled"]
+    yield iam
+    if enabled:
+        iam.enable_outbound_web_identity_federation()
+    else:
+        iam.disable_outbound_web_identity_federation()
+
+
+@pytest.fixture
+def federation(federation_setting: Any) -> str:
+    """Outbound web identity federation, switched on for one test."""
+    issuer: str = federation_setting.enable_outbound_web_identity_federation()["IssuerIdentifier"]
+    return issuer
 
 
 def assumed(aws: LocalAws) -> tuple[str, Any]:
@@ -320,8 +330,9 @@ def assumed(aws: LocalAws) -> tuple[str, Any]:
     return arn, sts
 
 
-def test_tokens_need_the_accounts_setting(local_aws: LocalAws) -> None:
+def test_tokens_need_the_accounts_setting(local_aws: LocalAws, federation_setting: Any) -> None:
     """Moto has no such operation; in AWS it is off until switched on."""
+    federation_setting.disable_outbound_web_identity_federation()
     parameters = {"Audience": ["vault"], "SigningAlgorithm": "RS256"}
     code, _ = refused(client(local_aws, "sts").get_web_identity_token, **parameters)
     assert code == "OutboundWebIdentityFederationDisabledException"
