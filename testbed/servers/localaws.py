@@ -67,6 +67,13 @@ class LocalAws:
         with _making:
             return _client(self.endpoint, service, region)
 
+    def tell(self, **facts: Any) -> None:
+        """Tell it how the world outside is from now on: the fields of its `scenario.py`."""
+        told = self.home / "scenario.json"
+        unfinished = told.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(facts))
+        unfinished.replace(told)
+
     def stop(self) -> None:
         self.process.stop(30)
 

@@ -170,10 +170,23 @@ class Beanstalk(EBBackend):
         self.environments: list[Environment] = []
         self._events: list[dict[str, Any]] = []
         self._lock = threading.Lock()
+        self._used: dict[str, datetime] = {}
+        """Solution stack to the last time that an environment was seen with it."""
 
     @property
     def _url_module(self) -> ModuleType:
         return urls  # moto would derive the module from this class's
+
+    def stacks_used(self) -> frozenset[str]:
+        """Return the solution stacks that environments used in the last 30 days."""
+        self.note_stacks()
+        since = now() - timedelta(days=30)
+        return frozenset(stack for stack, last in self._used.items() if last > since)
+
+    def note_stacks(self) -> None:
+        """Record which solution stacks are in use; called before an environment moves to another."""
+        for environment in self.environments:
+            self._used[environment.stack] = environment.terminated or now()
 
     def arn(self, kind: str, path: str) -> str:
         return f"arn:aws:elasticbeanstalk:{self.region_name}:{self.account_id}:{kind}/{path}"

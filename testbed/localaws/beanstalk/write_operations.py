@@ -14,6 +14,10 @@ from . import listeners, platforms
 from .read_operations import ReadOperations, parse_time
 from .state import Application, Environment, InvalidParameterValue, now
 
+MANAGED_UPDATE = "platform-update"
+"""The id of the one managed action that an environment can have."""
+MANAGED_ACTIONS = "aws:elasticbeanstalk:managedactions"
+
 
 class Operations(ReadOperations):
     # Applications and versions
@@ -126,12 +130,15 @@ class Operations(ReadOperations):
         return ActionResult({"Available": True, "FullyQualifiedCNAME": name})
 
     def _stack(self) -> str | None:
-        arn = self._text("PlatformArn")
-        found = platforms.stack_of(arn, self.region) if arn else self._text("SolutionStackName")
-        known = {summary["SolutionStackName"] for summary in platforms.summaries(self.region)}
-        if (arn and not found) or (found and found not in known):
-            raise InvalidParameterValue(f"No Solution Stack named '{found or arn}' found.")
-        return found
+        arn, stack = self._text("PlatformArn"), self._text("SolutionStackName")
+        if arn is None and stack is None:
+            return None
+        for version in self._offered():
+            if version.arn(self.region) == arn or version.stack == stack:
+                return version.stack
+        if arn:
+            raise InvalidParameterValue(f"No Platform named '{arn}' found.")
+        raise InvalidParameterValue(f"No Solution Stack named '{stack}' found.")
 
     def _version(self, application: Application) -> str | None:
         label = self._text("VersionLabel")
@@ -149,13 +156,16 @@ class Operations(ReadOperations):
         application, name = self._application(), self._text("EnvironmentName") or ""
         if any(each.name == name for each in self._backend.live()):
             raise InvalidParameterValue(f"Environment {name} already exists.")
+        stack = self._stack()
+        if stack is None:
+            raise InvalidParameterValue("A solution stack, platform or template must be specified.")
         made = Environment(
             application,
             name,
             self.region,
             self.current_account,
             self._backend.arn("environment", f"{application.name}/{name}"),
-            self._stack() or platforms.DEFAULT_STACK,
+            stack,
             self._text("Description"),
             {"Name": "WebServer", "Type": "Standard", "Version": "1.0", **(self._get_param("Tier") or {})},
             self._version(application),
@@ -184,6 +194,7 @@ class Operations(ReadOperations):
 
     def update_environment(self) -> ActionResult:
         environment = self._ready()
+        self._backend.note_stacks()
         before = (environment.version, environment.stack, dict(environment.settings))
         version, stack = self._version(environment.application), self._stack()
         removed = {(each["Namespace"], each["OptionName"]) for each in self._list("OptionsToRemove")}
@@ -201,6 +212,46 @@ class Operations(ReadOperations):
         else:
             self._add_event("Environment update completed successfully.", environment)
         return ActionResult(environment.description_of())
+
+    # Managed platform updates, which move a running environment on
+
+    def describe_environment_managed_actions(self) -> ActionResult:
+        update = self._managed_update(self._environment())
+        planned = {
+            "ActionId": MANAGED_UPDATE,
+            "ActionDescription": "Platform update",
+            "ActionType": "PlatformUpdate",
+            "Status": "Scheduled",
+            "WindowStartTime": now() + timedelta(days=7),
+        }
+        return ActionResult({"ManagedActions": [planned] if update else []})
+
+    def apply_environment_managed_action(self) -> ActionResult:
+        environment = self._ready()
+        update = self._managed_update(environment)
+        if update is None or self._text("ActionId") != MANAGED_UPDATE:
+            raise InvalidParameterValue(f"No managed action named '{self._text('ActionId')}' found.")
+        self._backend.note_stacks()
+        before = environment.stack
+        environment.stack = update.stack
+
+        def undo() -> None:
+            environment.stack = before
+
+        self.rollouts.update(self._backend, environment, self.request, undo, "platform version")
+        return ActionResult(
+            {
+                "ActionId": MANAGED_UPDATE,
+                "ActionDescription": "Platform update",
+                "ActionType": "PlatformUpdate",
+                "Status": "Running",
+            }
+        )
+
+    def _managed_update(self, environment: Environment) -> platforms.PlatformVersion | None:
+        if environment.options.get((MANAGED_ACTIONS, "ManagedActionsEnabled")) != "true":
+            return None
+        return platforms.newer(environment.stack, self._releases)
 
     def terminate_environment(self) -> ActionResult:
         environment = self._environment()

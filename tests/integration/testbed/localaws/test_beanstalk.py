@@ -26,7 +26,7 @@ from tests.project import ROOT
 
 HELLO = Path(__file__).parent / "bundles/hello"
 REGION = "eu-west-1"
-STACK = "64bit Amazon Linux 2023 v4.9.2 running Python 3.14"
+BRANCH = "Python 3.14 running on 64bit Amazon Linux 2023"
 NEEDED = [
     "blinker",
     "click",
@@ -70,6 +70,17 @@ class Aws:
     def client(self, service: str) -> Any:
         return self.server.client(service, REGION)
 
+    def platform(self) -> str:
+        """The ARN of the branch's recommended version."""
+        filters = [{"Type": "PlatformBranchName", "Operator": "=", "Values": [BRANCH]}]
+        listed = self.client("elasticbeanstalk").list_platform_versions(Filters=filters)
+        arns: list[str] = [
+            each["PlatformArn"]
+            for each in listed["PlatformSummaryList"]
+            if each["PlatformLifecycleState"] == "Recommended"
+        ]
+        return arns[0]
+
     def version(self, label: str, bundle: bytes) -> str:
         eb = self.client("elasticbeanstalk")
         bucket = eb.create_storage_location()["S3Bucket"]
@@ -99,7 +110,7 @@ class Aws:
             ApplicationName="demo",
             EnvironmentName=name,
             VersionLabel=label,
-            SolutionStackName=STACK,
+            PlatformArn=self.platform(),
             OptionSettings=settings,
         )
         return self.ready(name)
@@ -356,7 +367,7 @@ def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> No
         "init",
         "clidemo",
         "--platform",
-        "Python 3.14 running on 64bit Amazon Linux 2023",
+        BRANCH,
         "-r",
         REGION,
     )
@@ -395,7 +406,7 @@ def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> No
 def test_an_environment_without_a_version_runs_the_sample_application(aws: Aws) -> None:
     client = aws.client("elasticbeanstalk")
     client.create_application(ApplicationName="empty")
-    client.create_environment(ApplicationName="empty", EnvironmentName="empty-app", SolutionStackName=STACK)
+    client.create_environment(ApplicationName="empty", EnvironmentName="empty-app", PlatformArn=aws.platform())
     made = aws.ready("empty-app")
     assert (made["VersionLabel"], made["Health"]) == ("Sample Application", "Green")
     assert "Congratulations" in requests.get(f"http://{made['CNAME']}/any", timeout=10).text
