@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pydantic import Field, field_validator
 
 from replicator.contract.mounts import MountError, mount_of, parse_mounts
+from templates.aws_versions import PLATFORM
 from templates.deployment_sections import (
     Alerts,
     App,
@@ -163,6 +164,11 @@ class Deployment(Section):
     @property
     def environment_name(self) -> str:
         return f"{self.name}-app"
+
+    @property
+    def platform_branch(self) -> str:
+        """The platform branch of the environment, as Beanstalk and the EB CLI name it."""
+        return self.app.platform or PLATFORM.in_use
 
     @property
     def retention(self) -> dict[str, str]:

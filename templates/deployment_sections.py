@@ -109,7 +109,7 @@ class App(Section):
     min_instances: int = Field(default=2, ge=1, le=1000)
     max_instances: int = Field(default=4, ge=1, le=1000)
     platform: Platform | None = None
-    """The platform's solution stack name; none means `templates.aws_versions.PLATFORM`."""
+    """The platform branch; none means `templates.aws_versions.PLATFORM`. AWS recommends the version in it."""
     environment: Mapping[VariableName, str] = {}
     """Environment properties in addition to the project's own. The console shows them, so never a secret."""
 

@@ -134,8 +134,9 @@ def is_graviton(instance_type: str) -> bool:
 Platform = Annotated[
     str,
     matching(
-        r"64bit Amazon Linux 2023 v\d+\.\d+\.\d+ running Python 3\.\d+",
-        'give a solution stack name such as "64bit Amazon Linux 2023 v4.9.2 running Python 3.14"',
+        r"Python 3\.\d+ running on 64bit Amazon Linux 2023",
+        "name the branch, without a version, as `aws elasticbeanstalk list-platform-branches` does: "
+        '"Python 3.14 running on 64bit Amazon Linux 2023"',
     ),
 ]
 TagKey = Annotated[

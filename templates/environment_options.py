@@ -7,20 +7,9 @@ of a source bundle.
 from troposphere import Join
 
 from templates import data_layer, edge_layer, keys_layer, network_layer, security_groups
-from templates.aws_versions import PLATFORM
 from templates.beanstalk_options.settings import OptionSetting
 from templates.deployment import IAM_USER, SCHEMA, Deployment
-from templates.policies import Arn, arns
-
-
-def platform_arn(deployment: Deployment) -> str:
-    """Return the platform's ARN. Unlike the platform's name it can change without replacing the environment.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-elasticbeanstalk-environment.html
-    """
-    system, _, language = (deployment.app.platform or PLATFORM.in_use).partition(" running ")
-    system, _, version = system.rpartition(" v")
-    return arns.platform(deployment.partition, deployment.region, f"{language} running on {system}", version)
+from templates.policies import Arn
 
 
 def option_settings(

@@ -1,6 +1,6 @@
 """The network layer: a VPC whose instances are private and whose database has no route out."""
 
-from troposphere import AWSHelperFn, GetAtt, GetAZs, Ref, Select, Template, ec2
+from troposphere import AWSHelperFn, GetAtt, Parameter, Ref, Template, ec2
 
 from templates.deployment import Deployment
 from templates.inline_function import add_inline_function
@@ -31,6 +31,17 @@ DATABASE_SUBNETS = ZonedOutput(LAYER, "DatabaseSubnet")
 """For the database: no default route."""
 NAT_GATEWAYS = ZonedOutput(LAYER, "NatGateway")
 """One, or one per availability zone."""
+FIRST_ZONE = LayerOutput(LAYER, "FirstZone")
+"""The availability zone of the first subnets."""
+MOST_ZONES = 3
+
+
+def zone_parameter(zone: int) -> str:
+    """Return the name of the parameter with the availability zone of one subnet of each kind.
+
+    One parameter for each, so that another zone leaves those of existing subnets unchanged.
+    """
+    return f"AvailabilityZone{zone}"
 
 
 def build(deployment: Deployment) -> Template:
@@ -72,6 +83,15 @@ def _add_subnets(
         ec2.VPCGatewayAttachment(
             "InternetGatewayAttachment", VpcId=vpc.ref(), InternetGatewayId=gateway.ref()
         )
+    )
+    for zone in range(deployment.network.availability_zones):
+        template.add_parameter(
+            Parameter(
+                zone_parameter(zone), Type="String", Description=f"Availability zone of the subnets {zone}"
+            )
+        )
+    template.add_output(
+        FIRST_ZONE.output(deployment, Ref(zone_parameter(0)), "Availability zone of the first subnets")
     )
     public_ranges, app_ranges, database_ranges = deployment.network.subnets
     public_table = _add_table(template, deployment, vpc, "Public")
@@ -147,7 +167,7 @@ def _add_subnet(
             f"{name}Subnet",
             VpcId=vpc.ref(),
             CidrBlock=cidr,
-            AvailabilityZone=Select(zone, GetAZs("")),
+            AvailabilityZone=Ref(zone_parameter(zone)),
             MapPublicIpOnLaunch=False,
             Tags=tags(deployment, LAYER, name.lower()),
         )

@@ -6,7 +6,7 @@ and the new one attaches the volume and is unsealed without an operator.
 
 from importlib.resources import files
 
-from troposphere import Base64, GetAZs, Ref, Select, Sub, Template, autoscaling, ec2, iam, kms, route53
+from troposphere import Base64, Ref, Sub, Template, autoscaling, ec2, iam, kms, route53
 from troposphere.policies import AutoScalingRollingUpdate, UpdatePolicy
 
 from templates import network_layer, security_groups
@@ -82,7 +82,7 @@ def build(deployment: Deployment) -> Template:
             "DataVolume",
             DeletionPolicy="Snapshot",
             UpdateReplacePolicy="Snapshot",
-            AvailabilityZone=Select(0, GetAZs("")),  # the zone of the first subnet, where the host is
+            AvailabilityZone=network_layer.FIRST_ZONE.imported(deployment),  # where the host is
             Encrypted=True,
             KmsKeyId=key.get_att("Arn"),
             Size=deployment.vault.storage_gb,

@@ -19,7 +19,7 @@ from ..errors import BeanvaultError, ConfigurationError, Refused
 from ..teardown.destroy import StackToDelete, delete_stack
 from .deployment_context import DeploymentContext
 from .deployment_plan import deployment_steps, imports, without_unusable_proxy
-from .parameters import values
+from .parameters import require_offered, values
 
 PROTECTED = frozenset({"keys", "storage", "data"})
 """Layers that hold data which can't be recreated: in production CloudFormation refuses to delete them."""
@@ -67,6 +67,7 @@ def deploy(
         for name in left_out:
             context.ui.step(f"{name}: would be deleted, because the deployment file leaves it out")
         left_out = ()
+    require_offered(context, [name for template in templates.values() for name in template.parameters])
     results = [_delete_left_out(context, stacks, name) for name in left_out]
     for layer, template in templates.items():
         if plan_only and imports(template.to_dict()) - context.aws.exports().keys():

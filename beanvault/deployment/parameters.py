@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from templates.database_proxy import CREDENTIAL_ARN
-from templates.environment_layer import CREATING
+from templates.environment_layer import CREATING, PLATFORM_ARN
+from templates.network_layer import MOST_ZONES, zone_parameter
 
 from ..artifacts import package, placeholder
 from ..artifacts.store import Store, beanstalk_bucket
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, Refused
 from . import certificates
+from .availability_zones import network_zones
 from .deployment_context import DeploymentContext
 from .deployment_plan import credential_arn
+from .platform_version import platform_arn
 
 Value = Callable[[DeploymentContext], str]
 
@@ -31,6 +34,17 @@ def values(context: DeploymentContext, names: Iterable[str], *, plan_only: bool)
         raise BeanvaultError(f"the templates have parameters without a value: {', '.join(unknown)}")
     functions = PLANNED if plan_only else PARAMETERS
     return {name: functions[name](context) for name in names}
+
+
+def require_offered(context: DeploymentContext, names: Iterable[str]) -> None:
+    """Ask for those of the parameters *names* that AWS may not offer, before the first stack is changed.
+
+    Raises:
+        Refused: AWS doesn't offer one; the error says what, and what to set instead
+    """
+    for name in names:
+        if name in ASKED_FOR:
+            PARAMETERS[name](context)
 
 
 def _function_key(function: str) -> Value:
@@ -71,6 +85,18 @@ def _creating(context: DeploymentContext) -> str:
     return "true" if stacks.is_new(context.deployment.stack_name("environment")) else "false"
 
 
+def _platform_arn(context: DeploymentContext) -> str:
+    return platform_arn(context.aws, context.deployment)
+
+
+def _zone(index: int) -> Value:
+    def choose(context: DeploymentContext) -> str:
+        stacks = Stacks(context.aws.client("cloudformation"), context.ui)
+        return network_zones(context.aws, stacks, context.deployment)[index]
+
+    return choose
+
+
 def _credential_arn(context: DeploymentContext) -> str:
     arn = credential_arn(context.aws, context.deployment)
     if arn is None:
@@ -88,9 +114,14 @@ PARAMETERS: Mapping[str, Value] = MappingProxyType(
         "PlaceholderBundleBucket": _bucket,
         "PlaceholderBundleKey": _placeholder_key,
         CREATING: _creating,
+        PLATFORM_ARN: _platform_arn,
         CREDENTIAL_ARN: _credential_arn,
+        **{zone_parameter(index): _zone(index) for index in range(MOST_ZONES)},
     }
 )
+
+ASKED_FOR = frozenset({PLATFORM_ARN, zone_parameter(0)})
+"""Parameters whose values AWS may not offer; the first zone's stands for all zones."""
 
 PLANNED: Mapping[str, Value] = MappingProxyType({**PARAMETERS, "CertificateArn": _planned_certificate})
 """For a plan, which changes nothing but uploads zips: their names depend on their content."""
