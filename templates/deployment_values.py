@@ -127,8 +127,13 @@ InstanceType = Annotated[str, matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", 'name a t
 
 
 def is_graviton(instance_type: str) -> bool:
-    """Whether a type has a Graviton (ARM) processor, which the `g` of `t4g` stands for."""
-    return re.match(r"[a-z]+\d+[a-z]*g", instance_type.split(".")[0]) is not None
+    """Whether a type has a Graviton (ARM) processor, which the `g` of `t4g` stands for; A1 is older than that."""
+    return re.match(r"[a-z]+\d+[a-z]*g|a1$", instance_type.split(".")[0]) is not None
+
+
+def architecture(instance_type: str) -> str:
+    """Return a type's processor architecture, as EC2 and Beanstalk name it."""
+    return "arm64" if is_graviton(instance_type) else "x86_64"
 
 
 Platform = Annotated[

@@ -9,6 +9,7 @@ from troposphere import Join
 from templates import data_layer, edge_layer, keys_layer, network_layer, security_groups
 from templates.beanstalk_options.settings import OptionSetting
 from templates.deployment import IAM_USER, SCHEMA, Deployment
+from templates.deployment_values import architecture
 from templates.policies import Arn
 
 
@@ -44,6 +45,9 @@ def option_settings(
         "aws:ec2:instances": {
             "EnableSpot": "false",
             "InstanceTypes": ",".join(deployment.app.instance_types),
+            # All types have one (`App._one_architecture`). Beanstalk chooses the image that matches it:
+            # DefaultAmiList in its API. Whether Graviton types need the option is not documented.
+            "SupportedArchitectures": architecture(deployment.app.instance_types[0]),
         },
         "aws:ec2:vpc": {
             "VPCId": network_layer.VPC_ID.imported(deployment),

@@ -12,7 +12,7 @@ from troposphere.policies import AutoScalingRollingUpdate, UpdatePolicy
 from templates import network_layer, security_groups
 from templates.deployment import Deployment
 from templates.deployment_sections import VaultHost
-from templates.deployment_values import is_graviton
+from templates.deployment_values import architecture
 from templates.policies import arns, document
 from templates.policies.key_policies import granted_to, managed_by_account, used_through
 from templates.policies.roles import add_role
@@ -237,4 +237,4 @@ def _add_host(
 
 def _image(instance_type: str) -> str:
     """Return Amazon Linux 2023's newest image for the type's processor."""
-    return _IMAGE % ("arm64" if is_graviton(instance_type) else "x86_64")
+    return _IMAGE % architecture(instance_type)

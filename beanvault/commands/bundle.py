@@ -11,7 +11,7 @@ from ..command_context import CommandContext
 from .options import as_json, pass_context, print_json
 
 
-@click.command(epilog="\b\nExample:\n  beanvault bundle && eb deploy")
+@click.command(epilog="\b\nExample:\n  beanvault bundle && eb deploy NAME-app --timeout 40")
 @click.option(
     "-o",
     "--output",

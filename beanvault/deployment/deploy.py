@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import troposphere
 
-from templates.environment_layer import CREATING
+from templates.environment_layer import CREATING, PLATFORM_ARN
 from templates.layers import LAYERS
 from templates.rendering import TEMPLATE_LIMIT, render
 from templates.resource_tags import tag_map
@@ -17,13 +17,20 @@ from ..cloudformation.stack import StackOutcome, StackResult, StackSpec, Templat
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, ConfigurationError, Refused
 from ..teardown.destroy import StackToDelete, delete_stack
+from . import eb_commands, environment_state
 from .deployment_context import DeploymentContext
 from .deployment_plan import deployment_steps, imports, without_unusable_proxy
+from .listener_rules import require_rules
 from .parameters import require_offered, values
+
+class VersionsChanged(BeanvaultError):
+    """The environment no longer runs the version of app or platform that it was created with."""
+
 
 PROTECTED = frozenset({"keys", "storage", "data"})
 """Layers that hold data which can't be recreated: in production CloudFormation refuses to delete them."""
 
+ENVIRONMENT_LAYER = "environment"
 BUCKET_LAYER = "storage"
 """The layer that creates the bucket for uploads."""
 
@@ -75,10 +82,38 @@ def deploy(
             continue
         stack = stack_spec(context, layer, template, plan_only=plan_only)
         results.append(stacks.deploy(stack, plan_only=plan_only, revert_drift=revert_drift))
-        if results[-1].outcome is StackOutcome.CREATED and CREATING in template.parameters:
-            # Takes the placeholder version out of the stack, so that no failed update rolls back to it.
-            stacks.deploy(stack_spec(context, layer, template, plan_only=False))
+        if not plan_only and _names_versions(stack) and results[-1].outcome is not StackOutcome.UNCHANGED:
+            _take_versions_out(context, stacks, layer, template)
+    if not plan_only and ENVIRONMENT_LAYER in templates:
+        require_rules(context)
     return tuple(results)
+
+
+def _names_versions(stack: StackSpec) -> bool:
+    """Return whether the stack names the version of the app or of the platform."""
+    return stack.parameters.get(CREATING) == "true" or bool(stack.parameters.get(PLATFORM_ARN))
+
+
+def _take_versions_out(
+    context: DeploymentContext, stacks: Stacks, layer: str, template: troposphere.Template
+) -> None:
+    """Take the versions of app and platform out of the stack, so that no update and no roll-back names them.
+
+    What Beanstalk does with an update without them is documented nowhere, so it is asked afterwards.
+
+    Raises:
+        VersionsChanged: the environment runs others than before
+    """
+    before = environment_state.describe(context.aws, context.deployment)
+    stacks.deploy(stack_spec(context, layer, template, plan_only=False))
+    after = environment_state.describe(context.aws, context.deployment)
+    if after is None or before is None or after != before:
+        raise VersionsChanged(
+            f"the stack no longer names versions, and {context.deployment.environment_name} changed: "
+            f"before {before or 'absent'}, now {after or 'absent'}",
+            f"beanvault bundle, then {eb_commands.deploy(context.deployment)}",
+        )
+    context.ui.step(f"the stack no longer names versions, and {after} as before")
 
 
 def _without_unusable_proxy(context: DeploymentContext, stacks: Stacks) -> DeploymentContext:

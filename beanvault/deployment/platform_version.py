@@ -15,6 +15,7 @@ from templates.deployment import Deployment
 
 from ..aws import Aws
 from ..errors import Refused
+from . import environment_state
 
 if TYPE_CHECKING:
     from mypy_boto3_elasticbeanstalk.type_defs import PlatformFilterTypeDef, PlatformSummaryTypeDef
@@ -61,15 +62,8 @@ def platform_arn(aws: Aws, deployment: Deployment) -> str:
 
 def running_version(aws: Aws, deployment: Deployment) -> PlatformVersion | None:
     """Return the platform version that the environment runs; None without an environment."""
-    described = aws.client("elasticbeanstalk").describe_environments(
-        ApplicationName=deployment.application_name,
-        EnvironmentNames=[deployment.environment_name],
-        IncludeDeleted=False,
-    )
-    for environment in described["Environments"]:
-        if not environment.get("Status", "").startswith("Terminat"):
-            return PlatformVersion.of(environment.get("PlatformArn", ""))
-    return None
+    state = environment_state.describe(aws, deployment)
+    return PlatformVersion.of(state.platform_arn) if state else None
 
 
 def recommended_version(aws: Aws, branch: str) -> PlatformVersion:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .. import scenario
 from ..moto_client import client
 from ..settings import LocalAwsSettings
 from . import listeners
@@ -123,8 +124,11 @@ class Rollouts:
         try:
             instance = Instance(self._plan(environment, slot, lambda text: add_event(text, "INFO")))
             instance.deploy()
-            frontend = listeners.frontend(environment, instance.options, secure_targets=instance.secure)
-            listeners.attach(environment, instance.options)
+            rules = scenario.current(self.settings.home).listener_rules
+            frontend = listeners.frontend(
+                environment, instance.options, secure_targets=instance.secure, rules=rules
+            )
+            listeners.attach(environment, instance.options, rules)
             self._balancers.switch(environment.id, slot)
             self._balancers.put(frontend)
         except (BundleRejected, BalancerError, BotoCoreError, ClientError, OSError) as error:

@@ -108,8 +108,9 @@ class Environment:
     status: str = "Launching"
     instance: Instance | None = None
     target_group: str | None = None
-    rule: str | None = None
-    """ARNs of its target group and listener rule on a shared load balancer."""
+    """ARN of its target group on a shared load balancer."""
+    rules: list[str] = field(default_factory=list)
+    """ARNs of its listener rules there."""
     aborted: threading.Event = field(default_factory=threading.Event)
     working: threading.Lock = field(default_factory=threading.Lock)
     deployment: int = 0

@@ -5,6 +5,7 @@ moto's dispatcher calls the method with the operation's name; botocore's model p
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -16,6 +17,7 @@ from .state import Application, Environment, InvalidParameterValue, now
 
 MANAGED_UPDATE = "platform-update"
 """The id of the one managed action that an environment can have."""
+INSTANCES = "aws:ec2:instances"
 MANAGED_ACTIONS = "aws:elasticbeanstalk:managedactions"
 
 
@@ -152,6 +154,20 @@ class Operations(ReadOperations):
             for each in self._list("OptionSettings")
         }
 
+    def _require_architecture(self, settings: dict[tuple[str, str], str]) -> None:
+        """Refuse Graviton types without `SupportedArchitectures`: whether it is optional is not documented.
+
+        https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/command-options-general.html
+        """
+        named = settings.get((INSTANCES, "InstanceTypes"), "").split(",")
+        offered = settings.get((INSTANCES, "SupportedArchitectures"), "x86_64").split(",")
+        for each in filter(None, named):
+            needed = "arm64" if re.match(r"([a-z]+\d+[a-z]*g[a-z]*|a1)\.", each) else "x86_64"
+            if needed not in offered:
+                raise InvalidParameterValue(
+                    f"The instance type {each} is {needed}, and the environment supports {', '.join(offered)}."
+                )
+
     def create_environment(self) -> ActionResult:
         application, name = self._application(), self._text("EnvironmentName") or ""
         if any(each.name == name for each in self._backend.live()):
@@ -159,6 +175,8 @@ class Operations(ReadOperations):
         stack = self._stack()
         if stack is None:
             raise InvalidParameterValue("A solution stack, platform or template must be specified.")
+        settings = self._settings()
+        self._require_architecture(settings)
         made = Environment(
             application,
             name,
@@ -170,7 +188,7 @@ class Operations(ReadOperations):
             {"Name": "WebServer", "Type": "Standard", "Version": "1.0", **(self._get_param("Tier") or {})},
             self._version(application),
             {tag["Key"]: tag["Value"] for tag in self._list("Tags")},
-            self._settings(),
+            settings,
         )
         self._backend.environments.append(made)
         self.rollouts.launch(self._backend, made, self.request)
@@ -200,7 +218,9 @@ class Operations(ReadOperations):
         removed = {(each["Namespace"], each["OptionName"]) for each in self._list("OptionsToRemove")}
         kept = {key: value for key, value in environment.settings.items() if key not in removed}
         environment.description = self._text("Description") or environment.description
-        environment.settings = kept | self._settings()
+        settings = kept | self._settings()
+        self._require_architecture(settings)
+        environment.settings = settings
         environment.version, environment.stack = version or environment.version, stack or environment.stack
 
         def undo() -> None:

@@ -425,7 +425,7 @@ def test_termination_removes_the_rule_and_the_target_group(aws: Aws, shared: Sha
     before = made()
     options = {**shared.options, "aws:elbv2:listenerrule:own": {"HostHeaders": "second.example.com"}}
     aws.create("second-app", aws.version("t1", bundle("t1")), options)
-    assert len(made() - before) == 2
+    assert len(made() - before) == 3  # the target group, and the rules `default` and `own`
     aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="second-app")
     until(lambda: aws.describe("second-app")["Status"] == "Terminated")
     assert made() == before
