@@ -23,6 +23,7 @@ from .deployment_plan import deployment_steps, imports, without_unusable_proxy
 from .listener_rules import require_rules
 from .parameters import require_offered, values
 
+
 class VersionsChanged(BeanvaultError):
     """The environment no longer runs the version of app or platform that it was created with."""
 

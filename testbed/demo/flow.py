@@ -33,7 +33,6 @@ from beanvault.vault import setup
 from beanvault.vault.logins import AppRole
 from beanvault.vault.policies import configured
 from replicator.config import Config
-from templates.aws_versions import PLATFORM
 from templates.deployment import APP_USERS, SCHEMA, Deployment
 from templates.deployment_file import parse
 
@@ -144,7 +143,7 @@ class Flow:
         made = bundle.build(ROOT, project / "build" / "bundle.zip")
         self.eb = EbCli(project, self.directory / "home", self.aws.environment(), self.directory / "eb.log")
         self.show("eb init")
-        platform = self.deployment.app.platform or PLATFORM.in_use
+        platform = self.deployment.platform_branch
         self.eb.run("init", self.deployment.application_name, "--platform", platform, "--region", REGION)
         self.show("eb use")
         self.eb.run("use", self.deployment.environment_name)

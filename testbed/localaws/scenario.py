@@ -15,14 +15,14 @@ FILE = "scenario.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class LocalAwsScenario:
     platform_releases: Mapping[str, str] = field(default_factory=dict)
     """Platform branch to the version that AWS has released in it meanwhile."""
     listener_rules: str = "all"
     """Which rules Beanstalk makes on a shared load balancer: `all` or `default`."""
 
 
-def current(home: Path) -> Scenario:
+def current(home: Path) -> LocalAwsScenario:
     """Return what was told; an unknown key is an error of the test."""
     file = home / FILE
-    return Scenario(**json.loads(file.read_text())) if file.exists() else Scenario()
+    return LocalAwsScenario(**json.loads(file.read_text())) if file.exists() else LocalAwsScenario()

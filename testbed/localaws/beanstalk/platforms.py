@@ -44,7 +44,7 @@ _OURS = (
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformVersion:
+class OfferedVersion:
     branch: Branch
     version: str
     recommended: bool
@@ -108,17 +108,17 @@ def python_version(stack: str) -> str:
     return named[1] if named else "3.14"
 
 
-def offered(used: Collection[str], releases: Mapping[str, str]) -> Iterator[PlatformVersion]:
+def offered(used: Collection[str], releases: Mapping[str, str]) -> Iterator[OfferedVersion]:
     """Yield the versions that an account can use, which used the stacks *used* in the last 30 days."""
     for branch in branches(releases):
         for version in branch.versions:
             newest = version == branch.versions[-1] and branch.state != "Retired"
-            found = PlatformVersion(branch, version, recommended=newest)
+            found = OfferedVersion(branch, version, recommended=newest)
             if newest or found.stack in used:
                 yield found
 
 
-def newer(stack: str, releases: Mapping[str, str]) -> PlatformVersion | None:
+def newer(stack: str, releases: Mapping[str, str]) -> OfferedVersion | None:
     """Return the recommended version of a stack's branch, if it is a newer one."""
     name, version = branch_and_version(stack)
     for found in offered((), releases):

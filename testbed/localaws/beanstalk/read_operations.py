@@ -198,7 +198,7 @@ class ReadOperations(EBResponse):
 
     # Platforms and tags
 
-    def _offered(self) -> list[platforms.PlatformVersion]:
+    def _offered(self) -> list[platforms.OfferedVersion]:
         """Return the platform versions that this account can use now."""
         return list(platforms.offered(self._backend.stacks_used(), self._releases))
 

@@ -268,7 +268,7 @@ class Operations(ReadOperations):
             }
         )
 
-    def _managed_update(self, environment: Environment) -> platforms.PlatformVersion | None:
+    def _managed_update(self, environment: Environment) -> platforms.OfferedVersion | None:
         if environment.options.get((MANAGED_ACTIONS, "ManagedActionsEnabled")) != "true":
             return None
         return platforms.newer(environment.stack, self._releases)

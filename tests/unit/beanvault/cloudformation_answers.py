@@ -81,19 +81,35 @@ def played_answers() -> Iterator[Answers]:
     made.stubber.assert_no_pending_responses()
 
 
+RECOMMENDED = {
+    "PlatformArn": "arn:aws:elasticbeanstalk:eu-central-1::platform/"
+    "Python 3.14 running on 64bit Amazon Linux 2023/4.99.1",
+    "PlatformBranchName": "Python 3.14 running on 64bit Amazon Linux 2023",
+    "PlatformLifecycleState": "Recommended",
+    "PlatformBranchLifecycleState": "Supported",
+    "PlatformStatus": "Ready",
+}
+
+
 def account_with_uploads(answers: Answers) -> Aws:
-    """An account where everything is uploaded already."""
+    """An account where everything is uploaded already, and no environment exists."""
     session = boto3.session.Session(
         aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-central-1"
     )
     aws = Aws(session)
-    clients = {name: aws.client(name) for name in ("sts", "s3")}
-    for name, operation, answer in (
-        ("sts", "get_caller_identity", {"Account": "123456789012"}),
-        ("s3", "head_object", {}),
-    ):
+    clients = {name: aws.client(name) for name in ("sts", "s3", "elasticbeanstalk")}
+    answered: dict[str, dict[str, Any]] = {
+        "sts": {"get_caller_identity": {"Account": "123456789012"}},
+        "s3": {"head_object": {}},
+        "elasticbeanstalk": {
+            "describe_environments": {"Environments": []},
+            "list_platform_versions": {"PlatformSummaryList": [RECOMMENDED]},
+        },
+    }
+    for name, operations in answered.items():
         stubber = Stubber(clients[name])
         for _ in range(5):
-            stubber.add_response(operation, answer)
+            for operation, answer in operations.items():
+                stubber.add_response(operation, answer)
         stubber.activate()
     return Aws(session, None, {**clients, "cloudformation": answers.client})

@@ -29,7 +29,7 @@ ARN = f"arn:aws:acm:{REGION}:123456789012:certificate/0b1c2d3e-000"
 NAME = {"name": "app.example.com"}
 OWN = {"certificate": "self-signed", **NAME}
 ISSUED = {"certificate": "issued", "hosted_zone_id": "Z0123456789ABCDEFGHIJ", **NAME}
-STACK = "64bit Amazon Linux 2023 v4.{} running Python 3.{}"
+BRANCH = "Python 3.{} running on 64bit Amazon Linux 2023"
 
 Tables = Mapping[str, Mapping[str, Any]]
 
@@ -60,8 +60,8 @@ CHANGES: Mapping[str, tuple[Tables, Tables]] = {
         {"database": {"backup_plan": True, "deletion_protection": True, "backup_days": 30}},
     ),
     "the platform": (
-        {"app": {"platform": STACK.format("9.2", 14)}},
-        {"app": {"platform": STACK.format("12.0", 15)}},
+        {"app": {"platform": BRANCH.format(14)}},
+        {"app": {"platform": BRANCH.format(15)}},
     ),
     "other instances": (
         {},

@@ -406,7 +406,9 @@ def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> No
 def test_an_environment_without_a_version_runs_the_sample_application(aws: Aws) -> None:
     client = aws.client("elasticbeanstalk")
     client.create_application(ApplicationName="empty")
-    client.create_environment(ApplicationName="empty", EnvironmentName="empty-app", PlatformArn=aws.platform())
+    client.create_environment(
+        ApplicationName="empty", EnvironmentName="empty-app", PlatformArn=aws.platform()
+    )
     made = aws.ready("empty-app")
     assert (made["VersionLabel"], made["Health"]) == ("Sample Application", "Green")
     assert "Congratulations" in requests.get(f"http://{made['CNAME']}/any", timeout=10).text
