@@ -1,8 +1,8 @@
 """The names that AWS changes every year, in one table: the one in use, and all that AWS still supports.
 
 No checker knows these: a TLS policy, a platform or a certificate authority that AWS no longer offers is only
-refused while deploying. So each has its source page, the day it was last checked, and the day of its end where
-AWS publishes one. `beanvault doctor` compares them with what AWS says.
+refused while deploying. So each has its source page, the day it was last checked, and the day of its end
+where AWS publishes one. `beanvault doctor` compares them with what AWS says.
 
 These are branches, series and families, which live for years. A version within one lives for weeks: it is
 asked for while deploying (`beanvault.deployment.platform_version`), or left to AWS.

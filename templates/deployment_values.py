@@ -127,7 +127,7 @@ InstanceType = Annotated[str, matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", 'name a t
 
 
 def is_graviton(instance_type: str) -> bool:
-    """Whether a type has a Graviton (ARM) processor, which the `g` of `t4g` stands for; A1 is older than that."""
+    """Whether a type has a Graviton (ARM) processor: the `g` of `t4g`, which A1 is older than."""
     return re.match(r"[a-z]+\d+[a-z]*g|a1$", instance_type.split(".")[0]) is not None
 
 

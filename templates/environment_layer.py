@@ -1,11 +1,11 @@
 """The environment layer: the Beanstalk application and environment.
 
 Its option settings are in `environment_options`, its roles in `environment_roles`. Which application version
-runs is the deployer's decision, and managed updates move the platform's version on. A stack update must revert
-neither: the stack names both versions while it creates the environment, and none from then on.
+runs is the deployer's decision, and managed updates move the platform's version on. A stack update must
+revert neither: the stack names both versions while it creates the environment, and none from then on.
 """
 
-from troposphere import Equals, GetAtt, If, NoValue, Not, Parameter, Ref, Template
+from troposphere import Equals, GetAtt, If, NoValue, Parameter, Ref, Template
 from troposphere.elasticbeanstalk import (
     Application,
     ApplicationResourceLifecycleConfig,
@@ -34,10 +34,10 @@ INSTANCE_ROLE_ARN = LayerOutput(LAYER, "InstanceRoleArn")
 CREATING = "CreatingEnvironment"
 """The parameter and condition: true while the stack creates the environment."""
 PLATFORM_ARN = "PlatformArn"
-"""The parameter: the platform version, which is asked for while deploying. Empty once the environment runs it,
-so that neither an update nor a roll-back takes back what a managed update has moved on.
+"""The parameter: the platform version, asked for while deploying. Empty once the environment runs it, so that
+neither an update nor a roll-back takes back what a managed update has moved on.
 """
-_NAMES_PLATFORM = "NamesPlatform"
+_KEEPS_PLATFORM = "KeepsPlatform"
 APP_LOG = "var/log/beanvault/app.log"
 LOGS = {
     "AppLogGroup": APP_LOG,
@@ -89,7 +89,7 @@ def build(deployment: Deployment) -> Template:
             ApplicationName=Ref(application),
             EnvironmentName=deployment.environment_name,
             Description=f"The application of {deployment.name}",
-            PlatformArn=If(_add_platform(template, deployment), Ref(PLATFORM_ARN), NoValue),
+            PlatformArn=If(_add_platform(template, deployment), NoValue, Ref(PLATFORM_ARN)),
             OptionSettings=[setting.rendered() for setting in settings],
             Tags=tags(deployment, LAYER),
         )
@@ -109,7 +109,7 @@ def build(deployment: Deployment) -> Template:
 
 
 def _add_platform(template: Template, deployment: Deployment) -> str:
-    """Add the parameter of the platform version, and return the condition that it names one.
+    """Add the parameter of the platform version, and return the condition that it names none.
 
     The ARN, because unlike the platform's name it can change without replacing the environment:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-elasticbeanstalk-environment.html
@@ -122,8 +122,8 @@ def _add_platform(template: Template, deployment: Deployment) -> str:
             "what the environment runs",
         )
     )
-    template.add_condition(_NAMES_PLATFORM, Not(Equals(Ref(arn), "")))
-    return _NAMES_PLATFORM
+    template.add_condition(_KEEPS_PLATFORM, Equals(Ref(arn), ""))
+    return _KEEPS_PLATFORM
 
 
 def _add_placeholder(template: Template, application: Application) -> ApplicationVersion:

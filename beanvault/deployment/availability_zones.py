@@ -1,8 +1,8 @@
 """The availability zones of the network: asked for once, then kept.
 
 The order of `Fn::GetAZs` and of DescribeAvailabilityZones is not a promise, and a zone can be closed to new
-accounts. So a new network takes the first zones by name that are available now, and an existing one keeps those
-that its stack was created with: another zone would replace its subnets.
+accounts. So a new network takes the first zones by name that are available now, and an existing one keeps
+those that its stack was created with: another zone would replace its subnets.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class EnvironmentVersions:
 
 
 def describe(aws: Aws, deployment: Deployment) -> EnvironmentVersions | None:
-    """Return the state of the deployment's environment; None where there is none, or it is being terminated."""
+    """Return the versions of the deployment's environment; None where there is none that stays."""
     described = aws.client("elasticbeanstalk").describe_environments(
         ApplicationName=deployment.application_name,
         EnvironmentNames=[deployment.environment_name],

@@ -1,7 +1,7 @@
-"""The listener rules that Beanstalk makes on the shared load balancer: whether all host names reach the app.
+"""The listener rules that Beanstalk makes on the shared load balancer: do all host names reach the app?
 
-The environment asks for two, `default` (the environment's own name) and `domain`. Whether Beanstalk makes both
-when they are named by the API is documented nowhere, so it is asked:
+The environment asks for two, `default` (the environment's own name) and `domain`. Whether Beanstalk makes
+both when they are named by the API is documented nowhere, so it is asked:
 https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
 """
 

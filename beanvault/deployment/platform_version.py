@@ -1,8 +1,8 @@
 """Which version of its platform branch an environment runs: asked for, never pinned, never taken back.
 
 A new environment gets the version that Beanstalk recommends. An existing one keeps the version that it runs,
-also when a newer one is recommended: its managed updates move it on, in their window. Only another branch in the
-deployment file changes the version by a deployment.
+also when a newer one is recommended: its managed updates move it on, in their window. Only another branch in
+the deployment file changes the version by a deployment.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the tests of one run tell the local AWS about the world outside: releases, and how services behave.
 
-The file `scenario.json` in the server's home; it is read at each call that it concerns, so a test can change the
-world between two calls. Without the file, the world is as the services' modules say.
+The file `scenario.json` in the server's home; it is read at each call that it concerns, so a test can change
+the world between two calls. Without the file, the world is as the services' modules say.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ def shared_load_balancer(options: Options) -> str | None:
 def _rules(options: Options, cname: str, made: str) -> list[list[str]]:
     """Return the host names of each listener rule: `default` matches the CNAME, others their own names.
 
-    Whether Beanstalk makes all of them when the API names several is documented nowhere, so a test can have it
-    make the `default` one only (*made*).
+    Whether Beanstalk makes all of them when the API names several is documented nowhere, so a test can have
+    it make the `default` one only (*made*).
     """
     named = [rule.strip() for rule in options.get(("aws:elbv2:listener:443", "Rules"), "default").split(",")]
     hosts = {

@@ -1,8 +1,8 @@
 """The platforms of environments: branches with their versions, and which of them an account can use.
 
 A version that was superseded is offered only to accounts that used it in the last 30 days:
-https://docs.aws.amazon.com/elasticbeanstalk/latest/platforms/welcome.html. A retired branch is not offered for
-new environments at all. A test that pins a version passes here only until the next release, as on AWS.
+https://docs.aws.amazon.com/elasticbeanstalk/latest/platforms/welcome.html. A retired branch is not offered
+for new environments at all.
 """
 
 from __future__ import annotations
@@ -128,8 +128,18 @@ def newer(stack: str, releases: Mapping[str, str]) -> OfferedVersion | None:
 
 
 _FILTERS = frozenset(
-    "PlatformName PlatformVersion PlatformStatus PlatformBranchName PlatformLifecycleState PlatformOwner "
-    "SupportedTier SupportedAddon ProgrammingLanguageName OperatingSystemName".split()
+    [
+        "PlatformName",
+        "PlatformVersion",
+        "PlatformStatus",
+        "PlatformBranchName",
+        "PlatformLifecycleState",
+        "PlatformOwner",
+        "SupportedTier",
+        "SupportedAddon",
+        "ProgrammingLanguageName",
+        "OperatingSystemName",
+    ]
 )
 _OPERATORS = frozenset(("=", "!=", "<", "<=", ">", ">=", "contains", "begins_with", "ends_with"))
 """https://docs.aws.amazon.com/elasticbeanstalk/latest/api/API_PlatformFilter.html"""

@@ -165,7 +165,7 @@ class Operations(ReadOperations):
             needed = "arm64" if re.match(r"([a-z]+\d+[a-z]*g[a-z]*|a1)\.", each) else "x86_64"
             if needed not in offered:
                 raise InvalidParameterValue(
-                    f"The instance type {each} is {needed}, and the environment supports {', '.join(offered)}."
+                    f"The instance type {each} is {needed}; the environment supports {', '.join(offered)}."
                 )
 
     def create_environment(self) -> ActionResult:

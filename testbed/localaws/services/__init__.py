@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 
 from ..settings import LocalAwsSettings
-from . import backup, ec2, elbv2, events, iam, rds, route53, s3, secretsmanager, sts
+from . import backup, ec2, elbv2, events, iam, rds, rds_catalogue, route53, s3, secretsmanager, sts
 
 _stop = threading.Event()
 
@@ -18,6 +18,7 @@ def install(settings: LocalAwsSettings) -> None:
     """Correct moto's services in this process, and start firing schedules."""
     for service in (backup, ec2, elbv2, iam, route53, s3, secretsmanager):
         service.install()
+    rds_catalogue.install()
     rds.install(settings.database)
     sts.install(settings.home)
     events.install(settings.home, _stop)

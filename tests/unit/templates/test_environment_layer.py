@@ -57,7 +57,7 @@ def test_the_platform_is_named_by_its_arn_and_the_version_asked_for() -> None:
     """By name it could not change: CloudFormation would create another environment with the same name."""
     environment = resource("dev", "environment", "Environment")
     assert environment["PlatformArn"] == {
-        "Fn::If": ["NamesPlatform", {"Ref": "PlatformArn"}, {"Ref": "AWS::NoValue"}]
+        "Fn::If": ["KeepsPlatform", {"Ref": "AWS::NoValue"}, {"Ref": "PlatformArn"}]
     }
     assert "SolutionStackName" not in environment
     assert "Default" not in layers("dev")["environment"]["Parameters"]["PlatformArn"]
@@ -112,7 +112,7 @@ def test_the_stack_names_a_version_only_while_the_environment_is_created(configu
     }
     assert template["Conditions"] == {
         "CreatingEnvironment": {"Fn::Equals": [{"Ref": "CreatingEnvironment"}, "true"]},
-        "NamesPlatform": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PlatformArn"}, ""]}]},
+        "KeepsPlatform": {"Fn::Equals": [{"Ref": "PlatformArn"}, ""]},
     }
     assert "Default" not in template["Parameters"]["CreatingEnvironment"]
 

@@ -72,7 +72,7 @@ def test_one_rule_with_both_names_is_as_good() -> None:
 
 
 def test_a_missing_rule_is_an_error_whose_remedy_makes_it() -> None:
-    with pytest.raises(MissingRule, match="no listener rule for shop.example.com") as error:
+    with pytest.raises(MissingRule, match=r"no listener rule for shop\.example\.com") as error:
         _require(_rule("1", OWN), _rule("3", "other.example.com"), _rule("default"))
     assert error.value.remedy == (
         f"aws elbv2 create-rule --listener-arn {LISTENER} --priority 2 "

@@ -63,9 +63,9 @@ def _ready(beanstalk: Any, name: str) -> Any:
 
 
 def test_a_superseded_version_is_refused_by_arn_and_by_name(beanstalk: Any) -> None:
-    with pytest.raises(ClientError, match="No Platform named 'arn:.*/4.9.2' found"):
+    with pytest.raises(ClientError, match=r"No Platform named 'arn:.*/4\.9\.2' found"):
         _create(beanstalk, "pinned", PlatformArn=_arn("4.9.2"))
-    with pytest.raises(ClientError, match="No Solution Stack named .* found"):
+    with pytest.raises(ClientError, match=r"No Solution Stack named .* found"):
         _create(beanstalk, "pinned", SolutionStackName="64bit Amazon Linux 2023 v4.9.2 running Python 3.14")
     with pytest.raises(ClientError, match="must be specified"):
         _create(beanstalk, "pinned")
