@@ -50,6 +50,8 @@ FUNCTION_RUNTIME = AwsVersion(
     supported=frozenset({"python3.13", "python3.14", "python3.15"}),
     source="https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html",
     checked=_CHECKED,
+    # The days of deprecation. For 3.14 AWS's pages differ (2029 or 2030), so the earlier one counts.
+    ends={"python3.13": date(2029, 6, 30), "python3.14": date(2029, 6, 30)},
 )
 
 FUNCTION_RUNTIME_REASON = (
@@ -72,7 +74,9 @@ PLATFORM = AwsVersion(
 )
 
 # The release series only: with automatic minor upgrades a pinned minor version would soon be a downgrade,
-# which RDS refuses.
+# which RDS refuses. RDS takes a series and runs its default minor version, and CloudFormation compares the
+# property as a prefix: the schema of AWS::RDS::DBInstance has `$join([$string(EngineVersion), ".*"])`.
+# https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/db_instance#engine_version-1
 DATABASE_ENGINE_VERSION = AwsVersion(
     in_use="8.4",
     supported=frozenset({"8.4"}),

@@ -14,6 +14,8 @@ from .domain import check_certificate
 from .quotas import check_concurrency, check_quotas
 from .result import Check, PreflightResult, Verdict
 from .tools import check_tools
+from .versions import VERSION_CHECKS
+from .zones import ZONE_CHECKS
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("permissions", check_permissions),
@@ -23,6 +25,8 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("certificate", check_certificate),
     ("disks", check_disks),
     ("Beanstalk's bucket", check_bucket),
+    *ZONE_CHECKS,
+    *VERSION_CHECKS,
 )
 
 
