@@ -35,6 +35,7 @@ from beanvault.verify.account.state import AccountState
 from beanvault.verify.model import Status
 from beanvault.verify.run import verify
 from replicator.contract.tags import TAG_OWNER, TAG_SOURCE
+from templates.aws_versions import PLATFORM
 from templates.deployment import Deployment
 from templates.deployment_file import parse
 from templates.deployment_sections import OutsideVault
@@ -174,13 +175,43 @@ def _environment(account: Account, name: str) -> Any:
 
 @pytest.mark.parametrize("name", [STRICT, TRIAL])
 def test_an_environment_is_healthy_before_its_first_deployment(account: Account, name: str) -> None:
-    """It runs the placeholder, on port 443; its stack names no version any more."""
+    """It runs the placeholder, on port 443; its stack names no version of app or platform any more."""
     found = _environment(account, name)
     assert (found["Status"], found["Health"]) == ("Ready", "Green")
     stack = account.client("cloudformation").describe_stacks(StackName=f"{name}-environment")["Stacks"][0]
-    assert {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}[
-        "CreatingEnvironment"
-    ] == "false"
+    parameters = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
+    assert (parameters["CreatingEnvironment"], parameters["PlatformArn"]) == ("false", "")
+    filters = [{"Type": "PlatformBranchName", "Operator": "=", "Values": [PLATFORM.in_use]}]
+    listed = account.client("elasticbeanstalk").list_platform_versions(Filters=filters)
+    recommended = [
+        each["PlatformArn"]
+        for each in listed["PlatformSummaryList"]
+        if each["PlatformLifecycleState"] == "Recommended"
+    ]
+    assert [found["PlatformArn"]] == recommended
+
+
+def test_what_a_managed_update_moved_on_is_not_taken_back(account: Account) -> None:
+    """A newer recommended version changes nothing by itself: the managed updates move the environment on."""
+    deployment, beanstalk = account.deployment(TRIAL), account.client("elasticbeanstalk")
+    name = deployment.environment_name
+    before = _environment(account, TRIAL)["PlatformArn"]
+    account.aws.tell(platform_releases={deployment.platform_branch: "4.99.0"})
+    assert _outcomes(deploy(account.work(deployment))) == {StackOutcome.UNCHANGED}
+    assert _environment(account, TRIAL)["PlatformArn"] == before
+
+    (action,) = beanstalk.describe_environment_managed_actions(EnvironmentName=name)["ManagedActions"]
+    beanstalk.apply_environment_managed_action(EnvironmentName=name, ActionId=action["ActionId"])
+    waiter = beanstalk.get_waiter("environment_updated")
+    waiter.wait(EnvironmentNames=[name], WaiterConfig={"Delay": 1, "MaxAttempts": 90})
+    moved = _environment(account, TRIAL)["PlatformArn"]
+    assert moved.endswith("/4.99.0")
+    assert _outcomes(deploy(account.work(deployment), revert_drift=True)) == {StackOutcome.UNCHANGED}
+    changed = account.deployment(TRIAL, {"app": {"environment": {"COLOUR": "blue"}}})
+    (result,) = deploy(account.work(changed), ["environment"])
+    assert (result.outcome, _environment(account, TRIAL)["PlatformArn"]) == (StackOutcome.UPDATED, moved)
+    (result,) = deploy(account.work(deployment), ["environment"])
+    assert (result.outcome, _environment(account, TRIAL)["PlatformArn"]) == (StackOutcome.UPDATED, moved)
 
 
 def _second_version(account: Account, name: str, directory: Path) -> str:
