@@ -22,6 +22,7 @@ from typing import Any
 import boto3
 import pytest
 
+from templates.aws_versions import PLATFORM
 from testbed.servers.process import Process, free_port
 from tests.checkers.conftest import run
 from tests.unit.templates.renders import CONFIGURATIONS, REGION, layers
@@ -32,6 +33,8 @@ ARTIFACTS = "artifacts"
 PARAMETERS = {
     "CertificateArn": f"arn:aws:acm:{REGION}:000000000000:certificate/0b1c2d3e",
     "CreatingEnvironment": "true",
+    "PlatformArn": f"arn:aws:elasticbeanstalk:{REGION}::platform/{PLATFORM.in_use}/1.0.0",
+    **{f"AvailabilityZone{index}": f"{REGION}{letter}" for index, letter in enumerate("abc")},
 }
 UNKNOWN_ATTRIBUTES = {("AWS::RDS::DBInstance", "MasterUserSecret.SecretArn")}
 """Attributes that CloudFormation has and this engine doesn't."""

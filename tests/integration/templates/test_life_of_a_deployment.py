@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from beanvault.cloudformation.changes import Replacement
 from beanvault.cloudformation.stack import StackOutcome, StackResult
 from beanvault.deployment.deploy import deploy
 from beanvault.deployment.deployment_context import DeploymentContext
+from beanvault.deployment.listener_rules import MissingRule
 from beanvault.errors import Refused
 from beanvault.teardown import outside_stacks
 from beanvault.teardown.destroy import destroy
@@ -189,6 +191,30 @@ def test_an_environment_is_healthy_before_its_first_deployment(account: Account,
         if each["PlatformLifecycleState"] == "Recommended"
     ]
     assert [found["PlatformArn"]] == recommended
+
+
+def test_a_missing_listener_rule_fails_the_deployment_with_the_command_that_makes_it(
+    account: Account,
+) -> None:
+    work = account.work(account.deployment(STRICT))
+    elb, domain = account.client("elbv2"), work.deployment.domain.name
+    listener = work.aws.exports()[f"{STRICT}-edge-HttpsListenerArn"]
+    rules = elb.describe_rules(ListenerArn=listener)["Rules"]
+    (rule,) = [each for each in rules if domain in str(each["Conditions"])]
+    elb.delete_rule(RuleArn=rule["RuleArn"])
+    with pytest.raises(MissingRule, match=f"no listener rule for {domain}") as error:
+        deploy(work, ["environment"])
+    words = shlex.split(error.value.remedy)
+    given = dict(zip(words[3::2], words[4::2], strict=True))
+    conditions = dict(pair.split("=", 1) for pair in given["--conditions"].split(","))
+    action = dict(pair.split("=", 1) for pair in given["--actions"].split(","))
+    elb.create_rule(
+        ListenerArn=given["--listener-arn"],
+        Priority=int(given["--priority"]),
+        Conditions=[{"Field": conditions["Field"], "Values": [conditions["Values"]]}],
+        Actions=[action],
+    )
+    assert _outcomes(deploy(work, ["environment"])) == {StackOutcome.UNCHANGED}
 
 
 def test_what_a_managed_update_moved_on_is_not_taken_back(account: Account) -> None:

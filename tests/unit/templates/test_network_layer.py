@@ -3,12 +3,14 @@
 `templates.network_layer` and `vault_connectivity`, as rendered: subnets, routes, endpoints, flow log.
 """
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from templates.deployment_values import Range
-from tests.unit.templates.renders import CONFIGURATIONS, deployment, resolve, resource, resources
+from templates.network_layer import FIRST_ZONE
+from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource, resources
 
 WORLD = "0.0.0.0/0"
 
@@ -34,6 +36,18 @@ def test_no_subnet_assigns_public_addresses(configuration: str) -> None:
     subnets = list(resources(configuration, "AWS::EC2::Subnet"))
     assert len(subnets) == 3 * deployment(configuration).network.availability_zones
     assert [subnet["MapPublicIpOnLaunch"] for _, _, subnet in subnets] == [False] * len(subnets)
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_zones_are_parameters_and_the_vault_host_is_in_the_first_subnets_zone(configuration: str) -> None:
+    """The order of `Fn::GetAZs` is no promise: another zone would replace subnets, or part volume and host."""
+    assert "Fn::GetAZs" not in json.dumps(layers(configuration))
+    for _, name, subnet in resources(configuration, "AWS::EC2::Subnet"):
+        index = name.removesuffix("Subnet")[-1]
+        assert subnet["AvailabilityZone"] == {"Ref": f"AvailabilityZone{index}"}
+    for _, _, volume in resources(configuration, "AWS::EC2::Volume"):
+        assert volume["AvailabilityZone"] == FIRST_ZONE.imported(deployment(configuration)).to_dict()
+    assert layers(configuration)["network"]["Outputs"]["FirstZone"]["Value"] == {"Ref": "AvailabilityZone0"}
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)

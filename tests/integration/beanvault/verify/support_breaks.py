@@ -109,7 +109,7 @@ NOT_BROKEN: Mapping[str, str] = {
     "RDS.23": "the local AWS always reports MariaDB's own port",
     "RDS.25": "a master user can't be renamed",
     "RDS.43": "moto has no ModifyDBProxy",
-    "SEC06-BP01": "only AWS changes the available platforms",
+    "SEC06-BP01": "only AWS ends a branch: test_environment.py has its states",
     "Route53.2": "the zone isn't part of the deployment",
     "BV.SM2": "needs Vault: test_command_line.py edits a secret, test_controls.py has the other cases",
     "SecretsManager.3": "takes ninety days: test_controls.py sets the dates",

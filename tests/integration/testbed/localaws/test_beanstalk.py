@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from testbed.servers.authority import Authority, KeyPair
 from testbed.servers.localaws import LocalAws
@@ -445,3 +446,46 @@ def test_a_killed_server_leaves_no_process(tmp_path: Path) -> None:
         server.process.popen.kill()
         server.stop()
     until(lambda: not processes_below(server.home), seconds=20)
+
+
+@pytest.mark.parametrize(
+    ("types", "architectures", "refused"),
+    [
+        ("t4g.small", None, "t4g.small is arm64; the environment supports x86_64"),
+        ("a1.medium", None, "a1.medium is arm64"),
+        ("t4g.small", "x86_64", "t4g.small is arm64"),
+        ("t3.small", "arm64", "t3.small is x86_64"),
+    ],
+)
+def test_instance_types_of_an_architecture_that_is_not_supported_are_refused(
+    aws: Aws, types: str, architectures: str | None, refused: str
+) -> None:
+    options = {"aws:ec2:instances": {"InstanceTypes": types}}
+    if architectures:
+        options["aws:ec2:instances"]["SupportedArchitectures"] = architectures
+    label = f"arch-{types}-{architectures}"
+    with pytest.raises(ClientError, match=refused):
+        aws.create("arch-app", aws.version(label, b""), options)
+
+
+def test_beanstalk_can_be_told_to_make_only_the_default_rule(aws: Aws, shared: Shared) -> None:
+    elb = aws.client("elbv2")
+
+    def hosts() -> set[str]:
+        rules = elb.describe_rules(ListenerArn=shared.listener)["Rules"]
+        return {
+            host
+            for rule in rules
+            for condition in rule["Conditions"]
+            for host in condition["HostHeaderConfig"]["Values"]
+        }
+
+    before = hosts()
+    aws.server.tell(listener_rules="default")
+    options = {**shared.options, "aws:elbv2:listenerrule:own": {"HostHeaders": "third.example.com"}}
+    made = aws.create("third-app", aws.version("r1", bundle("r1")), options)
+    aws.server.tell()
+    assert hosts() - before == {made["CNAME"]}
+    assert aws.get(made, headers={"Host": "third.example.com"}).status_code == 404
+    aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="third-app")
+    until(lambda: aws.describe("third-app")["Status"] == "Terminated")

@@ -35,7 +35,7 @@ class _Account:
 
     def __init__(self, service: str) -> None:
         session = boto3.session.Session("x", "x", region_name="eu-central-1")
-        client = Aws(session).client(service)  # type: ignore[call-overload]  # one of the literals
+        client = Aws(session).client(service)
         self.stubber = Stubber(client)
         self.aws = Aws(session, None, {service: client})
 
