@@ -86,7 +86,7 @@ def _creating(context: DeploymentContext) -> str:
 
 
 def _platform_arn(context: DeploymentContext) -> str:
-    return platform_arn(context.aws, context.deployment)
+    return platform_arn(context.aws, context.deployment, creating=_creating(context) == "true")
 
 
 def _zone(index: int) -> Value:

@@ -48,13 +48,15 @@ class PlatformVersion:
         return cls(arn, named[1], tuple(int(part) for part in named[2].split(".")))
 
 
-def platform_arn(aws: Aws, deployment: Deployment) -> str:
+def platform_arn(aws: Aws, deployment: Deployment, *, creating: bool) -> str:
     """Return the ARN of the platform version that the stack names; empty where what runs is kept.
+
+    *creating*: the stack creates the environment, so what an earlier attempt left running doesn't count.
 
     Raises:
         NoPlatformVersion: the environment needs another version, and none is recommended
     """
-    running = running_version(aws, deployment)
+    running = None if creating else running_version(aws, deployment)
     if running is not None and running.branch == deployment.platform_branch:
         return ""
     return recommended_version(aws, deployment.platform_branch).arn

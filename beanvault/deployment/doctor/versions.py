@@ -58,7 +58,7 @@ def check_platform(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult
         yield PreflightResult("platform", Verdict.BAD, detail, remedy)
         return
     try:
-        arn = platform_arn(aws, deployment)
+        arn = platform_arn(aws, deployment, creating=False)
     except NoPlatformVersion as error:
         yield PreflightResult("platform", Verdict.BAD, str(error), error.remedy)
         return

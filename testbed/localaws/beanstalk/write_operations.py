@@ -11,17 +11,15 @@ from datetime import timedelta
 from moto.core.responses import ActionResult, EmptyResult
 
 from ..moto_client import client
-from . import listeners, platforms
-from .read_operations import ReadOperations, parse_time
+from . import listeners
+from .managed_updates import ManagedUpdates
+from .read_operations import parse_time
 from .state import Application, Environment, InvalidParameterValue, now
 
-MANAGED_UPDATE = "platform-update"
-"""The id of the one managed action that an environment can have."""
 INSTANCES = "aws:ec2:instances"
-MANAGED_ACTIONS = "aws:elasticbeanstalk:managedactions"
 
 
-class Operations(ReadOperations):
+class Operations(ManagedUpdates):
     # Applications and versions
 
     def create_application(self) -> ActionResult:
@@ -232,46 +230,6 @@ class Operations(ReadOperations):
         else:
             self._add_event("Environment update completed successfully.", environment)
         return ActionResult(environment.description_of())
-
-    # Managed platform updates, which move a running environment on
-
-    def describe_environment_managed_actions(self) -> ActionResult:
-        update = self._managed_update(self._environment())
-        planned = {
-            "ActionId": MANAGED_UPDATE,
-            "ActionDescription": "Platform update",
-            "ActionType": "PlatformUpdate",
-            "Status": "Scheduled",
-            "WindowStartTime": now() + timedelta(days=7),
-        }
-        return ActionResult({"ManagedActions": [planned] if update else []})
-
-    def apply_environment_managed_action(self) -> ActionResult:
-        environment = self._ready()
-        update = self._managed_update(environment)
-        if update is None or self._text("ActionId") != MANAGED_UPDATE:
-            raise InvalidParameterValue(f"No managed action named '{self._text('ActionId')}' found.")
-        self._backend.note_stacks()
-        before = environment.stack
-        environment.stack = update.stack
-
-        def undo() -> None:
-            environment.stack = before
-
-        self.rollouts.update(self._backend, environment, self.request, undo, "platform version")
-        return ActionResult(
-            {
-                "ActionId": MANAGED_UPDATE,
-                "ActionDescription": "Platform update",
-                "ActionType": "PlatformUpdate",
-                "Status": "Running",
-            }
-        )
-
-    def _managed_update(self, environment: Environment) -> platforms.OfferedVersion | None:
-        if environment.options.get((MANAGED_ACTIONS, "ManagedActionsEnabled")) != "true":
-            return None
-        return platforms.newer(environment.stack, self._releases)
 
     def terminate_environment(self) -> ActionResult:
         environment = self._environment()

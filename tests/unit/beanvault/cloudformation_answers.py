@@ -91,8 +91,8 @@ RECOMMENDED = {
 }
 
 
-def account_with_uploads(answers: Answers) -> Aws:
-    """An account where everything is uploaded already, and no environment exists."""
+def account_with_uploads(answers: Answers, *, creating: bool = True) -> Aws:
+    """An account where everything is uploaded already; the environment is asked for unless *creating* it."""
     session = boto3.session.Session(
         aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-central-1"
     )
@@ -102,7 +102,7 @@ def account_with_uploads(answers: Answers) -> Aws:
         "sts": {"get_caller_identity": {"Account": "123456789012"}},
         "s3": {"head_object": {}},
         "elasticbeanstalk": {
-            "describe_environments": {"Environments": []},
+            **({} if creating else {"describe_environments": {"Environments": []}}),
             "list_platform_versions": {"PlatformSummaryList": [RECOMMENDED]},
         },
     }

@@ -40,7 +40,7 @@ def test_no_subnet_assigns_public_addresses(configuration: str) -> None:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_zones_are_parameters_and_the_vault_host_is_in_the_first_subnets_zone(configuration: str) -> None:
-    """The order of `Fn::GetAZs` is no promise: another zone would replace subnets, or part volume and host."""
+    """The order of `Fn::GetAZs` is no promise, and another zone would replace subnets."""
     assert "Fn::GetAZs" not in json.dumps(layers(configuration))
     for _, name, subnet in resources(configuration, "AWS::EC2::Subnet"):
         index = name.removesuffix("Subnet")[-1]

@@ -47,7 +47,7 @@ def _chosen(running: list[dict[str, Any]], listed: list[list[dict[str, Any]]] | 
         for index, page in enumerate(listed or []):
             more = {"NextToken": str(index + 1)} if index + 1 < len(listed or []) else {}
             stubber.add_response("list_platform_versions", {"PlatformSummaryList": page, **more})
-        chosen = platform_arn(aws, FILE)
+        chosen = platform_arn(aws, FILE, creating=False)
         stubber.assert_no_pending_responses()
     return chosen
 
@@ -66,6 +66,14 @@ def test_versions_are_compared_as_numbers_and_states_without_case(state: str) ->
 def test_what_runs_is_kept_whether_older_or_newer_than_recommended(version: str) -> None:
     """Nothing is even asked for: managed updates move the environment on, and a deployment never back."""
     assert _chosen([{"PlatformArn": _arn(version), "Status": "Ready"}]) == ""
+
+
+def test_what_an_attempt_left_running_does_not_count_for_a_stack_that_is_new() -> None:
+    """It is deleted with the stack, after the parameters were asked for."""
+    aws = Aws(boto3.session.Session("x", "x", region_name="eu-central-1"))
+    with Stubber(aws.client("elasticbeanstalk")) as stubber:
+        stubber.add_response("list_platform_versions", {"PlatformSummaryList": [_summary("4.9.3")]})
+        assert platform_arn(aws, FILE, creating=True) == _arn("4.9.3")
 
 
 def test_another_branch_in_the_deployment_file_is_a_choice() -> None:

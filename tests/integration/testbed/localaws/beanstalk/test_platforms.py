@@ -1,4 +1,7 @@
-"""Elastic Beanstalk's platform versions over the wire: what is offered, refused, and moved on."""
+"""Story of testbed/localaws/beanstalk/platforms.py and testbed/localaws/beanstalk/managed_updates.py.
+
+Elastic Beanstalk's platform versions over the wire: what is offered, refused, and moved on.
+"""
 
 from __future__ import annotations
 
