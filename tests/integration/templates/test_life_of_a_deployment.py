@@ -197,7 +197,7 @@ def test_a_missing_listener_rule_fails_the_deployment_with_the_command_that_make
     account: Account,
 ) -> None:
     work = account.work(account.deployment(STRICT))
-    elb, domain = account.client("elbv2"), work.deployment.domain.name
+    elb, domain = account.client("elbv2"), str(work.deployment.domain.name)
     listener = work.aws.exports()[f"{STRICT}-edge-HttpsListenerArn"]
     rules = elb.describe_rules(ListenerArn=listener)["Rules"]
     (rule,) = [each for each in rules if domain in str(each["Conditions"])]
