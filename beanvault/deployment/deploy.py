@@ -17,16 +17,11 @@ from ..cloudformation.stack import StackOutcome, StackResult, StackSpec, Templat
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, ConfigurationError, Refused
 from ..teardown.destroy import StackToDelete, delete_stack
-from . import eb_commands, environment_state
+from . import environment_state
 from .deployment_context import DeploymentContext
 from .deployment_plan import deployment_steps, imports, without_unusable_proxy
 from .listener_rules import require_rules
 from .parameters import require_offered, values
-
-
-class VersionsChanged(BeanvaultError):
-    """The environment no longer runs the version of app or platform that it was created with."""
-
 
 PROTECTED = frozenset({"keys", "storage", "data"})
 """Layers that hold data which can't be recreated: in production CloudFormation refuses to delete them."""
@@ -66,6 +61,7 @@ def deploy(
         StackError, Refused, TimedOut: at the first stack that can't be brought there; before the first stack
             is changed, where that can be foreseen
         ConfigurationError: the session's region isn't the deployment's, or a layer doesn't exist
+        VersionsChanged, MissingRule: the environment isn't as its stack asked for
     """
     context.require_same_region()
     stacks = Stacks(context.aws.client("cloudformation"), context.ui)
@@ -108,12 +104,7 @@ def _take_versions_out(
     before = environment_state.describe(context.aws, context.deployment)
     stacks.deploy(stack_spec(context, layer, template, plan_only=False))
     after = environment_state.describe(context.aws, context.deployment)
-    if after is None or before is None or after != before:
-        raise VersionsChanged(
-            f"the stack no longer names versions, and {context.deployment.environment_name} changed: "
-            f"before {before or 'absent'}, now {after or 'absent'}",
-            f"beanvault bundle, then {eb_commands.deploy(context.deployment)}",
-        )
+    environment_state.require_unchanged(before, after, context.deployment)
     context.ui.step(f"the stack no longer names versions, and {after} as before")
 
 

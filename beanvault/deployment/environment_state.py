@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from templates.deployment import Deployment
 
 from ..aws import Aws
+from ..errors import BeanvaultError
+from . import eb_commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,30 @@ class EnvironmentVersions:
     def __str__(self) -> str:
         platform = self.platform_arn.partition("platform/")[2].replace("/", ", version ")
         return f"{self.name} runs {self.version or 'no version'} on {platform or 'an unknown platform'}"
+
+
+class VersionsChanged(BeanvaultError):
+    """The environment no longer runs the version of app or platform that it was created with."""
+
+
+def require_unchanged(
+    before: EnvironmentVersions | None, after: EnvironmentVersions | None, deployment: Deployment
+) -> None:
+    """Check that the environment runs after an update what it ran before.
+
+    Raises:
+        VersionsChanged: it doesn't
+    """
+    if before is not None and after == before:
+        return
+    name = deployment.environment_name
+    raise VersionsChanged(
+        f"the stack no longer names versions, and {name} changed: before, {before or 'it was absent'}; "
+        f"now, {after or 'it is absent'}",
+        f"beanvault bundle && {eb_commands.deploy(deployment)}"
+        if after
+        else f"beanvault deploy environment, then beanvault bundle && {eb_commands.deploy(deployment)}",
+    )
 
 
 def describe(aws: Aws, deployment: Deployment) -> EnvironmentVersions | None:

@@ -19,7 +19,7 @@ class LocalAwsScenario:
     platform_releases: Mapping[str, str] = field(default_factory=dict)
     """Platform branch to the version that AWS has released in it meanwhile."""
     listener_rules: str = "all"
-    """Which rules Beanstalk makes on a shared load balancer: `all` or `default`."""
+    """Which rules Beanstalk makes on a shared load balancer: `all`, `default` or `none`."""
 
 
 def current(home: Path) -> LocalAwsScenario:

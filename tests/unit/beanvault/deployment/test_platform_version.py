@@ -5,6 +5,7 @@ Which platform version the stack names: AWS's recommended one, and none where on
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import boto3
@@ -108,6 +109,21 @@ def test_a_custom_platform_is_no_version_of_a_branch() -> None:
     assert PlatformVersion.of(custom) is None
     china = f"arn:aws-cn:elasticbeanstalk:cn-north-1::platform/{BRANCH}/4.9.3"
     assert PlatformVersion.of(china) == PlatformVersion(china, BRANCH, (4, 9, 3))
+
+
+def test_an_environment_that_runs_something_else_after_the_update_is_an_error() -> None:
+    """Beanstalk documents nowhere what it does when the stack takes the label out."""
+    before = environment_state.EnvironmentVersions("shop-app", "placeholder", _arn("4.9.3"), "host")
+    environment_state.require_unchanged(before, dataclasses.replace(before), FILE)
+    for after in (
+        dataclasses.replace(before, version="Sample Application"),
+        dataclasses.replace(before, platform_arn=_arn("4.9.2")),
+        None,
+    ):
+        with pytest.raises(environment_state.VersionsChanged, match="runs placeholder on") as error:
+            environment_state.require_unchanged(before, after, FILE)
+        assert str(after or "it is absent") in str(error.value)
+        assert error.value.remedy.endswith("beanvault bundle && eb deploy shop-app --timeout 40")
 
 
 def test_what_runs_is_said_in_words() -> None:
