@@ -18,6 +18,7 @@ from ..moto_client import ENGINE_KEY_ID
 from ..settings import OPERATOR_KEY_ID
 from .calls import ServiceCall, describe_call
 from .identity import ANONYMOUS, Caller, CredentialError, authenticate, presented_credentials
+from .object_requests import object_requests
 from .policy import AccessRequest, Decision, evaluate
 from .resources import find_key, find_secret, resource_policy
 
@@ -49,7 +50,7 @@ def _authorize(response: BaseResponse, _request_class: type, resource: str = "*"
         raise _refusal(response, error.kind, str(error)) from None
     if call.operation == "GetCallerIdentity":  # allowed even if a policy denies it
         return
-    for request, message in _requests(call, caller):
+    for request, message in _requests(call, caller, response.headers):
         decision = decide(caller, request)
         if decision is not Decision.ALLOWED:
             raise _refusal(response, "denied", message or _message(caller, request, decision))
@@ -66,13 +67,18 @@ def decide(caller: Caller, request: AccessRequest) -> Decision:
     )
 
 
-def _requests(call: ServiceCall, caller: Caller) -> Iterator[tuple[AccessRequest, str]]:
+def _requests(
+    call: ServiceCall, caller: Caller, headers: Mapping[str, str]
+) -> Iterator[tuple[AccessRequest, str]]:
     """Yield each request that must be allowed for *call*, and the service's own error message, if any."""
     for resource in call.resources():
         context = {**call.context(resource), **caller.context}
         yield AccessRequest(call.action, resource, caller.arn, context), ""
         if call.service == "secretsmanager":
-            yield from _key_requests(call, resource, caller, context)
+            yield from _key_requests(call, resource, caller, context, headers)
+        elif call.service == "s3":
+            for request in object_requests(call, resource, caller.arn, context, headers):
+                yield request, ""
 
 
 READS_VALUE = {"GetSecretValue"}
@@ -80,7 +86,7 @@ WRITES_VALUE = {"CreateSecret", "PutSecretValue"}
 
 
 def _key_requests(
-    call: ServiceCall, resource: str, caller: Caller, context: dict[str, Any]
+    call: ServiceCall, resource: str, caller: Caller, context: dict[str, Any], headers: Mapping[str, str]
 ) -> Iterator[tuple[AccessRequest, str]]:
     """Yield what Secrets Manager does with a customer managed key under the caller's permissions.
 
@@ -92,7 +98,7 @@ def _key_requests(
             one = ServiceCall(
                 call.service, "GetSecretValue", {"SecretId": each}, call.account, call.region, "*"
             )
-            yield from _requests(one, caller)
+            yield from _requests(one, caller, headers)
         return
     updates = (
         call.operation == "UpdateSecret" and {"SecretString", "SecretBinary", "KmsKeyId"} & params.keys()

@@ -40,6 +40,14 @@ def find_key(account: str, region: str, key_id: str) -> Any | None:
     return backend.keys.get(backend.get_key_id(key_id))
 
 
+def find_bucket(arn: str) -> Any | None:
+    """Return a bucket, given its ARN or an object's, whoever owns it."""
+    _, partition, _, _, _, rest = arn.split(":", 5)
+    name = rest.partition("/")[0]
+    owners = (backends[partition] for backends in s3_backends.values() if partition in backends)
+    return next((owner.buckets[name] for owner in owners if name in owner.buckets), None)
+
+
 def key_arn(account: str, region: str, key_id: str) -> str:
     key = find_key(account, region, key_id)
     if key:
@@ -96,11 +104,8 @@ def resource_policy(arn: str) -> Document | None:
         return None
     _, partition, service, region, account, rest = arn.split(":", 5)
     if service == "s3":
-        for holder in s3_backends.values():
-            bucket = holder[partition].buckets.get(rest.partition("/")[0]) if partition in holder else None
-            if bucket:
-                return parse(_text(bucket.policy)) if bucket.policy else None
-        return None
+        bucket = find_bucket(arn)
+        return parse(_text(bucket.policy)) if bucket and bucket.policy else None
     name = rest.rpartition("/")[2].rpartition(":")[2]
     text: Any = None
     if service == "secretsmanager":

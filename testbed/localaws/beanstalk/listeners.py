@@ -14,6 +14,7 @@ from .bundle import Options
 from .instance import PROCESS
 from .state import ENVIRONMENT, SHARED, Environment
 
+COUNT_TAG = "elasticbeanstalk:shared-elb-environment-count"
 _RESPONSE = "routing.http.response."
 _TLS_HEADERS_ATTRIBUTE = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 
@@ -109,6 +110,18 @@ def attach(environment: Environment, options: Options) -> None:
         Actions=[{"Type": "forward", "TargetGroupArn": environment.target_group}],
     )
     environment.rule = made["Rules"][0]["RuleArn"]
+    _count(elb, load_balancer, 1)
+
+
+def _count(elb: Any, load_balancer: str, change: int) -> None:
+    """Note on the shared load balancer how many environments use it.
+
+    https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
+    """
+    (described,) = elb.describe_tags(ResourceArns=[load_balancer])["TagDescriptions"]
+    counted = {tag["Key"]: tag["Value"] for tag in described["Tags"]}.get(COUNT_TAG, "0")
+    tags = [{"Key": COUNT_TAG, "Value": str(int(counted) + change)}]
+    elb.add_tags(ResourceArns=[load_balancer], Tags=tags)
 
 
 def detach(environment: Environment) -> None:
@@ -116,6 +129,8 @@ def detach(environment: Environment) -> None:
     with contextlib.suppress(ClientError):  # the load balancer may have been deleted before
         if environment.rule:
             elb.delete_rule(RuleArn=environment.rule)
+            if load_balancer := shared_load_balancer(environment.options):
+                _count(elb, load_balancer, -1)
         if environment.target_group:
             elb.delete_target_group(TargetGroupArn=environment.target_group)
     environment.rule = environment.target_group = None

@@ -16,7 +16,7 @@ from moto.elasticbeanstalk.responses import EBResponse
 
 from ..moto_client import client
 from ..settings import OPERATOR_KEY_ID
-from . import platforms
+from . import platforms, storage_bucket
 from .rollout import Rollouts
 from .state import Application, Beanstalk, Environment, InvalidParameterValue, ResourceNotFound, now
 
@@ -146,17 +146,11 @@ class ReadOperations(EBResponse):
 
     def create_storage_location(self) -> ActionResult:
         """Return the account's bucket; create it unless it exists."""
-        s3, bucket = client("s3", self.region, self.current_account), self._bucket
-        try:
-            s3.head_bucket(Bucket=bucket)
-        except s3.exceptions.ClientError:
-            where = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
-            s3.create_bucket(Bucket=bucket, **({} if self.region == "us-east-1" else where))
-        return ActionResult({"S3Bucket": bucket})
+        return ActionResult({"S3Bucket": storage_bucket.create(self.region, self.current_account)})
 
     @property
     def _bucket(self) -> str:
-        return f"elasticbeanstalk-{self.region}-{self.current_account}"
+        return storage_bucket.bucket_name(self.region, self.current_account)
 
     def _log_key(self, environment: Environment) -> str:
         return f"resources/environments/logs/{self._text('InfoType')}/{environment.id}/logs.txt"

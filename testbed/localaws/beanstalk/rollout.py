@@ -12,9 +12,10 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..authorization import NotTrustedError
 from ..moto_client import client
 from ..settings import LocalAwsSettings
-from . import listeners
+from . import listeners, storage_bucket
 from .balancer import BalancerError, LoadBalancers
 from .bundle import BundleRejected, sample_application
 from .instance import LAUNCH, Instance, Launch
@@ -45,7 +46,12 @@ class Rollouts:
     def launch(self, backend: Beanstalk, environment: Environment, request: str) -> None:
         def work(add_event: AddEvent) -> None:
             add_event("createEnvironment is starting.", "INFO")
-            if self._deploy(environment, add_event):
+            bucket = storage_bucket.bucket_name(environment.region, environment.account)
+            add_event(f"Using {bucket} as Amazon S3 storage bucket for environment data.", "INFO")
+            if not self._write_data(environment, add_event):
+                add_event("Failed to launch environment.", "ERROR")
+                environment.status, environment.terminated = "Terminated", now()
+            elif self._deploy(environment, add_event):
                 add_event(f"Application available at {environment.cname}.", "INFO")
                 add_event(f"Successfully launched environment: {environment.name}", "INFO")
             else:
@@ -61,7 +67,7 @@ class Rollouts:
         def work(add_event: AddEvent) -> None:
             add_event("Environment update is starting.", "INFO")
             add_event(f"Deploying new {what} to instance(s).", "INFO")
-            if self._deploy(environment, add_event):
+            if self._write_data(environment, add_event) and self._deploy(environment, add_event):
                 add_event(f"New {what} was deployed to running EC2 instances.", "INFO")
                 add_event("Environment update completed successfully.", "INFO")
             else:
@@ -112,6 +118,15 @@ class Rollouts:
         thread = threading.Thread(target=run, name=f"beanstalk-{environment.name}", daemon=True)
         thread.start()
         return thread
+
+    def _write_data(self, environment: Environment, add_event: AddEvent) -> bool:
+        try:
+            storage_bucket.write_environment_data(environment, environment.options, self.settings.endpoint)
+        except (ClientError, NotTrustedError) as error:
+            message = error.response["Error"]["Message"] if isinstance(error, ClientError) else str(error)
+            add_event(f"Service:Amazon S3, Message:{message}", "ERROR")
+            return False
+        return True
 
     def _deploy(self, environment: Environment, add_event: AddEvent) -> bool:
         """Launch a new instance, switch to it and stop the old one; on failure keep the old one."""
