@@ -4,11 +4,12 @@ The statements are in `templates/policies/`: the instances' in `instance_role`, 
 `shared_statements`.
 """
 
+from awacs.aws import Statement
 from troposphere import Template
 from troposphere.iam import Role
 
 from replicator.contract.events import REPLICATION_REQUESTED
-from templates import data_layer, keys_layer, replicator_layer, storage_layer
+from templates import data_layer, keys_layer, replicator_layer
 from templates.deployment import IAM_USER, Deployment
 from templates.policies import arns, instance_role, shared_statements
 from templates.policies.roles import add_role
@@ -26,7 +27,7 @@ def add_service_role(template: Template, deployment: Deployment, layer: str) -> 
         trust=assumed_by_beanstalk(),
         allow=[
             shared_statements.encrypt_alerts(keys_layer.DATA_KEY_ARN.imported(deployment)),
-            shared_statements.use_bucket_key(storage_layer.beanstalk_key(deployment).imported(deployment)),
+            *_use_bucket_keys(deployment),
         ],
         managed=[
             arns.aws_policy("service-role/AWSElasticBeanstalkEnhancedHealth"),
@@ -60,7 +61,7 @@ def add_instance_role(template: Template, deployment: Deployment, layer: str) ->
             [arns.objects(bucket, f"{app}/*"), arns.objects(bucket, "resources/environments/*")]
         ),
         instance_role.publish_logs(arns.objects(bucket, "resources/environments/logs/*")),
-        shared_statements.use_bucket_key(storage_layer.beanstalk_key(deployment).imported(deployment)),
+        *_use_bucket_keys(deployment),
         instance_role.report_health([arns.application(app), arns.environment(app, environment)]),
         shared_statements.open_sessions(),
         shared_statements.register_with_systems_manager(),
@@ -85,3 +86,14 @@ def add_instance_role(template: Template, deployment: Deployment, layer: str) ->
         wildcards="Session Manager's channels support no resources; instances, log groups and Beanstalk's "
         "objects for its environments get their names later, below names of this deployment.",
     )
+
+
+def _use_bucket_keys(deployment: Deployment) -> list[Statement]:
+    """Return the permission for the keys of a bucket that is there already.
+
+    A created one has the key that AWS manages for S3, which needs none.
+    """
+    if deployment.storage.beanstalk_bucket == "create":
+        return []
+    bucket = arns.BEANSTALK_BUCKET
+    return [shared_statements.use_bucket_keys(arns.bucket(bucket), arns.objects(bucket))]

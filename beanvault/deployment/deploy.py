@@ -17,6 +17,7 @@ from ..cloudformation.stack import StackOutcome, StackResult, StackSpec, Templat
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, ConfigurationError, Refused
 from ..teardown.destroy import StackToDelete, delete_stack
+from . import shared_bucket
 from .deployment_context import DeploymentContext
 from .deployment_plan import deployment_steps, imports, without_unusable_proxy
 from .parameters import values
@@ -51,8 +52,9 @@ def deploy(
 ) -> tuple[StackResult, ...]:
     """Bring the stacks of *layers* (of all layers, when it is empty) to their templates, in order.
 
-    With *revert_drift*, changes made by hand are reverted to the templates. After an interruption, the same
-    call resumes.
+    With *revert_drift*, changes made by hand are reverted to the templates; what Beanstalk itself wrote into
+    the policy of its bucket and into the load balancer's tags stays. After an interruption, the same call
+    resumes.
 
     Raises:
         StackError, Refused, TimedOut: at the first stack that can't be brought there; before the first stack
@@ -60,6 +62,7 @@ def deploy(
         ConfigurationError: the session's region isn't the deployment's, or a layer doesn't exist
     """
     context.require_same_region()
+    shared_bucket.refuse_unusable(context.aws, context.deployment)
     stacks = Stacks(context.aws.client("cloudformation"), context.ui)
     context = _without_unusable_proxy(context, stacks)
     templates, left_out = deployment_steps(context.deployment, stacks, select(layers))
@@ -74,6 +77,8 @@ def deploy(
             continue
         stack = stack_spec(context, layer, template, plan_only=plan_only)
         results.append(stacks.deploy(stack, plan_only=plan_only, revert_drift=revert_drift))
+        if layer == BUCKET_LAYER and revert_drift and not plan_only:
+            shared_bucket.restore(context.aws, context.deployment, context.ui.step)
         if results[-1].outcome is StackOutcome.CREATED and CREATING in template.parameters:
             # Takes the placeholder version out of the stack, so that no failed update rolls back to it.
             stacks.deploy(stack_spec(context, layer, template, plan_only=False))

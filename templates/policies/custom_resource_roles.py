@@ -35,19 +35,15 @@ def enable_volume_encryption() -> Statement:
 
 
 def harden_bucket(bucket: Arn) -> Statement:
-    """Change the settings that protect this bucket's objects, not the objects."""
+    """Add to this bucket's policy and lifecycle rules, not to its objects or its other settings."""
     return Statement(
         Sid="HardenBucket",
         Effect=Allow,
         Action=[
+            s3.DeleteBucketPolicy,
             s3.GetBucketPolicy,
-            s3.GetEncryptionConfiguration,
-            s3.PutBucketLogging,
-            s3.PutBucketOwnershipControls,
+            s3.GetLifecycleConfiguration,
             s3.PutBucketPolicy,
-            s3.PutBucketPublicAccessBlock,
-            s3.PutBucketVersioning,
-            s3.PutEncryptionConfiguration,
             s3.PutLifecycleConfiguration,
         ],
         Resource=[bucket],

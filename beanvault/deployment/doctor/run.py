@@ -13,6 +13,7 @@ from .account import check_bucket, check_disks, check_permissions, check_service
 from .domain import check_certificate
 from .quotas import check_concurrency, check_quotas
 from .result import Check, PreflightResult, Verdict
+from .shared_bucket import check_shared_bucket
 from .tools import check_tools
 
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -23,6 +24,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("certificate", check_certificate),
     ("disks", check_disks),
     ("Beanstalk's bucket", check_bucket),
+    ("the bucket's settings", check_shared_bucket),
 )
 
 
