@@ -83,7 +83,7 @@ def without_deleted(policy: dict[str, Any]) -> dict[str, Any]:
                 "existing one there, because S3 takes no change of the policy before"
             )
         principal = statement.get("Principal")
-        if isinstance(principal, dict) and "AWS" in principal:
+        if isinstance(principal, dict) and deleted_principals({"Statement": statement}):
             living = [one for one in listed(principal["AWS"]) if not DELETED.fullmatch(one)]
             others = {kind: names for kind, names in principal.items() if kind != "AWS"}
             if not living and not others:

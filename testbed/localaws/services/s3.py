@@ -25,7 +25,10 @@ def install() -> None:
 
 
 def _allow_log_buckets() -> None:
-    """Take a log bucket's policy with the principal `*`; moto's PutBucketLogging answers 500."""
+    """Take a log bucket's policy with the principal `*`, or with one statement that is no list.
+
+    Moto's PutBucketLogging answers 500.
+    """
     kind: Any = FakeBucket
     original = kind._log_permissions_enabled_policy
 
@@ -33,7 +36,10 @@ def _allow_log_buckets() -> None:
         policy = target_bucket.policy
         if policy:
             document = json.loads(policy)
-            document["Statement"] = [s for s in document["Statement"] if isinstance(s.get("Principal"), dict)]
+            found = (
+                document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
+            )
+            document["Statement"] = [s for s in found if isinstance(s.get("Principal"), dict)]
             target_bucket.policy = json.dumps(document).encode()
         try:
             return bool(original(target_bucket, target_prefix))

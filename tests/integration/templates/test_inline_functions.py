@@ -226,12 +226,15 @@ GONE, ROLE = "AROAEXAMPLEEXAMPLE123", "arn:aws:iam::123456789012:role/alive"
 
 def test_deleted_principals_are_left_out_and_nothing_else() -> None:
     """Whoever is left keeps the statement; a Deny for nobody has no more effect than an Allow."""
-    policy = _policy("*", {"AWS": GONE}, {"AWS": [GONE, ROLE]}, {"AWS": GONE, "Service": "ec2.amazonaws.com"})
+    policy = _policy(
+        "*", {"AWS": "*"}, {"AWS": GONE}, {"AWS": [GONE, ROLE]}, {"AWS": GONE, "Service": "ec2.amazonaws.com"}
+    )
     policy["Statement"].append({**_policy({"AWS": [GONE]})["Statement"][0], "Effect": "Deny"})
     assert harden_bucket.deleted_principals(policy) == [GONE]
     kept = harden_bucket.without_deleted({"Version": "2008-10-17", **policy})
     assert [statement["Principal"] for statement in kept["Statement"]] == [
         "*",
+        {"AWS": "*"},
         {"AWS": [ROLE]},
         {"Service": "ec2.amazonaws.com"},
     ]

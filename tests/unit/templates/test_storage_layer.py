@@ -1,5 +1,7 @@
 """`templates.storage_layer`, as rendered: the buckets."""
 
+from typing import Any
+
 import pytest
 
 from templates import storage_layer
@@ -48,7 +50,7 @@ def test_every_bucket_refuses_plain_text(configuration: str) -> None:
         assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def _hardening(configuration: str) -> Rendered:
+def _hardening(configuration: str) -> dict[str, Any]:
     properties = layers(configuration)["storage"]["Resources"]["BucketHardening"]["Properties"]
     resolved: Rendered = resolve(properties, configuration, "storage")
     return {**resolved, "Bucket": BUCKET}

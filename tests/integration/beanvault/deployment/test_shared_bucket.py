@@ -1,8 +1,9 @@
 """Story of beanvault/deployment/shared_bucket.py, beanvault/deployment/doctor/shared_bucket.py,
-templates/functions/harden_bucket.py, templates/storage_layer.py and testbed/localaws/beanstalk/storage_bucket.py.
+templates/functions/harden_bucket.py, templates/storage_layer.py and
+testbed/localaws/beanstalk/storage_bucket.py.
 
-An account in which another environment uses Beanstalk's bucket. Nothing of it is changed by a deployment, while
-it is there or after it, and the other environment reads its new objects all the time.
+An account in which another environment uses Beanstalk's bucket. Nothing of it is changed by a deployment,
+while it is there or after it, and the other environment reads its new objects all the time.
 """
 
 from __future__ import annotations
@@ -136,11 +137,9 @@ def without_ours(settings: dict[str, Any]) -> dict[str, Any]:
     if isinstance(rules, list):
         rules = [rule for rule in rules if not rule["ID"].startswith(f"beanvault-{NAME}:")]
     statements = [s for s in policy["Statement"] if s.get("Sid") != f"DenyInsecureTransport-{NAME}"]
-    return {
-        **settings,
-        "Rules": rules or "NoSuchLifecycleConfiguration",
-        "Policy": {**policy, "Statement": statements},
-    }
+    none = "NoSuchLifecycleConfiguration"
+    lifecycle = {} if rules else {"Rules": none, "TransitionDefaultMinimumObjectSize": none}
+    return {**settings, "Rules": rules, **lifecycle, "Policy": {**policy, "Statement": statements}}
 
 
 def file_of(region: str, **tables: Any) -> Deployment:
@@ -185,7 +184,7 @@ def test_a_bucket_with_everything_stays_as_it_is(account: LocalAws) -> None:
     target = {"TargetBucket": "theirs-log", "TargetPrefix": "x/"}
     s3.put_bucket_logging(Bucket=theirs.bucket, BucketLoggingStatus={"LoggingEnabled": target})
     read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{theirs.bucket}/theirs/*"}
-    statements = [
+    statements: list[dict[str, Any]] = [
         {**read, "Principal": {"AWS": role}},
         {**read, "Sid": "list", "Principal": {"AWS": [role, ACCOUNT], "Service": "ec2.amazonaws.com"}},
         {**read, "Sid": f"DenyInsecureTransport-{NAME}-2", "Principal": "*", "Effect": "Deny"},
