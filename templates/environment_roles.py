@@ -5,7 +5,7 @@ The statements are in `templates/policies/`: the instances' in `instance_role`, 
 """
 
 from awacs.aws import Statement
-from troposphere import Template
+from troposphere import Parameter, Ref, Template
 from troposphere.iam import Role
 
 from replicator.contract.events import REPLICATION_REQUESTED
@@ -18,6 +18,9 @@ from templates.policies.trust_policies import assumed_by, assumed_by_beanstalk
 from templates.resource_tags import tags
 from templates.suppressions import suppress
 
+BUCKET_KEY_ARN = "BucketKeyArn"
+"""The parameter with the key of a bucket that is older than the deployment: its owner chooses it."""
+
 
 def add_service_role(template: Template, deployment: Deployment, layer: str) -> Role:
     """Add the role that Beanstalk itself assumes, to monitor health and update the platform."""
@@ -27,7 +30,7 @@ def add_service_role(template: Template, deployment: Deployment, layer: str) -> 
         trust=assumed_by_beanstalk(),
         allow=[
             shared_statements.encrypt_alerts(keys_layer.DATA_KEY_ARN.imported(deployment)),
-            *_use_bucket_keys(deployment),
+            *_use_bucket_key(template, deployment),
         ],
         managed=[
             arns.aws_policy("service-role/AWSElasticBeanstalkEnhancedHealth"),
@@ -61,7 +64,7 @@ def add_instance_role(template: Template, deployment: Deployment, layer: str) ->
             [arns.objects(bucket, f"{app}/*"), arns.objects(bucket, "resources/environments/*")]
         ),
         instance_role.publish_logs(arns.objects(bucket, "resources/environments/logs/*")),
-        *_use_bucket_keys(deployment),
+        *_use_bucket_key(template, deployment),
         instance_role.report_health([arns.application(app), arns.environment(app, environment)]),
         shared_statements.open_sessions(),
         shared_statements.register_with_systems_manager(),
@@ -88,12 +91,15 @@ def add_instance_role(template: Template, deployment: Deployment, layer: str) ->
     )
 
 
-def _use_bucket_keys(deployment: Deployment) -> list[Statement]:
-    """Return the permission for the keys of a bucket that is there already.
+def _use_bucket_key(template: Template, deployment: Deployment) -> list[Statement]:
+    """Return the permission for the key of a bucket that is older than the deployment.
 
     A created one has the key that AWS manages for S3, which needs none.
     """
     if deployment.storage.beanstalk_bucket == "create":
         return []
+    if BUCKET_KEY_ARN not in template.parameters:
+        described = "ARN of the KMS key of Beanstalk's bucket; of none (key/none) if S3 or AWS manages it"
+        template.add_parameter(Parameter(BUCKET_KEY_ARN, Type="String", Description=described))
     bucket = arns.BEANSTALK_BUCKET
-    return [shared_statements.use_bucket_keys(arns.bucket(bucket), arns.objects(bucket))]
+    return [shared_statements.use_bucket_key(Ref(BUCKET_KEY_ARN), arns.bucket(bucket), arns.objects(bucket))]

@@ -8,12 +8,13 @@ from types import MappingProxyType
 
 from templates.database_proxy import CREDENTIAL_ARN
 from templates.environment_layer import CREATING
+from templates.environment_roles import BUCKET_KEY_ARN
 
 from ..artifacts import package, placeholder
 from ..artifacts.store import Store, beanstalk_bucket
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, Refused
-from . import certificates
+from . import certificates, shared_bucket
 from .deployment_context import DeploymentContext
 from .deployment_plan import credential_arn
 
@@ -71,6 +72,10 @@ def _creating(context: DeploymentContext) -> str:
     return "true" if stacks.is_new(context.deployment.stack_name("environment")) else "false"
 
 
+def _bucket_key_arn(context: DeploymentContext) -> str:
+    return shared_bucket.key_arn(context.aws) or context.aws.arn("kms", "key/none")
+
+
 def _credential_arn(context: DeploymentContext) -> str:
     arn = credential_arn(context.aws, context.deployment)
     if arn is None:
@@ -87,6 +92,7 @@ PARAMETERS: Mapping[str, Value] = MappingProxyType(
         "CertificateArn": _certificate,
         "PlaceholderBundleBucket": _bucket,
         "PlaceholderBundleKey": _placeholder_key,
+        BUCKET_KEY_ARN: _bucket_key_arn,
         CREATING: _creating,
         CREDENTIAL_ARN: _credential_arn,
     }

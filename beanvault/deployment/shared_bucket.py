@@ -73,6 +73,12 @@ def restore(aws: Aws, deployment: Deployment, report: Callable[[str], None]) -> 
         report(f"{bucket}: left deleted principals out of the policy: {', '.join(deleted)}")
 
 
+def key_arn(aws: Aws) -> str:
+    """Return the ARN of the bucket's KMS key; nothing where S3 or AWS manages the key."""
+    key = _key_id(aws.client("s3"), beanstalk_bucket(aws))
+    return aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"] if key else ""
+
+
 def _ownership(s3: Any, bucket: str) -> Iterator[BucketFinding]:
     controls = _unless(
         "OwnershipControlsNotFoundError", lambda: s3.get_bucket_ownership_controls(Bucket=bucket)

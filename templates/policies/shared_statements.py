@@ -30,18 +30,17 @@ def encrypt_alerts(key: Arn) -> Statement:
     )
 
 
-def use_bucket_keys(bucket: Arn, objects: Arn) -> Statement:
-    """Let S3 encrypt and decrypt objects of this bucket, whichever key of the account each is encrypted with.
+def use_bucket_key(key: Arn, bucket: Arn, objects: Arn) -> Statement:
+    """Let S3 encrypt and decrypt the objects of this bucket with its key.
 
-    The bucket is older than the deployment: its owner chooses the key, and can choose another one later. The
-    context is the bucket where it has a bucket key, else the object:
+    The context is the bucket where it has a bucket key, else the object:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
     """
     return Statement(
-        Sid="UseBucketKeys",
+        Sid="UseBucketKey",
         Effect=Allow,
         Action=[kms.Decrypt, kms.GenerateDataKey],
-        Resource=[arns.keys()],
+        Resource=[key],
         Condition=Condition(
             [
                 StringEquals({"kms:ViaService": Sub("s3.${AWS::Region}.amazonaws.com")}),

@@ -164,6 +164,8 @@ def _ref(name: str, configuration: str, layer: str) -> str:
     if name == "CredentialArn":
         secret = deployment(configuration).credential_secret
         return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{secret}-AbCdEf"
+    if name == "BucketKeyArn":
+        return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/theirs"
     found = layers(configuration)[layer]["Resources"].get(name, {"Type": "parameter"})
     known = _REFERENCES.get(found["Type"])
     return known(name, resolve(found.get("Properties", {}), configuration, layer)) if known else name

@@ -376,8 +376,8 @@ def test_the_hardening_role_changes_that_bucket_only(action: str, resource: str,
 
 @pytest.mark.parametrize("role", [INSTANCE, SERVICE])
 def test_a_bucket_with_a_key_of_its_own_can_be_used_through_s3(role: tuple[str, str]) -> None:
-    """Whichever key it is: it is the bucket's owner who chooses it."""
-    any_key = f"arn:aws:kms:{ARN}:key/theirs"
+    """The one key that it has while deploying, for its objects only."""
+    key = f"arn:aws:kms:{ARN}:key/theirs"
     for context, allowed in (
         (BUNDLES, True),
         (f"{BUNDLES}/app/version.zip", True),
@@ -385,9 +385,11 @@ def test_a_bucket_with_a_key_of_its_own_can_be_used_through_s3(role: tuple[str, 
         ("", False),
     ):
         through = _via("s3") | ({"kms:EncryptionContext:aws:s3:arn": context} if context else {})
-        decision = _decision(role, "kms:Decrypt", any_key, through, "otherwise")
+        decision = _decision(role, "kms:Decrypt", key, through, "otherwise")
         assert (decision is Decision.ALLOWED) is allowed, context
-    assert _decision(role, "kms:Decrypt", any_key, {}, "otherwise") is not Decision.ALLOWED
+    assert _decision(role, "kms:Decrypt", key, {}, "otherwise") is not Decision.ALLOWED
+    through = _via("s3") | {"kms:EncryptionContext:aws:s3:arn": BUNDLES}
+    assert _decision(role, "kms:Decrypt", DATA_KEY, through, "otherwise") is not Decision.ALLOWED
 
 
 def _table(*roles: tuple[tuple[str, str], Iterable[Call]]) -> list[Any]:
