@@ -252,7 +252,7 @@ def test_a_whole_deployment_beside_a_running_environment(
     iam = theirs.client("iam")
     iam.create_instance_profile(InstanceProfileName=theirs.name)
     iam.add_role_to_instance_profile(InstanceProfileName=theirs.name, RoleName=theirs.name)
-    _launch(theirs)
+    assert _launch(theirs) == ""
     before = theirs.settings()
     assert theirs.name in json.dumps(before["Policy"])
     deleted = theirs.make_role("theirs-deleted")
@@ -289,26 +289,60 @@ def test_a_whole_deployment_beside_a_running_environment(
     assert theirs.reads_a_new_object()
 
 
-def _launch(theirs: Neighbour) -> None:
+def _launch(theirs: Neighbour, service_role: str = "") -> str:
+    """Launch an environment, as Beanstalk itself or with a service role; return its last error."""
     eb = theirs.client("elasticbeanstalk")
     eb.create_application(ApplicationName="theirs")
     stacks = eb.list_available_solution_stacks()["SolutionStacks"]
-    profile = {
-        "Namespace": "aws:autoscaling:launchconfiguration",
-        "OptionName": "IamInstanceProfile",
-        "Value": theirs.name,
-    }
+    options = [
+        ("aws:autoscaling:launchconfiguration", "IamInstanceProfile", "" if service_role else theirs.name),
+        ("aws:elasticbeanstalk:environment", "ServiceRole", service_role),
+    ]
     eb.create_environment(
         ApplicationName="theirs",
         EnvironmentName="theirs-env",
         SolutionStackName=next(stack for stack in stacks if "Python" in stack),
-        OptionSettings=[profile],
+        OptionSettings=[
+            {"Namespace": space, "OptionName": name, "Value": value} for space, name, value in options
+        ],
     )
+    at_rest = ("Ready", "Terminated")
     until(
         lambda: (
-            eb.describe_environments(EnvironmentNames=["theirs-env"])["Environments"][0]["Status"] == "Ready"
+            eb.describe_environments(EnvironmentNames=["theirs-env"])["Environments"][0]["Status"] in at_rest
         )
     )
+    errors = eb.describe_events(EnvironmentName="theirs-env", Severity="ERROR")["Events"]
+    return str(errors[-1]["Message"]) if errors else ""
+
+
+@pytest.mark.parametrize(
+    ("region", "ownership", "allowed", "error"),
+    [
+        ("ca-central-1", "BucketOwnerEnforced", "s3:*", "The bucket does not allow ACLs"),
+        ("us-west-1", "BucketOwnerPreferred", "s3:Put*ject", "s3:PutObjectAcl"),
+        ("us-west-2", "BucketOwnerPreferred", "s3:PutObject*", ""),
+    ],
+)
+def test_beanstalk_writes_an_environments_data_with_an_acl(
+    account: LocalAws, region: str, ownership: str, allowed: str, error: str
+) -> None:
+    """So that it launches none where ACLs are off, or where its service role can set none."""
+    theirs = Neighbour(account, region, f"theirs-{region}")
+    theirs.join()
+    rules = {"Rules": [{"ObjectOwnership": ownership}]}
+    theirs.client("s3").put_bucket_ownership_controls(Bucket=theirs.bucket, OwnershipControls=rules)
+    iam, name = theirs.client("iam"), f"service-{region}"
+    trust = {"Effect": "Allow", "Principal": {"Service": "elasticbeanstalk.amazonaws.com"}}
+    trust["Action"] = "sts:AssumeRole"
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    put = {"Effect": "Allow", "Action": allowed, "Resource": f"arn:aws:s3:::{theirs.bucket}/*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [put]})
+    iam.put_role_policy(RoleName=name, PolicyName="put", PolicyDocument=text)
+    found = _launch(theirs, name)
+    assert error in found
+    assert bool(found) is bool(error)
 
 
 def _balancer_tags(theirs: Neighbour) -> dict[str, str]:

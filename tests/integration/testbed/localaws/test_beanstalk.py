@@ -197,6 +197,22 @@ def share(aws: Aws, pair: KeyPair) -> Shared:
     )
 
 
+def service_role(aws: Aws) -> str:
+    """Make a role as Beanstalk's documentation has it, which Beanstalk writes into its bucket with."""
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "elasticbeanstalk.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "elasticbeanstalk"}},
+    }
+    iam, name = aws.client("iam"), "demo-service"
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    policy = "arn:aws:iam::aws:policy/AWSElasticBeanstalkManagedUpdatesCustomerRolePolicy"
+    iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+    return name
+
+
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Aws]:
     server = LocalAws.start(tmp_path_factory.mktemp("aws"))
@@ -360,7 +376,8 @@ def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> No
         "-r",
         REGION,
     )
-    created = eb(aws, project, "create", "cli-app", "-ip", "demo-instance", "--service-role", "demo-instance")
+    service = service_role(aws)
+    created = eb(aws, project, "create", "cli-app", "-ip", "demo-instance", "--service-role", service)
     assert "Successfully launched environment: cli-app" in created
     eb(aws, project, "use", "cli-app")
 
