@@ -272,8 +272,8 @@ class Storage(Section):
     """Beanstalk's own bucket, of which an account has one per region."""
 
     beanstalk_bucket: Literal["create", "existing"] = "create"
-    """`existing`: an environment or another deployment created the bucket. Its settings stay as they are; the
-    deployment adds a statement and lifecycle rules for its own objects, and takes them away when destroyed."""
+    """`existing`: an environment or another deployment created the bucket. Its settings stay as they are; a
+    statement and lifecycle rules for the deployment's own objects are added, and removed by `destroy`."""
 
 
 class Logs(Section):
