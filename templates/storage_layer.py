@@ -103,7 +103,6 @@ def _add_beanstalk_bucket(template: Template, deployment: Deployment, log_bucket
             **_protection(deployment, "beanstalk", ownership="BucketOwnerPreferred"),
         )
     )
-    suppress(bucket, "CKV2_AWS_65", "Beanstalk writes with ACLs; public ones are blocked.")
     suppress_in_packs(
         bucket,
         "S3BucketReplicationEnabled",
