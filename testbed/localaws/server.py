@@ -92,6 +92,7 @@ def run(home: Path, port: int, database: DatabaseAddress | None) -> None:
     from werkzeug.serving import make_server
 
     from . import cloudformation
+    from .cloudformation import faults
     from .cloudformation.types import custom
 
     aws: Application = DomainDispatcherApplication(create_backend_app)
@@ -100,6 +101,8 @@ def run(home: Path, port: int, database: DatabaseAddress | None) -> None:
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(custom.ROUTE):
             return custom.application(environ, start_response)
+        if environ["PATH_INFO"] == faults.ROUTE:
+            return faults.application(environ, start_response)
         served = stacks if _service(environ) == "cloudformation" else aws
         return served(environ, start_response)
 

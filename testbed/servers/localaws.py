@@ -6,10 +6,11 @@ import json
 import os
 import sys
 import threading
+import urllib.request
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import boto3
 from botocore.config import Config
@@ -66,6 +67,17 @@ class LocalAws:
         """Return the operator's client of *service*, which is shared."""
         with _making:
             return _client(self.endpoint, service, region)
+
+    def fail_once(
+        self, stack: str, logical_id: str, action: Literal["create", "update", "delete"], reason: str
+    ) -> None:
+        """Have the next *action* on a resource of *stack* fail, as on AWS any can; the one after succeeds."""
+        asked = {"stack": stack, "logical_id": logical_id, "action": action, "reason": reason}
+        request = urllib.request.Request(  # noqa: S310 - the local AWS's own address
+            f"{self.endpoint}/localaws/faults", json.dumps(asked).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - the local AWS's own address
+            pass
 
     def stop(self) -> None:
         self.process.stop(30)

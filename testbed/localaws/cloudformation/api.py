@@ -105,6 +105,17 @@ class CloudFormationResponse(BaseResponse):
     def list_stack_resources(self) -> ActionResult:
         return ActionResult({"StackResourceSummaries": _resources(self._stack())})
 
+    def describe_events(self) -> ActionResult:
+        """Return the validation errors of a change set, which is all that DescribeEvents has here."""
+        if not self._text("ChangeSetName").startswith("arn:") and not self._text("StackName"):
+            # So also for a change set's name: https://github.com/aws-cloudformation/cloudformation-cli/issues/1116
+            raise ValidationError("One of ChangeSetName, OperationId or StackName must be specified")
+        return ActionResult({"OperationEvents": list(self._change_set()[1].validation_errors)})
+
+    def continue_update_rollback(self) -> ActionResult:
+        self._engine.continue_rollback(self._stack(), self._get_param("ResourcesToSkip") or [])
+        return ActionResult({})
+
     def update_termination_protection(self) -> ActionResult:
         stack = self._stack()
         stack.termination_protection = bool(self._get_param("EnableTerminationProtection"))
@@ -146,6 +157,7 @@ class CloudFormationResponse(BaseResponse):
             kind,
             self._desired(stack),
             reverts_drift=self._text("DeploymentMode") == "REVERT_DRIFT",
+            imports_existing=bool(self._get_param("ImportExistingResources")),
             description=self._text("Description"),
         )
         stack, _ = self._engine.change_set(made.id)
@@ -222,6 +234,7 @@ def _change_set_summary(stack: Stack, change_set: StoredChangeSet) -> dict[str, 
         "StackName": stack.name,
         "Description": change_set.description or None,
         "DeploymentMode": "REVERT_DRIFT" if change_set.reverts_drift else None,
+        "ImportExistingResources": bool(change_set.imports),
         "CreationTime": change_set.created,
         "ExecutionStatus": change_set.execution_status,
         "Status": change_set.status,

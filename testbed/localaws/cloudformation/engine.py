@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from . import resolution, template
+from . import existence, resolution, template
 from .errors import (
     AlreadyExists,
     ChangeSetNotFound,
@@ -17,7 +17,7 @@ from .errors import (
     ResourceFailed,
     ValidationError,
 )
-from .operation import Operation, delete
+from .operation import Operation, continue_rollback, delete
 from .resource import ResourceScope, failure_reason
 from .stack import DesiredStack, Exports, Stack, StoredChangeSet, now
 from .types import REGISTRY
@@ -85,6 +85,7 @@ class Region:
         desired: DesiredStack,
         *,
         reverts_drift: bool = False,
+        imports_existing: bool = False,
         description: str = "",
     ) -> StoredChangeSet:
         with self._lock:
@@ -118,6 +119,7 @@ class Region:
                 and not resolution.changes_anything(stack, desired, self.exports)
             ):
                 made.status, made.status_reason = "FAILED", NO_CHANGES
+            existence.check(stack, made, self, imports_existing=imports_existing)
         except (ValidationError, ResourceFailed) as error:
             made.status, made.status_reason = "FAILED", failure_reason(error)
         if made.status == "FAILED":
@@ -134,18 +136,37 @@ class Region:
                 f" of [{change_set.status}]"
             )
         stack.change_sets.clear()
-        self.start(stack, change_set.desired, change_set.kind, reverts_drift=change_set.reverts_drift)
-
-    def start(self, stack: Stack, desired: DesiredStack, kind: str, *, reverts_drift: bool = False) -> None:
-        """Start the operation that brings *stack* to *desired*, in the background."""
         with self._lock:
-            if kind == "UPDATE":
+            if change_set.kind == "UPDATE":
                 self._check_updatable(stack)
                 stack.updated = now()
-            stack.set_status(f"{kind}_IN_PROGRESS", "User Initiated")
-        self._in_background(
-            stack, lambda: Operation(self.exports, stack, desired, kind, reverts_drift=reverts_drift).run()
+            stack.set_status(f"{change_set.kind}_IN_PROGRESS", "User Initiated")
+        operation = Operation(
+            self.exports,
+            stack,
+            change_set.desired,
+            change_set.kind,
+            reverts_drift=change_set.reverts_drift,
+            imported=change_set.imports,
         )
+        self._in_background(stack, operation.run)
+
+    def continue_rollback(self, stack: Stack, skip: Collection[str]) -> None:
+        """Go on with the roll-back of an update that failed.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html
+        """
+        with self._lock:
+            if stack.status != "UPDATE_ROLLBACK_FAILED":
+                raise ValidationError(
+                    f"Stack:{stack.id} is in {stack.status} state and can not continue rolling back."
+                )
+            if unknown := sorted(set(skip) - {name for name, _ in stack.unfinished}):
+                raise ValidationError(
+                    f"ResourcesToSkip [{', '.join(unknown)}] are not in UPDATE_FAILED state"
+                )
+            stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        self._in_background(stack, lambda: continue_rollback(stack, skip))
 
     def delete(self, stack: Stack) -> None:
         with self._lock:

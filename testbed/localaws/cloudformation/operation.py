@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Literal
 
-from . import resolution
+from . import faults, resolution
 from .changes import difference
 from .errors import ResourceFailed, ValidationError
 from .resource import Resource, failure_reason
@@ -18,11 +18,19 @@ class Operation:
     """One creation or update of a stack, and how to roll it back."""
 
     def __init__(
-        self, exports: Exports, stack: Stack, desired: DesiredStack, kind: str, *, reverts_drift: bool = False
+        self,
+        exports: Exports,
+        stack: Stack,
+        desired: DesiredStack,
+        kind: str,
+        *,
+        reverts_drift: bool = False,
+        imported: Collection[str] = (),
     ) -> None:
         self.exports, self.stack, self.desired, self.kind = exports, stack, desired, kind
-        self.reverts_drift = reverts_drift
-        self.undo: list[Callable[[], bool]] = []
+        self.reverts_drift, self.imported = reverts_drift, imported
+        self.undo: list[tuple[str, Callable[[], bool]]] = []
+        """By logical id."""
         self.leftovers: list[Resource] = []
         """Resources that the update replaced or removed: deleted once everything else has succeeded."""
 
@@ -43,12 +51,9 @@ class Operation:
                 return
             prefix = "" if self.kind == "CREATE" else "UPDATE_"
             stack.set_status(f"{prefix}ROLLBACK_IN_PROGRESS", why)
-            failed = [
-                undo for undo in reversed(self.undo) if not undo()
-            ]  # all are tried, even after a failure
             if self.kind == "UPDATE":
                 stack.desired, stack.outputs, stack.imports = before, outputs, imports
-            stack.set_status(f"{prefix}ROLLBACK_{'FAILED' if failed else 'COMPLETE'}")
+            roll_back(stack, self.undo[::-1], prefix)
             return
         if self.leftovers:
             stack.set_status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
@@ -68,7 +73,8 @@ class Operation:
             existing = stack.resources.get(name)
             properties = resolution.properties(using, definition, desired)
             if existing is None:
-                self._create(name, definition, properties)
+                add = self._import if name in self.imported else self._create
+                add(name, definition, properties)
                 continue
             kind = type_of(definition["Type"])
             change = difference(existing, old.get(name, {}), kind, definition, properties)
@@ -89,13 +95,33 @@ class Operation:
             deleted = not resource.physical_id or discard(stack, resource, "Rollback")
             if former:
                 stack.resources[name] = former
+            elif not deleted:  # also what was only half created belongs to the stack
+                stack.resources[name] = resource
             return deleted
 
-        self.undo.append(undo)
+        self.undo.append((name, undo))
         stack.set_resource_status(resource, "CREATE_IN_PROGRESS")
-        self._attempt(resource, resource.create, "CREATE_FAILED")
+        self._attempt(resource, "create", resource.create)
         stack.resources[name] = resource
         stack.set_resource_status(resource, "CREATE_COMPLETE")
+
+    def _import(self, name: str, definition: Mapping[str, Any], properties: dict[str, Any]) -> None:
+        """Take over what exists; its properties are changed by a later update only.
+
+        What the roll-back of a creation does with it is documented nowhere. Here its DeletionPolicy decides,
+        as of a resource that was created.
+        """
+        stack, kind = self.stack, type_of(definition["Type"])
+        resource = Resource(kind, definition["Type"], name, stack.scope, properties, _policies(definition))
+        found = kind.find(resource) if kind.find else None
+        if found is None:
+            raise ResourceFailed(f"Resource {name} to import does not exist")
+        self.undo.append((name, lambda: discard(stack, resource, "Rollback")))
+        stack.set_resource_status(resource, "IMPORT_IN_PROGRESS")
+        resource.answer = {key: value for key, value in found.items() if key != "ResponseMetadata"}
+        resource.physical_id = str(resource.expand(kind.id))
+        stack.resources[name] = resource
+        stack.set_resource_status(resource, "IMPORT_COMPLETE")
 
     def _replace(self, existing: Resource, definition: Mapping[str, Any], properties: dict[str, Any]) -> None:
         named = existing.type.named
@@ -126,6 +152,7 @@ class Operation:
         def undo() -> bool:
             stack.set_resource_status(existing, "UPDATE_IN_PROGRESS")
             try:
+                faults.strike(existing, "update")
                 existing.update(before.properties)
             except Exception as error:  # noqa: BLE001 - a rollback continues with the other resources
                 stack.set_resource_status(existing, "UPDATE_FAILED", failure_reason(error))
@@ -133,20 +160,22 @@ class Operation:
             stack.set_resource_status(existing, "UPDATE_COMPLETE")
             return True
 
-        self.undo.append(undo)
+        self.undo.append((existing.logical_id, undo))
         stack.set_resource_status(existing, "UPDATE_IN_PROGRESS")
-        self._attempt(existing, lambda: existing.update(properties), "UPDATE_FAILED")
+        self._attempt(existing, "update", lambda: existing.update(properties))
         stack.set_resource_status(existing, "UPDATE_COMPLETE")
         if existing.physical_id != before.physical_id:  # a custom resource was replaced if its id has changed
             self.leftovers.insert(0, before)
 
-    def _attempt(self, resource: Resource, work: Callable[[], None], failed: str) -> None:
+    def _attempt(
+        self, resource: Resource, verb: Literal["create", "update"], work: Callable[[], None]
+    ) -> None:
         try:
+            faults.strike(resource, verb)
             work()
         except Exception as error:
             why = failure_reason(error)
-            self.stack.set_resource_status(resource, failed, why)
-            verb = "create" if failed == "CREATE_FAILED" else "update"
+            self.stack.set_resource_status(resource, f"{verb.upper()}_FAILED", why)
             raise ResourceFailed(
                 f"The following resource(s) failed to {verb}: [{resource.logical_id}]. {why}"
             ) from error
@@ -168,6 +197,21 @@ class Operation:
         stack.outputs, stack.imports = outputs, imports
 
 
+def roll_back(stack: Stack, undo: Sequence[tuple[str, Callable[[], bool]]], prefix: str) -> None:
+    """Undo each, also after one failed, and set the stack's final status."""
+    failed = [(name, act) for name, act in undo if not act()]
+    stack.unfinished = failed
+    why = f"The following resource(s) failed to roll back: [{', '.join(name for name, _ in failed)}]."
+    stack.set_status(f"{prefix}ROLLBACK_{'FAILED' if failed else 'COMPLETE'}", f"{why} " if failed else "")
+
+
+def continue_rollback(stack: Stack, skip: Collection[str]) -> None:
+    """Go on with the roll-back of an update that failed, without the resources named in *skip*."""
+    for name in skip:
+        stack.set_resource_status(stack.resources[name], "UPDATE_COMPLETE", "skipped")
+    roll_back(stack, [(name, act) for name, act in stack.unfinished if name not in skip], "UPDATE_")
+
+
 def discard(stack: Stack, resource: Resource, policy: str = "DeletionPolicy") -> bool:
     """Delete a resource, or keep it if its policy says so; return False, with an event, on failure.
 
@@ -180,7 +224,12 @@ def discard(stack: Stack, resource: Resource, policy: str = "DeletionPolicy") ->
     else:
         stack.set_resource_status(resource, "DELETE_IN_PROGRESS")
         try:
-            if behaviour == "Snapshot" and resource.type.snapshot and policy != "Rollback":
+            faults.strike(resource, "delete")
+            # Also in a roll-back: a failed creation is undone by deletions, to which the policy applies.
+            # RDS's handler knows no other case: aws-rds-dbinstance's DeleteHandler in
+            # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds, and
+            # https://github.com/go-to-k/cdkd/issues/1358
+            if behaviour == "Snapshot" and resource.type.snapshot:
                 resource.type.snapshot(resource)
             resource.delete()
         except Exception as error:  # noqa: BLE001 - recorded as an event; the other resources are still deleted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +57,10 @@ class StoredChangeSet:
     changes: tuple[PlannedChange, ...]
     reverts_drift: bool = False
     description: str = ""
+    imports: frozenset[str] = frozenset()
+    """The logical ids of resources that exist, and that the stack takes over."""
+    validation_errors: tuple[dict[str, Any], ...] = ()
+    """As DescribeEvents shows them."""
     status: str = "CREATE_COMPLETE"
     status_reason: str = ""
     execution_status: str = "AVAILABLE"
@@ -81,6 +85,8 @@ class Stack:
     policy: str = ""
     termination_protection: bool = False
     disable_rollback: bool = False
+    unfinished: list[tuple[str, Callable[[], bool]]] = field(default_factory=list, repr=False)
+    """What the roll-back of an update could not undo, by logical id."""
     created: datetime = field(default_factory=now)
     updated: datetime | None = None
     deleted: datetime | None = None

@@ -14,6 +14,7 @@ from typing import Any
 
 import pymysql
 from moto.rds import models
+from moto.rds.exceptions import RDSClientError
 
 from .. import moto_client
 from ..settings import DatabaseAddress
@@ -24,6 +25,7 @@ def install(database: DatabaseAddress | None) -> None:
     rds: Any = models
     _keep_modified_subnet_groups(rds.RDSBackend)
     _take_newer_engine_versions(rds.RDSBackend)
+    _keep_option_groups_in_use(rds.RDSBackend)
     rds.MasterUserSecret._generate_secret_string = lambda self: _credentials(self.resource.master_username)
     _after(rds.RDSBackend, "create_db_instance", _identify)
     if database is not None:
@@ -116,3 +118,24 @@ def _take_newer_engine_versions(backend: Any) -> None:
         return group
 
     backend.create_option_group = create
+
+
+def _keep_option_groups_in_use(backend: Any) -> None:
+    """Refuse to delete an option group of an instance or of a manual snapshot; moto deletes it.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithOptionGroups.Delete.html
+    """
+    original = backend.delete_option_group
+
+    @functools.wraps(original)
+    def delete(self: Any, option_group_name: str) -> Any:
+        snapshots = [s for s in self.database_snapshots.values() if s.snapshot_type == "manual"]
+        users = [*self.databases.values(), *(snapshot.database for snapshot in snapshots)]
+        if any(user.option_group_name == option_group_name for user in users):
+            raise RDSClientError(
+                "InvalidOptionGroupStateFault",
+                f"The option group '{option_group_name}' cannot be deleted because it is in use.",
+            )
+        return original(self, option_group_name)
+
+    backend.delete_option_group = delete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -46,7 +47,7 @@ def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
 
 
 def _snapshot(instance: Resource) -> None:
-    name = f"{instance.scope.stack_name}-snapshot-{instance.name}"
+    name = f"{instance.scope.stack_name}-snapshot-{instance.logical_id}-{secrets.token_hex(6)}"
     instance.call("create_db_snapshot", DBInstanceIdentifier=instance.name, DBSnapshotIdentifier=name)
 
 
