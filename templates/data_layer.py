@@ -1,6 +1,6 @@
 """The data layer: RDS MySQL that accepts TLS only, with its logs, events, backups, bootstrap and proxy."""
 
-from troposphere import AWSHelperFn, Ref, Template, backup, rds
+from troposphere import AWSHelperFn, Ref, Select, Split, Sub, Template, backup, rds
 
 from templates import aws_versions, keys_layer, network_layer, security_groups
 from templates.bootstrap import add_bootstrap
@@ -103,7 +103,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
         rds.OptionGroup(
             "OptionGroup",
             # The last snapshot keeps it in use, and RDS refuses to delete an option group in use.
-            DeletionPolicy="Retain",
+            DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             OptionGroupDescription="Audit log of logins",
             EngineName="mysql",
@@ -239,13 +239,20 @@ def _add_events(template: Template, deployment: Deployment, database: rds.DBInst
         )
 
 
+def _stack_suffix() -> Select:
+    """Return the first part of the stack's UUID, which ends its ARN."""
+    return Select(0, Split("-", Select(2, Split("/", Ref("AWS::StackId")))))
+
+
 def _add_backups(template: Template, deployment: Deployment, database: rds.DBInstance) -> None:
     """Add daily backups apart from RDS's own, which are deleted with the instance (RDS.26)."""
     vault = template.add_resource(
         backup.BackupVault(
             "BackupVault",
             **deployment.retention,
-            BackupVaultName=f"{deployment.name}-database",
+            # A name of the stack's own: the vault that an earlier deployment left keeps its backups and its
+            # key. A vault's key can't change, so the next deployment could not take it over.
+            BackupVaultName=Sub(f"{deployment.name}-database-${{Id}}", Id=_stack_suffix()),
             EncryptionKeyArn=keys_layer.DATA_KEY_ARN.imported(deployment),
         )
     )

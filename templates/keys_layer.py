@@ -83,8 +83,8 @@ def _add_key(
     key = template.add_resource(
         kms.Key(
             title,
-            # Data is lost with the key that encrypted it, so no stack deletes a key.
-            DeletionPolicy="Retain",
+            # Data is lost with the key that encrypted it, so no stack deletes a key that was ever in use.
+            DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             Description=f"beanvault {deployment.name}: {purpose}",
             EnableKeyRotation=True,

@@ -110,7 +110,7 @@ def _add_key(template: Template, deployment: Deployment) -> kms.Key:
     key = template.add_resource(
         kms.Key(
             "VaultKey",
-            DeletionPolicy="Retain",  # without it Vault's data can never be unsealed again
+            DeletionPolicy="RetainExceptOnCreate",  # without it Vault's data can never be unsealed again
             UpdateReplacePolicy="Retain",
             Description=f"beanvault {deployment.name}: unseals the sample Vault and encrypts its volume",
             EnableKeyRotation=True,

@@ -63,7 +63,8 @@ def check(stack: Stack, change_set: StoredChangeSet, region: Region, *, imports_
         raise ValidationError(
             "CloudFormation is attempting to import some resources because they already exist in your"
             " account. The resources must have the DeletionPolicy attribute set to 'Retain' or"
-            f" 'RetainExceptOnCreate' in the template for successful import. The affected resources are {', '.join(unprotected)}"
+            " 'RetainExceptOnCreate' in the template for successful import. The affected resources are"
+            f" {', '.join(unprotected)}"
         )
     owned = [each for each in imported if _owner(each.resource, region.stacks.values())]
     if refused := [each for each in found if each not in imported or each in owned]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..resource import Resource
-from ..resource_type import ResourceType, names, sets
+from ..resource_type import ResourceType, sets
 
 _logs = partial(ResourceType, service="logs")
 _cloudwatch = partial(ResourceType, service="cloudwatch")
