@@ -77,6 +77,7 @@ class ResourceChange:
     def __str__(self) -> str:
         verbs = {
             (ChangeAction.ADD, Replacement.NO): "create",
+            (ChangeAction.IMPORT, Replacement.NO): "take over",
             (ChangeAction.REMOVE, Replacement.NO): "delete",
             (ChangeAction.MODIFY, Replacement.NO): "update",
             (ChangeAction.MODIFY, Replacement.CONDITIONAL): "update or replace",

@@ -58,6 +58,13 @@ def first_failures(events: Sequence[StackEvent]) -> tuple[StackEvent, ...]:
     return tuple(resources or failures)[:5]
 
 
+def never_completed(events: Sequence[StackEvent], stack_id: str) -> bool:
+    """Return whether the events of a stack show, from its beginning on, that its creation never succeeded."""
+    own = [event.status for event in events if event.physical_id == stack_id]
+    completed = (status == "CREATE_COMPLETE" or status.startswith(("UPDATE_", "IMPORT_")) for status in own)
+    return bool(own) and own[0] in ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS") and not any(completed)
+
+
 def in_progress(status: str) -> bool:
     """Return whether an operation on a stack of this status is under way."""
     return status.endswith("_IN_PROGRESS")
@@ -76,6 +83,10 @@ class StackHistory:
         """Return the id of the newest event of *stack*, a name or ARN; None where there is none."""
         events = self._events_after(stack, None)
         return events[-1].id if events else None
+
+    def all(self, stack_id: str) -> Sequence[StackEvent]:
+        """Return the events of a stack, oldest first. CloudFormation keeps them for 90 days."""
+        return self._events_after(stack_id, None)
 
     def follow(self, stack_id: str, newest: str | None, exists: Callable[[], bool]) -> Iterator[StackEvent]:
         """Yield and report the events after *newest* until one of them ends the operation.

@@ -18,8 +18,27 @@ from ..polling import PollingClock
 from ..ui import Ui
 from .change_sets import ChangeSet, ChangeSets
 from .changes import ResourceChange
-from .events import StackEvent, StackHistory, does_not_exist, first_failures, in_progress, name_of
-from .stack import COMPLETE, EMPTY, UNUSABLE, StackError, StackOutcome, StackResource, StackResult, StackSpec
+from .events import (
+    STACK,
+    StackEvent,
+    StackHistory,
+    does_not_exist,
+    first_failures,
+    in_progress,
+    name_of,
+    never_completed,
+)
+from .stack import (
+    COMPLETE,
+    EMPTY,
+    UNUSABLE,
+    AttemptedResource,
+    StackError,
+    StackOutcome,
+    StackResource,
+    StackResult,
+    StackSpec,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -73,6 +92,35 @@ class Stacks:
         """Return whether a deployment would create the stack."""
         described = self.describe(name)
         return described is None or described["StackStatus"] in {*UNUSABLE, EMPTY}
+
+    def failed_creation(self, name: str) -> StackTypeDef | None:
+        """Return the stack if its first creation failed, so that no deployment ever used it; else None.
+
+        The status alone doesn't say so: a deletion fails of a stack that was in use as well.
+
+        Raises:
+            TimedOut: an operation is still under way after two hours
+        """
+        described = self.wait_until_idle(name)
+        if described is None or described["StackStatus"] not in UNUSABLE:
+            return None
+        stack_id = described["StackId"]
+        return described if never_completed(self._history.all(stack_id), stack_id) else None
+
+    def attempted(self, described: StackTypeDef) -> tuple[AttemptedResource, ...]:
+        """Return the resources that the creation of a stack began to create, the last one first."""
+        declared: Mapping[str, Any] = self.template(described["StackName"])["Resources"]
+        found: dict[tuple[str, str, str], bool] = {}
+        for event in self._history.all(described["StackId"]):
+            if event.physical_id and event.logical_id in declared:
+                key = (event.logical_id, event.type, event.physical_id)
+                found[key] = found.get(key, False) or event.status == "CREATE_COMPLETE"
+        return tuple(
+            AttemptedResource(
+                kind, physical_id, created, declared[logical_id].get("DeletionPolicy", "Delete")
+            )
+            for (logical_id, kind, physical_id), created in reversed(found.items())
+        )
 
     def wait_until_idle(self, name: str) -> StackTypeDef | None:
         """Return the stack once no operation is under way, as after an interrupted run.
@@ -248,7 +296,8 @@ class Stacks:
         causes = first_failures(events)
         because = "; ".join(f"{cause.logical_id} ({cause.type}): {cause.reason}" for cause in causes)
         raise StackError(
-            f"{name_of(stack_id)} ended as {status}: {because or 'CloudFormation gave no reason'}",
+            f"{name_of(stack_id)} ended as {status}: {because or 'CloudFormation gave no reason'}"
+            f"{_left_behind(events)}",
             "fix the cause and run the command again; it repairs the stack",
             causes,
         )
@@ -262,6 +311,13 @@ class Stacks:
         self, name: str, outcome: StackOutcome, planned: tuple[ResourceChange, ...], start: float
     ) -> StackResult:
         return StackResult(name, outcome, planned, self.outputs(name), self.clock.now() - start)
+
+
+def _left_behind(events: Sequence[StackEvent]) -> str:
+    """Return which resources could not be deleted, as the end of a sentence."""
+    left = {e.logical_id: e for e in events if e.status == "DELETE_FAILED" and e.physical_id}
+    names = ", ".join(f"{e.physical_id} ({e.type})" for e in left.values() if e.type != STACK)
+    return f". Not deleted, and still incurring cost until the command is run again: {names}" if names else ""
 
 
 def _final_status(events: Sequence[StackEvent], stack_id: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import troposphere
 
 from templates.environment_layer import CREATING
 from templates.layers import LAYERS
+from templates.log_groups import taking_over
 from templates.rendering import TEMPLATE_LIMIT, render
 from templates.resource_tags import tag_map
 
@@ -17,8 +18,12 @@ from ..cloudformation.stack import StackOutcome, StackResult, StackSpec, Templat
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, ConfigurationError, Refused
 from ..teardown.destroy import StackToDelete, delete_stack
+from . import failed_creation
 from .deployment_context import DeploymentContext
 from .deployment_plan import deployment_steps, imports, without_unusable_proxy
+from .doctor.account import check_bucket
+from .doctor.result import Verdict
+from .leftovers import names_in_use
 from .parameters import values
 
 PROTECTED = frozenset({"keys", "storage", "data"})
@@ -67,17 +72,54 @@ def deploy(
         for name in left_out:
             context.ui.step(f"{name}: would be deleted, because the deployment file leaves it out")
         left_out = ()
+    else:
+        for layer in templates:
+            failed_creation.clear(context, stacks, context.deployment.stack_name(layer))
+    taken_over = _existing_log_groups(context, stacks, templates)
     results = [_delete_left_out(context, stacks, name) for name in left_out]
     for layer, template in templates.items():
         if plan_only and imports(template.to_dict()) - context.aws.exports().keys():
             context.ui.step(f"{layer}: can be planned once the layers before it are deployed")
             continue
-        stack = stack_spec(context, layer, template, plan_only=plan_only)
+        groups = taken_over[layer]
+        stack = stack_spec(context, layer, taking_over(template, groups), plan_only=plan_only)
+        stack = replace(stack, imports_existing=bool(groups))
         results.append(stacks.deploy(stack, plan_only=plan_only, revert_drift=revert_drift))
-        if results[-1].outcome is StackOutcome.CREATED and CREATING in template.parameters:
-            # Takes the placeholder version out of the stack, so that no failed update rolls back to it.
+        created = results[-1].outcome is StackOutcome.CREATED
+        if not plan_only and (groups or (created and CREATING in template.parameters)):
+            # Sets key and retention of log groups that were taken over, and takes the placeholder version
+            # out of the stack, so that no failed update rolls back to it.
             stacks.deploy(stack_spec(context, layer, template, plan_only=False))
     return tuple(results)
+
+
+def _existing_log_groups(
+    context: DeploymentContext, stacks: Stacks, templates: Mapping[str, troposphere.Template]
+) -> dict[str, frozenset[str]]:
+    """Return the log groups that exist and that each layer's stack would create, by their logical ids.
+
+    Raises:
+        Refused: something else has a name that a stack would give; nothing was changed
+    """
+    found = {
+        layer: names_in_use(context.aws, stacks, context.deployment.stack_name(layer), template.to_dict())
+        for layer, template in templates.items()
+    }
+    in_the_way = [(each.name, each.remedy) for names in found.values() for each in names if each.remedy]
+    if BUCKET_LAYER in templates:
+        checked = check_bucket(context.deployment, context.aws)
+        in_the_way += [(each.detail, each.remedy) for each in checked if each.verdict is Verdict.BAD]
+    if in_the_way:
+        raise Refused(
+            "nothing was changed, because of what an earlier deployment left: "
+            f"{', '.join(name for name, _ in in_the_way)}",
+            "; ".join(remedy for _, remedy in in_the_way),
+        )
+    for layer, names in found.items():
+        if names:
+            stack = context.deployment.stack_name(layer)
+            context.ui.step(f"{stack}: takes over {', '.join(each.name for each in names)}")
+    return {layer: frozenset(each.logical_id for each in names) for layer, names in found.items()}
 
 
 def _without_unusable_proxy(context: DeploymentContext, stacks: Stacks) -> DeploymentContext:

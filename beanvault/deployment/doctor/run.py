@@ -11,6 +11,7 @@ from ...errors import BeanvaultError, Denied
 from ...vault.server import VaultServer, seal_status
 from .account import check_bucket, check_disks, check_permissions, check_service_roles
 from .domain import check_certificate
+from .leftovers import check_leftovers
 from .quotas import check_concurrency, check_quotas
 from .result import Check, PreflightResult, Verdict
 from .tools import check_tools
@@ -23,6 +24,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("certificate", check_certificate),
     ("disks", check_disks),
     ("Beanstalk's bucket", check_bucket),
+    ("names", check_leftovers),
 )
 
 
