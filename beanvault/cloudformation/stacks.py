@@ -294,7 +294,9 @@ class Stacks:
         if status in expected:
             return
         causes = first_failures(events)
-        because = "; ".join(f"{cause.logical_id} ({cause.type}): {cause.reason}" for cause in causes)
+        # What a failed creation could not delete is a consequence of it, and named as what is left.
+        shown = [cause for cause in causes if cause.status != "DELETE_FAILED"] or causes
+        because = "; ".join(f"{cause.logical_id} ({cause.type}): {cause.reason}" for cause in shown)
         raise StackError(
             f"{name_of(stack_id)} ended as {status}: {because or 'CloudFormation gave no reason'}"
             f"{_left_behind(events)}",
@@ -317,7 +319,7 @@ def _left_behind(events: Sequence[StackEvent]) -> str:
     """Return which resources could not be deleted, as the end of a sentence."""
     left = {e.logical_id: e for e in events if e.status == "DELETE_FAILED" and e.physical_id}
     names = ", ".join(f"{e.physical_id} ({e.type})" for e in left.values() if e.type != STACK)
-    return f". Not deleted, and still incurring cost until the command is run again: {names}" if names else ""
+    return f". Not deleted, and still incurring cost: {names}" if names else ""
 
 
 def _final_status(events: Sequence[StackEvent], stack_id: str) -> str:

@@ -229,9 +229,7 @@ def discard(stack: Stack, resource: Resource, policy: str = "DeletionPolicy") ->
             # RDS's handler knows no other case: aws-rds-dbinstance's DeleteHandler in
             # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds, and
             # https://github.com/go-to-k/cdkd/issues/1358
-            if behaviour == "Snapshot" and resource.type.snapshot:
-                resource.type.snapshot(resource)
-            resource.delete()
+            resource.delete(with_snapshot=behaviour == "Snapshot")
         except Exception as error:  # noqa: BLE001 - recorded as an event; the other resources are still deleted
             stack.set_resource_status(resource, "DELETE_FAILED", failure_reason(error))
             return False

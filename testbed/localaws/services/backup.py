@@ -1,23 +1,35 @@
-"""AWS Backup: the resource selections of plans, for which moto answers 500."""
+"""AWS Backup: the resource selections of plans, for which moto answers 500; names of deleted plans."""
 
 from __future__ import annotations
 
+import functools
 import json
 import uuid
 from typing import Any
 
 from moto.backup.exceptions import ResourceNotFoundException
+from moto.backup.models import BackupBackend
 from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult, EmptyResult
 
 
 def install() -> None:
-    """Add the four operations on selections."""
+    """Add the four operations on selections, and forget deleted plans, whose names moto keeps in use."""
     kind: Any = BackupResponse
     kind.create_backup_selection = _create
     kind.get_backup_selection = _get
     kind.list_backup_selections = _list
     kind.delete_backup_selection = _delete
+    backend: Any = BackupBackend
+    original = backend.delete_backup_plan
+
+    @functools.wraps(original)
+    def delete_plan(self: Any, backup_plan_id: str) -> Any:
+        deleted = original(self, backup_plan_id)
+        del self.plans[backup_plan_id]
+        return deleted
+
+    backend.delete_backup_plan = delete_plan
 
 
 def _selections(response: BackupResponse) -> dict[str, dict[str, Any]]:

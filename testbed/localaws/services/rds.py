@@ -9,7 +9,7 @@ import functools
 import json
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pymysql
@@ -25,7 +25,7 @@ def install(database: DatabaseAddress | None) -> None:
     rds: Any = models
     _keep_modified_subnet_groups(rds.RDSBackend)
     _take_newer_engine_versions(rds.RDSBackend)
-    _keep_option_groups_in_use(rds.RDSBackend)
+    _keep_groups_in_use(rds.RDSBackend)
     rds.MasterUserSecret._generate_secret_string = lambda self: _credentials(self.resource.master_username)
     _after(rds.RDSBackend, "create_db_instance", _identify)
     if database is not None:
@@ -120,22 +120,38 @@ def _take_newer_engine_versions(backend: Any) -> None:
     backend.create_option_group = create
 
 
-def _keep_option_groups_in_use(backend: Any) -> None:
-    """Refuse to delete an option group of an instance or of a manual snapshot; moto deletes it.
+def _keep_groups_in_use(backend: Any) -> None:
+    """Refuse to delete a group that an instance uses, an option group also for a manual snapshot.
 
+    moto deletes it, and answers 500 when it then describes the instance.
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithOptionGroups.Delete.html
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBParameterGroup.html
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBSubnetGroup.html
     """
-    original = backend.delete_option_group
 
-    @functools.wraps(original)
-    def delete(self: Any, option_group_name: str) -> Any:
-        snapshots = [s for s in self.database_snapshots.values() if s.snapshot_type == "manual"]
-        users = [*self.databases.values(), *(snapshot.database for snapshot in snapshots)]
-        if any(user.option_group_name == option_group_name for user in users):
-            raise RDSClientError(
-                "InvalidOptionGroupStateFault",
-                f"The option group '{option_group_name}' cannot be deleted because it is in use.",
-            )
-        return original(self, option_group_name)
+    def refuse(name: str, code: str, used: Callable[[Any], Iterable[Any]]) -> None:
+        original = getattr(backend, name)
 
-    backend.delete_option_group = delete
+        @functools.wraps(original)
+        def delete(self: Any, group: str) -> Any:
+            if group in used(self):
+                raise RDSClientError(code, f"The group '{group}' cannot be deleted because it is in use.")
+            return original(self, group)
+
+        setattr(backend, name, delete)
+
+    def options(self: Any) -> list[str]:
+        snapshots = [s.database for s in self.database_snapshots.values() if s.snapshot_type == "manual"]
+        return [user.option_group_name for user in (*self.databases.values(), *snapshots)]
+
+    refuse("delete_option_group", "InvalidOptionGroupStateFault", options)
+    refuse(
+        "delete_db_parameter_group",
+        "InvalidDBParameterGroupState",
+        lambda self: [each.db_parameter_group_name for each in self.databases.values()],
+    )
+    refuse(
+        "delete_subnet_group",
+        "InvalidDBSubnetGroupStateFault",
+        lambda self: [each.db_subnet_group_name for each in self.databases.values()],
+    )
