@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ..aws import Aws, code
-from ..cloudformation.stack import UNUSABLE
+from ..cloudformation.stack import EMPTY, UNUSABLE
 from ..cloudformation.stacks import Stacks
 
 LOG_GROUP = "AWS::Logs::LogGroup"
@@ -43,7 +43,8 @@ def names_in_use(aws: Aws, stacks: Stacks, stack: str, document: Mapping[str, An
     described = stacks.describe(stack)
     if described and described["StackStatus"] in UNUSABLE:
         return ()  # it is deleted first
-    present = {} if stacks.is_new(stack) else stacks.template(stack)["Resources"]
+    exists = described is not None and described["StackStatus"] != EMPTY
+    present = stacks.template(stack)["Resources"] if exists else {}
     added = {key: value for key, value in document.get("Resources", {}).items() if key not in present}
     return tuple(_in_use(aws, added))
 

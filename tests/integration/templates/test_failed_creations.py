@@ -3,9 +3,9 @@ beanvault/deployment/doctor/leftovers.py.
 
 The creation of resource after resource fails once, and `deploy` is run again.
 
-The layers are created one after the other. In a layer, each resource in turn fails to be created, in the order in
-which CloudFormation creates them. Each run first deletes what the failure before it left, and then creates again
-all that had existed; the last run creates the layer. The tests are one story, told in order.
+The layers are created one after the other. In a layer, each resource in turn fails, in the order in which
+CloudFormation creates them. Each run first deletes what the failure before it left, and then creates again all
+that had existed; the last run creates the layer. The tests are one story, told in order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ from typing import Any
 import pytest
 
 from beanvault.cloudformation.stack import StackError, StackOutcome
+from beanvault.cloudformation.stacks import Stacks
 from beanvault.deployment.deploy import deploy
+from beanvault.deployment.doctor.leftovers import check_leftovers
+from beanvault.deployment.doctor.result import Verdict
+from beanvault.errors import Refused
+from beanvault.teardown.destroy import destroy
 from templates.layers import LAYERS
 from testbed.localaws.cloudformation.template import ordered
 from testbed.servers.authority import Authority
@@ -106,36 +111,112 @@ def _to_fail(layer: str, resources: Mapping[str, Mapping[str, Any]]) -> list[str
     return [name for name in names if name in last.values() or name == names[-1]]
 
 
-def test_each_creation_can_fail_and_be_repeated(sweep: Sweep) -> None:
+def test_each_creation_can_fail_and_be_repeated(
+    sweep: Sweep, record_property: Callable[[str, object], None]
+) -> None:
     deployment = sweep.account.deployment(sweep.name)
     work = sweep.account.work(deployment)
-    import time
-
     for layer in LAYERS:
         resources = LAYERS[layer](deployment).to_dict().get("Resources", {})
-        stack, left, before = (
-            deployment.stack_name(layer),
-            Counter[str](),
-            _present(sweep.account, sweep.name),
-        )
-        t = time.time()
+        stack = deployment.stack_name(layer)
         for logical_id in _to_fail(layer, resources):
             sweep.account.aws.fail_once(stack, logical_id, "create", WHY)
             with pytest.raises(StackError, match=f"{logical_id} .*{WHY}"):
                 deploy(work, [layer])
             sweep.failures[layer] += 1
-            left.update(sweep.stack_leftovers(stack))
-        sweep.left[layer] = left
-        print(
-            layer,
-            sweep.failures[layer],
-            round(time.time() - t, 1),
-            dict(left),
-            _present(sweep.account, sweep.name) - before,
-        )
-        t = time.time()
+            sweep.left.setdefault(layer, Counter()).update(sweep.stack_leftovers(stack))
         if resources:
             (result,) = deploy(work, [layer])
             assert result.outcome is StackOutcome.CREATED
-        print("   ", round(time.time() - t, 1))
-    print(sweep.keys())
+    for layer, count in sweep.failures.items():
+        left = ", ".join(f"{kind} {times}x" for kind, times in sweep.left[layer].items()) or "nothing"
+        record_property(f"{sweep.name}, failures of {layer}", f"{count}; left until the next run: {left}")
+
+
+LEFT_BY_PROTECTION = {
+    "AWS::RDS::DBInstance",
+    "AWS::RDS::DBParameterGroup",
+    "AWS::RDS::DBSubnetGroup",
+    "AWS::RDS::OptionGroup",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+}
+
+
+def test_only_what_is_protected_or_a_snapshot_outlives_a_roll_back(sweep: Sweep) -> None:
+    """The roll-back can't delete a protected database, nor the groups that it or its snapshot uses."""
+    left = {kind for kinds in sweep.left.values() for kind in kinds}
+    allowed = LEFT_BY_PROTECTION if sweep.name.endswith("prod") else {"AWS::RDS::OptionGroup"}
+    assert left - {"snapshot of the database", "AWS::S3::Bucket"} == allowed
+
+
+def test_nothing_is_left_once_the_creations_succeeded(sweep: Sweep) -> None:
+    """But for keys that are scheduled for deletion, which cost nothing."""
+    cloudformation = sweep.account.client("cloudformation")
+    deployment = sweep.account.deployment(sweep.name)
+    owned = set[str]()
+    for layer in LAYERS:
+        if LAYERS[layer](deployment).to_dict().get("Resources"):
+            pages = cloudformation.get_paginator("list_stack_resources").paginate(
+                StackName=deployment.stack_name(layer)
+            )
+            for resource in (r for page in pages for r in page["StackResourceSummaries"]):
+                if resource["ResourceStatus"] != "DELETE_COMPLETE":
+                    owned.add(resource["PhysicalResourceId"])
+            owned.add(deployment.stack_name(layer))
+    strangers = {
+        entry
+        for entry in _present(sweep.account, sweep.name)
+        if not any(entry.partition(": ")[2] in identifier for identifier in owned)
+    }
+    assert {entry for entry in strangers if not entry.startswith(BESIDE_STACKS)} == set()
+    states = sweep.keys()
+    assert states["Enabled"] == sum(
+        resource["Type"] == "AWS::KMS::Key"
+        for build in LAYERS.values()
+        for resource in build(deployment).to_dict().get("Resources", {}).values()
+    )
+    assert states["PendingDeletion"] > 0
+
+
+BESIDE_STACKS = ("ec2: i-", "secretsmanager: rds!", "acm: ", "autoscaling: ", "elbv2: awseb")
+"""What the services make for what a stack has."""
+
+
+RECREATED = ("keys", "network", "storage", "data", "replicator", "edge")
+
+
+@pytest.mark.parametrize("sweep", ["production"], indirect=True)
+def test_a_destroyed_production_deployment_is_created_again(sweep: Sweep) -> None:
+    """Its log groups are taken over with their content; what can't be is named before anything is created."""
+    logs = sweep.account.client("logs")
+    group = f"/aws/rds/instance/{sweep.name}-database/audit"
+    logs.create_log_stream(logGroupName=group, logStreamName="before")
+    work = sweep.account.work(sweep.account.deployment(sweep.name), accepts_loss=True)
+    destroy(work)
+    secret = f"{sweep.name}-connection"
+    found = list(check_leftovers(work.deployment, work.aws))
+    assert [(each.verdict, each.remedy.split("   ")[0]) for each in found] == [
+        (
+            Verdict.BAD,
+            f"aws secretsmanager delete-secret --secret-id {secret} --force-delete-without-recovery",
+        ),
+        (Verdict.GOOD, ""),
+    ]
+    with pytest.raises(Refused, match=f"nothing was changed.*{secret}.*elasticbeanstalk-") as error:
+        deploy(work, RECREATED)
+    assert 'beanstalk_bucket = "existing"' in error.value.remedy
+    sweep.account.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    again = sweep.account.deployment(sweep.name, {"storage": {"beanstalk_bucket": "existing"}})
+    sweep.account.aws.fail_once(f"{sweep.name}-data", "DatabaseBootstrap", "create", WHY)
+    with pytest.raises(StackError, match=WHY):
+        deploy(sweep.account.work(again), RECREATED)
+    results = deploy(sweep.account.work(again), RECREATED)
+    assert [result.outcome for result in results][-3:] == [StackOutcome.CREATED] * 3
+    (kept,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    assert "before" in [stream["logStreamName"] for stream in streams]
+    key = sweep.account.client("kms").describe_key(KeyId=f"alias/{sweep.name}-data")["KeyMetadata"]["Arn"]
+    assert (kept["kmsKeyId"], kept["retentionInDays"]) == (key, again.logs.retention_days)
+    declared = Stacks(work.aws.client("cloudformation"), work.ui).template(f"{sweep.name}-data")
+    assert declared["Resources"]["AuditLogGroup"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert {r.outcome for r in deploy(sweep.account.work(again), RECREATED)} == {StackOutcome.UNCHANGED}

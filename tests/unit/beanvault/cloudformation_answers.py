@@ -87,13 +87,14 @@ def account_with_uploads(answers: Answers) -> Aws:
         aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-central-1"
     )
     aws = Aws(session)
-    clients = {name: aws.client(name) for name in ("sts", "s3")}
+    clients = {name: aws.client(name) for name in ("logs", "sts", "s3")}
     for name, operation, answer in (
         ("sts", "get_caller_identity", {"Account": "123456789012"}),
         ("s3", "head_object", {}),
+        ("logs", "describe_log_groups", {"logGroups": []}),
     ):
         stubber = Stubber(clients[name])
-        for _ in range(5):
+        for _ in range(20):
             stubber.add_response(operation, answer)
         stubber.activate()
     return Aws(session, None, {**clients, "cloudformation": answers.client})
