@@ -4,8 +4,8 @@ beanvault/deployment/doctor/leftovers.py.
 The creation of resource after resource fails once, and `deploy` is run again.
 
 The layers are created one after the other. In a layer, each resource in turn fails, in the order in which
-CloudFormation creates them. Each run first deletes what the failure before it left, and then creates again all
-that had existed; the last run creates the layer. The tests are one story, told in order.
+CloudFormation creates them. Each run first deletes what the failure before it left, and then creates again
+all that had existed; the last run creates the layer. The tests are one story, told in order.
 """
 
 from __future__ import annotations

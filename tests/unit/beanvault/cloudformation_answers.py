@@ -49,10 +49,13 @@ class Answers:
         own = [stack_event(f"stack-{n}-{status}", STACK, status) for n, status in enumerate(statuses)]
         self.add("describe_stack_events", StackEvents=own[::-1])
 
-    def until_the_change_set_is_executed(self, status: str, *history: str) -> None:
+    def until_the_change_set_exists(self, status: str) -> None:
         self.status(status)
         self.add("list_change_sets", Summaries=[])
         self.add("create_change_set", Id=CHANGE_SET)
+
+    def until_the_change_set_is_executed(self, status: str, *history: str) -> None:
+        self.until_the_change_set_exists(status)
         self.add("describe_change_set", Status="CREATE_COMPLETE")
         self.add("describe_change_set", Status="CREATE_COMPLETE", Changes=[])
         self.events(*history)

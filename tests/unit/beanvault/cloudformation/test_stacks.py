@@ -64,3 +64,35 @@ def test_a_rollback_that_failed_is_continued_before_anything_else(answers: Answe
     ) as failed:
         answers.stacks.deploy(DEPLOYED)
     assert "run the command again" in failed.value.remedy
+
+
+EARLY = "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
+
+
+def _refused(answers: Answers) -> str:
+    answers.add("delete_change_set")
+    with pytest.raises(StackError) as error:
+        answers.stacks.deploy(DEPLOYED)
+    return str(error.value)
+
+
+def test_a_refused_change_set_is_explained_by_its_events(answers: Answers) -> None:
+    """DescribeChangeSet names the check that failed, and not which resource failed it."""
+    answers.until_the_change_set_exists("CREATE_COMPLETE")
+    answers.add("describe_change_set", Status="FAILED", StatusReason=EARLY)
+    detail = "Resource of type 'AWS::Logs::LogGroup' with identifier '/x' already exists."
+    event = {
+        "EventType": "VALIDATION_ERROR",
+        "LogicalResourceId": "AuditLogGroup",
+        "ResourceType": "AWS::Logs::LogGroup",
+        "ValidationStatusReason": detail,
+    }
+    answers.add("describe_events", OperationEvents=[event])
+    assert f"AuditLogGroup (AWS::Logs::LogGroup): {detail}" in _refused(answers)
+
+
+def test_a_refused_change_set_is_told_also_to_who_may_not_read_its_events(answers: Answers) -> None:
+    answers.until_the_change_set_exists("CREATE_COMPLETE")
+    answers.add("describe_change_set", Status="FAILED", StatusReason=EARLY)
+    answers.stubber.add_client_error("describe_events", "AccessDenied", "no cloudformation:DescribeEvents")
+    assert EARLY in _refused(answers)
