@@ -47,7 +47,7 @@ def test_two_deployments_share_no_name() -> None:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_nothing_outlives_a_creation_that_failed(configuration: str) -> None:
-    """`Retain` survives a roll-back: what has a name blocks the next attempt, and a key costs a dollar a month.
+    """`Retain` survives a roll-back: a name blocks the next attempt, and a key costs a dollar a month.
 
     `RetainExceptOnCreate` is deleted with the creation that failed, and kept by all that comes later.
     """
