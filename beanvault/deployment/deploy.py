@@ -99,20 +99,19 @@ def _existing_log_groups(
     """Return the log groups that exist and that each layer's stack would create, by their logical ids.
 
     Raises:
-        Refused: something else has a name that a stack would give; nothing was changed
+        Refused: something else has a name that a stack would give
     """
     found = {
         layer: names_in_use(context.aws, stacks, context.deployment.stack_name(layer), template.to_dict())
         for layer, template in templates.items()
     }
-    in_the_way = [(each.name, each.remedy) for names in found.values() for each in names if each.remedy]
+    in_the_way = [(str(each), each.remedy) for names in found.values() for each in names if each.remedy]
     if BUCKET_LAYER in templates:
         checked = check_bucket(context.deployment, context.aws)
         in_the_way += [(each.detail, each.remedy) for each in checked if each.verdict is Verdict.BAD]
     if in_the_way:
         raise Refused(
-            "nothing was changed, because of what an earlier deployment left: "
-            f"{', '.join(name for name, _ in in_the_way)}",
+            f"no layer was deployed: {'; '.join(what for what, _ in in_the_way)}",
             "; ".join(remedy for _, remedy in in_the_way),
         )
     for layer, names in found.items():

@@ -29,6 +29,9 @@ class NameInUse:
     type: str
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.type}) exists already"
+
     @property
     def remedy(self) -> str:
         """How to make the name free; empty for what the stack takes over."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import resolution
 from .errors import ValidationError
-from .intrinsics import UNKNOWN
+from .intrinsics import UNKNOWN, NotYetCreated, Referable
 from .resource import Resource
 from .stack import Stack, StoredChangeSet, now
 from .types import type_of
@@ -94,8 +94,8 @@ def _existing(stack: Stack, change_set: StoredChangeSet, region: Region) -> Iter
             yield Existing(resource, definition)
 
 
-def _unknown(change_set: StoredChangeSet) -> dict[str, Any]:
-    return {name: resolution.NotYetCreated() for name in change_set.desired.document["Resources"]}
+def _unknown(change_set: StoredChangeSet) -> dict[str, Referable]:
+    return {name: NotYetCreated() for name in change_set.desired.document["Resources"]}
 
 
 def _owner(resource: Resource, stacks: Iterable[Stack]) -> Stack | None:

@@ -15,7 +15,7 @@ TOPIC: dict[str, Any] = {"Type": "AWS::SNS::Topic"}
 KEPT = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 
 
-def _group(name: str, **more: Any) -> dict[str, Any]:
+def _group(name: Any, **more: Any) -> dict[str, Any]:
     return {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name, **more}}
 
 
