@@ -26,9 +26,7 @@ def check_leftovers(deployment: Deployment, aws: Aws) -> Iterator[PreflightResul
     ]
     for each in found:
         if each.remedy:
-            yield PreflightResult(
-                CHECK, Verdict.BAD, f"{each.name} ({each.type}) exists already", each.remedy
-            )
+            yield PreflightResult(CHECK, Verdict.BAD, str(each), each.remedy)
     if taken := [each.name for each in found if not each.remedy]:
         detail = f"{len(taken)} log groups of an earlier deployment are taken over: {', '.join(taken)}"
         yield PreflightResult(CHECK, Verdict.GOOD, detail)

@@ -202,7 +202,7 @@ def test_a_destroyed_production_deployment_is_created_again(sweep: Sweep) -> Non
         ),
         (Verdict.GOOD, ""),
     ]
-    with pytest.raises(Refused, match=f"nothing was changed.*{secret}.*elasticbeanstalk-") as error:
+    with pytest.raises(Refused, match=f"no layer was deployed: {secret} .*elasticbeanstalk-") as error:
         deploy(work, RECREATED)
     assert 'beanstalk_bucket = "existing"' in error.value.remedy
     sweep.account.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
