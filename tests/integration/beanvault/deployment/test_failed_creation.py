@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from beanvault.aws import Aws
+from beanvault.cloudformation.events import StackEvent
 from beanvault.cloudformation.stack import StackError, StackOutcome
 from beanvault.cloudformation.stacks import Stacks
 from beanvault.deployment import failed_creation
@@ -28,7 +29,17 @@ from testbed.servers.localaws import REGION, LocalAws
 from tests.project import ROOT
 
 EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+AGREES = NullUi(agrees=True)
+"""Agrees to everything but a loss of data."""
 LATER = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
+
+
+class InterruptingUi(NullUi):
+    """Ends the command, as Ctrl-C does, when the stack begins to be deleted."""
+
+    def event(self, stack: str, event: StackEvent) -> None:  # noqa: ARG002 - the protocol's parameter
+        if event.status == "DELETE_IN_PROGRESS":
+            raise KeyboardInterrupt
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +53,7 @@ class Trial:
     def stack(self) -> str:
         return self.context.deployment.stack_name("keys")
 
-    def deploy(self, **consent: bool) -> StackOutcome:
-        ui = NullUi(**{"agrees": True, **consent})
+    def deploy(self, ui: NullUi = AGREES) -> StackOutcome:
         context = self.context
         (result,) = deploy(DeploymentContext(context.deployment, context.aws, ui, context.project), ["keys"])
         return result.outcome
@@ -101,14 +111,26 @@ def test_a_repair_that_fails_is_repeated(trial: Trial) -> None:
     assert trial.deploy() is StackOutcome.CREATED
 
 
+def test_a_repair_that_is_interrupted_is_resumed(trial: Trial) -> None:
+    trial.fail("AlertTopic", "create")
+    trial.fail("DataKey", "delete")
+    with pytest.raises(StackError, match="ROLLBACK_FAILED"):
+        trial.deploy()
+    key = trial.key("DataKey")
+    with pytest.raises(KeyboardInterrupt):
+        trial.deploy(InterruptingUi(agrees=True))
+    assert trial.deploy() is StackOutcome.CREATED
+    assert trial.key_state(key) == "PendingDeletion"
+
+
 def test_a_repair_is_asked_about_but_not_as_a_loss(trial: Trial) -> None:
     trial.fail("AlertTopic", "create")
     with pytest.raises(StackError):
         trial.deploy()
     with pytest.raises(Refused, match="ROLLBACK_COMPLETE and was not changed"):
-        trial.deploy(agrees=False)
+        trial.deploy(NullUi())
     assert trial.status() == "ROLLBACK_COMPLETE"
-    assert trial.deploy(accepts_loss=False) is StackOutcome.CREATED
+    assert trial.deploy(NullUi(agrees=True)) is StackOutcome.CREATED
 
 
 def test_a_stack_that_was_in_use_is_not_taken_for_a_failed_creation(trial: Trial) -> None:
@@ -120,9 +142,9 @@ def test_a_stack_that_was_in_use_is_not_taken_for_a_failed_creation(trial: Trial
         stacks.delete(trial.stack)
     assert stacks.failed_creation(trial.stack) is None
     with pytest.raises(Refused, match="DELETE_FAILED and was not changed"):
-        trial.deploy(accepts_loss=False)
+        trial.deploy(NullUi(agrees=True))
     assert trial.key_state(key) == "Enabled"
-    assert trial.deploy(accepts_loss=True) is StackOutcome.CREATED
+    assert trial.deploy(NullUi(agrees=True, accepts_loss=True)) is StackOutcome.CREATED
     assert trial.key_state(key) == "Enabled"  # what it encrypted can still be read
 
 
