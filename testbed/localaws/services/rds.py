@@ -153,5 +153,6 @@ def _keep_groups_in_use(backend: Any) -> None:
     refuse(
         "delete_subnet_group",
         "InvalidDBSubnetGroupStateFault",
-        lambda self: [each.db_subnet_group_name for each in self.databases.values()],
+        # The property is write-only.
+        lambda self: [each._db_subnet_group_name for each in self.databases.values()],
     )

@@ -63,6 +63,27 @@ def test_a_parameter_group_in_use_is_not_deleted(local_aws: LocalAws, name: str)
     rds.delete_db_parameter_group(DBParameterGroupName=name)
 
 
+def test_a_subnet_group_is_deleted_once_no_database_uses_it(local_aws: LocalAws, name: str) -> None:
+    rds, ec2 = local_aws.client("rds"), local_aws.client("ec2")
+    subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
+    for group in (name, f"{name}-unused"):
+        rds.create_db_subnet_group(DBSubnetGroupName=group, DBSubnetGroupDescription="x", SubnetIds=subnets)
+    rds.create_db_instance(
+        DBInstanceIdentifier=name,
+        DBInstanceClass="db.t4g.micro",
+        Engine="mysql",
+        AllocatedStorage=20,
+        MasterUsername="x",
+        MasterUserPassword="not-a-secret",
+        DBSubnetGroupName=name,
+    )
+    rds.delete_db_subnet_group(DBSubnetGroupName=f"{name}-unused")
+    with pytest.raises(ClientError, match="InvalidDBSubnetGroupStateFault"):
+        rds.delete_db_subnet_group(DBSubnetGroupName=name)
+    rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+    rds.delete_db_subnet_group(DBSubnetGroupName=name)
+
+
 def _plan_deleted_and_created_again(session: Any, name: str) -> None:
     backup = session.client("backup")
     backup.create_backup_vault(BackupVaultName=name)
