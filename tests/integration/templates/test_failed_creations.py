@@ -150,36 +150,29 @@ def test_only_what_is_protected_or_a_snapshot_outlives_a_roll_back(sweep: Sweep)
 
 
 def test_nothing_is_left_once_the_creations_succeeded(sweep: Sweep) -> None:
-    """But for keys that are scheduled for deletion, which cost nothing."""
-    cloudformation = sweep.account.client("cloudformation")
-    deployment = sweep.account.deployment(sweep.name)
-    owned = set[str]()
-    for layer in LAYERS:
-        if LAYERS[layer](deployment).to_dict().get("Resources"):
-            pages = cloudformation.get_paginator("list_stack_resources").paginate(
-                StackName=deployment.stack_name(layer)
-            )
-            for resource in (r for page in pages for r in page["StackResourceSummaries"]):
-                if resource["ResourceStatus"] != "DELETE_COMPLETE":
-                    owned.add(resource["PhysicalResourceId"])
-            owned.add(deployment.stack_name(layer))
-    strangers = {
-        entry
-        for entry in _present(sweep.account, sweep.name)
-        if not any(entry.partition(": ")[2] in identifier for identifier in owned)
-    }
-    assert {entry for entry in strangers if not entry.startswith(BESIDE_STACKS)} == set()
-    states = sweep.keys()
-    assert states["Enabled"] == sum(
-        resource["Type"] == "AWS::KMS::Key"
+    """There is as much of each kind as the templates have, and keys scheduled for deletion cost nothing."""
+    declared = Counter(
+        resource["Type"]
         for build in LAYERS.values()
-        for resource in build(deployment).to_dict().get("Resources", {}).values()
+        for resource in build(sweep.account.deployment(sweep.name)).to_dict().get("Resources", {}).values()
     )
+    present = _present(sweep.account, sweep.name)
+    counted = {kind: sum(entry.startswith(prefix) for entry in present) for prefix, kind in KINDS.items()}
+    assert counted == {kind: declared[kind] for kind in KINDS.values()}
+    assert {entry for entry in present if entry.startswith("rds: ") and "snapshot" in entry} == set()
+    states = sweep.keys()
+    assert states["Enabled"] == declared["AWS::KMS::Key"]
     assert states["PendingDeletion"] > 0
 
 
-BESIDE_STACKS = ("ec2: i-", "secretsmanager: rds!", "acm: ", "autoscaling: ", "elbv2: awseb")
-"""What the services make for what a stack has."""
+KINDS = {
+    "ec2: eipalloc-": "AWS::EC2::EIP",
+    "ec2: nat-": "AWS::EC2::NatGateway",
+    "ec2: vpce-": "AWS::EC2::VPCEndpoint",
+    "elbv2: ": "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "logs: ": "AWS::Logs::LogGroup",
+}
+"""By how `_present` names it."""
 
 
 RECREATED = ("keys", "network", "storage", "data", "replicator", "edge")
