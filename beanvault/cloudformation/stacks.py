@@ -230,7 +230,10 @@ class Stacks:
         status = described["StackStatus"]
         if status in UNUSABLE:
             if plan_only:
-                raise Refused(f"{name} is {status}: it has to be deleted before it can be planned")
+                raise Refused(
+                    f"{name} is {status}: it has to be deleted before it can be planned",
+                    "run it without --plan-only, which asks before it deletes the stack and creates it again",
+                )
             question = f"{name} is {status}: it has to be deleted and created again. Delete it?"
             if not self.ui.confirm(question, loses_data=status == "DELETE_FAILED"):
                 raise Refused(
