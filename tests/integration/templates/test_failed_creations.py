@@ -74,10 +74,11 @@ class Sweep:
         return kept | {"snapshot of the database" for _ in snapshots}
 
     def keys(self) -> Counter[str]:
-        """Return the states of all KMS keys."""
+        """Return the states of the deployment's KMS keys; AWS's services have keys of their own."""
         kms = self.account.client("kms")
         found = [key["KeyId"] for page in kms.get_paginator("list_keys").paginate() for key in page["Keys"]]
-        return Counter(kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] for key in found)
+        keys = [kms.describe_key(KeyId=key)["KeyMetadata"] for key in found]
+        return Counter(k["KeyState"] for k in keys if k["Description"].startswith(f"beanvault {self.name}:"))
 
 
 @pytest.fixture(scope="module", params=["production", "dev"])
