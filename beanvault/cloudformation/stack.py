@@ -73,7 +73,7 @@ class AttemptedResource:
     type: str
     physical_id: str
     created: bool
-    """Whether the stack created it; else it can be one that existed before."""
+    """Whether the stack created it and did not delete it; else what has its name can belong to others."""
     deletion_policy: str
 
 

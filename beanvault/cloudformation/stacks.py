@@ -114,7 +114,9 @@ class Stacks:
         for event in self._history.all(described["StackId"]):
             if event.physical_id and event.logical_id in declared:
                 key = (event.logical_id, event.type, event.physical_id)
-                found[key] = found.get(key, False) or event.status == "CREATE_COMPLETE"
+                # What has the name of a deleted one is somebody else's.
+                changed = {"CREATE_COMPLETE": True, "DELETE_COMPLETE": False}
+                found[key] = changed.get(event.status, found.get(key, False))
         return tuple(
             AttemptedResource(
                 kind, physical_id, created, declared[logical_id].get("DeletionPolicy", "Delete")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from beanvault.cloudformation.stack import StackError, StackOutcome, StackSpec, TemplateSource
@@ -96,3 +99,30 @@ def test_a_refused_change_set_is_told_also_to_who_may_not_read_its_events(answer
     answers.add("describe_change_set", Status="FAILED", StatusReason=EARLY)
     answers.stubber.add_client_error("describe_events", "AccessDenied", "no cloudformation:DescribeEvents")
     assert EARLY in _refused(answers)
+
+
+def test_only_what_a_stack_created_and_did_not_delete_is_its_own(answers: Answers) -> None:
+    """Another owner's bucket can have the name of one that was deleted, or that could not be created."""
+    names = {"Kept": "a", "Deleted": "b", "Foreign": "c"}
+    resources = {key: {"Type": "AWS::S3::Bucket", "DeletionPolicy": "RetainExceptOnCreate"} for key in names}
+    answers.add("get_template", TemplateBody=json.dumps({"Resources": resources}))
+    history = [
+        ("Kept", "CREATE_COMPLETE"),
+        ("Deleted", "CREATE_COMPLETE"),
+        ("Foreign", "CREATE_FAILED"),
+        ("Deleted", "DELETE_COMPLETE"),
+        ("Kept", "DELETE_FAILED"),
+    ]
+    events = [
+        {
+            **stack_event(f"{key}-{status}", names[key], status),
+            "LogicalResourceId": key,
+            "ResourceType": "AWS::S3::Bucket",
+        }
+        for key, status in history
+    ]
+    answers.add("describe_stack_events", StackEvents=events[::-1])
+    described: Any = {"StackName": NAME, "StackId": STACK}
+    found = answers.stacks.attempted(described)
+    assert {resource.physical_id for resource in found if resource.created} == {"a"}
+    assert {resource.deletion_policy for resource in found} == {"RetainExceptOnCreate"}
