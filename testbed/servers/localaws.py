@@ -67,6 +67,19 @@ class LocalAws:
         with _making:
             return _client(self.endpoint, service, region)
 
+    def fail_deletion(self, stack: str, logical_id: str) -> None:
+        """Make CloudFormation's next deletion of this resource fail, once."""
+        self._fail("delete", stack, logical_id)
+
+    def fail_rollback(self, stack: str, logical_id: str) -> None:
+        """Make CloudFormation fail, once, to change this resource back after an update that failed."""
+        self._fail("rollback", stack, logical_id)
+
+    def _fail(self, step: str, stack: str, logical_id: str) -> None:
+        folder = self.home / "faults" / step
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{stack}.{logical_id}").touch()
+
     def stop(self) -> None:
         self.process.stop(30)
 

@@ -13,13 +13,15 @@ from moto.core.utils import convert_to_flask_response
 from moto.moto_server.werkzeug_app import BackendRequest
 
 from ..settings import LocalAwsSettings
+from . import teardown_faults
 from .api import CloudFormationResponse
 from .types import custom
 
 
 def install(settings: LocalAwsSettings) -> None:
-    """Let the functions of custom resources answer to this server."""
+    """Let the functions of custom resources answer to this server, and tests make deletions fail."""
     custom.serve_at(settings.endpoint)
+    teardown_faults.read_from(settings.home)
 
 
 def application() -> Any:

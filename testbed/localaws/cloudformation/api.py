@@ -84,7 +84,15 @@ class CloudFormationResponse(BaseResponse):
             stack = self._stack()
         except ValidationError:
             return EmptyResult()  # deleting a missing stack succeeds
-        self._engine.delete(stack)
+        if self._text("DeletionMode") == "FORCE_DELETE_STACK":
+            raise ValidationError("The local AWS has no FORCE_DELETE_STACK")
+        self._engine.delete(stack, self._get_param("RetainResources") or ())
+        return EmptyResult()
+
+    def continue_update_rollback(self) -> ActionResult:
+        if self._get_param("ForceRollback"):
+            raise ValidationError("The local AWS has no ForceRollback")
+        self._engine.continue_rollback(self._stack(), self._get_param("ResourcesToSkip") or ())
         return EmptyResult()
 
     def describe_stacks(self) -> ActionResult:
@@ -93,6 +101,25 @@ class CloudFormationResponse(BaseResponse):
             [self._engine.stack(name)] if name else [s for s in self._engine.stacks.values() if not s.deleted]
         )
         return ActionResult({"Stacks": [stack.described() for stack in stacks]})
+
+    def list_stacks(self) -> ActionResult:
+        """Include deleted stacks, which AWS lists for 90 days."""
+        asked = self._get_param("StackStatusFilter") or ()
+        return ActionResult(
+            {
+                "StackSummaries": [
+                    {
+                        "StackId": stack.id,
+                        "StackName": stack.name,
+                        "CreationTime": stack.created,
+                        "DeletionTime": stack.deleted,
+                        "StackStatus": stack.status,
+                    }
+                    for stack in self._engine.stacks.values()
+                    if not asked or stack.status in asked
+                ]
+            }
+        )
 
     def describe_stack_events(self) -> ActionResult:
         return ActionResult({"StackEvents": self._stack().events[::-1]})

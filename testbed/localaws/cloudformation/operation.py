@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from . import resolution
+from . import resolution, teardown_faults, template
 from .changes import difference
 from .errors import ResourceFailed, ValidationError
 from .resource import Resource, failure_reason
-from .stack import DesiredStack, Exports, Stack, now
+from .stack import DesiredStack, Exports, Rollback, Stack, now
 from .types import type_of
 
 
@@ -22,7 +23,9 @@ class Operation:
     ) -> None:
         self.exports, self.stack, self.desired, self.kind = exports, stack, desired, kind
         self.reverts_drift = reverts_drift
-        self.undo: list[Callable[[], bool]] = []
+        self.undo: list[tuple[str, Callable[[], bool]]] = []
+        self.created: list[Callable[[], bool]] = []
+        """What deletes the resources that this operation created."""
         self.leftovers: list[Resource] = []
         """Resources that the update replaced or removed: deleted once everything else has succeeded."""
 
@@ -41,20 +44,24 @@ class Operation:
             if stack.disable_rollback:
                 stack.set_status(f"{self.kind}_FAILED", why)
                 return
-            prefix = "" if self.kind == "CREATE" else "UPDATE_"
-            stack.set_status(f"{prefix}ROLLBACK_IN_PROGRESS", why)
-            failed = [
-                undo for undo in reversed(self.undo) if not undo()
-            ]  # all are tried, even after a failure
             if self.kind == "UPDATE":
-                stack.desired, stack.outputs, stack.imports = before, outputs, imports
-            stack.set_status(f"{prefix}ROLLBACK_{'FAILED' if failed else 'COMPLETE'}")
+                stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", why)
+                undo, created = tuple(reversed(self.undo)), tuple(reversed(self.created))
+                roll_back(stack, Rollback(undo, created, before, outputs, imports))
+                return
+            stack.set_status("ROLLBACK_IN_PROGRESS", why)
+            # all are tried, even after a failure
+            failed = [delete_created for delete_created in reversed(self.created) if not delete_created()]
+            stack.set_status(f"ROLLBACK_{'FAILED' if failed else 'COMPLETE'}")
             return
         if self.leftovers:
             stack.set_status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
             for resource in self.leftovers:
                 replaced = stack.resources.get(resource.logical_id) not in (None, resource)
                 discard(stack, resource, "UpdateReplacePolicy" if replaced else "DeletionPolicy")
+                if stack.resources.get(resource.logical_id) is resource:
+                    # As in AWS, the stack forgets what it could not clean up.
+                    del stack.resources[resource.logical_id]
         stack.set_status(f"{self.kind}_COMPLETE")
 
     def _apply(self, old: Mapping[str, Any]) -> None:
@@ -91,7 +98,7 @@ class Operation:
                 stack.resources[name] = former
             return deleted
 
-        self.undo.append(undo)
+        self.created.append(undo)
         stack.set_resource_status(resource, "CREATE_IN_PROGRESS")
         self._attempt(resource, resource.create, "CREATE_FAILED")
         stack.resources[name] = resource
@@ -126,6 +133,7 @@ class Operation:
         def undo() -> bool:
             stack.set_resource_status(existing, "UPDATE_IN_PROGRESS")
             try:
+                teardown_faults.check("rollback", stack.name, existing.logical_id)
                 existing.update(before.properties)
             except Exception as error:  # noqa: BLE001 - a rollback continues with the other resources
                 stack.set_resource_status(existing, "UPDATE_FAILED", failure_reason(error))
@@ -133,7 +141,7 @@ class Operation:
             stack.set_resource_status(existing, "UPDATE_COMPLETE")
             return True
 
-        self.undo.append(undo)
+        self.undo.append((existing.logical_id, undo))
         stack.set_resource_status(existing, "UPDATE_IN_PROGRESS")
         self._attempt(existing, lambda: existing.update(properties), "UPDATE_FAILED")
         stack.set_resource_status(existing, "UPDATE_COMPLETE")
@@ -168,6 +176,34 @@ class Operation:
         stack.outputs, stack.imports = outputs, imports
 
 
+def roll_back(stack: Stack, rollback: Rollback, skipped: frozenset[str] = frozenset()) -> None:
+    """Restore the state from before an update.
+
+    What can't be restored is kept for ContinueUpdateRollback; *skipped* stays as it is. The resources that
+    the update created are deleted in the clean-up, whose failures don't fail the rollback: the stack forgets
+    them.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html (status codes)
+    """
+    stack.desired, stack.outputs, stack.imports = rollback.desired, rollback.outputs, rollback.imports
+    failed = []
+    for name, undo in rollback.undo:
+        if name in skipped:
+            stack.set_resource_status(stack.resources[name], "UPDATE_COMPLETE", "Rollback skipped")
+        elif not undo():
+            failed.append((name, undo))
+    stack.rollback = replace(rollback, undo=tuple(failed)) if failed else None
+    if failed:
+        names = ", ".join(name for name, _ in failed)
+        stack.set_status("UPDATE_ROLLBACK_FAILED", f"The following resource(s) failed to update: [{names}]. ")
+        return
+    stack.set_status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+    for delete_created in rollback.created:
+        delete_created()
+    active = stack.desired.document["Resources"]
+    stack.resources = {name: each for name, each in stack.resources.items() if name in active}
+    stack.set_status("UPDATE_ROLLBACK_COMPLETE")
+
+
 def discard(stack: Stack, resource: Resource, policy: str = "DeletionPolicy") -> bool:
     """Delete a resource, or keep it if its policy says so; return False, with an event, on failure.
 
@@ -180,6 +216,7 @@ def discard(stack: Stack, resource: Resource, policy: str = "DeletionPolicy") ->
     else:
         stack.set_resource_status(resource, "DELETE_IN_PROGRESS")
         try:
+            teardown_faults.check("delete", stack.name, resource.logical_id)
             if behaviour == "Snapshot" and resource.type.snapshot and policy != "Rollback":
                 resource.type.snapshot(resource)
             resource.delete()
@@ -192,12 +229,29 @@ def discard(stack: Stack, resource: Resource, policy: str = "DeletionPolicy") ->
     return True
 
 
-def delete(stack: Stack) -> None:
-    """Delete a stack and those of its resources that no policy retains."""
-    to_delete = resolution.last_first(stack, stack.desired.document["Resources"])
-    if failed := [resource.logical_id for resource in to_delete if not discard(stack, resource)]:
+def delete(stack: Stack, retained: frozenset[str] = frozenset()) -> None:
+    """Delete a stack and those of its resources that neither a policy nor *retained* keeps.
+
+    As in AWS, a resource is deleted once nothing that depends on it is left: after a failure, what the failed
+    resource needs isn't tried.
+    """
+    definitions = stack.desired.document["Resources"]
+    failed: list[str] = []
+    needed: set[str] = set()
+    """What the failed resources need, directly or not."""
+    for resource in resolution.last_first(stack, definitions):
+        name = resource.logical_id
+        if name in retained:
+            stack.set_resource_status(resource, "DELETE_SKIPPED")
+            del stack.resources[name]
+        elif name in needed:
+            needed |= template.depends_on(definitions[name])
+        elif not discard(stack, resource):
+            failed.append(name)
+            needed |= template.depends_on(definitions[name])
+    if failed:
         stack.set_status(
-            "DELETE_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]."
+            "DELETE_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]. "
         )
     else:
         stack.outputs, stack.imports, stack.deleted = (), frozenset(), now()

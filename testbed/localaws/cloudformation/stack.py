@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -63,6 +63,19 @@ class StoredChangeSet:
     created: datetime = field(default_factory=now)
 
 
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """The way back from an update that failed."""
+
+    undo: tuple[tuple[str, Callable[[], bool]], ...]
+    """Logical ids, and what restores them, last change first; False if that failed."""
+    created: tuple[Callable[[], bool], ...]
+    """What deletes the resources that the update created, last one first."""
+    desired: DesiredStack
+    outputs: tuple[Output, ...]
+    imports: frozenset[str]
+
+
 @dataclass(slots=True, eq=False)
 class Stack:
     scope: ResourceScope
@@ -84,6 +97,8 @@ class Stack:
     created: datetime = field(default_factory=now)
     updated: datetime | None = None
     deleted: datetime | None = None
+    rollback: Rollback | None = None
+    """What a rollback that failed has still to do."""
 
     @property
     def name(self) -> str:

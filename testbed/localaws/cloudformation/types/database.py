@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -46,7 +47,9 @@ def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
 
 
 def _snapshot(instance: Resource) -> None:
-    name = f"{instance.scope.stack_name}-snapshot-{instance.name}"
+    # A suffix makes it unique, so that a deletion can be repeated:
+    # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds
+    name = f"{instance.scope.stack_name}-snapshot-{instance.name}-{secrets.token_hex(6)}"
     instance.call("create_db_snapshot", DBInstanceIdentifier=instance.name, DBSnapshotIdentifier=name)
 
 
