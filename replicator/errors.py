@@ -76,6 +76,10 @@ class TargetMissing(TargetError):
     """The secret does not exist (any more)."""
 
 
+class TargetBusy(TargetError):
+    """The secret's replica regions are still being removed; the next run deletes it."""
+
+
 class UnsafePlan(ReplicatorError):
     """The plan would delete more than the allowed share of the owned secrets; nothing was changed."""
 

@@ -14,6 +14,7 @@ from .changes import (
     Failed,
     NoLongerNeeded,
     Outcome,
+    Postponed,
     Refuse,
     Remark,
     Skip,
@@ -112,6 +113,9 @@ class RunReport:
         return sorted(self.planned + made, key=lambda change: change.name)
 
     def _skipped(self) -> tuple[SkippedSource, ...]:
-        return tuple(
-            SkippedSource(each.source, each.reason) for each in self.remarks if isinstance(each, Skip)
+        skips = (each for each in self.remarks if isinstance(each, Skip))
+        postponed = (each for each in self.outcomes if isinstance(each, Postponed))
+        return (
+            *(SkippedSource(each.source, each.reason) for each in skips),
+            *(SkippedSource(each.change.source, each.reason) for each in postponed),
         )

@@ -54,6 +54,7 @@ def install() -> None:
     }
     for operation, checks in checked.items():
         _check_before(operation, checks)
+    _refuse_first_deletion()
     SecretsManagerResponse.stop_replication_to_replica = _stop_replication  # type: ignore[attr-defined]
     SecretsManagerResponse.list_secret_version_ids = _list_versions  # type: ignore[method-assign, assignment]
     FakeSecret._form_version_ids_to_stages = _labelled_versions  # type: ignore[method-assign, assignment]
@@ -243,6 +244,37 @@ def _stop_replication(response: SecretsManagerResponse) -> str:
     dict.pop(backend.secrets, replica.arn)
     secretsmanager_backends[backend.account_id][replica.region].secrets[own.name] = own
     return json.dumps({"ARN": own.arn})
+
+
+def _refuse_first_deletion() -> None:
+    """Refuse the first DeleteSecret after RemoveRegionsFromReplication; moto takes it.
+
+    AWS documents no moment at which a region is gone, and until then it refuses the deletion:
+    https://github.com/rebuy-de/aws-nuke/issues/1127
+    """
+    remove, delete = (
+        SecretsManagerBackend.remove_regions_from_replication,
+        SecretsManagerBackend.delete_secret,
+    )
+    removing: set[str] = set()
+    """ARNs of secrets."""
+
+    @functools.wraps(remove)
+    def remove_regions(self: SecretsManagerBackend, secret_id: str, replica_regions: list[str]) -> Any:
+        answer = remove(self, secret_id, replica_regions)
+        removing.add(self.describe_secret(secret_id).arn)
+        return answer
+
+    @functools.wraps(delete)
+    def delete_secret(self: SecretsManagerBackend, secret_id: str, *arguments: Any, **named: Any) -> Any:
+        secret = self.secrets.get(secret_id)
+        if secret and secret.arn in removing:
+            removing.remove(secret.arn)
+            raise _invalid(f"You can't delete secret {secret.arn} that still has replica regions.")
+        return delete(self, secret_id, *arguments, **named)
+
+    hooked: Any = SecretsManagerBackend
+    hooked.remove_regions_from_replication, hooked.delete_secret = remove_regions, delete_secret
 
 
 def _labelled_versions(secret: FakeSecret) -> dict[str, Any]:

@@ -282,7 +282,10 @@ def test_replicas_follow_their_primary_and_can_become_independent(
     second = name + "2"
     secrets.create_secret(Name=second, SecretString="x", **region)
     secrets.remove_regions_from_replication(SecretId=second, RemoveReplicaRegions=[OTHER_REGION])
+    code, message = refused(secrets.delete_secret, SecretId=second)  # the removal has only begun
+    assert (code, "still has replica regions" in message) == ("InvalidParameterException", True)
     assert refused(replica.get_secret_value, SecretId=second)[0] == "ResourceNotFoundException"
+    secrets.delete_secret(SecretId=second)
 
 
 # --- STS ----------------------------------------------------------------------------------------------------
