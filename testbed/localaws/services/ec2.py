@@ -1,14 +1,21 @@
-"""EC2: ModifyVpcEndpoint and DeleteVpcEndpoints."""
+"""EC2: ModifyVpcEndpoint and DeleteVpcEndpoints, and what network interfaces keep from being deleted."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
+from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend
 
 
 def install() -> None:
+    """Correct endpoints and deletions."""
+    _route_to_endpoints()
+    _refuse_deletions()
+
+
+def _route_to_endpoints() -> None:
     """Make routes in the tables that ModifyVpcEndpoint adds.
 
     moto makes none, and then its DeleteVpcEndpoints fails because they are missing.
@@ -29,3 +36,38 @@ def install() -> None:
             self.delete_route(table, prefixes)
 
     backend.modify_vpc_endpoint = modify
+
+
+def _refuse_deletions() -> None:
+    """Refuse to delete what is in use: by a network interface, or by a function; moto deletes it."""
+    backend: Any = EC2Backend
+    delete_interface = backend.delete_network_interface
+    delete_subnet, delete_group = backend.delete_subnet, backend._delete_security_group
+
+    @functools.wraps(delete_subnet)
+    def subnet(self: Any, subnet_id: str) -> Any:
+        if any(each.subnet.id == subnet_id for each in list(self.enis.values())):
+            raise DependencyViolationError(
+                f"The subnet '{subnet_id}' has dependencies and cannot be deleted."
+            )
+        return delete_subnet(self, subnet_id)
+
+    @functools.wraps(delete_group)
+    def group(self: Any, vpc_id: str | None, group_id: str) -> Any:
+        interfaces = list(self.enis.values())
+        if any(group_id in [one.id for one in each.group_set] for each in interfaces):
+            raise DependencyViolationError(f"resource {group_id} has a dependent object")
+        return delete_group(self, vpc_id, group_id)
+
+    @functools.wraps(delete_interface)
+    def interface(self: Any, eni_id: str) -> None:
+        found = self.enis.get(eni_id)
+        if found and (found.interface_type, found.status) == ("lambda", "in-use"):
+            raise EC2ClientError(
+                "InvalidParameterValue", f"Network interface '{eni_id}' is currently in use."
+            )
+        delete_interface(self, eni_id)
+
+    backend.delete_network_interface = interface
+    backend.delete_subnet = subnet
+    backend._delete_security_group = group

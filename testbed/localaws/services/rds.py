@@ -13,7 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pymysql
+from moto.core.responses import ActionResult
 from moto.rds import models
+from moto.rds.exceptions import RDSClientError
+from moto.rds.responses import RDSResponse
 
 from .. import moto_client
 from ..settings import DatabaseAddress
@@ -26,6 +29,7 @@ def install(database: DatabaseAddress | None) -> None:
     _take_newer_engine_versions(rds.RDSBackend)
     rds.MasterUserSecret._generate_secret_string = lambda self: _credentials(self.resource.master_username)
     _after(rds.RDSBackend, "create_db_instance", _identify)
+    _keep_automated_backups(rds.RDSBackend)
     if database is not None:
         rds.DBInstance.address = property(lambda _: database.host)
         _after(rds.RDSBackend, "create_db_instance", lambda instance: _provide(instance, database))
@@ -116,3 +120,75 @@ def _take_newer_engine_versions(backend: Any) -> None:
         return group
 
     backend.create_option_group = create
+
+
+def _keep_automated_backups(backend: Any) -> None:
+    """Keep a deleted instance's automated backups where that is asked for, and show and delete them.
+
+    moto shows only an instance's name and the status. Not asked for, they are deleted with the instance:
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups-Retaining.html
+    """
+    original = backend.delete_db_instance
+
+    @functools.wraps(original)
+    def delete(self: Any, db_instance_identifier: str, *arguments: Any, **named: Any) -> Any:
+        instance = original(self, db_instance_identifier, *arguments, **named)
+        if named.get("delete_automated_backups") is False and int(instance.backup_retention_period or 0):
+            _retained(self)[instance.dbi_resource_id] = _automated_backup(instance, "retained")
+        return instance
+
+    backend.delete_db_instance = delete
+    response: Any = RDSResponse
+    response.describe_db_instance_automated_backups = _describe_automated_backups
+    response.delete_db_instance_automated_backup = _delete_automated_backup
+
+
+def _retained(backend: Any) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = backend.__dict__.setdefault("localaws_retained_backups", {})
+    return found
+
+
+def _automated_backup(instance: Any, status: str) -> dict[str, Any]:
+    name = f"auto-backup:ab-{instance.dbi_resource_id.removeprefix('db-').lower()}"
+    return {
+        "DBInstanceArn": instance.db_instance_arn,
+        "DbiResourceId": instance.dbi_resource_id,
+        "DBInstanceIdentifier": instance.db_instance_identifier,
+        "DBInstanceAutomatedBackupsArn": f"arn:aws:rds:{instance.region}:{instance.account_id}:{name}",
+        "Region": instance.region,
+        "Status": status,
+        "AllocatedStorage": int(instance.allocated_storage),
+        "BackupRetentionPeriod": int(instance.backup_retention_period),
+        "Engine": instance.engine,
+    }
+
+
+def _describe_automated_backups(self: RDSResponse) -> ActionResult:
+    backend: Any = self.backend
+    active = [
+        _automated_backup(each, "active")
+        for each in backend.databases.values()
+        if int(each.backup_retention_period or 0)
+    ]
+    members = {
+        "status": "Status",
+        "db-instance-id": "DBInstanceIdentifier",
+        "dbi-resource-id": "DbiResourceId",
+    }
+    asked = [(members[f["Name"]], f["Values"]) for f in self.params.get("Filters", [])]
+    asked += [(name, [self.params[name]]) for name in members.values() if name in self.params]
+    found = [
+        each
+        for each in [*active, *_retained(backend).values()]
+        if all(each[member] in values for member, values in asked)
+    ]
+    return ActionResult({"DBInstanceAutomatedBackups": found})
+
+
+def _delete_automated_backup(self: RDSResponse) -> ActionResult:
+    found = _retained(self.backend).pop(self.params.get("DbiResourceId"), None)
+    if found is None:
+        raise RDSClientError(
+            "DBInstanceAutomatedBackupNotFound", "No automated backup for this DB instance was found."
+        )
+    return ActionResult({"DBInstanceAutomatedBackup": {**found, "Status": "deleting"}})

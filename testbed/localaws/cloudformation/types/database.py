@@ -53,6 +53,17 @@ def _snapshot(instance: Resource) -> None:
     instance.call("create_db_snapshot", DBInstanceIdentifier=instance.name, DBSnapshotIdentifier=name)
 
 
+def _delete_instance(instance: Resource) -> None:
+    """Without the property, AWS deletes the automated backups."""
+    kept = str(instance.properties.get("DeleteAutomatedBackups", True)).lower() == "false"
+    instance.call(
+        "delete_db_instance",
+        DBInstanceIdentifier=instance.name,
+        SkipFinalSnapshot=True,
+        DeleteAutomatedBackups=not kept,
+    )
+
+
 def _described(path: str, instance: Resource) -> Any:
     found: Any = instance.call("describe_db_instances", DBInstanceIdentifier=instance.name)["DBInstances"][0]
     for part in path.split("."):
@@ -138,8 +149,7 @@ TYPES = (
         ignored=names("DeleteAutomatedBackups AllowMajorVersionUpgrade"),
         update=_update_instance,
         mutable=_MODIFIABLE,
-        delete="delete_db_instance",
-        delete_with={"DBInstanceIdentifier": "{name}", "SkipFinalSnapshot": True},
+        delete=_delete_instance,
         snapshot=_snapshot,
         deletion_policy="Snapshot",
         attributes={path: partial(_described, path) for path in _ATTRIBUTES},
