@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .aws import call
 from .config import ReplicaRegion
-from .contract.tags import Tags, decode_tags, encode_tags
+from .contract.tags import TAG_REPLICAS, Tags, decode_tags, encode_tags
 from .errors import TargetBusy, TargetError, TargetMissing
 from .model import Replica, TargetSecret
 
@@ -185,7 +185,7 @@ class SecretsManagerTarget:
         self._call("RestoreSecret", self._client.restore_secret, secret.name, SecretId=secret.arn)
 
     def delete(self, secret: TargetSecret, days: int) -> None:
-        """Delete a secret, whose replica regions were removed just before.
+        """Delete a secret, whose replica regions were removed just before, or by a run that was killed.
 
         AWS documents no moment at which a region is gone, and until then it refuses the deletion:
         https://github.com/rebuy-de/aws-nuke/issues/1127
@@ -193,13 +193,14 @@ class SecretsManagerTarget:
         Raises:
             TargetBusy: regions are still there after the last attempt.
         """
-        pauses = iter(REMOVAL_PAUSES if secret.replicas else ())
+        had_replicas = bool(secret.replicas or secret.tag(TAG_REPLICAS))
+        pauses = iter(REMOVAL_PAUSES if had_replicas else ())
         while True:
             try:
                 return self._delete_once(secret, days)
             except TargetError as error:
                 # A refusal because of the secret's state has no class of its own.
-                if not secret.replicas or type(error) is not TargetError:
+                if not had_replicas or type(error) is not TargetError:
                     raise
                 if (pause := next(pauses, None)) is None:
                     raise TargetBusy(f"{error}; its replica regions are still being removed") from None

@@ -20,6 +20,9 @@ STACK = "AWS::CloudFormation::Stack"
 CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource creation Initiated")
 """CloudFormation's reasons for failures that other failures caused; its API has no code for them."""
 
+USER_INITIATED = "User Initiated"
+"""The reason of an operation's first event, which is none."""
+
 STACK_SECONDS = 2 * 60 * 60
 """A Multi-AZ database takes about half an hour; CloudFormation gives up on a Beanstalk environment after an
 hour.
@@ -55,7 +58,9 @@ def first_failures(events: Sequence[StackEvent]) -> tuple[StackEvent, ...]:
     """Return the failures that caused the others, at most five."""
     failures = [event for event in events if event.failed and not event.cancelled]
     resources = [event for event in failures if event.type != STACK]
-    return tuple(resources or failures)[:5]
+    # An export in use fails no resource: an update is rolled back, and a deletion cancelled, with the reason.
+    without = [event for event in events if event.type == STACK and event.reason not in ("", USER_INITIATED)]
+    return tuple(resources or failures or without)[:5]
 
 
 def in_progress(status: str) -> bool:

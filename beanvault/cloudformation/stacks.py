@@ -6,7 +6,7 @@ an operation that is still under way, discards the change sets of earlier runs, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ..ui import Ui
 from .change_sets import ChangeSet, ChangeSets
 from .changes import ResourceChange
 from .events import StackEvent, StackHistory, does_not_exist, first_failures, in_progress, name_of
+from .failures import deletion_remedy, imports_remedy, not_cleaned_up, rollback_remedy
 from .stack import COMPLETE, EMPTY, UNUSABLE, StackError, StackOutcome, StackResource, StackResult, StackSpec
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class Stacks:
                 raise
             return frozenset()
 
+    def all_importers(self, name: str) -> frozenset[str]:
+        """Return the stacks that import anything of the stack *name*."""
+        return frozenset[str]().union(*(self.importers(export) for export in self.exports(name)))
+
     def is_new(self, name: str) -> bool:
         """Return whether a deployment would create the stack."""
         described = self.describe(name)
@@ -116,7 +121,12 @@ class Stacks:
         newest = self._history.newest(stack.name)
         self.client.execute_change_set(ChangeSetName=change_set.arn, StackName=stack.name)
         described = self.describe(stack.name)
-        self._follow(described["StackId"] if described else stack.name, newest, expected=COMPLETE)
+        self._follow(
+            described["StackId"] if described else stack.name,
+            newest,
+            expected=COMPLETE,
+            remedy=lambda events: self._update_remedy(events, stack.name),
+        )
         self._protect(stack)
         outcome = StackOutcome.CREATED if creating else StackOutcome.UPDATED
         return self._result(stack.name, outcome, change_set.changes, start)
@@ -195,7 +205,12 @@ class Stacks:
             self.ui.step(f"{name}: continuing the rollback that failed")
             newest = self._history.newest(name)
             self.client.continue_update_rollback(StackName=name)
-            self._follow(described["StackId"], newest, expected=frozenset({"UPDATE_ROLLBACK_COMPLETE"}))
+            self._follow(
+                described["StackId"],
+                newest,
+                expected=frozenset({"UPDATE_ROLLBACK_COMPLETE"}),
+                remedy=lambda events: rollback_remedy(events, name, self._region),
+            )
         self._change_sets.discard_leftovers(name)
         return status != EMPTY
 
@@ -233,25 +248,51 @@ class Stacks:
             self.client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
         newest = self._history.newest(name)
         self.client.delete_stack(StackName=stack_id)
-        self._follow(stack_id, newest, expected=frozenset({"DELETE_COMPLETE"}))
+        self._follow(
+            stack_id,
+            newest,
+            expected=frozenset({"DELETE_COMPLETE"}),
+            remedy=lambda events: deletion_remedy(events, name, self._region, self.all_importers(name)),
+        )
 
-    def _follow(self, stack_id: str, newest: str | None, *, expected: frozenset[str]) -> None:
-        """Report events until the operation has ended.
+    def _follow(
+        self,
+        stack_id: str,
+        newest: str | None,
+        *,
+        expected: frozenset[str],
+        remedy: Callable[[Sequence[StackEvent]], str],
+    ) -> None:
+        """Report events until the operation has ended, and what an update could not clean up.
 
         Raises:
             StackError: the stack ended in a state that isn't *expected*
         """
         events = tuple(self._history.follow(stack_id, newest, lambda: self.describe(stack_id) is not None))
         status = _final_status(events, stack_id)
+        if "DELETE_COMPLETE" not in expected:
+            for line in not_cleaned_up(events):
+                self.ui.step(f"{name_of(stack_id)}: {line}")
         if status in expected:
             return
         causes = first_failures(events)
         because = "; ".join(f"{cause.logical_id} ({cause.type}): {cause.reason}" for cause in causes)
         raise StackError(
             f"{name_of(stack_id)} ended as {status}: {because or 'CloudFormation gave no reason'}",
-            "fix the cause and run the command again; it repairs the stack",
+            remedy(events),
             causes,
         )
+
+    def _update_remedy(self, events: Sequence[StackEvent], name: str) -> str:
+        repair = "fix the cause and run the command again; it repairs the stack"
+        if any(event.failed for event in events):
+            return repair
+        # Without a failed resource, what CloudFormation refused are the outputs.
+        return imports_remedy(self.all_importers(name)) or repair
+
+    @property
+    def _region(self) -> str:
+        return self.client.meta.region_name
 
     def _protect(self, stack: StackSpec) -> None:
         described = self.describe(stack.name)

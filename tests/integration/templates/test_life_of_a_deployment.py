@@ -497,7 +497,7 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     assert s3.list_objects_v2(Bucket=bucket, Prefix=f"beanvault/{TRIAL}/")["KeyCount"] > 0
     deployment = account.deployment(TRIAL, CHANGES[TRIAL])
     _write_what_the_vault_host_does(account, deployment)
-    results = destroy(account.work(deployment, accepts_loss=True))
+    results = destroy(account.work(deployment, accepts_loss=True)).stacks
     assert _outcomes(results) == {StackOutcome.DELETED}
     published = account.client("ssm").get_parameters(Names=[ca_parameter(deployment)])
     assert published["Parameters"] == []
@@ -556,7 +556,7 @@ def test_what_is_protected_goes_only_when_that_is_agreed(account: Account) -> No
 def test_production_leaves_what_it_must_keep_and_nothing_else(account: Account) -> None:
     """Buckets, logs, backups, secrets; each a kind that the templates retain."""
     assert len(_present(account, STRICT)) > 100
-    results = destroy(account.work(account.deployment(STRICT, CHANGES[STRICT]), accepts_loss=True))
+    results = destroy(account.work(account.deployment(STRICT, CHANGES[STRICT]), accepts_loss=True)).stacks
     assert _outcomes(results) == {StackOutcome.DELETED}
     left = _present(account, STRICT)
     assert _kinds(left) == {"backup", "logs", "rds", "s3", "secretsmanager"}, left
@@ -582,5 +582,5 @@ def test_a_bucket_that_others_use_is_not_taken_along(account: Account) -> None:
         destroy(work)
     assert s3.get_object(Bucket=bucket, Key="maker/version.zip")["Body"].read() == b"bundle"
     outside_stacks.empty(work.aws, bucket, "others/")
-    assert _outcomes(destroy(work)) == {StackOutcome.DELETED}
+    assert _outcomes(destroy(work).stacks) == {StackOutcome.DELETED}
     assert bucket not in [entry["Name"] for entry in s3.list_buckets()["Buckets"]]
