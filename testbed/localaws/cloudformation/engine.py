@@ -182,7 +182,7 @@ class Region:
                 raise ValidationError(
                     f"Stack [{stack.name}] is in {stack.status} state and can not continue its rollback"
                 )
-            if wrong := sorted(set(skipped) - {name for name, _ in stack.rollback.undo}):
+            if wrong := sorted(set(skipped) - {undo.resource.logical_id for undo in stack.rollback.undo}):
                 raise ValidationError(
                     f"Resources {wrong} are not in UPDATE_FAILED state because of a failed rollback"
                 )

@@ -11,7 +11,7 @@ from . import resolution, teardown_faults, template
 from .changes import difference
 from .errors import ResourceFailed, ValidationError
 from .resource import Resource, failure_reason
-from .stack import DesiredStack, Exports, Rollback, Stack, now
+from .stack import DesiredStack, Exports, Rollback, Stack, Undo, now
 from .types import type_of
 
 
@@ -23,7 +23,7 @@ class Operation:
     ) -> None:
         self.exports, self.stack, self.desired, self.kind = exports, stack, desired, kind
         self.reverts_drift = reverts_drift
-        self.undo: list[tuple[str, Callable[[], bool]]] = []
+        self.undo: list[Undo] = []
         self.created: list[Callable[[], bool]] = []
         """What deletes the resources that this operation created."""
         self.leftovers: list[Resource] = []
@@ -141,7 +141,7 @@ class Operation:
             stack.set_resource_status(existing, "UPDATE_COMPLETE")
             return True
 
-        self.undo.append((existing.logical_id, undo))
+        self.undo.append(Undo(existing, before.properties, undo))
         stack.set_resource_status(existing, "UPDATE_IN_PROGRESS")
         self._attempt(existing, lambda: existing.update(properties), "UPDATE_FAILED")
         stack.set_resource_status(existing, "UPDATE_COMPLETE")
@@ -186,14 +186,15 @@ def roll_back(stack: Stack, rollback: Rollback, skipped: frozenset[str] = frozen
     """
     stack.desired, stack.outputs, stack.imports = rollback.desired, rollback.outputs, rollback.imports
     failed = []
-    for name, undo in rollback.undo:
-        if name in skipped:
-            stack.set_resource_status(stack.resources[name], "UPDATE_COMPLETE", "Rollback skipped")
-        elif not undo():
-            failed.append((name, undo))
+    for undo in rollback.undo:
+        if undo.resource.logical_id in skipped:
+            undo.resource.properties = undo.properties  # what CloudFormation believes from now on
+            stack.set_resource_status(undo.resource, "UPDATE_COMPLETE", "Rollback skipped")
+        elif not undo.restore():
+            failed.append(undo)
     stack.rollback = replace(rollback, undo=tuple(failed)) if failed else None
     if failed:
-        names = ", ".join(name for name, _ in failed)
+        names = ", ".join(undo.resource.logical_id for undo in failed)
         stack.set_status("UPDATE_ROLLBACK_FAILED", f"The following resource(s) failed to update: [{names}]. ")
         return
     stack.set_status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")

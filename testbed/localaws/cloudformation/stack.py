@@ -64,11 +64,22 @@ class StoredChangeSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """The way back of one resource that an update changed."""
+
+    resource: Resource
+    properties: dict[str, Any] = field(repr=False)
+    """From before the update."""
+    restore: Callable[[], bool]
+    """Returns False if that failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rollback:
     """The way back from an update that failed."""
 
-    undo: tuple[tuple[str, Callable[[], bool]], ...]
-    """Logical ids, and what restores them, last change first; False if that failed."""
+    undo: tuple[Undo, ...]
+    """Last change first."""
     created: tuple[Callable[[], bool], ...]
     """What deletes the resources that the update created, last one first."""
     desired: DesiredStack
