@@ -101,7 +101,7 @@ def test_without_stacks_the_name_is_needed_and_what_would_go_is_told(
 def test_a_replicated_secret_is_deleted_although_aws_refuses_at_first(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
-    """While its replica regions are being removed; one that AWS never gets rid of is left for the next run."""
+    """While its replica regions are being removed; one that doesn't go is left for the next run."""
     left = _left(local_aws, tmp_path, "dev.toml")
     secrets = local_aws.client("secretsmanager")
     secrets.replicate_secret_to_regions(SecretId=left.secret, AddReplicaRegions=[{"Region": "eu-west-1"}])
