@@ -39,14 +39,20 @@ def _route_to_endpoints() -> None:
 
 
 def _refuse_deletions() -> None:
-    """Refuse to delete what is in use: by a network interface, or by a function; moto deletes it."""
+    """Refuse to delete what the network interfaces of functions use, and these; moto deletes it.
+
+    Other interfaces don't count: moto leaves those of deleted instances and doesn't move those of endpoints.
+    """
     backend: Any = EC2Backend
     delete_interface = backend.delete_network_interface
     delete_subnet, delete_group = backend.delete_subnet, backend._delete_security_group
 
+    def of_functions(self: Any) -> list[Any]:
+        return [each for each in list(self.enis.values()) if each.interface_type == "lambda"]
+
     @functools.wraps(delete_subnet)
     def subnet(self: Any, subnet_id: str) -> Any:
-        if any(each.subnet.id == subnet_id for each in list(self.enis.values())):
+        if any(each.subnet.id == subnet_id for each in of_functions(self)):
             raise DependencyViolationError(
                 f"The subnet '{subnet_id}' has dependencies and cannot be deleted."
             )
@@ -54,8 +60,7 @@ def _refuse_deletions() -> None:
 
     @functools.wraps(delete_group)
     def group(self: Any, vpc_id: str | None, group_id: str) -> Any:
-        interfaces = list(self.enis.values())
-        if any(group_id in [one.id for one in each.group_set] for each in interfaces):
+        if any(group_id in [one.id for one in each.group_set] for each in of_functions(self)):
             raise DependencyViolationError(f"resource {group_id} has a dependent object")
         return delete_group(self, vpc_id, group_id)
 

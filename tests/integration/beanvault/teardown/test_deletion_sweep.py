@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from beanvault.cloudformation.stack import StackError, StackOutcome
+from beanvault.cloudformation.stacks import Stacks
 from beanvault.deployment.deploy import deploy
 from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.teardown import outside_stacks
 from beanvault.teardown.deleted_stacks import left_by_deleted
 from beanvault.teardown.destroy import destroy
 from beanvault.teardown.retained import RetainedResource, retained
+from beanvault.ui import NullUi
 from templates.layers import LAYERS
 from tests.integration.templates.test_life_of_a_deployment import STRICT, TRIAL, Account, _present, account
 
@@ -37,7 +39,7 @@ def _resources(account: Account, stack: str) -> Iterator[Any]:
 
 def _deleted_with(account: Account, stack: str) -> set[str]:
     """Return the logical ids of what a deletion of *stack* deletes."""
-    template = account.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
+    template = Stacks(account.client("cloudformation"), NullUi()).template(stack)
     policies = {name: one.get("DeletionPolicy") for name, one in template["Resources"].items()}
     return {
         item["LogicalResourceId"]
@@ -89,11 +91,12 @@ def test_each_deletion_fails_once_and_is_reported_and_repaired(
     account: Account, name: str, stacks: int
 ) -> None:
     work = account.work(account.deployment(name), accepts_loss=True)
-    present = [work.deployment.stack_name(layer) for layer in LAYERS]
+    names = map(work.deployment.stack_name, LAYERS)
+    described = Stacks(account.client("cloudformation"), NullUi()).describe
     expected = {
         (stack, logical_id)
-        for stack in present
-        if any(True for _ in _existing(account, stack))
+        for stack in names
+        if described(stack) is not None
         for logical_id in _deleted_with(account, stack)
     }
     assert len({stack for stack, _ in expected}) == stacks
@@ -112,11 +115,6 @@ def test_each_deletion_fails_once_and_is_reported_and_repaired(
     listed = _listed(work)
     assert all(each.delete_command and each.dollars is not None for each in listed)
     _check_left(account, name, listed)
-
-
-def _existing(account: Account, stack: str) -> Iterator[Any]:
-    for page in account.client("cloudformation").get_paginator("describe_stacks").paginate():
-        yield from (each for each in page["Stacks"] if each["StackName"] == stack)
 
 
 def _check_left(account: Account, name: str, listed: tuple[RetainedResource, ...]) -> None:
