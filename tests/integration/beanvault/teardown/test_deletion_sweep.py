@@ -111,7 +111,11 @@ def test_each_deletion_fails_once_and_is_reported_and_repaired(
         else:
             break
     assert left == ()
-    assert failed == Counter(dict.fromkeys(expected, 1))
+    # Every fault happened, once. Where a bucket is among what failed, the same run tries again.
+    assert [each.name for each in (account.aws.home / "faults" / "delete").glob(f"{name}-*")] == []
+    reported = {(stack, one) for stack, one in expected if stack != work.deployment.stack_name("storage")}
+    assert reported <= failed.keys() <= expected
+    assert set(failed.values()) == {1}
     listed = _listed(work)
     assert all(each.delete_command and each.dollars is not None for each in listed)
     _check_left(account, name, listed)
