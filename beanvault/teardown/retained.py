@@ -152,8 +152,16 @@ def _vault(aws: Aws, id_: str) -> Iterator[RetainedResource]:
 
 
 def _database(aws: Aws, id_: str) -> Iterator[RetainedResource]:
-    """Yield snapshots and automated backups, which are charged by what they hold: at most what it had."""
+    """Yield the instance, if it was left, and its snapshots and automated backups.
+
+    The latter are charged by what they hold, at most the instance's storage.
+    """
     client, gigabyte = aws.client("rds"), PRICES["backup_gb"].dollars
+    # With a filter, a deleted instance is an empty list instead of an error.
+    if client.describe_db_instances(Filters=[{"Name": "db-instance-id", "Values": [id_]}])["DBInstances"]:
+        command = f"aws rds delete-db-instance --db-instance-identifier {id_}"
+        snapshot_name = f"--final-db-snapshot-identifier {id_}-final"
+        yield RetainedResource(DATABASE, id_, f"{command} {snapshot_name}")
     snapshots = client.get_paginator("describe_db_snapshots")
     for page in snapshots.paginate(DBInstanceIdentifier=id_, SnapshotType="manual"):
         for snapshot in page["DBSnapshots"]:
@@ -184,6 +192,11 @@ def _database(aws: Aws, id_: str) -> Iterator[RetainedResource]:
 
 def _volume(aws: Aws, id_: str) -> Iterator[RetainedResource]:
     filters = [{"Name": "volume-id", "Values": [id_]}]
+    volumes = aws.client("ec2").get_paginator("describe_volumes")
+    for found in volumes.paginate(Filters=filters):  # type: ignore[arg-type]  # a TypedDict
+        for volume in found["Volumes"]:
+            command, dollars = f"aws ec2 delete-volume --volume-id {id_}", PRICES["ebs_gb"].dollars
+            yield RetainedResource(VOLUME, id_, command, volume["Size"] * dollars)
     pages = aws.client("ec2").get_paginator("describe_snapshots")
     for page in pages.paginate(OwnerIds=["self"], Filters=filters):  # type: ignore[arg-type]  # a TypedDict
         for snapshot in page["Snapshots"]:

@@ -70,6 +70,8 @@ def test_a_databases_snapshots_and_automated_backups(aws: Aws, name: str) -> Non
         MasterUsername="admin_user",
         MasterUserPassword=uuid.uuid4().hex,
     )
+    (left,) = found(aws, DATABASE, name)
+    assert (left.type, left.price) == (DATABASE, "price unknown")
     rds.delete_db_instance(
         DBInstanceIdentifier=name, FinalDBSnapshotIdentifier=f"{name}-final", DeleteAutomatedBackups=False
     )
@@ -102,7 +104,10 @@ def test_a_vault_and_its_recovery_points(aws: Aws, name: str) -> None:
 def test_a_volumes_snapshot(aws: Aws) -> None:
     ec2 = aws.client("ec2")
     volume = ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=20)["VolumeId"]
+    (left,) = found(aws, VOLUME, volume)
+    assert left.price == "$1.60 a month"
     ec2.create_snapshot(VolumeId=volume)
+    run(aws, left.delete_command)
     (snapshot,) = found(aws, VOLUME, volume)
     assert snapshot.price == "at most $1.00 a month"
     run(aws, snapshot.delete_command)
