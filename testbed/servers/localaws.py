@@ -14,6 +14,7 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 
+from .instance_tools import prepare
 from .mariadb import MariaDB
 from .process import Process
 
@@ -30,9 +31,10 @@ class LocalAws:
     process: Process
 
     @classmethod
-    def start(cls, directory: Path, database: MariaDB | None = None) -> LocalAws:
+    def start(cls, directory: Path, database: MariaDB | None = None, *, instances: bool = False) -> LocalAws:
         """Start it with its files below *directory*; *database* answers for RDS instances.
 
+        With *instances*, Auto Scaling groups boot theirs, which needs root; otherwise they are refused.
         Only the virtual environments of bundles are kept for the next run, in `build/cache`.
         """
         home = directory / "localaws"
@@ -41,6 +43,8 @@ class LocalAws:
         if database is not None:
             command += ["--database-socket", database.socket]
             command += ["--database-host", database.host, "--database-port", str(database.port)]
+        if instances:
+            command += ["--instance-tools", prepare(CACHE)]
         log = home / "server.log"
         environment = {**clean_environment(), "LOCALAWS_CACHE": str(CACHE)}
         process = Process.start("the local AWS", command, log, environment)

@@ -193,6 +193,18 @@ def _elasticbeanstalk(call: ServiceCall) -> list[str]:
     return [call.arn(application, "application/")] if application else []
 
 
+def _ec2(call: ServiceCall) -> list[str]:
+    named = _named(GroupId="security-group/", SubnetId="subnet/", InstanceId="instance/", VpcId="vpc/")(call)
+    if call.operation in ("AttachVolume", "DetachVolume"):  # both must be allowed
+        named.append(call.arn(call.params["VolumeId"], "volume/"))
+    return named
+
+
+def _route53(call: ServiceCall) -> list[str]:
+    zone = call.params.get("HostedZoneId") or call.params.get("Id")
+    return [f"arn:aws:route53:::hostedzone/{str(zone).rpartition('/')[2]}"] if zone else []
+
+
 def _named(**kinds: str) -> Callable[[ServiceCall], list[str]]:
     """Return the resources of a service that names them by the first of these parameters."""
     return lambda call: next(
@@ -209,7 +221,8 @@ _RESOURCES: dict[str, Callable[[ServiceCall], list[str]]] = {
     "lambda": _lambda,
     "logs": _logs,
     "cloudwatch": _named(AlarmName="alarm:"),
-    "ec2": _named(GroupId="security-group/", SubnetId="subnet/", InstanceId="instance/", VpcId="vpc/"),
+    "ec2": _ec2,
+    "route53": _route53,
     "ssm": _ssm,
     "elasticbeanstalk": _elasticbeanstalk,
     "rds": _named(
@@ -252,9 +265,21 @@ def _events_context(call: ServiceCall) -> dict[str, Any]:
     }
 
 
+def _route53_context(call: ServiceCall) -> dict[str, Any]:
+    changes = (call.params.get("ChangeBatch") or {}).get("Changes", [])
+    records = [change["ResourceRecordSet"] for change in changes]
+    prefix = "route53:ChangeResourceRecordSets"
+    return {
+        f"{prefix}Actions": [change["Action"] for change in changes],
+        f"{prefix}NormalizedRecordNames": [record["Name"].lower().rstrip(".") for record in records],
+        f"{prefix}RecordTypes": [record["Type"] for record in records],
+    }
+
+
 _CONTEXT: dict[str, Callable[[ServiceCall], dict[str, Any]]] = {
     "secretsmanager": _secretsmanager_context,
     "events": _events_context,
+    "route53": _route53_context,
     "cloudwatch": lambda call: {"cloudwatch:namespace": call.params.get("Namespace")},
     "ec2": lambda call: {"ec2:Vpc": vpc_arn(call.account, call.region, call.params.get("GroupId"))},
     "sns": lambda call: {
