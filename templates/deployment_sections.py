@@ -15,6 +15,7 @@ from templates.deployment_values import (
     HostName,
     InstanceType,
     InterfaceEndpoint,
+    NitroType,
     Platform,
     Range,
     Region,
@@ -241,7 +242,7 @@ class VaultHost(Section):
 
     where: Literal["host"]
     port: int = Field(default=8200, ge=1024, le=65535)
-    instance_type: InstanceType = "t3.small"
+    instance_type: NitroType = "t3.small"
     storage_gb: int = Field(default=20, ge=8, le=1024)
 
 

@@ -126,6 +126,29 @@ VariableName = Annotated[
 InstanceType = Annotated[str, matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", 'name a type such as "t3.small"')]
 
 
+XEN_FAMILIES = frozenset(
+    {"c1", "c3", "c4", "d2", "f1", "g2", "g3", "g3s", "h1", "i2", "i3", "m1", "m2", "m3", "m4", "p2", "p3"}
+    | {"r3", "r4", "t1", "t2", "x1", "x1e"}
+)
+"""Families on the Xen hypervisor, except their `metal` sizes: EBS volumes have no NVMe names there.
+
+https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-nitro-instances.html, 2026-11-30
+"""
+
+
+def _on_nitro(value: str) -> str:
+    family, _, size = value.partition(".")
+    if family in XEN_FAMILIES and not size.startswith("metal"):
+        raise invalid(
+            f"{value!r} is not built on the Nitro System, so the host can't find its data volume by its id",
+            'name a type such as "t3.small" or "t4g.small"',
+        )
+    return value
+
+
+NitroType = Annotated[InstanceType, AfterValidator(_on_nitro)]
+
+
 def is_graviton(instance_type: str) -> bool:
     """Whether a type has a Graviton (ARM) processor, which the `g` of `t4g` stands for."""
     return re.match(r"[a-z]+\d+[a-z]*g", instance_type.split(".")[0]) is not None

@@ -42,6 +42,12 @@ def _is_metric_math(resource: Any) -> bool:
     return resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
 
 
+def _waits_for_a_host(resource: Any) -> bool:
+    """Whether it waits for an instance's signal: this engine boots none."""
+    kind: str = resource["Type"]
+    return kind == "AWS::CloudFormation::WaitCondition"
+
+
 @dataclass(frozen=True, slots=True)
 class MinistackEngine:
     """The server, and the resource types that it supports."""
@@ -133,7 +139,7 @@ def _known(template: Any, engine: MinistackEngine) -> tuple[Any, Counter[str]]:
     gone = {
         name
         for name, resource in resources.items()
-        if resource["Type"] not in engine.types or _is_metric_math(resource)
+        if resource["Type"] not in engine.types or _is_metric_math(resource) or _waits_for_a_host(resource)
     }
 
     def without(value: Any) -> Any:

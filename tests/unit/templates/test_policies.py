@@ -304,7 +304,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
     ),
     ("vault", "HostRole"): (
         [
-            ("kms:Encrypt", HOST_KEY, {}),
+            ("kms:GenerateDataKeyWithoutPlaintext", HOST_KEY, {}),
             ("kms:Decrypt", HOST_KEY, {}),
             ("ec2:AttachVolume", HOST_DISK, {}),
             ("ec2:AttachVolume", MACHINE, OF_THE_GROUP),
@@ -320,6 +320,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
         ],
         [
             ("kms:Decrypt", SECRETS_KEY, {}),
+            ("kms:GenerateDataKey", HOST_KEY, {}),
             ("kms:CreateGrant", HOST_KEY, {}),
             ("kms:ScheduleKeyDeletion", HOST_KEY, {}),
             ("ec2:AttachVolume", f"arn:aws:ec2:{ARN}:volume/other", {}),
