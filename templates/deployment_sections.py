@@ -16,9 +16,10 @@ from templates.deployment_values import (
     InstanceType,
     InterfaceEndpoint,
     Platform,
+    PublicAddress,
     Range,
-    Region,
     RetentionDays,
+    SecondaryRegion,
     SecretPath,
     VariableName,
     Webhook,
@@ -201,18 +202,16 @@ class OutsideVault(Section):
 
 
 class PeeredVault(Section):
-    """Vault in a peered VPC. The owner of a VPC in another account or region accepts the request there."""
+    """Vault in a peered VPC: of this account, in any region, or of another account that has a role for it."""
 
     where: Literal["peering"]
     cidrs: tuple[CidrRange, ...] = Field(min_length=1)
     port: int = Field(default=8200, ge=1, le=65535)
     vpc_id: Annotated[str, matching(r"vpc-[0-9a-f]{8,17}", 'give the other VPC\'s id, "vpc-…"')]
     account: Annotated[str, matching(r"\d{12}", "give twelve digits")] | None = None
-    region: Region | None = None
-    role_arn: (
-        Annotated[str, matching(r"arn:aws(-cn|-us-gov)?:iam::\d{12}:role/\S+", "give a role's ARN")] | None
-    ) = None
-    """The role in the other account that accepts the peering."""
+    region: SecondaryRegion | None = None
+    role_arn: Annotated[str, matching(r"arn:aws:iam::\d{12}:role/\S+", "give a role's ARN")] | None = None
+    """The role in the other account that accepts the peering; CloudFormation can't wait for a person to."""
 
 
 class TransitVault(Section):
@@ -230,9 +229,7 @@ class VpnVault(Section):
     where: Literal["vpn"]
     cidrs: tuple[CidrRange, ...] = Field(min_length=1)
     port: int = Field(default=8200, ge=1, le=65535)
-    gateway_address: Annotated[
-        str, matching(r"(\d{1,3}\.){3}\d{1,3}", "give the public IPv4 address of your VPN device")
-    ]
+    gateway_address: PublicAddress
     gateway_asn: int = Field(default=65000, ge=1, le=4294967294)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
+from collections.abc import Callable, Collection
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from replicator.contract.mounts import MOUNT_FORMS, MountError, parse_mount
+from templates.regions import REGIONS, SECONDARY_REGIONS, refusal, unknown
 
 Range = ipaddress.IPv4Network
 
@@ -60,10 +63,23 @@ Name = Annotated[
         "use 2 to 20 lower-case letters, digits and single hyphens, without the prefix internal- or awseb-",
     ),
 ]
-Region = Annotated[
-    str,
-    matching(r"(us-gov|cn|us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d", 'name a region such as "eu-central-1"'),
-]
+
+
+def _region(regions: Collection[str], reason: Callable[[str], str | None], remedy: str) -> AfterValidator:
+    """Return the check that a text is one of *regions*."""
+
+    def check(name: str) -> str:
+        if problem := reason(name):
+            close = difflib.get_close_matches(name, regions, n=1, cutoff=0.8)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise invalid(problem, hint + remedy)
+        return name
+
+    return AfterValidator(check)
+
+
+Region = Annotated[str, _region(REGIONS, refusal, f"give one of {', '.join(sorted(REGIONS))}")]
+SecondaryRegion = Annotated[str, _region(SECONDARY_REGIONS, unknown, 'give a region such as "eu-west-1"')]
 HostName = Annotated[
     str,
     matching(
@@ -77,7 +93,7 @@ HostedZoneId = Annotated[
 CertificateArn = Annotated[
     str,
     matching(
-        r"arn:aws(-cn|-us-gov)?:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+",
+        r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+",
         'give an ACM certificate\'s ARN, "arn:aws:acm:REGION:ACCOUNT:certificate/ID"',
     ),
 ]
@@ -124,6 +140,22 @@ VariableName = Annotated[
     str, matching(r"[A-Za-z_][A-Za-z0-9_.:/+@-]*", "begin with a letter or underscore, and use no spaces")
 ]
 InstanceType = Annotated[str, matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", 'name a type such as "t3.small"')]
+
+
+def _public_address(value: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(value)
+    except ValueError:
+        raise invalid(
+            f"{value!r} is not an IPv4 address", "give the public IPv4 address of your VPN device"
+        ) from None
+    # https://docs.aws.amazon.com/vpn/latest/s2svpn/cgw-options.html: a static address of the internet.
+    if not address.is_global or address.is_multicast:
+        raise invalid(f"{value} is not a public address", "give the public IPv4 address of your VPN device")
+    return value
+
+
+PublicAddress = Annotated[str, AfterValidator(_public_address)]
 
 
 def is_graviton(instance_type: str) -> bool:

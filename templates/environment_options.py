@@ -20,7 +20,7 @@ def platform_arn(deployment: Deployment) -> str:
     """
     system, _, language = (deployment.app.platform or PLATFORM.in_use).partition(" running ")
     system, _, version = system.rpartition(" v")
-    return arns.platform(deployment.partition, deployment.region, f"{language} running on {system}", version)
+    return arns.platform(deployment.region, f"{language} running on {system}", version)
 
 
 def option_settings(

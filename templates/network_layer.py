@@ -220,15 +220,13 @@ def _add_endpoints(
             Tags=tags(deployment, LAYER, "s3"),
         )
     )
-    # Interface endpoints have another prefix in China; gateway endpoints do not.
-    prefix = "cn.com.amazonaws" if deployment.partition == "aws-cn" else "com.amazonaws"
     subnets = [Ref(f"App{index}Subnet") for index in range(deployment.network.availability_zones)]
     for service in deployment.network.endpoints:
         template.add_resource(
             ec2.VPCEndpoint(
                 f"{service.capitalize()}Endpoint",
                 VpcEndpointType="Interface",
-                ServiceName=f"{prefix}.{region}.{service}",
+                ServiceName=f"com.amazonaws.{region}.{service}",
                 VpcId=vpc.ref(),
                 SubnetIds=subnets,
                 SecurityGroupIds=[group.get_att("GroupId")],

@@ -68,13 +68,12 @@ def check_permissions(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
         yield PreflightResult("permissions", Verdict.GOOD, f"all {len(ACTIONS)} checked actions are allowed")
 
 
-def check_service_roles(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
+def check_service_roles(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Check for the service-linked roles that a first environment, load balancer and database need."""
-    suffix = deployment.url_suffix.removesuffix(".cn")
     missing = [
         service
         for service in ("elasticbeanstalk", "elasticloadbalancing", "rds", "autoscaling")
-        if not aws.client("iam").list_roles(PathPrefix=f"/aws-service-role/{service}.{suffix}/")["Roles"]
+        if not aws.client("iam").list_roles(PathPrefix=f"/aws-service-role/{service}.amazonaws.com/")["Roles"]
     ]
     if not missing:
         yield PreflightResult("service-linked roles", Verdict.GOOD, "all exist")

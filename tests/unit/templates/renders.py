@@ -53,7 +53,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         "storage": {"beanstalk_bucket": "existing"},
         "replicator": {"schedule": "cron(0/10 * * * ? *)"},
     },
-    "vpn": {"vault": {"where": "vpn", "cidrs": ["10.90.0.0/24"], "gateway_address": "192.0.2.1"}},
+    "vpn": {"vault": {"where": "vpn", "cidrs": ["10.90.0.0/24"], "gateway_address": "9.9.9.9"}},
     # The longest policy of the function: long names, and as many adoptions as the deployment file accepts.
     "crowded": {
         "name": "a" * 20,

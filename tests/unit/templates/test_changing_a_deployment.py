@@ -24,7 +24,7 @@ from templates.layers import LAYERS
 REGION = "eu-central-1"
 PEERED = {"where": "peering", "vpc_id": "vpc-0123456789abcdef0"}
 TRANSIT = {"where": "transit-gateway", "transit_gateway_id": "tgw-0123456789abcdef0"}
-VPN = {"where": "vpn", "gateway_address": "192.0.2.1"}
+VPN = {"where": "vpn", "gateway_address": "9.9.9.9"}
 ARN = f"arn:aws:acm:{REGION}:123456789012:certificate/0b1c2d3e-000"
 NAME = {"name": "app.example.com"}
 OWN = {"certificate": "self-signed", **NAME}

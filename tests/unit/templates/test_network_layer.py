@@ -3,11 +3,14 @@
 `templates.network_layer` and `vault_connectivity`, as rendered: subnets, routes, endpoints, flow log.
 """
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from templates.deployment_file import parse
 from templates.deployment_values import Range
+from templates.network_layer import build
 from tests.unit.templates.renders import CONFIGURATIONS, deployment, resolve, resource, resources
 
 WORLD = "0.0.0.0/0"
@@ -111,6 +114,28 @@ def test_the_default_group_is_closed_by_a_role_for_this_one_group(configuration:
     assert statement["Resource"] == [
         "arn:aws:ec2:eu-central-1:123456789012:security-group/Vpc.DefaultSecurityGroup"
     ]
+
+
+@pytest.mark.parametrize(
+    ("asn", "property_"),
+    [
+        (65000, "BgpAsn"),
+        (2_147_483_647, "BgpAsn"),
+        (2_147_483_648, "BgpAsnExtended"),
+        (4_294_967_294, "BgpAsnExtended"),
+    ],
+)
+def test_a_large_autonomous_system_has_a_property_of_its_own(asn: int, property_: str) -> None:
+    """EC2 refuses it as `BgpAsn`; the limits are those of CloudFormation's schema."""
+    vault = {
+        "where": "vpn",
+        "cidrs": ["10.90.0.0/24"],
+        "gateway_address": "9.9.9.9",
+        "gateway_asn": asn,
+    }
+    template = build(parse({"name": "unit", "region": "eu-central-1", "vault": vault}))
+    gateway = json.loads(template.to_json())["Resources"]["VaultCustomerGateway"]["Properties"]
+    assert {name: gateway[name] for name in gateway if name.startswith("BgpAsn")} == {property_: asn}
 
 
 @pytest.mark.parametrize(
