@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 RDS_AUTHORITIES = Path(__file__).with_name("rds-global-bundle.pem")
+"""In the zip; a deployment file with authorities of its own has them written there."""
 _ATTEMPTS = 5
 _UNREACHABLE = frozenset({CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST})
 _CALLS = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5})
@@ -99,9 +100,8 @@ def connected(
 def bootstrap(properties: Mapping[str, Any], secrets_manager: SecretsManagerClient) -> dict[str, str]:
     """Create the accounts and return the attributes of the custom resource."""
     desired = DesiredAccounts(properties["Schema"], tuple(properties["Users"]), properties["IamUser"])
-    ca_file = Path(properties.get("CaFile") or RDS_AUTHORITIES)
     master = Master.read(secrets_manager, properties["MasterSecret"])
-    with connected(properties["Host"], int(properties["Port"]), master, ca_file) as connection:
+    with connected(properties["Host"], int(properties["Port"]), master, RDS_AUTHORITIES) as connection:
         report = set_up(connection, desired)
     logger.info("created %s", ", ".join(report.created) or "no users: all exist")
     if not report.iam_user:

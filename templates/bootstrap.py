@@ -83,6 +83,5 @@ def add_bootstrap(
             Schema=SCHEMA,
             Users=list(APP_USERS),
             IamUser=IAM_USER,
-            CaFile=deployment.database.ca_file or "",
         )
     )

@@ -166,7 +166,10 @@ class Database(Section):
     credential: SecretPath = CREDENTIAL
     """`<mount>/<path>` in Vault of the application's credential: in a KV mount, or a static role's name."""
     ca_file: str | None = None
-    """PEM file with the CA of the database, on instances and function; none means the CAs of RDS."""
+    """PEM file on this machine with the authorities of the database; none means those of RDS in the project.
+
+    It becomes part of the bootstrap function and of the app's bundle.
+    """
     connection_age_seconds: int = Field(default=300, ge=1, le=3600)
     """Age at which the application replaces a connection, and with it the credential used to log in."""
     secret_ttl_seconds: int = Field(default=60, ge=1, le=3600)

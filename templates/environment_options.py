@@ -134,8 +134,6 @@ def application_environment(deployment: Deployment) -> dict[str, Arn]:
     }
     if database.mode == "iam":
         properties["BEANVAULT_DATABASE_USER"] = IAM_USER
-    if database.ca_file:
-        properties["BEANVAULT_DATABASE_CA_FILE"] = database.ca_file
     return properties | dict(deployment.app.environment)
 
 

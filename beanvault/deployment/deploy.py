@@ -12,11 +12,13 @@ from templates.layers import LAYERS
 from templates.rendering import TEMPLATE_LIMIT, render
 from templates.resource_tags import tag_map
 
+from ..artifacts import authorities
 from ..artifacts.store import Store
 from ..cloudformation.stack import StackOutcome, StackResult, StackSpec, TemplateSource
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, ConfigurationError, Refused
 from ..teardown.destroy import StackToDelete, delete_stack
+from .connectivity import check_way_to_vault
 from .deployment_context import DeploymentContext
 from .deployment_plan import deployment_steps, imports, without_unusable_proxy
 from .parameters import values
@@ -57,9 +59,13 @@ def deploy(
     Raises:
         StackError, Refused, TimedOut: at the first stack that can't be brought there; before the first stack
             is changed, where that can be foreseen
-        ConfigurationError: the session's region isn't the deployment's, or a layer doesn't exist
+        ConfigurationError: the session's region isn't the deployment's, a layer doesn't exist, or the file of
+            the database's authorities can't be used
     """
     context.require_same_region()
+    # Both fail before the first stack is changed.
+    authorities.content(context.deployment)
+    check_way_to_vault(context.deployment, context.aws)
     stacks = Stacks(context.aws.client("cloudformation"), context.ui)
     context = _without_unusable_proxy(context, stacks)
     templates, left_out = deployment_steps(context.deployment, stacks, select(layers))

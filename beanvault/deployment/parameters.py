@@ -9,7 +9,7 @@ from types import MappingProxyType
 from templates.database_proxy import CREDENTIAL_ARN
 from templates.environment_layer import CREATING
 
-from ..artifacts import package, placeholder
+from ..artifacts import authorities, package, placeholder
 from ..artifacts.store import Store, beanstalk_bucket
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, Refused
@@ -35,7 +35,8 @@ def values(context: DeploymentContext, names: Iterable[str], *, plan_only: bool)
 
 def _function_key(function: str) -> Value:
     def upload(context: DeploymentContext) -> str:
-        built = package.build(context.project, function, context.build_folder)
+        trusted = authorities.content(context.deployment)
+        built = package.build(context.project, function, context.build_folder, trusted)
         context.ui.step(f"{function}: {built.size:,} bytes, sha256 {built.sha256}")
         store = Store.of(context.aws, context.deployment.name)
         return store.put(function, ".zip", built.path.read_bytes()).key

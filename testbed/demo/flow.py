@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from beanvault.artifacts import bundle
+from beanvault.artifacts import authorities, bundle
 from beanvault.aws import Aws
 from beanvault.deployment.deploy import deploy
 from beanvault.deployment.deployment_context import DeploymentContext
@@ -141,7 +141,8 @@ class Flow:
         project = self.directory / "project"
         (project / ".elasticbeanstalk").mkdir(parents=True)
         shutil.copy(ROOT / ".elasticbeanstalk" / "config.yml", project / ".elasticbeanstalk")
-        made = bundle.build(ROOT, project / "build" / "bundle.zip")
+        trusted = authorities.content(self.deployment)
+        made = bundle.build(ROOT, project / "build" / "bundle.zip", trusted)
         self.eb = EbCli(project, self.directory / "home", self.aws.environment(), self.directory / "eb.log")
         self.show("eb init")
         platform = self.deployment.app.platform or PLATFORM.in_use

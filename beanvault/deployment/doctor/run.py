@@ -12,11 +12,15 @@ from ...vault.server import VaultServer, seal_status
 from .account import check_bucket, check_disks, check_permissions, check_service_roles
 from .domain import check_certificate
 from .quotas import check_concurrency, check_quotas
+from .region import check_authorities, check_offers, check_vault_connection
 from .result import Check, PreflightResult, Verdict
 from .tools import check_tools
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("permissions", check_permissions),
+    ("database authorities", check_authorities),
+    ("region", check_offers),
+    ("way to Vault", check_vault_connection),
     ("quotas", check_quotas),
     ("function", check_concurrency),
     ("service-linked roles", check_service_roles),

@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 
 from ..settings import LocalAwsSettings
-from . import backup, ec2, elbv2, events, iam, rds, route53, s3, secretsmanager, sts
+from . import backup, ec2, elbv2, events, iam, rds, rds_classes, route53, s3, secretsmanager, sts
 
 _stop = threading.Event()
 
 
 def install(settings: LocalAwsSettings) -> None:
     """Correct moto's services in this process, and start firing schedules."""
-    for service in (backup, ec2, elbv2, iam, route53, s3, secretsmanager):
+    for service in (backup, ec2, elbv2, iam, rds_classes, route53, s3, secretsmanager):
         service.install()
     rds.install(settings.database)
     sts.install(settings.home)
