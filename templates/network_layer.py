@@ -7,7 +7,7 @@ from templates.inline_function import add_inline_function
 from templates.layer_outputs import LayerOutput, ZonedOutput
 from templates.log_groups import add_log_group
 from templates.policies import arns, document
-from templates.policies.custom_resource_roles import describe_network, enable_volume_encryption, revoke_rules
+from templates.policies.custom_resource_roles import describe_network, revoke_rules
 from templates.policies.endpoint_policies import (
     allow_account,
     allow_aws_downloads,
@@ -193,8 +193,8 @@ def _add_setup(template: Template, deployment: Deployment, vpc: ec2.VPC) -> AWSH
         LAYER,
         title="NetworkSetup",
         code="network_setup",
-        description="closes the default security group, finds S3's prefix list and encrypts new volumes",
-        allow=[describe_network(), revoke_rules(group), enable_volume_encryption()],
+        description="closes the default security group and finds S3's prefix list",
+        allow=[describe_network(), revoke_rules(group)],
         properties={"VpcId": vpc.ref(), "DefaultSecurityGroup": vpc.get_att("DefaultSecurityGroup")},
     )
 

@@ -22,6 +22,7 @@ from .connectivity import check_way_to_vault
 from .deployment_context import DeploymentContext
 from .deployment_plan import deployment_steps, imports, without_unusable_proxy
 from .parameters import values
+from .volumes import report_unencrypted_volumes
 
 PROTECTED = frozenset({"keys", "storage", "data"})
 """Layers that hold data which can't be recreated: in production CloudFormation refuses to delete them."""
@@ -67,8 +68,11 @@ def deploy(
     authorities.content(context.deployment)
     check_way_to_vault(context.deployment, context.aws)
     stacks = Stacks(context.aws.client("cloudformation"), context.ui)
+    selected = select(layers)
+    if "environment" in selected:
+        report_unencrypted_volumes(context.aws, context.ui)
     context = _without_unusable_proxy(context, stacks)
-    templates, left_out = deployment_steps(context.deployment, stacks, select(layers))
+    templates, left_out = deployment_steps(context.deployment, stacks, selected)
     if plan_only:
         for name in left_out:
             context.ui.step(f"{name}: would be deleted, because the deployment file leaves it out")

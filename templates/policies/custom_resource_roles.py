@@ -27,13 +27,6 @@ def revoke_rules(group: Arn) -> Statement:
     )
 
 
-def enable_volume_encryption() -> Statement:
-    """Encrypt new volumes by default, a setting of account and region; the action supports no resources."""
-    return Statement(
-        Sid="EnableVolumeEncryption", Effect=Allow, Action=[ec2.EnableEbsEncryptionByDefault], Resource=["*"]
-    )
-
-
 def harden_bucket(bucket: Arn) -> Statement:
     """Change the settings that protect this bucket's objects, not the objects."""
     return Statement(

@@ -12,6 +12,7 @@ from ...artifacts.store import beanstalk_bucket
 from ...aws import FAILURES, Aws, code, explained
 from ...cloudformation.stacks import Stacks
 from ...ui import NullUi
+from ..volumes import encrypted_by_default, remedy
 from .result import PreflightResult, Verdict
 
 ACTIONS = (
@@ -89,14 +90,14 @@ def check_service_roles(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
 
 def check_disks(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Check that root volumes are encrypted, for which Beanstalk has no option: EC2.7 is the account's."""
-    if aws.client("ec2").get_ebs_encryption_by_default()["EbsEncryptionByDefault"]:
+    if encrypted_by_default(aws):
         yield PreflightResult("disks", Verdict.GOOD, "new volumes are encrypted by default")
     else:
         yield PreflightResult(
             "disks",
             Verdict.BAD,
             f"new volumes in {aws.region} are not encrypted by default, including the instances' volumes",
-            f"aws ec2 enable-ebs-encryption-by-default --region {aws.region}",
+            remedy(aws),
         )
 
 

@@ -79,12 +79,26 @@ def test_s3s_prefix_list_is_found(group: str) -> None:
     assert answer["Data"]["S3PrefixList"].startswith("pl-")
 
 
-def test_new_volumes_are_encrypted(group: str) -> None:
-    """Beanstalk has no option for its instances' volumes; the account's default encrypts them."""
+def test_what_is_the_regions_stays_as_it_was(group: str) -> None:
+    """Default encryption of volumes is others' too, and an organisation may deny to change it."""
     ec2 = boto3.client("ec2")
-    ec2.disable_ebs_encryption_by_default()
-    ask(network_setup.handler, "Create", {"VpcId": "vpc", "DefaultSecurityGroup": group})
-    assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"]
+    for change in (ec2.disable_ebs_encryption_by_default, ec2.enable_ebs_encryption_by_default):
+        change()
+        before = ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"]
+        for kind in ("Create", "Update", "Delete"):
+            answer, _ = ask(network_setup.handler, kind, {"VpcId": "vpc", "DefaultSecurityGroup": group})
+            assert answer["Status"] == "SUCCESS"
+        assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is before
+
+
+def test_a_region_without_s3s_prefix_list_is_a_failure_with_a_reason(
+    group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-nowhere-1")
+    answer, raised = ask(network_setup.handler, "Create", {"VpcId": "vpc", "DefaultSecurityGroup": group})
+    assert answer["Status"] == "FAILED"
+    assert "no prefix list com.amazonaws.eu-nowhere-1.s3" in answer["Reason"]
+    assert raised is not None
 
 
 def test_a_failure_is_answered_and_raised() -> None:

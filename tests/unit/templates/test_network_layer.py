@@ -108,8 +108,7 @@ def test_the_default_group_is_closed_by_a_role_for_this_one_group(configuration:
     """EC2.2: the function can revoke rules of this VPC's default group, and add none."""
     statements = resource(configuration, "network", "NetworkSetupRoleAllow")["PolicyDocument"]["Statement"]
     changing = [s for s in statements if not all(":Describe" in a or "logs:" in a for a in s["Action"])]
-    statement, account = resolve(changing, configuration, "network")
-    assert account["Action"] == ["ec2:EnableEbsEncryptionByDefault"]
+    (statement,) = resolve(changing, configuration, "network")
     assert statement["Action"] == ["ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"]
     assert statement["Resource"] == [
         "arn:aws:ec2:eu-central-1:123456789012:security-group/Vpc.DefaultSecurityGroup"

@@ -257,7 +257,6 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
                 f"arn:aws:ec2:{ARN}:security-group/Vpc.DefaultSecurityGroup",
                 {},
             ),
-            ("ec2:EnableEbsEncryptionByDefault", "*", {}),
             ("logs:PutLogEvents", _logs(f"/aws/lambda/{NAME}-network-setup"), {}),
         ],
         [
@@ -267,6 +266,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
                 f"arn:aws:ec2:{ARN}:security-group/Vpc.DefaultSecurityGroup",
                 {},
             ),
+            ("ec2:EnableEbsEncryptionByDefault", "*", {}),  # the region is also others'
             ("ec2:DisableEbsEncryptionByDefault", "*", {}),
         ],
     ),
