@@ -17,6 +17,7 @@ from ..settings import LocalAwsSettings
 from . import listeners
 from .balancer import BalancerError, LoadBalancers
 from .bundle import BundleRejected, sample_application
+from .downloads import check_downloads
 from .instance import LAUNCH, Instance, Launch
 from .metadata import InstanceMetadata
 from .platforms import python_version
@@ -121,6 +122,7 @@ class Rollouts:
             slot = 1 - self._balancers.slot(environment.id)
         instance = None
         try:
+            self._check_downloads(environment)
             instance = Instance(self._plan(environment, slot, lambda text: add_event(text, "INFO")))
             instance.deploy()
             frontend = listeners.frontend(environment, instance.options, secure_targets=instance.secure)
@@ -158,6 +160,16 @@ class Rollouts:
             add_event=add_event,
             aborted=environment.aborted,
         )
+
+    @staticmethod
+    def _check_downloads(environment: Environment) -> None:
+        options = environment.options
+        vpc, profile = options.get(("aws:ec2:vpc", "VPCId")), options.get((LAUNCH, "IamInstanceProfile"))
+        if vpc and profile:
+            role = f"arn:aws:sts::{environment.account}:assumed-role/{profile.rpartition('/')[2]}/instance"
+            version = environment.version and environment.application.versions[environment.version]
+            bucket = version["SourceBundle"]["S3Bucket"] if version else None
+            check_downloads(environment.region, environment.account, vpc, role, bucket)
 
     @staticmethod
     def _bundle(environment: Environment) -> bytes:
