@@ -79,7 +79,9 @@ def account(
 ) -> Iterator[Account]:
     aws = LocalAws.start(tmp_path_factory.mktemp("life"), mariadb)
     try:
-        gateway = aws.client("ec2").create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+        ec2 = aws.client("ec2")
+        ec2.enable_ebs_encryption_by_default()  # the account's own choice: no layer makes it
+        gateway = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
         zone = aws.client("route53").create_hosted_zone(Name="example.com", CallerReference="life")
         database = {"port": mariadb.port, "ca_file": str(authority.ca_file)}
         strict = tomllib.loads((ROOT / "config" / "production.toml").read_text())
