@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -81,10 +81,16 @@ def assume_role(
     )
 
 
-def service_is_allowed(service: str, action: str, resource: str, source_arn: str = "") -> bool:
-    """Return whether *resource*'s policy allows *action* to *service*, on behalf of *source_arn*."""
+def service_is_allowed(
+    service: str, action: str, resource: str, source_arn: str = "", *, unsent: Collection[str] = ()
+) -> bool:
+    """Return whether *resource*'s policy allows *action* to *service*, on behalf of *source_arn*.
+
+    The condition keys in *unsent* are not part of the request: a service need not send them to every other.
+    """
     context = {"aws:SecureTransport": "true", "aws:PrincipalIsAWSService": "true"}
     if source_arn:
         context |= {"aws:SourceArn": source_arn, "aws:SourceAccount": source_arn.split(":")[4]}
+    context = {key: value for key, value in context.items() if key not in unsent}
     caller = Caller(service, "")
     return decide(caller, AccessRequest(action, resource, service, context)) is Decision.ALLOWED

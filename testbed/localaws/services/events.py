@@ -27,6 +27,13 @@ from ..moto_client import client
 from .delivery import ACTIONS, Clients, send
 
 DELIVERED_HERE = ("lambda", "sns", "sqs")
+UNSENT = frozenset({"aws:SourceAccount"})
+"""Not sent with a delivery: a policy that requires it is reported to lose every event in silence.
+
+https://github.com/awsdocs/aws-cloudformation-user-guide/pull/481
+AWS's examples require `aws:SourceArn` alone:
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+"""
 SECONDS_PER_UNIT = {"minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -56,7 +63,8 @@ def deliver(rule: Rule, event: Any, failures: Path) -> None:
     for target in rule.targets:
         arn = target["Arn"]
         if arn.split(":")[2] in DELIVERED_HERE:
-            allowed = service_is_allowed("events.amazonaws.com", ACTIONS[arn.split(":")[2]], arn, rule.arn)
+            action = ACTIONS[arn.split(":")[2]]
+            allowed = service_is_allowed("events.amazonaws.com", action, arn, rule.arn, unsent=UNSENT)
             _attempt(clients, target, _envelope(event), failures, allowed=allowed)
 
 
