@@ -24,6 +24,10 @@ class ConfigError(ReplicatorError):
         self.problems = problems
 
 
+class NotConnected(ReplicatorError):
+    """No connection to Vault has been stored since the deployment was made: a state, and not a failure."""
+
+
 class SourceError(ReplicatorError):
     """A request to Vault failed; never raised itself."""
 

@@ -15,7 +15,7 @@ from templates.layers import layers_of
 
 FILE = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
 PRICES: Mapping[str, Any] = FILE["price"]
-APP_METRICS = 10
+APP_METRICS = 11
 """Published by the function, see docs/reference/metrics.md."""
 
 Line = tuple[str, float, str]
