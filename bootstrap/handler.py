@@ -147,4 +147,12 @@ def _answer(event: Mapping[str, Any], status: str, reason: str, data: Mapping[st
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own address
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )
-    urllib.request.urlopen(request, timeout=20).close()  # noqa: S310 - the same
+    for pause in (1, 2, 4, None):  # nobody runs this function again if the answer is lost
+        try:
+            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
+        except OSError:
+            if pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return

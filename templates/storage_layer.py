@@ -136,7 +136,7 @@ def _harden_beanstalk_bucket(template: Template, deployment: Deployment, log_buc
             ),
         },
     )
-    hardened.DependsOn = ["LogBucketPolicy"]
+    hardened.DependsOn += ["LogBucketPolicy"]
     key = GetAtt(hardened, "KeyArn")
     template.add_output(_HARDENED_KEY_ARN.output(deployment, key, "ARN of the KMS key of Beanstalk's bucket"))
 

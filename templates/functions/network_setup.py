@@ -7,6 +7,7 @@ Deletion reverts nothing: the group is deleted with its VPC, and other deploymen
 
 import json
 import os
+import time
 import urllib.request
 from typing import Any
 
@@ -39,7 +40,15 @@ def respond(event: dict[str, Any], status: str, reason: str, data: dict[str, str
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own URL
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )
-    urllib.request.urlopen(request, timeout=20).close()  # noqa: S310
+    for pause in (1, 2, 4, None):  # nobody runs this function again if the answer is lost
+        try:
+            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
+        except OSError:
+            if pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return
 
 
 def handler(event: dict[str, Any], _context: object) -> None:

@@ -75,6 +75,7 @@ def test_before_vault_is_connected_runs_are_counted_and_told_once(place: Deploye
     """No run fails, so nothing is repeated, no event becomes a dead letter, and no alarm starts."""
     metrics = scheduled(place)
     assert (metrics["NotConnected"], metrics["Failed"], metrics["Runs"]) == ([1], [0], [1])
+    settled(place)
     before = len(runs(place))
     for reason in (RequestReason.PUSH, RequestReason.DEMAND, RequestReason.OPERATOR):
         put_replication_request(

@@ -93,3 +93,31 @@ def _imports(value: object) -> list[str]:
     if isinstance(value, list):
         return [name for item in value for name in _imports(item)]
     return []
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_every_function_has_a_decided_number_of_retries(configuration: str) -> None:
+    """Lambda invokes all of ours asynchronously, and runs what failed twice more unless told otherwise.
+
+    CloudFormation has its answer by then and may have rolled back: its functions are run once, not later than
+    it waits, and not before that is configured.
+    """
+    for layer, template in layers(configuration).items():
+        made = template["Resources"]
+        configs = {
+            resource["Properties"]["FunctionName"]["Ref"]: (name, resource["Properties"])
+            for name, resource in made.items()
+            if resource["Type"] == "AWS::Lambda::EventInvokeConfig"
+        }
+        functions = {name for name, each in made.items() if each["Type"] == "AWS::Lambda::Function"}
+        assert configs.keys() == functions, layer
+        for resource in made.values():
+            if not resource["Type"].startswith("Custom::"):
+                continue
+            function = resource["Properties"]["ServiceToken"]["Fn::GetAtt"][0]
+            waits = int(resource["Properties"]["ServiceTimeout"])
+            name, config = configs[function]
+            assert config["MaximumRetryAttempts"] == 0, function
+            assert config["MaximumEventAgeInSeconds"] <= waits, function
+            assert int(made[function]["Properties"]["Timeout"]) < waits, function
+            assert name in resource["DependsOn"], function
