@@ -101,6 +101,14 @@ class ConnectionSecret:
         return str(self._content[HASH_KEY]).encode()
 
 
+_REFUSAL_HINTS = {
+    # https://openbao.org/docs/concepts/user-lockout/
+    LoginMethod.APPROLE: " (five refusals lock it for 15 minutes)",
+    # https://github.com/hashicorp/vault/pull/21960
+    LoginMethod.AWS: "; Vault has to verify it at STS in the function's region, as `beanvault vault init` sets",
+}
+
+
 def connection_lost(name: str) -> TargetMissing:
     """Return the error for a connection secret without the content that it had."""
     return TargetMissing(
@@ -140,11 +148,9 @@ def log_in(vault: Vault, connection: Connection, secret: ConnectionSecret, clien
             case _:
                 assert_never(method)
     except SourceDenied as error:
-        # https://openbao.org/docs/concepts/user-lockout/
-        locked = " (five refusals lock it for 15 minutes)" if method is LoginMethod.APPROLE else ""
         raise SourceDenied(
             f"Vault refuses the login by {method} at auth/{mount}; renew it in the "
-            f"connection secret, or correct the role{locked}"
+            f"connection secret, or correct the role{_REFUSAL_HINTS.get(method, '')}"
         ) from error
 
 

@@ -264,7 +264,14 @@ def _login(
         case "token":
             return logins.Token(role)
         case "aws":
-            return logins.AwsIam(role, _function_role(context), server_id or for_function.host, mount)
+            return logins.AwsIam(
+                role,
+                _function_role(context),
+                server_id or for_function.host,
+                context.aws.region,
+                context.aws.client("sts").meta.endpoint_url,
+                mount,
+            )
         case _:
             issuer = issuer or _issuer(context)
             audience = token_audience(context.deployment)
