@@ -105,7 +105,7 @@ _REFUSAL_HINTS = {
     # https://openbao.org/docs/concepts/user-lockout/
     LoginMethod.APPROLE: " (five refusals lock it for 15 minutes)",
     # https://github.com/hashicorp/vault/pull/21960
-    LoginMethod.AWS: "; Vault has to verify it at STS in the function's region, as `beanvault vault init` sets",
+    LoginMethod.AWS: "; Vault has to ask STS in the function's region, as `beanvault vault init` sets",
 }
 
 

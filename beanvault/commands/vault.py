@@ -281,8 +281,11 @@ def _login(
 def _issuer(context: CommandContext) -> str:
     """Return the issuer of the account's own tokens (sts:GetWebIdentityToken)."""
     client: IAMClient = context.aws.client("iam")
-    info = client.get_outbound_web_identity_federation_info()
-    if not info.get("JwtVendingEnabled"):
+    try:
+        info = client.get_outbound_web_identity_federation_info()
+    except client.exceptions.FeatureDisabledException:
+        info = None
+    if info is None or not info.get("JwtVendingEnabled"):
         raise ConfigurationError(
             "the account issues no web identity tokens to its roles",
             "enable them: aws iam enable-outbound-web-identity-federation",

@@ -45,6 +45,13 @@ class _CallRefused(ServiceException):
 _CallRefused.__module__ = TokenResponse.__module__  # where moto looks for the error's HTTP status
 
 
+class _IamCallRefused(_CallRefused):
+    """The same for an operation of IAM."""
+
+
+_IamCallRefused.__module__ = IamResponse.__module__
+
+
 class Issuer:
     """Signs the tokens of this run."""
 
@@ -111,15 +118,20 @@ def install(home: Path) -> None:
         expires = datetime.fromtimestamp(now + seconds, UTC)
         return ActionResult({"WebIdentityToken": token, "Expiration": expires})
 
+    # Each switch is refused where it is set so already; the code on the wire is not the exception's name.
     def enable(_: IamResponse) -> ActionResult:
+        if issuer.enabled:
+            raise _IamCallRefused("FeatureEnabled", "Outbound identity federation is already enabled.")
         issuer.enabled = True
         return ActionResult({"IssuerIdentifier": issuer.url})
 
     def disable(_: IamResponse) -> ActionResult:
+        _check_enabled(issuer)
         issuer.enabled = False
         return ActionResult({})
 
     def info(_: IamResponse) -> ActionResult:
+        _check_enabled(issuer)
         return ActionResult({"IssuerIdentifier": issuer.url, "JwtVendingEnabled": issuer.enabled})
 
     _check_region()
@@ -130,6 +142,11 @@ def install(home: Path) -> None:
         (IamResponse, "get_outbound_web_identity_federation_info", info),
     ):
         setattr(holder, name, operation)
+
+
+def _check_enabled(issuer: Issuer) -> None:
+    if not issuer.enabled:
+        raise _IamCallRefused("FeatureDisabled", "Outbound identity federation is not enabled.")
 
 
 def _check_region() -> None:

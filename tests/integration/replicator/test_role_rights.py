@@ -23,6 +23,7 @@ from replicator.replicate import RunClock
 from replicator.report import RunReport
 from replicator.run import run
 from testbed.servers.proxy import Proxy
+from tests.federation import enable_federation
 
 from .support_deployed import REPLICA_REGION, TEAM_KEY, Deployed, deployed
 
@@ -308,7 +309,7 @@ class TestRefused:
         assert kms.decrypt(CiphertextBlob=sealed, KeyId=other)["Plaintext"] == b"canary"
 
     def test_to_identify_itself_to_anybody_but_vault(self, place: Deployed, role: Any) -> None:
-        place.operator("iam").enable_outbound_web_identity_federation()
+        enable_federation(place.operator("iam"))
         ask = {"SigningAlgorithm": "RS256", "DurationSeconds": 300}
         self.refused(role("sts").get_web_identity_token, Audience=["another"], **ask)
         self.refused(role("sts").get_web_identity_token, Audience=[f"{place.name}-vault", "another"], **ask)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import hvac
 import pytest
 
@@ -23,7 +26,9 @@ from testbed.servers.authority import Authority
 from testbed.servers.openbao import OpenBao
 from testbed.servers.proxy import Proxy
 from tests.conftest import openbao_only
+from tests.federation import disable_federation, enable_federation
 from tests.integration.beanvault.vault.support_aws_method import AwsMethod
+from tests.project import ROOT
 
 READ_ALL = """
 path "{mount}/detailed-metadata/*" {{ capabilities = ["list"] }}
@@ -168,8 +173,7 @@ def test_the_older_shape_of_the_connection_secret_logs_in_and_replicates(bench: 
 
 
 def test_a_jwt_that_sts_signs_is_a_login(bench: Any, local_aws: Any) -> None:
-    bench.session.client("iam").enable_outbound_web_identity_federation()
-    issuer = bench.session.client("iam").get_outbound_web_identity_federation_info()["IssuerIdentifier"]
+    issuer = enable_federation(bench.session.client("iam"))
     keys = (Path(local_aws.home) / "sts-web-identity.pem").read_text().split("-----END PUBLIC KEY-----\n")
     mount = f"jwt-{bench.mount}"
     bench.vault.sys.enable_auth_method("jwt", path=mount)
@@ -194,6 +198,51 @@ def test_a_jwt_that_sts_signs_is_a_login(bench: Any, local_aws: Any) -> None:
     assert report.healthy, report.problems()
     bench.connect({"method": "jwt", "mount": mount, "role": "replicator", "audience": "another"})
     assert error(bench.run()) == "SourceDenied"
+
+
+def test_an_account_that_issues_no_tokens_is_told_how_to(bench: Any) -> None:
+    disable_federation(bench.session.client("iam"))
+    bench.connect({"method": "jwt", "mount": "jwt", "role": "replicator", "audience": "beanvault"})
+    ((problem),) = bench.run().problems()
+    assert problem.error == "TargetDenied"
+    assert "`aws iam enable-outbound-web-identity-federation`" in problem.cause
+
+
+def test_a_token_does_not_depend_on_the_operations_that_lambdas_botocore_knows(
+    bench: Any, local_aws: Any, tmp_path: Path
+) -> None:
+    """Lambda's runtime brings a botocore of its own, and GetWebIdentityToken came in November 2025."""
+    enable_federation(bench.session.client("iam"))
+    folder = tmp_path / "sts" / "2011-06-15"
+    folder.mkdir(parents=True)
+    loader = botocore.session.get_session().get_component("data_loader")
+    model = loader.load_service_model("sts", "service-2")
+    assert model["operations"].pop("GetWebIdentityToken")
+    (folder / "service-2.json").write_text(json.dumps(model))
+    script = (
+        "from replicator.aws import Clients\n"
+        "from replicator.vault_login import _web_identity\n"
+        "print(_web_identity(Clients(), 'beanvault').count('.'))\n"
+    )
+    environment = local_aws.environment() | {"AWS_DATA_PATH": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "2", done.stderr
+    unknown = subprocess.run(
+        [sys.executable, "-c", "import boto3; boto3.client('sts').get_web_identity_token"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "has no attribute 'get_web_identity_token'" in unknown.stderr  # the control
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from testbed.servers.localaws import REGION, LocalAws
 from tests.conftest import Unsealed
+from tests.federation import disable_federation, enable_federation
 from tests.polling import until
 
 ACCOUNT = "123456789012"
@@ -292,19 +293,18 @@ def test_replicas_follow_their_primary_and_can_become_independent(
 def federation_setting(local_aws: LocalAws) -> Any:
     """The account's setting of outbound web identity federation, restored for the tests of other files."""
     iam = client(local_aws, "iam")
-    enabled = iam.get_outbound_web_identity_federation_info()["JwtVendingEnabled"]
+    enabled = disable_federation(iam)
     yield iam
     if enabled:
-        iam.enable_outbound_web_identity_federation()
+        enable_federation(iam)
     else:
-        iam.disable_outbound_web_identity_federation()
+        disable_federation(iam)
 
 
 @pytest.fixture
 def federation(federation_setting: Any) -> str:
     """Outbound web identity federation, switched on for one test."""
-    issuer: str = federation_setting.enable_outbound_web_identity_federation()["IssuerIdentifier"]
-    return issuer
+    return enable_federation(federation_setting)
 
 
 def assumed(aws: LocalAws) -> tuple[str, Any]:
@@ -332,10 +332,13 @@ def assumed(aws: LocalAws) -> tuple[str, Any]:
 
 def test_tokens_need_the_accounts_setting(local_aws: LocalAws, federation_setting: Any) -> None:
     """Moto has no such operation; in AWS it is off until switched on."""
-    federation_setting.disable_outbound_web_identity_federation()
+    assert refused(federation_setting.get_outbound_web_identity_federation_info)[0] == "FeatureDisabled"
+    assert refused(federation_setting.disable_outbound_web_identity_federation)[0] == "FeatureDisabled"
     parameters = {"Audience": ["vault"], "SigningAlgorithm": "RS256"}
     code, _ = refused(client(local_aws, "sts").get_web_identity_token, **parameters)
     assert code == "OutboundWebIdentityFederationDisabledException"
+    enable_federation(federation_setting)
+    assert refused(federation_setting.enable_outbound_web_identity_federation)[0] == "FeatureEnabled"
 
 
 def test_a_token_names_the_role(local_aws: LocalAws, federation: str) -> None:
