@@ -19,7 +19,7 @@ from ..settings import OPERATOR_KEY_ID
 from .calls import ServiceCall, describe_call
 from .identity import ANONYMOUS, Caller, CredentialError, authenticate, presented_credentials
 from .policy import AccessRequest, Decision, evaluate
-from .resources import find_key, find_secret, resource_policy
+from .resources import find_key, find_secret, resource_policy, version_keys
 
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 """Operations that carry their own proof of identity instead of a signature."""
@@ -49,6 +49,8 @@ def _authorize(response: BaseResponse, _request_class: type, resource: str = "*"
         raise _refusal(response, error.kind, str(error)) from None
     if call.operation == "GetCallerIdentity":  # allowed even if a policy denies it
         return
+    if call.service == "secretsmanager" and call.operation == "UpdateSecret" and "KmsKeyId" in call.params:
+        response.localaws_reencrypts = _reencrypts(call, caller)  # type: ignore[attr-defined]  # for services/secretsmanager.py
     for request, message in _requests(call, caller):
         decision = decide(caller, request)
         if decision is not Decision.ALLOWED:
@@ -101,11 +103,53 @@ def _key_requests(
     if not writes and call.operation not in READS_VALUE:
         return
     secret = find_secret(call.account, call.region, params.get("SecretId", ""))
-    key_id = params.get("KmsKeyId") or (getattr(secret, "kms_key_id", None) if secret else None)
+    key_ids: tuple[str, ...] = (params.get("KmsKeyId") or (getattr(secret, "kms_key_id", None) or ""),)
+    if secret is not None and not writes:
+        key_ids = version_keys(secret, params.get("VersionId"), params.get("VersionStage"))
+    needed = [
+        [
+            AccessRequest(action, key.arn, caller.arn, _via(call, resource, key, context))
+            for action in (("kms:GenerateDataKey", "kms:Decrypt") if writes else ("kms:Decrypt",))
+        ]
+        for key_id in key_ids
+        if (key := _customer_key(call, key_id)) is not None
+    ]
+    if len(needed) < len(key_ids):
+        return  # everybody in the account can use AWS's own key
+    # A version under several keys can be decrypted with any one of them.
+    usable = (each for each in needed if all(decide(caller, one) is Decision.ALLOWED for one in each))
+    for request in next(usable, needed[0]):
+        yield request, "Access to KMS is not allowed"
+
+
+def _reencrypts(call: ServiceCall, caller: Caller) -> bool:
+    """Return whether UpdateSecret re-encrypts existing versions with the new key; it is silent otherwise.
+
+    That needs `kms:Encrypt` on the new key and `kms:Decrypt` on the previous one.
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecret.html
+    """
+    secret = find_secret(call.account, call.region, call.params.get("SecretId", ""))
+    resource = call.resources()[0]
+    before = getattr(secret, "kms_key_id", None) or ""
+    needed = [("kms:Encrypt", call.params["KmsKeyId"]), ("kms:Decrypt", before)]
+    context = {**call.context(resource), **caller.context}
+    return all(
+        decide(caller, AccessRequest(action, key.arn, caller.arn, _via(call, resource, key, context)))
+        is Decision.ALLOWED
+        for action, key_id in needed
+        if (key := _customer_key(call, key_id)) is not None
+    )
+
+
+def _customer_key(call: ServiceCall, key_id: str) -> Any | None:
+    """Return the key unless it is AWS's own."""
     key = find_key(call.account, call.region, key_id) if key_id else None
-    if key is None or any(alias.startswith("alias/aws/") for alias in key.aliases):
-        return
-    via = {
+    return None if key is None or any(alias.startswith("alias/aws/") for alias in key.aliases) else key
+
+
+def _via(call: ServiceCall, resource: str, key: Any, context: dict[str, Any]) -> dict[str, Any]:
+    """Return the context of a request that Secrets Manager sends to KMS for the caller."""
+    return {
         **{name: value for name, value in context.items() if not name.startswith("secretsmanager:")},
         "aws:ViaAWSService": "true",
         "aws:CalledVia": ("secretsmanager.amazonaws.com",),
@@ -115,8 +159,6 @@ def _key_requests(
         "kms:EncryptionContext:SecretARN": resource,
         "kms:EncryptionContextKeys": ("SecretARN", "SecretVersionId"),
     }
-    for action in ("kms:GenerateDataKey", "kms:Decrypt") if writes else ("kms:Decrypt",):
-        yield AccessRequest(action, key.arn, caller.arn, via), "Access to KMS is not allowed"
 
 
 def _message(caller: Caller, request: AccessRequest, decision: Decision) -> str:

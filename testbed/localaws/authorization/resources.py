@@ -23,6 +23,21 @@ def find_secret(account: str, region: str, secret_id: str) -> Any | None:
     return secretsmanager_backends[account][region].secrets.get(secret_id)
 
 
+def version_keys(secret: Any, version_id: str | None, stage: str | None) -> tuple[str, ...]:
+    """Return the keys that can decrypt a version, each as it was given; the secret's own first.
+
+    A version keeps the key it was written with, and gets the secret's new key only where the caller could
+    re-encrypt it: https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_update-encryption-key.html
+    """
+    labels = {
+        label: one for one, version in secret.versions.items() for label in version["version_stages"] or ()
+    }
+    version = version_id or labels.get(stage or "AWSCURRENT")
+    own = secret.kms_key_id or ""
+    keys = getattr(secret, "localaws_keys", {}).get(version, {own})
+    return tuple(sorted(keys, key=lambda key: key != own))
+
+
 def secret_arn(account: str, region: str, secret_id: str) -> str:
     """Return the ARN of a secret, given its name or ARN; for a missing secret, the ARN it would have."""
     secret = find_secret(account, region, secret_id)

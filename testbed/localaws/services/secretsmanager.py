@@ -24,12 +24,14 @@ from moto.secretsmanager.models import (
 )
 from moto.secretsmanager.responses import SecretsManagerResponse
 
-from ..authorization.resources import find_key
+from ..authorization.resources import find_key, version_keys
 
 MAXIMUM_BYTES = 65536
 MAXIMUM_TAGS = 50
 NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
 TAG = re.compile(r"[\w\s+\-=.:/@]*")
+
+WRITE_VERSIONS = frozenset({"CreateSecret", "PutSecretValue", "UpdateSecret"})
 
 Params = Mapping[str, Any]
 
@@ -72,7 +74,10 @@ def _check_before(operation: str, checks: tuple[Check, ...]) -> None:
         params = json.loads(self.body)
         for check in checks:
             check(self.backend, params)
-        return str(original(self))
+        answer = str(original(self))
+        if operation in WRITE_VERSIONS:
+            _record_keys(self, params)
+        return answer
 
     setattr(SecretsManagerResponse, name, checked)
 
@@ -211,8 +216,23 @@ def _key_can_encrypt(backend: SecretsManagerBackend, params: Params) -> None:
         )
 
 
+def _record_keys(response: SecretsManagerResponse, params: Params) -> None:
+    """Remember the keys of each version; moto knows the secret's only, as if changing it re-encrypted all."""
+    secret: Any = response.backend.secrets.get(params.get("SecretId") or params.get("Name", ""))
+    if secret is None:
+        return
+    own = secret.kms_key_id or ""
+    keys: dict[str, set[str]] = secret.__dict__.setdefault("localaws_keys", {})
+    for version_id, version in secret.versions.items():
+        rekeyed = "KmsKeyId" in params and getattr(response, "localaws_reencrypts", True)
+        if version_id not in keys or (rekeyed and version["version_stages"]):
+            keys.setdefault(version_id, set()).add(own)
+
+
 def _key_can_decrypt(backend: SecretsManagerBackend, params: Params) -> None:
-    if not _usable(backend, params):
+    secret = backend.secrets.get(params.get("SecretId", ""))
+    keys = version_keys(secret, params.get("VersionId"), params.get("VersionStage")) if secret else ("",)
+    if not any(_enabled(backend, key) for key in keys):
         raise _invalid(
             "Secrets Manager can't decrypt the protected secret text using the provided KMS key.",
             "DecryptionFailure",
@@ -221,7 +241,10 @@ def _key_can_decrypt(backend: SecretsManagerBackend, params: Params) -> None:
 
 def _usable(backend: SecretsManagerBackend, params: Params) -> bool:
     secret = backend.secrets.get(params.get("SecretId", ""))
-    key_id = params.get("KmsKeyId") or getattr(secret, "kms_key_id", None)
+    return _enabled(backend, params.get("KmsKeyId") or getattr(secret, "kms_key_id", None))
+
+
+def _enabled(backend: SecretsManagerBackend, key_id: str | None) -> bool:
     if not key_id or "alias/aws/" in key_id:
         return True
     key = find_key(backend.account_id, backend.region_name, key_id)

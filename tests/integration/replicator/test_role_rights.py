@@ -154,6 +154,28 @@ def test_every_right_that_is_granted_is_used_and_every_call_is_granted(
     assert called == granted
 
 
+def test_a_secret_whose_key_was_changed_is_readable_without_the_key_before(place: Deployed) -> None:
+    """A new key for future versions alone would leave the current value under the old one, in silence."""
+    kms, path = place.operator("kms"), "rekeyed"
+    place.connect(place.app_role())
+    place.write(path, password="canary-rekeyed")
+    place.choose(path, aws_kms_key=TEAM_KEY)
+    place.function.invoke({})
+    place.choose(path)
+    place.function.invoke({})
+    described = place.operator("secretsmanager").describe_secret(SecretId=place.secret(path))
+    assert described["KmsKeyId"] == place.config().kms_key
+    kms.disable_key(KeyId=_key_behind(kms, TEAM_KEY))
+    try:
+        assert json.loads(place.value(path)) == {"password": "canary-rekeyed"}
+    finally:
+        kms.enable_key(KeyId=_key_behind(kms, TEAM_KEY))
+
+
+def _key_behind(kms: Any, alias: str) -> str:
+    return str(kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"])
+
+
 @pytest.fixture(scope="module")
 def foreign(place: Deployed) -> Callable[[str], str]:
     """Create a secret of another owner and return its name."""

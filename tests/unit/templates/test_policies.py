@@ -87,6 +87,7 @@ FUNCTION_ALLOWED: list[Call] = [
     ("secretsmanager:PutSecretValue", CONNECTION, {}),
     ("secretsmanager:TagResource", CONNECTION, {"aws:TagKeys": ("beanvault:health",)}),
     ("kms:GenerateDataKey", SECRETS_KEY, _via("secretsmanager", REPLICATED)),
+    ("kms:Encrypt", SECRETS_KEY, _via("secretsmanager", REPLICATED)),
     ("kms:Decrypt", SECRETS_KEY, _via("secretsmanager", REPLICATED)),
     ("kms:Decrypt", FUNCTION_KEY, _via("secretsmanager", CONNECTION)),
     ("kms:Decrypt", FUNCTION_KEY, _via("lambda")),
