@@ -33,7 +33,7 @@ def version_keys(secret: Any, version_id: str | None, stage: str | None) -> tupl
         label: one for one, version in secret.versions.items() for label in version["version_stages"] or ()
     }
     version = version_id or labels.get(stage or "AWSCURRENT")
-    own = secret.kms_key_id or ""
+    own = getattr(secret, "kms_key_id", None) or ""  # a replica's key is AWS's own here
     keys = getattr(secret, "localaws_keys", {}).get(version, {own})
     return tuple(sorted(keys, key=lambda key: key != own))
 

@@ -262,6 +262,7 @@ def _stop_replication(response: SecretsManagerResponse) -> str:
     own: FakeSecret = copy.copy(source)
     own.arn, own.region, own.replicas = replica.arn, replica.region, []
     own.versions, own.tags, own.kms_key_id = copy.deepcopy(source.versions), copy.deepcopy(source.tags), None
+    own.__dict__["localaws_keys"] = {}
     source.replicas.remove(replica)
     dict.pop(backend.secrets, replica.arn)
     secretsmanager_backends[backend.account_id][replica.region].secrets[own.name] = own
