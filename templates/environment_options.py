@@ -81,7 +81,8 @@ def option_settings(
             "MatcherHTTPCode": "200",
             "HealthCheckInterval": "15",
             "HealthCheckTimeout": "5",
-            "DeregistrationDelay": "20",
+            # As long as the load balancer waits for an answer: what is still unanswered then, it cuts off.
+            "DeregistrationDelay": "60",
         },
         "aws:elasticbeanstalk:environment:proxy": {"ProxyServer": "nginx"},
         "aws:elasticbeanstalk:healthreporting:system": {

@@ -31,6 +31,7 @@ from .python_environment import find_python, virtual_environment
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
 LAUNCH = "aws:autoscaling:launchconfiguration"
 COMMAND_TIMEOUT_SECONDS = 300.0
+_IDLE_STOP_SECONDS = 5.0  # the app's, once the proxy sends it no more requests
 LOGS = (
     "var/log/eb-engine.log",
     "var/log/web.stdout.log",
@@ -83,6 +84,11 @@ class Instance:
         return self.options.get((PROCESS, "Protocol"), "HTTP").upper() == "HTTPS"
 
     @property
+    def deregistration_delay(self) -> float:
+        """Return for how many seconds the load balancer lets its requests in progress finish."""
+        return float(self.options[PROCESS, "DeregistrationDelay"])
+
+    @property
     def causes(self) -> list[str]:
         """The causes that enhanced health shows for an unhealthy instance."""
         causes = [
@@ -129,12 +135,16 @@ class Instance:
         self._hooks("postdeploy", current)
         self._wait_healthy()
 
-    def stop(self, *, grace: float = 30.0) -> None:
-        """Stop the proxy, then the app, each with *grace* seconds for its requests; remove the directory."""
+    def stop(self, *, grace: float) -> None:
+        """Let the proxy finish its requests for *grace* seconds, cut the others off, and remove the directory.
+
+        A target group ends the connections to a target that is still in use after its deregistration delay.
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+        """
         if self._proxy:
             self._proxy.stop(signal.SIGQUIT, grace)
         for process in self._processes.values():
-            process.stop(signal.SIGTERM, grace)
+            process.stop(signal.SIGTERM, _IDLE_STOP_SECONDS)
         if self._metadata:
             self._metadata.close()
         shutil.rmtree(self.root, ignore_errors=True)

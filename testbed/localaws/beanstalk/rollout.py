@@ -23,8 +23,8 @@ from .platforms import python_version
 from .processes import end_all, open_all
 from .state import DEFAULTS, Beanstalk, Environment, now
 
-DEREGISTRATION_DELAY_SECONDS = 1.0
-"""From the switch to a new instance to the end of the old one (a target group's default is 300)."""
+SWITCH_SECONDS = 1.0
+"""From the switch to a new instance until no request can still be on its way to the old one."""
 
 AddEvent = Callable[[str, str], None]
 
@@ -138,8 +138,8 @@ class Rollouts:
         environment.deployment, environment.deployed = environment.deployment + 1, now()
         add_event("Instance deployment completed successfully.", "INFO")
         if old:
-            time.sleep(DEREGISTRATION_DELAY_SECONDS)
-            old.stop()
+            time.sleep(SWITCH_SECONDS)
+            old.stop(grace=max(0.0, old.deregistration_delay - SWITCH_SECONDS))
         return True
 
     def _plan(self, environment: Environment, slot: int, add_event: Callable[[str], None]) -> Launch:

@@ -38,6 +38,7 @@ DEFAULTS: Options = {
     (PROCESS, "Protocol"): "HTTP",
     (PROCESS, "HealthCheckPath"): "/",
     (PROCESS, "MatcherHTTPCode"): "200",
+    (PROCESS, "DeregistrationDelay"): "20",
     (LAUNCH, "DisableIMDSv1"): "true",
     ("aws:autoscaling:asg", "MinSize"): "1",
     ("aws:autoscaling:asg", "MaxSize"): "4",

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -331,6 +332,36 @@ def test_a_deployment_under_load_loses_no_request(aws: Aws, environment: dict[st
             thread.join()
     assert not lost
     assert {"v2", "v3"} <= served
+
+
+def test_a_request_longer_than_the_deregistration_delay_is_cut_off(aws: Aws, shared: Shared) -> None:
+    """The old instance's requests have the delay of its target group, and no second more."""
+    process = {**shared.options[PROCESS], "DeregistrationDelay": "4"}
+    options = {**shared.options, PROCESS: process, "aws:elbv2:listener:443": {"Rules": "default"}}
+    made = aws.create("drain-app", aws.version("d1", bundle("d1")), options)
+    short, long = list[int](), list[int]()
+
+    def ask(seconds: float, statuses: list[int]) -> None:
+        statuses.append(aws.get(made, f"/slow?seconds={seconds}").status_code)
+
+    def deployments() -> int:
+        found = aws.client("elasticbeanstalk").describe_events(EnvironmentName="drain-app")["Events"]
+        return sum(event["Message"].startswith("Instance deployment completed") for event in found)
+
+    aws.client("elasticbeanstalk").update_environment(
+        EnvironmentName="drain-app", VersionLabel=aws.version("d2", bundle("d2"))
+    )
+    asking: list[threading.Thread] = []
+    while deployments() < 2:  # both kinds are in progress when the new instance takes over
+        for request in ((1.5, short), (8.0, long)):
+            asking.append(threading.Thread(target=ask, args=request))
+            asking[-1].start()
+        time.sleep(1)
+    for thread in asking:
+        thread.join()
+    assert set(short) == {200}
+    assert 502 in long
+    aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="drain-app")
 
 
 def eb(aws: Aws, directory: Path, *arguments: str) -> str:
