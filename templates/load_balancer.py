@@ -29,7 +29,7 @@ def add_load_balancer(template: Template, deployment: Deployment, layer: str) ->
         "routing.http.drop_invalid_header_fields.enabled": "true",
         "routing.http.desync_mitigation_mode": "strictest",
         "routing.http2.enabled": "true",
-        # The default; written down because the app's time-outs are below it and the deregistration delay is not.
+        # The default, written down: the app's time-outs are shorter, the deregistration delay is not.
         "idle_timeout.timeout_seconds": "60",
         # Headers for the app: X-Amzn-Tls-Version, X-Amzn-Tls-Cipher-Suite.
         "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "true",

@@ -27,6 +27,7 @@ from .health_check import HealthCheck
 from .metadata import InstanceMetadata, MetadataService
 from .processes import ManagedProcess, free_port, tail, wait_listening
 from .python_environment import find_python, virtual_environment
+from .systemd import install_systemctl
 
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
 LAUNCH = "aws:autoscaling:launchconfiguration"
@@ -77,6 +78,7 @@ class Instance:
         self._proxy: ManagedProcess | None = None
         self._metadata: MetadataService | None = None
         self._log = self.root / LOGS[0]
+        self._commands_folder = install_systemctl(self.root)
 
     @property
     def secure(self) -> bool:
@@ -136,7 +138,7 @@ class Instance:
         self._wait_healthy()
 
     def stop(self, *, grace: float) -> None:
-        """Let the proxy finish its requests for *grace* seconds, cut the others off, and remove the directory.
+        """Let the proxy finish requests for *grace* seconds, cut off the others, and remove the directory.
 
         A target group ends the connections to a target that is still in use after its deregistration delay.
         https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
@@ -207,7 +209,13 @@ class Instance:
             **given,
             "HOME": str(self.root / "home/webapp"),
             "TMPDIR": str(self.root / "tmp"),
-            "PATH": f"{self.root}/var/app/venv/staging-LQM1lest/bin:{os.environ.get('PATH', os.defpath)}",
+            "PATH": os.pathsep.join(
+                [
+                    f"{self.root}/var/app/venv/staging-LQM1lest/bin",
+                    str(self._commands_folder),
+                    os.environ.get("PATH", os.defpath),
+                ]
+            ),
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._metadata.endpoint,
             "PORT": str(self._app_port),
             "GUNICORN_CMD_ARGS": f"{given.get('GUNICORN_CMD_ARGS', '')} {bind}".strip(),

@@ -1,4 +1,5 @@
-"""Story of eb_app/gunicorn_conf.py, eb_app/database.py, templates/environment_options.py and .platform/nginx/.
+"""Story of eb_app/gunicorn_conf.py, eb_app/database.py, templates/environment_options.py and
+.platform/nginx/.
 
 Each hop's time-out is longer than that of the hop behind it.
 """
