@@ -129,9 +129,9 @@ _MOST_CONNECTIONS = 16_000
 def max_connections(instance_class: str) -> int:
     """Return a number of connections that MySQL on an instance class allows at least, by default.
 
-    RDS divides the class's memory in bytes by 12,582,880, and limits the result to 16,000. That memory excludes
-    what RDS and the operating system use, which is most noticeable in small classes. Where no value was
-    reported, a tenth is taken off.
+    RDS divides the class's memory in bytes by 12,582,880, and limits the result to 16,000. That memory
+    excludes what RDS and the operating system use, which is most noticeable in small classes. Where no value
+    was reported, a tenth is taken off.
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
     """
     _, family, size = instance_class.split(".")

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pymysql
 import pytest
@@ -40,6 +41,7 @@ from replicator.replicate import RunClock, replicate
 from replicator.source import VaultSource
 from replicator.target import SecretsManagerTarget
 from replicator.vault import Vault
+from testbed.servers.authority import Authority
 from testbed.servers.localaws import LocalAws
 from testbed.servers.mariadb import MariaDB, engine
 from tests.conftest import Unsealed
@@ -429,6 +431,22 @@ def test_the_databases_certificate_and_name_are_verified(world: World) -> None:
     closed = replace(endpoint, port=9)
     with pytest.raises(Unreachable, match="didn't answer"), connected(closed, world.context.database.master):
         pass
+
+
+def test_an_incomplete_certificate_is_refused_in_words(world: World, tmp_path: Path) -> None:
+    """The same on every Python: 3.13 and later refuse it by default."""
+    incomplete = Authority(tmp_path / "incomplete", strict=False)
+    server = MariaDB.start(tmp_path, incomplete)
+    endpoint = Endpoint(server.host, server.port, incomplete.ca_file)
+    try:
+        with (
+            pytest.raises(Unreachable, match="Missing Authority Key Identifier") as raised,
+            connected(endpoint, world.context.database.master),
+        ):
+            pass
+    finally:
+        server.stop()
+    assert "keyUsage" in raised.value.remedy
 
 
 def test_an_error_never_quotes_the_refused_statement(world: World) -> None:
