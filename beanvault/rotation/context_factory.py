@@ -56,6 +56,7 @@ def rotation_context(
         ),
         ui,
         overlap_seconds=overlap_seconds(deployment),
+        through_proxy=deployment.database.mode == "proxy",
         wait=wait,
     )
 

@@ -19,7 +19,7 @@ import pymysql
 import pytest
 
 from beanvault import polling
-from beanvault.errors import ConfigurationError, Unreachable
+from beanvault.errors import ConfigurationError, Refused, Unreachable
 from beanvault.replication.waiter import ReplicationWaiter
 from beanvault.rotation import alternating, dual_password, static_role
 from beanvault.rotation.credential import DatabaseCredential
@@ -174,6 +174,28 @@ def test_the_users_alternate_and_the_previous_one_stays_valid(world: World) -> N
     secret = f"{world.schema}/app/database"
     assert world.context.replication.current_version_id(secret) == third.version_id
     assert not third.resumed
+
+
+def test_two_users_do_not_take_turns_behind_rds_proxy(world: World) -> None:
+    """It knows only the current version's user; the first credential is needed to create it at all."""
+    proxied = replace(world.context, through_proxy=True)
+    first = alternating.rotate(proxied, world.store, world.users)
+    blue = world.current()
+    with pytest.raises(Refused, match="two users can't take turns") as raised:
+        alternating.rotate(proxied, world.store, world.users)
+    assert "--strategy dual" in raised.value.remedy
+    assert world.current() == blue
+    assert dual_password.rotate(proxied, world.store).username == first.username
+    assert world.works(blue)
+    assert world.works(world.current())
+
+
+def test_the_first_credential_of_a_proxy_can_be_completed(world: World) -> None:
+    """An interrupted first rotation resumes: it changes no user."""
+    proxied = replace(world.context, through_proxy=True)
+    with pytest.raises(Crashed):
+        alternating.rotate(replace(proxied, ui=CrashingAt(words="is version")), world.store, world.users)
+    assert alternating.rotate(proxied, world.store, world.users).resumed
 
 
 def test_other_keys_of_the_path_are_kept(world: World) -> None:
