@@ -64,14 +64,14 @@ PLATFORM = AwsVersion(
 # which RDS refuses.
 DATABASE_ENGINE_VERSION = AwsVersion(
     in_use="8.4",
-    supported=frozenset({"8.4"}),
+    supported=frozenset({"8.4", "9.7"}),
     source="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/MySQL.Concepts.VersionMgmt.html",
     checked=_CHECKED,
 )
 
 DATABASE_PARAMETER_FAMILY = AwsVersion(
     in_use="mysql8.4",
-    supported=frozenset({"mysql8.4"}),
+    supported=frozenset({"mysql8.4", "mysql9.7"}),
     source="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/MySQL.Concepts.VersionMgmt.html",
     checked=_CHECKED,
 )

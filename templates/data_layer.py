@@ -95,7 +95,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
         rds.DBParameterGroup(
             "ParameterGroup",
             Description="TLS only, slow query log on",
-            Family=aws_versions.DATABASE_PARAMETER_FAMILY.in_use,
+            Family=f"mysql{settings.engine_version}",
             Parameters=_PARAMETERS,
             Tags=tags(deployment, LAYER),
         )
@@ -103,12 +103,14 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
     options = template.add_resource(
         rds.OptionGroup(
             "OptionGroup",
+            # Audit plugin: all versions of 8.4 and of 9.7.
+            # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.Options.html
             # The last snapshot keeps it in use, and RDS refuses to delete an option group in use.
             DeletionPolicy="Retain",
             UpdateReplacePolicy="Retain",
             OptionGroupDescription="Audit log of logins",
             EngineName="mysql",
-            MajorEngineVersion=aws_versions.DATABASE_ENGINE_VERSION.in_use,
+            MajorEngineVersion=settings.engine_version,
             OptionConfigurations=[
                 rds.OptionConfiguration(
                     OptionName="MARIADB_AUDIT_PLUGIN",
@@ -139,10 +141,12 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
             DBInstanceIdentifier=deployment.database_identifier,
             DBName=SCHEMA,
             Engine="mysql",
-            EngineVersion=aws_versions.DATABASE_ENGINE_VERSION.in_use,
+            EngineVersion=settings.engine_version,
             EngineLifecycleSupport="open-source-rds-extended-support-disabled",
             AutoMinorVersionUpgrade=True,
-            AllowMajorVersionUpgrade=False,
+            # RDS upgrades to another series only when `EngineVersion` names it; then it requires this, too.
+            # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.MySQL.Major.html
+            AllowMajorVersionUpgrade=True,
             DBInstanceClass=settings.instance_class,
             AllocatedStorage=str(settings.storage_gb),
             StorageType="gp3",

@@ -150,6 +150,8 @@ class Database(Section):
     instance_class: Annotated[
         str, matching(r"db\.[a-z0-9-]+\.[a-z0-9]+", 'give a class such as "db.t4g.micro"')
     ] = "db.t4g.micro"
+    engine_version: Literal["8.4", "9.7"] = "8.4"
+    """MySQL's release series: both are LTS. From 8.4 to 9.7 RDS upgrades in place, and never back."""
     storage_gb: int = Field(default=20, ge=20, le=65536)
     max_storage_gb: int | None = Field(default=None, ge=22, le=65536)
     """Limit of storage autoscaling; none means no autoscaling."""

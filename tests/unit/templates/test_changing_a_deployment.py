@@ -51,6 +51,7 @@ CHANGES: Mapping[str, tuple[Tables, Tables]] = {
     "IAM instead of the secret": ({"database": {"mode": "secret"}}, {"database": {"mode": "iam"}}),
     "IAM instead of a proxy": ({"database": {"mode": "proxy"}}, {"database": {"mode": "iam"}}),
     "the database's port": ({"database": {"port": 3307}}, {"database": {"port": 3310}}),
+    "the next release series": ({}, {"database": {"engine_version": "9.7"}}),
     "a larger database": (
         {},
         {"database": {"instance_class": "db.m7g.large", "multi_az": True, "max_storage_gb": 100}},

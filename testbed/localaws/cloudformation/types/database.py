@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ..errors import ResourceFailed
 from ..resource import Resource
 from ..resource_type import ResourceType, attributes_named, names
 
@@ -30,7 +31,37 @@ def _create_instance(instance: Resource) -> None:
     )
 
 
+def _check_upgrade(instance: Resource) -> None:
+    """Refuse what RDS refuses of a change to another release series.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.MySQL.Major.html
+
+    Raises:
+        ResourceFailed: it isn't allowed, leads backwards, or the parameter group is another series'
+    """
+    running, desired = _described("EngineVersion", instance), str(instance.properties.get("EngineVersion"))
+    was, series = (tuple(version.split(".")[:2]) for version in (running, desired))
+    if was == series:
+        return
+    if was > series:
+        raise ResourceFailed(f"Cannot upgrade mysql from {'.'.join(was)} to {'.'.join(series)}")
+    if not instance.properties.get("AllowMajorVersionUpgrade"):
+        raise ResourceFailed(
+            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+        )
+    group = instance.properties.get("DBParameterGroupName")
+    found = instance.call("describe_db_parameter_groups", DBParameterGroupName=group)["DBParameterGroups"][0]
+    family = f"{instance.properties['Engine']}{'.'.join(series)}"
+    if found["DBParameterGroupFamily"] != family:
+        raise ResourceFailed(
+            f"The parameter group {group} with DBParameterGroupFamily {found['DBParameterGroupFamily']} "
+            f"cannot be used for this instance. Use a parameter group with DBParameterGroupFamily {family}"
+        )
+
+
 def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
+    if instance.changed(old, "EngineVersion"):
+        _check_upgrade(instance)
     changed = {name for name in instance.properties if instance.changed(old, name)}
     passwords = {"ManageMasterUserPassword", "MasterUserSecret"}
     arguments = instance.pick(*changed - passwords - {"EnableCloudwatchLogsExports", "Tags"})
@@ -68,7 +99,7 @@ _MODIFIABLE = names(
     "AllocatedStorage AutoMinorVersionUpgrade BackupRetentionPeriod CACertificateIdentifier "
     "CopyTagsToSnapshot DBInstanceClass DBParameterGroupName DeletionProtection EnableCloudwatchLogsExports "
     "EnableIAMDatabaseAuthentication EnablePerformanceInsights EngineVersion ManageMasterUserPassword "
-    "MasterUserSecret MaxAllocatedStorage MonitoringInterval MonitoringRoleArn MultiAZ "
+    "MasterUserSecret MaxAllocatedStorage MonitoringInterval MonitoringRoleArn MultiAZ OptionGroupName "
     "PerformanceInsightsKMSKeyId PubliclyAccessible StorageType VPCSecurityGroups"
 )
 
