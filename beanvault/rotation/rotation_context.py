@@ -68,7 +68,7 @@ class RotationContext:
     clock: PollingClock = field(default_factory=PollingClock)
 
     def require_no_proxy(self, source: str) -> None:
-        """Return unless the app uses RDS Proxy, which knows only the user in the secret's `AWSCURRENT` version.
+        """Return unless the app uses RDS Proxy, which knows only the user in the secret's current version.
 
         It refuses every other user, so while processes of the app, or the proxy itself, still have the
         previous version, a change of the user costs logins.

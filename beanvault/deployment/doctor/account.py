@@ -34,7 +34,7 @@ ACTIONS = (
     "sqs:CreateQueue",
     "wafv2:CreateWebACL",
 )
-"""A sample of what a deployment needs, one or two actions per service."""
+"""A sample of what a deployment needs, one or two actions per service; the deployer's policy allows each."""
 
 
 def check_permissions(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
@@ -62,7 +62,10 @@ def check_permissions(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     denied = [r["EvalActionName"] for r in simulated["EvaluationResults"] if r["EvalDecision"] != "allowed"]
     if denied:
         yield PreflightResult(
-            "permissions", Verdict.BAD, f"not allowed: {', '.join(denied)}", "ask for these permissions"
+            "permissions",
+            Verdict.BAD,
+            f"not allowed: {', '.join(denied)}",
+            "`beanvault render --deployer-policy` prints the policy of a role that can deploy",
         )
     else:
         yield PreflightResult("permissions", Verdict.GOOD, f"all {len(ACTIONS)} checked actions are allowed")

@@ -181,7 +181,9 @@ def _logs(call: ServiceCall) -> list[str]:
 
 def _ssm(call: ServiceCall) -> list[str]:
     names = call.params.get("Names") or [call.params.get("Name") or call.params.get("Path")]
-    return [call.arn(str(name).lstrip("/"), "parameter/") for name in names if name]
+    arns = [call.arn(str(name).lstrip("/"), "parameter/") for name in names if name]
+    # AWS's public parameters belong to no account.
+    return [arn.replace(f":{call.account}:parameter/aws/", "::parameter/aws/") for arn in arns]
 
 
 def _elasticbeanstalk(call: ServiceCall) -> list[str]:
@@ -191,6 +193,30 @@ def _elasticbeanstalk(call: ServiceCall) -> list[str]:
     if "VersionLabel" in call.params:
         return [call.arn(f"{application}/{call.params['VersionLabel']}", "applicationversion/")]
     return [call.arn(application, "application/")] if application else []
+
+
+def _iam(call: ServiceCall) -> list[str]:
+    """Return the role, policy or instance profile; attaching a policy to a role is done to the role."""
+    for param, kind in _IAM_KINDS.items():
+        if value := call.params.get(param):
+            text = str(value)
+            return [text if text.startswith("arn:") else f"arn:aws:iam::{call.account}:{kind}{text}"]
+    return []
+
+
+_IAM_KINDS = {
+    "InstanceProfileName": "instance-profile/",
+    "RoleName": "role/",
+    "UserName": "user/",
+    "GroupName": "group/",
+    "PolicyArn": "policy/",
+    "PolicyName": "policy/",
+}
+
+
+def _cloudformation(call: ServiceCall) -> list[str]:
+    name = str(call.params.get("StackName") or "")
+    return [name if name.startswith("arn:") else call.arn(f"{name}/*", "stack/")] if name else []
 
 
 def _named(**kinds: str) -> Callable[[ServiceCall], list[str]]:
@@ -208,7 +234,9 @@ _RESOURCES: dict[str, Callable[[ServiceCall], list[str]]] = {
     "sqs": _sqs,
     "lambda": _lambda,
     "logs": _logs,
+    "cloudformation": _cloudformation,
     "cloudwatch": _named(AlarmName="alarm:"),
+    "iam": _iam,
     "ec2": _named(GroupId="security-group/", SubnetId="subnet/", InstanceId="instance/", VpcId="vpc/"),
     "ssm": _ssm,
     "elasticbeanstalk": _elasticbeanstalk,
@@ -218,6 +246,8 @@ _RESOURCES: dict[str, Callable[[ServiceCall], list[str]]] = {
         DBSubnetGroupName="subgrp:",
         DBParameterGroupName="pg:",
         DBSnapshotIdentifier="snapshot:",
+        OptionGroupName="og:",
+        SubscriptionName="es:",
         ResourceName="",
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from moto.core import errors
@@ -12,13 +13,16 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
+from moto.sns.models import sns_backends
 from werkzeug.exceptions import HTTPException
 
 from ..moto_client import ENGINE_KEY_ID
 from ..settings import OPERATOR_KEY_ID
 from .calls import ServiceCall, describe_call
 from .identity import ANONYMOUS, Caller, CredentialError, authenticate, presented_credentials
-from .policy import AccessRequest, Decision, evaluate
+from .on_behalf import acting, note_requester
+from .passed_roles import passed_roles
+from .policy import AccessRequest, ContextValue, Decision, evaluate
 from .resources import find_key, find_secret, resource_policy
 
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
@@ -36,7 +40,21 @@ def install() -> None:
 
 def _authorize(response: BaseResponse, _request_class: type, resource: str = "*") -> None:
     presented = presented_credentials(response)
-    if presented and presented.key_id in (OPERATOR_KEY_ID, ENGINE_KEY_ID):
+    if presented and presented.key_id == OPERATOR_KEY_ID:
+        note_requester(None)
+        return
+    if presented and presented.key_id == ENGINE_KEY_ID:
+        if on_behalf := acting():
+            caller = on_behalf.caller
+            via: dict[str, ContextValue] = {
+                "aws:ViaAWSService": "true",
+                "aws:CalledVia": (on_behalf.service,),
+            }
+            _require(
+                response,
+                describe_call(response, resource),
+                replace(caller, context={**caller.context, **via}),
+            )
         return
     call = describe_call(response, resource)
     if presented is None and call.operation in UNSIGNED:
@@ -47,8 +65,13 @@ def _authorize(response: BaseResponse, _request_class: type, resource: str = "*"
         caller = authenticate(response, presented) if presented else ANONYMOUS
     except CredentialError as error:
         raise _refusal(response, error.kind, str(error)) from None
+    note_requester(caller)
     if call.operation == "GetCallerIdentity":  # allowed even if a policy denies it
         return
+    _require(response, call, caller)
+
+
+def _require(response: BaseResponse, call: ServiceCall, caller: Caller) -> None:
     for request, message in _requests(call, caller):
         decision = decide(caller, request)
         if decision is not Decision.ALLOWED:
@@ -62,7 +85,9 @@ def decide(caller: Caller, request: AccessRequest) -> Decision:
         request,
         limits=caller.limits,
         resource_policy=resource_policy(request.resource),
-        resource_decides=request.action.startswith(("kms:", "sts:AssumeRole")) and request.resource != "*",
+        resource_decides=request.action.startswith(("kms:", "sts:AssumeRole"))
+        and request.resource != "*"
+        and ":alias/" not in request.resource,  # an alias has no policy of its own
     )
 
 
@@ -71,8 +96,45 @@ def _requests(call: ServiceCall, caller: Caller) -> Iterator[tuple[AccessRequest
     for resource in call.resources():
         context = {**call.context(resource), **caller.context}
         yield AccessRequest(call.action, resource, caller.arn, context), ""
+        if call.service == "sns" and call.operation in ("Publish", "PublishBatch"):
+            yield from _topic_key_requests(call, resource, caller, context)
         if call.service == "secretsmanager":
             yield from _key_requests(call, resource, caller, context)
+
+    for role, service in passed_roles(call):
+        yield (
+            AccessRequest(
+                "iam:PassRole", role, caller.arn, {**caller.context, "iam:PassedToService": service}
+            ),
+            "",
+        )
+
+
+def _topic_key_requests(
+    call: ServiceCall, topic: str, caller: Caller, context: dict[str, Any]
+) -> Iterator[tuple[AccessRequest, str]]:
+    """Yield what a publisher to an encrypted topic needs of its key.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#sns-what-permissions-for-sse
+    """
+    found = sns_backends[call.account][call.region].topics.get(topic)
+    key = (
+        find_key(call.account, call.region, found.kms_master_key_id)
+        if found and found.kms_master_key_id
+        else None
+    )
+    if key is None or any(alias.startswith("alias/aws/") for alias in key.aliases):
+        return
+    via = {
+        **{name: value for name, value in context.items() if not name.startswith("sns:")},
+        "aws:ViaAWSService": "true",
+        "aws:CalledVia": ("sns.amazonaws.com",),
+        "kms:ViaService": f"sns.{call.region}.amazonaws.com",
+        "kms:CallerAccount": call.account,
+        "kms:EncryptionContext:aws:sns:topicArn": topic,
+    }
+    for action in ("kms:GenerateDataKey", "kms:Decrypt"):
+        yield AccessRequest(action, key.arn, caller.arn, via), ""
 
 
 READS_VALUE = {"GetSecretValue"}

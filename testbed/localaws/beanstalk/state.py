@@ -49,6 +49,10 @@ class InvalidParameterValue(ServiceException):
     code = "InvalidParameterValue"
 
 
+class InsufficientPrivileges(ServiceException):
+    code = "InsufficientPrivilegesException"
+
+
 class ResourceNotFound(ServiceException):
     code = "ResourceNotFoundException"
 

@@ -5,14 +5,16 @@ moto's dispatcher calls the method with the operation's name; botocore's model p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from moto.core.responses import ActionResult, EmptyResult
 
+from ..authorization.on_behalf import on_behalf_of, requester
 from ..moto_client import client
 from . import listeners, platforms
 from .read_operations import ReadOperations, parse_time
-from .state import Application, Environment, InvalidParameterValue, now
+from .state import Application, Environment, InsufficientPrivileges, InvalidParameterValue, now
 
 
 class Operations(ReadOperations):
@@ -145,6 +147,26 @@ class Operations(ReadOperations):
             for each in self._list("OptionSettings")
         }
 
+    def _publish_test_notification(self, settings: Mapping[tuple[str, str], str]) -> None:
+        """Publish to the environment's topic, if it has one, with the caller's rights.
+
+        What happens without them is documented nowhere, so the environment is neither created nor changed.
+        https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/using-features.managing.sns.html
+        """
+        topic = settings.get(("aws:elasticbeanstalk:sns:topics", "Notification Topic ARN"))
+        if not topic:
+            return
+        sns = client("sns", self.region, self.current_account)
+        with on_behalf_of(requester(), "elasticbeanstalk.amazonaws.com"):
+            try:
+                sns.publish(
+                    TopicArn=topic, Subject="Test notification", Message="Elastic Beanstalk test notification"
+                )
+            except sns.exceptions.ClientError as error:
+                raise InsufficientPrivileges(
+                    f"Unable to publish a test notification to {topic}: {error.response['Error']['Message']}"
+                ) from None
+
     def create_environment(self) -> ActionResult:
         application, name = self._application(), self._text("EnvironmentName") or ""
         if any(each.name == name for each in self._backend.live()):
@@ -162,6 +184,7 @@ class Operations(ReadOperations):
             {tag["Key"]: tag["Value"] for tag in self._list("Tags")},
             self._settings(),
         )
+        self._publish_test_notification(made.settings)
         self._backend.environments.append(made)
         self.rollouts.launch(self._backend, made, self.request)
         return ActionResult(made.description_of())
@@ -184,6 +207,7 @@ class Operations(ReadOperations):
 
     def update_environment(self) -> ActionResult:
         environment = self._ready()
+        self._publish_test_notification(environment.settings | self._settings())
         before = (environment.version, environment.stack, dict(environment.settings))
         version, stack = self._version(environment.application), self._stack()
         removed = {(each["Namespace"], each["OptionName"]) for each in self._list("OptionsToRemove")}

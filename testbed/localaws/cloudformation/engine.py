@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..authorization.on_behalf import on_behalf_of, requester
 from . import resolution, template
 from .errors import (
     AlreadyExists,
@@ -168,9 +169,12 @@ class Region:
         self._in_background(stack, lambda: delete(stack))
 
     def _in_background(self, stack: Stack, work: Callable[[], None]) -> None:
+        caller = requester()  # whose rights the operation has, to its end
+
         def run() -> None:
             try:
-                work()
+                with on_behalf_of(caller, "cloudformation.amazonaws.com"):
+                    work()
             except Exception:
                 logger.exception("the operation on stack %s failed with a bug of the local AWS", stack.name)
                 stack.set_status(

@@ -16,6 +16,7 @@ import pymysql
 from moto.rds import models
 
 from .. import moto_client
+from ..authorization.on_behalf import on_behalf_of
 from ..settings import DatabaseAddress
 
 
@@ -75,9 +76,10 @@ def _password(instance: Any) -> str:
     if not instance.manage_master_user_password:
         return str(instance._master_user_password)
     manager = moto_client.client("secretsmanager", instance.region, instance.account_id)
-    value = manager.get_secret_value(
-        SecretId=instance.master_user_secret.secret_arn, VersionStage="AWSCURRENT"
-    )
+    with on_behalf_of(None, "rds.amazonaws.com"):  # RDS knows it; the caller doesn't read the secret
+        value = manager.get_secret_value(
+            SecretId=instance.master_user_secret.secret_arn, VersionStage="AWSCURRENT"
+        )
     return str(json.loads(value["SecretString"])["password"])
 
 

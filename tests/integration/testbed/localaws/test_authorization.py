@@ -546,3 +546,19 @@ def test_a_presigned_url_has_the_signers_permissions(role: Role, bucket: str, ve
         with pytest.raises(HTTPError) as caught:
             urlopen(url)  # noqa: S310
         assert caught.value.code == 403
+
+
+def test_a_publisher_to_an_encrypted_topic_needs_its_key(local_aws: LocalAws, role: Role) -> None:
+    """As in SNS, which encrypts with the rights of whoever publishes."""
+    key = local_aws.client("kms").create_key()["KeyMetadata"]
+    topic = local_aws.client("sns").create_topic(
+        Name=f"encrypted-{uuid.uuid4().hex}", Attributes={"KmsMasterKeyId": key["KeyId"]}
+    )["TopicArn"]
+    publish = {"Action": "sns:Publish", "Resource": topic}
+    role.allow(publish)
+    with pytest.raises(ClientError, match="kms:GenerateDataKey"):
+        role.client("sns").publish(TopicArn=topic, Message="hello")
+    through = {"StringEquals": {"kms:ViaService": f"sns.{REGION}.amazonaws.com"}}
+    use = {"Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": key["Arn"], "Condition": through}
+    role.allow(publish, use)
+    role.client("sns").publish(TopicArn=topic, Message="hello")
