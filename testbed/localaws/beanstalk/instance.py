@@ -23,6 +23,7 @@ from typing import Any
 
 from . import proxy
 from .bundle import PROPERTIES, BundleRejected, Extension, Options, extensions, procfile, unpack
+from .environment_secrets import read_environment_secrets
 from .health_check import HealthCheck
 from .metadata import InstanceMetadata, MetadataService
 from .processes import ManagedProcess, free_port, tail, wait_listening
@@ -77,6 +78,7 @@ class Instance:
         self._processes: dict[str, ManagedProcess] = {}
         self._proxy: ManagedProcess | None = None
         self._metadata: MetadataService | None = None
+        self._secrets: dict[str, str] = {}
         self._log = self.root / LOGS[0]
         self._commands_folder = install_systemctl(self.root)
 
@@ -121,6 +123,7 @@ class Instance:
             self._launch.metadata,
             token_required=self.options.get((LAUNCH, "DisableIMDSv1"), "true") == "true",
         )
+        self._secrets = read_environment_secrets(self.options, self._launch.metadata, self._launch.endpoint)
         for extension in found:
             self._write_files(extension)
             self._commands(extension.commands, self.root, self._environment(properties=False))
@@ -195,7 +198,7 @@ class Instance:
         assert self._metadata is not None  # noqa: S101 - deploy starts it first
         own = {name: value for (space, name), value in self.options.items() if space == PROPERTIES}
         given = (
-            {name: proxy.instance_paths(value, self.root) for name, value in own.items()}
+            {name: proxy.instance_paths(value, self.root) for name, value in own.items()} | self._secrets
             if properties
             else {}
         )

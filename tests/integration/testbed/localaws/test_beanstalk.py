@@ -364,6 +364,39 @@ def test_a_request_longer_than_the_deregistration_delay_is_cut_off(aws: Aws, sha
     aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="drain-app")
 
 
+def test_variables_from_secrets_are_read_at_boot_only(aws: Aws, shared: Shared) -> None:
+    """With the instance profile's rights; a later version arrives with the next deployment."""
+    manager = aws.client("secretsmanager")
+    secret = manager.create_secret(Name="greetings", SecretString=json.dumps({"first": "hello"}))["ARN"]
+    options = {
+        "aws:autoscaling:launchconfiguration": shared.options["aws:autoscaling:launchconfiguration"],
+        "aws:elasticbeanstalk:application:environmentsecrets": {"GREETING": f"{secret}:first"},
+        PROCESS: {"HealthCheckPath": "/healthz"},
+    }
+    extension = "container_commands: {01: {command: touch commands.txt}}"  # without a GREETING of its own
+    own = {".ebextensions__01_app.config": extension}
+    label = aws.version("s1", bundle("s1", ".ebextensions/01_app.config", **own))
+    aws.create("secret-app", label, options)
+    assert "GREETING could not be read" in aws.errors("secret-app")
+    statement = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret}
+    aws.client("iam").put_role_policy(
+        RoleName="demo-instance",
+        PolicyName="greetings",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+    def greeting() -> str:
+        return str(requests.get(f"http://{made['CNAME']}/", timeout=10).json()["greeting"])
+
+    made = aws.deploy("secret-app", label)
+    assert greeting() == "hello"
+    manager.put_secret_value(SecretId=secret, SecretString=json.dumps({"first": "good bye"}))
+    assert greeting() == "hello"
+    aws.deploy("secret-app", label)
+    assert greeting() == "good bye"
+    aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="secret-app")
+
+
 def eb(aws: Aws, directory: Path, *arguments: str) -> str:
     """Run the real EB CLI."""
     environ = {**os.environ, **aws.environ, "HOME": str(directory)}
