@@ -126,9 +126,13 @@ def test_resources_of_others_are_out_of_reach(aws: LocalAws, trial: Deployment) 
         }
     }
     cloudformation = session.client("cloudformation")
-    named = {"StackName": "trial-visitor", "ChangeSetName": "first"}
-    cloudformation.create_change_set(**named, ChangeSetType="CREATE", TemplateBody=json.dumps(template))
-    cloudformation.execute_change_set(**named)
+    cloudformation.create_change_set(
+        StackName="trial-visitor",
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps(template),
+    )
+    cloudformation.execute_change_set(StackName="trial-visitor", ChangeSetName="first")
     events = until(
         lambda: [
             event
