@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 RDS_AUTHORITIES = Path(__file__).with_name("rds-global-bundle.pem")
+"""In the zip; a deployment file with authorities of its own has them written there."""
 _ATTEMPTS = 5
 _UNREACHABLE = frozenset({CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST})
+# OpenSSL's codes for what only VERIFY_X509_STRICT refuses: extensions that RFC 5280 requires.
+# https://github.com/openssl/openssl/blob/master/include/openssl/x509_vfy.h.in
+_STRICT_RULES = range(80, 94)
 _CALLS = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5})
 
 logger = logging.getLogger(__name__)
@@ -65,8 +69,13 @@ def connected(
     An unreachable database is retried; a refused login or certificate is not.
 
     Raises:
+        BootstrapError: its certificate is not trusted
         pymysql.MySQLError: it could not be reached, or refused the login
     """
+    tls = ssl.create_default_context(cafile=str(ca_file))
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Python 3.13's defaults, on every Python. PyMySQL takes the first away from a context that it creates.
+    tls.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             connection = pymysql.connect(
@@ -74,9 +83,7 @@ def connected(
                 port=port,
                 user=master.username,
                 password=master.password,
-                ssl_ca=str(ca_file),
-                ssl_verify_cert=True,
-                ssl_verify_identity=True,
+                ssl=tls,
                 connect_timeout=5,
                 read_timeout=15,
                 write_timeout=15,
@@ -84,8 +91,10 @@ def connected(
             )
         except pymysql.OperationalError as error:
             # PyMySQL gives an untrusted certificate the error number of a host that doesn't answer.
-            untrusted = isinstance(getattr(error, "original_exception", None), ssl.SSLError)
-            if attempt == _ATTEMPTS or untrusted or error.args[0] not in _UNREACHABLE:
+            cause = getattr(error, "original_exception", None)
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                raise _untrusted(cause) from None
+            if attempt == _ATTEMPTS or isinstance(cause, ssl.SSLError) or error.args[0] not in _UNREACHABLE:
                 raise
             sleep(random.uniform(0, 2**attempt))  # noqa: S311 - jitter is not a secret
         else:
@@ -96,12 +105,21 @@ def connected(
         connection.close()
 
 
+def _untrusted(error: ssl.SSLCertVerificationError) -> BootstrapError:
+    remedy = "[database] ca_file has to name the file with its authority"
+    if error.verify_code in _STRICT_RULES:
+        remedy = (
+            "issue it, and its authority's, with the extensions basicConstraints (critical), keyUsage, "
+            "subjectKeyIdentifier and authorityKeyIdentifier"
+        )
+    return BootstrapError(f"the database's certificate is not trusted: {error.verify_message}; {remedy}")
+
+
 def bootstrap(properties: Mapping[str, Any], secrets_manager: SecretsManagerClient) -> dict[str, str]:
     """Create the accounts and return the attributes of the custom resource."""
     desired = DesiredAccounts(properties["Schema"], tuple(properties["Users"]), properties["IamUser"])
-    ca_file = Path(properties.get("CaFile") or RDS_AUTHORITIES)
     master = Master.read(secrets_manager, properties["MasterSecret"])
-    with connected(properties["Host"], int(properties["Port"]), master, ca_file) as connection:
+    with connected(properties["Host"], int(properties["Port"]), master, RDS_AUTHORITIES) as connection:
         report = set_up(connection, desired)
     logger.info("created %s", ", ".join(report.created) or "no users: all exist")
     if not report.iam_user:
@@ -147,4 +165,12 @@ def _answer(event: Mapping[str, Any], status: str, reason: str, data: Mapping[st
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own address
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )
-    urllib.request.urlopen(request, timeout=20).close()  # noqa: S310 - the same
+    for pause in (1, 2, 4, None):  # nobody runs this function again if the answer is lost
+        try:
+            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
+        except OSError:
+            if pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return

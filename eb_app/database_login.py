@@ -38,6 +38,12 @@ MISCONFIGURED = {
     2026: "the server offers no TLS",
 }
 
+STRICT_RULES = range(80, 94)
+"""OpenSSL's codes for what only `VERIFY_X509_STRICT` refuses: extensions that RFC 5280 requires.
+
+https://github.com/openssl/openssl/blob/master/include/openssl/x509_vfy.h.in
+"""
+
 LOST = {1927, 2006, 2013}
 """Errors of an established connection that ended: killed, gone away, lost."""
 
@@ -135,10 +141,16 @@ def log_in(
 def explain(error: pymysql.MySQLError, credential: Credential, server: DatabaseServer) -> DatabaseError:
     """Return the error that tells the caller what to do about a failed login."""
     number = number_of(error)
-    if isinstance(getattr(error, "original_exception", None), ssl.SSLCertVerificationError):
+    untrusted = getattr(error, "original_exception", None)  # PyMySQL sets it on the instance
+    if isinstance(untrusted, ssl.SSLCertVerificationError):
+        remedy = "check BEANVAULT_DATABASE_CA_FILE and BEANVAULT_DATABASE_HOST"
+        if untrusted.verify_code in STRICT_RULES:
+            remedy = (
+                "issue it, and its authority's, with the extensions basicConstraints (critical), keyUsage, "
+                "subjectKeyIdentifier and authorityKeyIdentifier"
+            )
         return DatabaseMisconfigured(
-            f"{server}'s certificate is not trusted: {error.original_exception.verify_message}; "  # type: ignore[attr-defined]  # PyMySQL sets it on the instance
-            "check BEANVAULT_DATABASE_CA_FILE and BEANVAULT_DATABASE_HOST"
+            f"{server}'s certificate is not trusted: {untrusted.verify_message}; {remedy}"
         )
     if number in LOGIN_REFUSED:
         return LoginRefused(
@@ -163,8 +175,8 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # As PyMySQL does: Python 3.13 sets this flag by default, and it rejects certificates of databases.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Python 3.13's defaults, on every Python. PyMySQL takes the first away from a context that it creates.
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 

@@ -20,6 +20,7 @@ from .changes import (
     MoveStage,
     NoLongerNeeded,
     Outcome,
+    Postponed,
     Restore,
     Retag,
     Update,
@@ -28,7 +29,7 @@ from .concurrency import concurrently
 from .config import Config
 from .contract.tags import TAG_KMS_KEY, TAG_OWNER, TAG_SOURCE
 from .desired import PLAIN, resolve_desired, with_revision
-from .errors import OutOfTime, named
+from .errors import OutOfTime, TargetBusy, named
 from .model import DesiredSecret, TargetSecret
 from .plan import Ownership, confirm, is_still_deleted, tags_to_remove, tags_to_set
 from .source import Source
@@ -79,6 +80,8 @@ class Applier:
                 return confirmed if isinstance(confirmed, NoLongerNeeded) else self._make(confirmed)
             except OutOfTime:
                 return Deferred(change)
+            except TargetBusy as busy:
+                return Postponed(change, f"left for the next run: {busy}")
             except Exception as failure:  # noqa: BLE001 - not even a bug about one secret stops the others
                 return Failed(change, named(failure))
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -60,6 +61,13 @@ CLIENT_CONFIG = ClientConfig(
     tcp_keepalive=True,
 )
 
+MODELS = Path(__file__).with_name("aws_models")
+"""What is added to botocore's own models: the operations that the botocore of Lambda's runtime may not know.
+
+GetWebIdentityToken came on 2025-11-19, and Lambda follows weeks or months later:
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html#python-sdk-included
+"""
+
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "AuthorizationError"})
 # Messages about signatures repeat the request's headers, and with them a session token.
 _CREDENTIALS = frozenset(
@@ -69,6 +77,7 @@ _CREDENTIALS = frozenset(
         *("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature"),
     }
 )
+_FEDERATION_IS_OFF = "OutboundWebIdentityFederationDisabledException"
 _THROTTLED = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 )
@@ -141,6 +150,9 @@ def lean_session() -> boto3.session.Session:
     """
     with _aws_settings():
         core = botocore.session.get_session()
+        core.get_component("data_loader").search_paths.append(str(MODELS))
+        # GetWebIdentityToken is not available at STS's global endpoint, which older clients prefer.
+        core.set_config_variable("sts_regional_endpoints", "regional")
         core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=lambda text: text)
         return boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None, botocore_session=core)
 
@@ -191,6 +203,11 @@ def _translate(what: str, failure: ClientError) -> TargetError:
     if code in _CREDENTIALS:
         return TargetDenied(
             f"{what}: the AWS credentials are not accepted ({code}); renew them, or correct the clock"
+        )
+    if code == _FEDERATION_IS_OFF:
+        return TargetDenied(
+            f"{what}: the account issues no tokens to its roles; enable them: "
+            "`aws iam enable-outbound-web-identity-federation`"
         )
     if code in _KEY:
         return TargetDenied(f"{what}: the KMS key refuses ({code}); check its policy and its state")

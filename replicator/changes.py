@@ -212,6 +212,14 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Postponed:
+    """A deletion that AWS was not ready for; the next run makes it."""
+
+    change: Change
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoLongerNeeded:
     """A change that is not needed, or not allowed (*conflict*), now that its secret was checked again."""
 
@@ -219,4 +227,4 @@ class NoLongerNeeded:
     conflict: Conflict | None
 
 
-Outcome: TypeAlias = Applied | Failed | Deferred | NoLongerNeeded
+Outcome: TypeAlias = Applied | Failed | Deferred | Postponed | NoLongerNeeded

@@ -24,6 +24,10 @@ class ConfigError(ReplicatorError):
         self.problems = problems
 
 
+class NotConnected(ReplicatorError):
+    """No connection to Vault has been stored since the deployment was made: a state, and not a failure."""
+
+
 class SourceError(ReplicatorError):
     """A request to Vault failed; never raised itself."""
 
@@ -74,6 +78,10 @@ class TargetUnavailable(TargetError):
 
 class TargetMissing(TargetError):
     """The secret does not exist (any more)."""
+
+
+class TargetBusy(TargetError):
+    """The secret's replica regions are still being removed; the next run deletes it."""
 
 
 class UnsafePlan(ReplicatorError):

@@ -14,6 +14,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from .aws import WORKERS, Clients
 from .config import Config
 from .contract.events import ReplicationRequest
+from .contract.summary import NOT_CONNECTED
 from .errors import ConfigError, RunFailed
 from .replicate import RunClock
 from .report import RunReport
@@ -75,6 +76,10 @@ def _log_result(report: RunReport, request: ReplicationRequest) -> dict[str, int
     counts = {count.value: number for count, number in report.counts().items()}
     logger.info("run", extra={"counts": counts, "deferred": report.deferred, "reason": request.reason.value})
     problems = report.problems()
+    if report.not_connected:
+        # Raised, it would be repeated, become a dead letter, and start alarms that only an operator can end.
+        logger.warning("not connected", extra=asdict(problems[0]))
+        return {**counts, NOT_CONNECTED: 1}
     for problem in problems:
         logger.error("problem", extra=asdict(problem))
     if problems:
@@ -90,6 +95,7 @@ def _emit(report: RunReport, config: Config) -> None:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
     metrics.add_metric(name="LagSeconds", unit=MetricUnit.Seconds, value=report.lag_seconds)
     metrics.add_metric(name="Runs", unit=MetricUnit.Count, value=1)
+    metrics.add_metric(name=NOT_CONNECTED, unit=MetricUnit.Count, value=int(report.not_connected))
     metrics.flush_metrics()
 
 

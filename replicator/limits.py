@@ -36,7 +36,8 @@ QUOTAS = (
         ),
     ),
     Quota(100, ("ListSecrets",)),
-    Quota(10_000, ("DescribeSecret", "GetSecretValue")),
+    Quota(40_000, ("DescribeSecret",)),
+    Quota(10_000, ("GetSecretValue",)),
 )
 """https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
 

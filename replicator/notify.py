@@ -16,7 +16,7 @@ from .contract.events import (
     SecretReplicated,
 )
 from .contract.summary import counts_line
-from .contract.tags import TAG_HEALTH
+from .contract.tags import TAG_HEALTH, HealthState
 from .errors import OutOfTime, TargetError
 from .report import RunReport
 
@@ -101,12 +101,13 @@ def publish_health_change(
 
     The state is a tag of the connection secret, written after the message: a run killed in between causes a
     second message rather than none. A run over some paths can find us unhealthy; only one that has done
-    everything can find us healthy again. Raises `TargetError`.
+    everything can find us healthy again. Vault not being connected yet is a state as well, reported once.
+    Raises `TargetError`.
     """
     partial = report.deferred or not report.complete
     if config.topic_arn is None or request.dry_run or (report.healthy and partial):
         return
-    state = "healthy" if report.healthy else "unhealthy"
+    state = report.health
     try:
         before = _reported_state(clients, config)
     except TargetError:
@@ -120,7 +121,7 @@ def publish_health_change(
         clients.secretsmanager.tag_resource,
         f"TagResource for the connection secret {config.connection_secret}",
         SecretId=config.connection_secret,
-        Tags=[{"Key": TAG_HEALTH, "Value": state}],
+        Tags=[{"Key": TAG_HEALTH, "Value": state.value}],
     )
 
 
@@ -131,10 +132,10 @@ def _reported_state(clients: Clients, config: Config) -> str:
         SecretId=config.connection_secret,
     )
     tags = {each["Key"]: each["Value"] for each in answer.get("Tags", [])}
-    return tags.get(TAG_HEALTH, "healthy")
+    return tags.get(TAG_HEALTH, HealthState.HEALTHY)
 
 
-def _publish(report: RunReport, clients: Clients, config: Config, state: str) -> None:
+def _publish(report: RunReport, clients: Clients, config: Config, state: HealthState) -> None:
     call(
         clients.sns.publish,
         f"Publish to {config.topic_arn}",
@@ -144,7 +145,7 @@ def _publish(report: RunReport, clients: Clients, config: Config, state: str) ->
     )
 
 
-def _message(report: RunReport, config: Config, state: str) -> Iterator[str]:
+def _message(report: RunReport, config: Config, state: HealthState) -> Iterator[str]:
     yield f"The replication of {config.owner} is {state}."
     yield ""
     yield counts_line(report.counts())

@@ -14,12 +14,14 @@ from .changes import (
     Failed,
     NoLongerNeeded,
     Outcome,
+    Postponed,
     Refuse,
     Remark,
     Skip,
 )
 from .contract.summary import Count, Problem, ProblemKind, RunSummary, SkippedSource
-from .errors import ReplicatorError
+from .contract.tags import HealthState
+from .errors import NotConnected, ReplicatorError
 from .model import Unreadable
 
 
@@ -60,6 +62,17 @@ class RunReport:
     def healthy(self) -> bool:
         return not self.problems()
 
+    @property
+    def not_connected(self) -> bool:
+        """Whether nothing was wrong but that no connection to Vault is stored yet."""
+        return bool(self.errors) and all(isinstance(each, NotConnected) for each in self.errors)
+
+    @property
+    def health(self) -> HealthState:
+        if self.not_connected:
+            return HealthState.NOT_CONNECTED
+        return HealthState.HEALTHY if self.healthy else HealthState.UNHEALTHY
+
     def problems(self) -> tuple[Problem, ...]:
         """Return what went wrong."""
         return tuple(self._problems())
@@ -91,7 +104,7 @@ class RunReport:
         counts[Count.SKIPPED] = len(self._skipped())
         for change in self._changes():
             counts[change.count] += 1
-        for problem in self.problems():
+        for problem in () if self.not_connected else self.problems():
             counts[Count.CONFLICTS if problem.kind is ProblemKind.CONFLICT else Count.FAILED] += 1
         return counts
 
@@ -112,6 +125,9 @@ class RunReport:
         return sorted(self.planned + made, key=lambda change: change.name)
 
     def _skipped(self) -> tuple[SkippedSource, ...]:
-        return tuple(
-            SkippedSource(each.source, each.reason) for each in self.remarks if isinstance(each, Skip)
+        skips = (each for each in self.remarks if isinstance(each, Skip))
+        postponed = (each for each in self.outcomes if isinstance(each, Postponed))
+        return (
+            *(SkippedSource(each.source, each.reason) for each in skips),
+            *(SkippedSource(each.change.source, each.reason) for each in postponed),
         )

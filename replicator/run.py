@@ -13,14 +13,14 @@ from .changes import Applied, Deferred, Outcome
 from .config import Config
 from .contract.connection import LoginMethod
 from .contract.events import ReplicationRequest
-from .errors import OutOfTime, ReplicatorError, SourceError, named
+from .errors import NotConnected, OutOfTime, ReplicatorError, SourceError, named
 from .notify import Bus, publish_health_change
 from .replicate import RunClock, replicate
 from .report import RunReport
 from .source import VaultSource
 from .target import SecretsManagerTarget
 from .vault import TIMEOUTS, Timeouts, Vault
-from .vault_login import ConnectionSecret, log_in
+from .vault_login import ConnectionSecret, connection_lost, log_in
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +77,18 @@ def _connect_and_replicate(
     workers: int,
 ) -> RunReport:
     secret = ConnectionSecret(clients, config.connection_secret, allow_http=config.allow_http)
-    connection = secret.read()
+    target = SecretsManagerTarget(clients.secretsmanager)
+    try:
+        connection = secret.read()
+    except NotConnected:
+        if any(each.owner == config.owner for each in target.list(config.prefix).values()):
+            # The secret was made again: without a connection these secrets are no longer replicated.
+            raise connection_lost(config.connection_secret) from None
+        raise
     with closing(Vault(connection.address, clients.in_time, timeouts)) as vault:
         try:
             log_in(vault, connection, secret, clients)
             source = VaultSource(vault, config.mounts, clock.now, secret.hash_key)
-            target = SecretsManagerTarget(clients.secretsmanager)
             return replicate(source, target, config, request, clock, report_outcome, workers)
         finally:
             if connection.method is not LoginMethod.TOKEN:

@@ -5,14 +5,15 @@ Tags are encoded and decoded here, and nowhere else.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from sys import intern
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .aws import call
 from .config import ReplicaRegion
-from .contract.tags import Tags, decode_tags, encode_tags
-from .errors import TargetError, TargetMissing
+from .contract.tags import TAG_REPLICAS, Tags, decode_tags, encode_tags
+from .errors import TargetBusy, TargetError, TargetMissing
 from .model import Replica, TargetSecret
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 CURRENT = "AWSCURRENT"
 PAGE = 100
 DEFAULT_KEY = "alias/aws/secretsmanager"
+REMOVAL_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds between attempts to delete a secret whose replica regions were just removed."""
 
 Answer = TypeVar("Answer")
 
@@ -59,7 +62,7 @@ class Target(Protocol):
     def restore(self, secret: TargetSecret) -> None: ...
 
     def delete(self, secret: TargetSecret, days: int) -> None:
-        """Schedule the deletion."""
+        """Schedule the deletion; raises `TargetBusy` while its replica regions are being removed."""
         ...
 
     def replicate(self, secret: TargetSecret, region: ReplicaRegion) -> tuple[Replica, ...]:
@@ -76,7 +79,8 @@ class SecretsManagerTarget:
     another secret by now, and one that ends in a hyphen and six characters could be taken for part of an ARN.
     """
 
-    def __init__(self, client: SecretsManagerClient) -> None:
+    def __init__(self, client: SecretsManagerClient, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep = sleep
         self._client = client
 
     def list(self, prefix: str) -> dict[str, TargetSecret]:
@@ -181,6 +185,28 @@ class SecretsManagerTarget:
         self._call("RestoreSecret", self._client.restore_secret, secret.name, SecretId=secret.arn)
 
     def delete(self, secret: TargetSecret, days: int) -> None:
+        """Delete a secret, whose replica regions were removed just before, or by a run that was killed.
+
+        AWS documents no moment at which a region is gone, and until then it refuses the deletion:
+        https://github.com/rebuy-de/aws-nuke/issues/1127
+
+        Raises:
+            TargetBusy: regions are still there after the last attempt.
+        """
+        had_replicas = bool(secret.replicas or secret.tag(TAG_REPLICAS))
+        pauses = iter(REMOVAL_PAUSES if had_replicas else ())
+        while True:
+            try:
+                return self._delete_once(secret, days)
+            except TargetError as error:
+                # A refusal because of the secret's state has no class of its own.
+                if not had_replicas or type(error) is not TargetError:
+                    raise
+                if (pause := next(pauses, None)) is None:
+                    raise TargetBusy(f"{error}; its replica regions are still being removed") from None
+            self._sleep(pause)
+
+    def _delete_once(self, secret: TargetSecret, days: int) -> None:
         self._call_once(
             lambda now: now.pending_deletion,
             "DeleteSecret",

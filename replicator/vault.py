@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ import certifi
 import hvac
 import requests
 from hvac.adapters import RawAdapter
-from requests.adapters import HTTPAdapter
 
 from .contract.connection import VaultAddress
 from .contract.names import is_addressable
@@ -28,9 +26,8 @@ from .errors import (
     SourceSealed,
     SourceUnavailable,
 )
+from .tls import ISSUE_AGAIN, StrictTransport, missing_extension, strict_context
 from .value import parse_json
-
-POOL_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +75,6 @@ class _Adapter(RawAdapter):  # type: ignore[misc]  # hvac ships no types
         if response.ok:
             return response
         raise _Refused(response.status_code, _messages(response))
-
-
-class _Transport(HTTPAdapter):
-    """Verifies with one TLS context for all connections: loading authorities anew for each costs 20 ms."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__(pool_connections=1, pool_maxsize=POOL_SIZE, pool_block=True)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-
-    def build_connection_pool_key_attributes(
-        self, request: requests.PreparedRequest, verify: bool | str, cert: Any = None
-    ) -> Any:
-        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
-        # requests would add its own bundle of authorities to the context's.
-        pool.pop("ca_certs", None)
-        pool.pop("ca_cert_dir", None)
-        return host, pool
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Leave verification to the context, which always verifies."""
 
 
 class Vault:
@@ -215,13 +189,12 @@ def _session(address: VaultAddress) -> requests.Session:
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.adapters.clear()
     if address.ca_bundle:
-        context = ssl.create_default_context(cadata=address.ca_bundle)
+        context = strict_context(cadata=address.ca_bundle)
     else:
-        context = ssl.create_default_context(cafile=certifi.where())
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = strict_context(cafile=certifi.where())
     # With no other adapter mounted, a redirect from https to http cannot be followed.
     scheme = "https://" if address.url.startswith("https://") else "http://"
-    session.mount(scheme, _Transport(context))
+    session.mount(scheme, StrictTransport(context))
     return session
 
 
@@ -268,6 +241,8 @@ def _is_transient(failure: Exception) -> bool:
 
 def _translate(path: str, failure: Exception) -> SourceError:
     if isinstance(failure, requests.exceptions.SSLError):
+        if missing := missing_extension(failure):
+            return SourceUnavailable(f"Vault's certificate is refused: {missing}; {ISSUE_AGAIN}")
         return SourceUnavailable(
             "Vault's certificate is not trusted; put the PEM of its authority into ca_bundle of the "
             "connection secret, and check that the certificate names the address"

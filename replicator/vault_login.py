@@ -15,7 +15,8 @@ from botocore.awsrequest import AWSRequest
 
 from .aws import Clients, call
 from .contract.connection import HASH_KEY, Connection, LoginMethod, parse_connection
-from .errors import ConfigError, SourceDenied, SourceError
+from .contract.tags import TAG_HEALTH, HealthState
+from .errors import ConfigError, NotConnected, SourceDenied, SourceError, TargetMissing
 from .vault import Vault
 
 logger = logging.getLogger(__name__)
@@ -36,18 +37,42 @@ class ConnectionSecret:
         """Read and check the secret.
 
         Raises:
+            NotConnected: it never had a content.
             ConfigError: with everything that is wrong with its content.
             TargetError: it can't be read.
         """
-        answer = call(
-            self._client.get_secret_value,
-            f"GetSecretValue for the connection secret {self._name}",
-            SecretId=self._name,
-            VersionStage="AWSCURRENT",
-        )
+        try:
+            answer = call(
+                self._client.get_secret_value,
+                f"GetSecretValue for the connection secret {self._name}",
+                SecretId=self._name,
+                VersionStage="AWSCURRENT",
+            )
+        except TargetMissing:
+            self._check_never_connected()
+            raise NotConnected(
+                "no connection to Vault is stored yet; run `beanvault vault init`, or `beanvault connect` if "
+                "another team runs Vault"
+            ) from None
         connection = parse_connection(answer.get("SecretString", ""), allow_http=self._allow_http)
         self._content = dict(connection.content)
         return connection
+
+    def _check_never_connected(self) -> None:
+        """Raise `TargetMissing` unless the secret exists and never had a content.
+
+        AWS never removes `AWSCURRENT`, so a secret with a version, or with the state of a connected run, lost
+        its content in another way.
+        """
+        described = call(
+            self._client.describe_secret,
+            f"DescribeSecret for the connection secret {self._name}",
+            SecretId=self._name,
+        )
+        tags = {each["Key"]: each["Value"] for each in described.get("Tags", [])}
+        was_connected = tags.get(TAG_HEALTH) in (HealthState.HEALTHY, HealthState.UNHEALTHY)
+        if described.get("VersionIdsToStages") or was_connected:
+            raise connection_lost(self._name)
 
     def amend(self, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
         """Apply *change* to the current content, which an operator may have written meanwhile, and store it.
@@ -74,6 +99,21 @@ class ConnectionSecret:
         if HASH_KEY not in self._content:
             self.amend(lambda content: {HASH_KEY: secrets.token_hex(32), **content})
         return str(self._content[HASH_KEY]).encode()
+
+
+_REFUSAL_HINTS = {
+    # https://openbao.org/docs/concepts/user-lockout/
+    LoginMethod.APPROLE: " (five refusals lock it for 15 minutes)",
+    # https://github.com/hashicorp/vault/pull/21960
+    LoginMethod.AWS: "; Vault has to ask STS in the function's region, as `beanvault vault init` sets",
+}
+
+
+def connection_lost(name: str) -> TargetMissing:
+    """Return the error for a connection secret without the content that it had."""
+    return TargetMissing(
+        f"the connection secret {name} has lost its content; store it again with `beanvault connect`"
+    )
 
 
 def log_in(vault: Vault, connection: Connection, secret: ConnectionSecret, clients: Clients) -> None:
@@ -108,11 +148,9 @@ def log_in(vault: Vault, connection: Connection, secret: ConnectionSecret, clien
             case _:
                 assert_never(method)
     except SourceDenied as error:
-        # https://openbao.org/docs/concepts/user-lockout/
-        locked = " (five refusals lock it for 15 minutes)" if method is LoginMethod.APPROLE else ""
         raise SourceDenied(
             f"Vault refuses the login by {method} at auth/{mount}; renew it in the "
-            f"connection secret, or correct the role{locked}"
+            f"connection secret, or correct the role{_REFUSAL_HINTS.get(method, '')}"
         ) from error
 
 

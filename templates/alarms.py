@@ -120,20 +120,32 @@ def _replication(deployment: Deployment) -> list[MetricAlarm]:
     ]
 
 
-def max_connections(instance_class: str) -> int:
-    """Return MySQL's default `max_connections` of an instance class.
+# `SHOW VARIABLES LIKE 'max_connections'` on instances of RDS for MySQL; noted on 2026-12-01 from
+# https://serverfault.com/questions/862387/aws-rds-connection-limits (t2; a t3.medium was reported with 307).
+_REPORTED_CONNECTIONS = {"micro": 66, "small": 150, "medium": 312, "large": 648}
+_MOST_CONNECTIONS = 16_000
 
-    RDS sets it to the memory in bytes divided by 12,582,880:
+
+def max_connections(instance_class: str) -> int:
+    """Return a number of connections that MySQL on an instance class allows at least, by default.
+
+    RDS divides the class's memory in bytes by 12,582,880, and limits the result to 16,000. That memory
+    excludes what RDS and the operating system use, which is most noticeable in small classes. Where no value
+    was reported, a tenth is taken off.
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
     """
     _, family, size = instance_class.split(".")
+    if family.startswith("t") and size in _REPORTED_CONNECTIONS:
+        return _REPORTED_CONNECTIONS[size]
     gib = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}.get(size)
     if gib is None:
         times = re.match(r"\d+", size)
         gib = 16 * int(times[0]) if times else 1
     if family.startswith(("r", "x")):
         gib *= 2
-    return gib * 2**30 // 12_582_880
+    elif family.startswith("c"):
+        gib //= 2
+    return min(gib * 2**30 // 12_582_880 * 9 // 10, _MOST_CONNECTIONS)
 
 
 def _database(deployment: Deployment) -> list[MetricAlarm]:

@@ -44,7 +44,7 @@ def add_alert_topic(template: Template, deployment: Deployment, layer: str, key:
     statements = [
         published_by_alarms(arns.alarms(), topic.ref()),
         published_by_database_events(arns.database_resources(), topic.ref()),
-        published_by_rules(arns.rule(f"{deployment.name}-*"), topic.ref()),
+        published_by_rules(topic.ref()),
         deny_insecure_transport(sns_actions.Publish, topic.ref()),
     ]
     template.add_resource(

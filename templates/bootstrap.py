@@ -4,7 +4,7 @@ from troposphere import Parameter, Ref, Template, awslambda, cloudformation, rds
 
 from templates import aws_versions, keys_layer, network_layer, security_groups
 from templates.deployment import APP_USERS, IAM_USER, SCHEMA, Deployment
-from templates.inline_function import suppress_in_custom_resource
+from templates.inline_function import add_custom_resource, suppress_in_custom_resource
 from templates.log_groups import add_log_group
 from templates.policies import arns
 from templates.policies.roles import add_role
@@ -69,20 +69,17 @@ def add_bootstrap(
         )
     )
     suppress_in_custom_resource(function)
-    kind = type(
-        "DatabaseBootstrap", (cloudformation.CustomResource,), {"resource_type": "Custom::DatabaseBootstrap"}
-    )
-    return template.add_resource(
-        kind(
-            "DatabaseBootstrap",
-            ServiceToken=function.get_att("Arn"),
-            ServiceTimeout="240",
-            Host=database.get_att("Endpoint.Address"),
-            Port=database.get_att("Endpoint.Port"),
-            MasterSecret=secret,
-            Schema=SCHEMA,
-            Users=list(APP_USERS),
-            IamUser=IAM_USER,
-            CaFile=deployment.database.ca_file or "",
-        )
+    return add_custom_resource(
+        template,
+        "DatabaseBootstrap",
+        function,
+        wait_seconds=240,
+        properties={
+            "Host": database.get_att("Endpoint.Address"),
+            "Port": database.get_att("Endpoint.Port"),
+            "MasterSecret": secret,
+            "Schema": SCHEMA,
+            "Users": list(APP_USERS),
+            "IamUser": IAM_USER,
+        },
     )

@@ -1,6 +1,6 @@
 """The data layer: RDS MySQL that accepts TLS only, with its logs, events, backups, bootstrap and proxy."""
 
-from troposphere import AWSHelperFn, Ref, Template, backup, rds
+from troposphere import AWSHelperFn, Ref, Select, Split, Sub, Template, backup, rds
 
 from templates import aws_versions, keys_layer, network_layer, security_groups
 from templates.bootstrap import add_bootstrap
@@ -25,9 +25,10 @@ DATABASE_RESOURCE_ID = LayerOutput(LAYER, "DatabaseResourceId")
 
 _LOG_GROUP_IDS = {"audit": "Audit", "error": "Error", "general": "General", "slowquery": "SlowQuery"}
 """The exported logs. The general log stays off and its group empty: it would contain statements' values."""
-# Logins only, for the same reason. `rdsadmin` is RDS itself, which logs in once a second.
+# Logins only, for the same reason. Those of `rdsadmin`, RDS itself, are among them, about one a second:
+# excluding a user excludes its queries, never its logins. What they cost: scripts/docs/prices.toml.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.Options.AuditPlugin.html
-_AUDIT = {"SERVER_AUDIT_EVENTS": "CONNECT", "SERVER_AUDIT_EXCL_USERS": "rdsadmin"}
+_AUDIT = {"SERVER_AUDIT_EVENTS": "CONNECT"}
 _PARAMETERS = {
     "require_secure_transport": "1",  # RDS's default is OFF
     "tls_version": "TLSv1.2,TLSv1.3",
@@ -94,7 +95,7 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
         rds.DBParameterGroup(
             "ParameterGroup",
             Description="TLS only, slow query log on",
-            Family=aws_versions.DATABASE_PARAMETER_FAMILY.in_use,
+            Family=f"mysql{settings.engine_version}",
             Parameters=_PARAMETERS,
             Tags=tags(deployment, LAYER),
         )
@@ -102,12 +103,14 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
     options = template.add_resource(
         rds.OptionGroup(
             "OptionGroup",
+            # Audit plugin: all versions of 8.4 and of 9.7.
+            # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.Options.html
             # The last snapshot keeps it in use, and RDS refuses to delete an option group in use.
-            DeletionPolicy="Retain",
+            DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             OptionGroupDescription="Audit log of logins",
             EngineName="mysql",
-            MajorEngineVersion=aws_versions.DATABASE_ENGINE_VERSION.in_use,
+            MajorEngineVersion=settings.engine_version,
             OptionConfigurations=[
                 rds.OptionConfiguration(
                     OptionName="MARIADB_AUDIT_PLUGIN",
@@ -138,10 +141,12 @@ def _add_database(template: Template, deployment: Deployment, *, depends_on: lis
             DBInstanceIdentifier=deployment.database_identifier,
             DBName=SCHEMA,
             Engine="mysql",
-            EngineVersion=aws_versions.DATABASE_ENGINE_VERSION.in_use,
+            EngineVersion=settings.engine_version,
             EngineLifecycleSupport="open-source-rds-extended-support-disabled",
             AutoMinorVersionUpgrade=True,
-            AllowMajorVersionUpgrade=False,
+            # RDS upgrades to another series only when `EngineVersion` names it; then it requires this, too.
+            # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.MySQL.Major.html
+            AllowMajorVersionUpgrade=True,
             DBInstanceClass=settings.instance_class,
             AllocatedStorage=str(settings.storage_gb),
             StorageType="gp3",
@@ -239,13 +244,20 @@ def _add_events(template: Template, deployment: Deployment, database: rds.DBInst
         )
 
 
+def _stack_suffix() -> Select:
+    """Return the first part of the stack's UUID, which ends its ARN."""
+    return Select(0, Split("-", Select(2, Split("/", Ref("AWS::StackId")))))
+
+
 def _add_backups(template: Template, deployment: Deployment, database: rds.DBInstance) -> None:
     """Add daily backups apart from RDS's own, which are deleted with the instance (RDS.26)."""
     vault = template.add_resource(
         backup.BackupVault(
             "BackupVault",
             **deployment.retention,
-            BackupVaultName=f"{deployment.name}-database",
+            # A name of the stack's own: the vault that an earlier deployment left keeps its backups and its
+            # key. A vault's key can't change, so the next deployment could not take it over.
+            BackupVaultName=Sub(f"{deployment.name}-database-${{Id}}", Id=_stack_suffix()),
             EncryptionKeyArn=keys_layer.DATA_KEY_ARN.imported(deployment),
         )
     )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pydantic import Field, field_validator
 
 from replicator.contract.mounts import MountError, mount_of, parse_mounts
+from templates.aws_versions import PLATFORM
 from templates.deployment_sections import (
     Alerts,
     App,
@@ -31,6 +32,7 @@ from templates.deployment_values import (
     Name,
     Region,
     Schedule,
+    SecondaryRegion,
     SecretPath,
     TagKey,
     invalid,
@@ -56,7 +58,7 @@ class Replicator(Section):
     """A plan that would delete more than this share of all managed secrets or of a mount's is refused."""
     adopt: tuple[SecretPath, ...] = ()
     """Existing secrets, by name below the prefix, that replication can take over from their owners."""
-    replica_regions: tuple[Region, ...] = ()
+    replica_regions: tuple[SecondaryRegion, ...] = ()
     key_aliases: tuple[KeyAlias, ...] = ()
     """KMS keys, in addition to the deployment's own, that a path's custom metadata can choose."""
     memory_mb: int = Field(default=512, ge=128, le=10240)
@@ -77,13 +79,6 @@ class Replicator(Section):
         return tuple(mount.path for mount in parse_mounts(self.mounts))
 
 
-def partition_of(region: str) -> str:
-    """Return the ARN partition of a region."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
-
-
 class Deployment(Section):
     """Everything one deployment file describes."""
 
@@ -102,16 +97,6 @@ class Deployment(Section):
     edge: Edge = Edge()
     storage: Storage = Storage()
     logs: Logs = Logs()
-
-    @property
-    def partition(self) -> str:
-        """The ARN partition of the region."""
-        return partition_of(self.region)
-
-    @property
-    def url_suffix(self) -> str:
-        """The domain of AWS's endpoints in the partition."""
-        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
 
     @property
     def prefix(self) -> str:
@@ -163,6 +148,11 @@ class Deployment(Section):
     @property
     def environment_name(self) -> str:
         return f"{self.name}-app"
+
+    @property
+    def platform_branch(self) -> str:
+        """The platform branch of the environment, as Beanstalk and the EB CLI name it."""
+        return self.app.platform or PLATFORM.in_use
 
     @property
     def retention(self) -> dict[str, str]:

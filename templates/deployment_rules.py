@@ -13,16 +13,18 @@ from itertools import pairwise
 from typing import Any
 
 from replicator.contract.mounts import mount_of, parse_mounts
-from templates.deployment import Deployment, Replicator, partition_of
+from templates.deployment import Deployment, Replicator
 from templates.deployment_sections import (
     App,
     Database,
     ExistingCertificate,
     Network,
     OutsideVault,
+    PeeredVault,
     SelfSignedCertificate,
     VaultHost,
 )
+from templates.regions import AUTHORITIES_OF_REGION, WITHOUT_AUTHORITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 ARN_CHARACTERS = 80
-"""A secret's ARN without its name, with quotes, in the partition and region with the longest names."""
+"""A secret's ARN without its name, with quotes, in the region with the longest name."""
 
 
 def _adoption_fits(name: str, replicator: Replicator) -> Iterator[InvalidKey]:
@@ -103,15 +105,44 @@ def _adoption_fits(name: str, replicator: Replicator) -> Iterator[InvalidKey]:
 
 
 def _regions_apart(region: str, replicator: Replicator) -> Iterator[InvalidKey]:
-    """Replica regions are other regions of the same partition."""
+    """Replica regions are other regions."""
     for index, replica in enumerate(replicator.replica_regions):
-        key = f"replicator.replica_regions[{index}]"
         if replica == region:
+            key = f"replicator.replica_regions[{index}]"
             yield InvalidKey(key, f"{replica} is the deployment's own region", "remove it")
-        if partition_of(replica) != partition_of(region):
-            yield InvalidKey(
-                key, f"{replica} is not in the partition of {region}", "give a region of the same partition"
-            )
+
+
+def _authorities_known(region: str, database: Database) -> Iterator[InvalidKey]:
+    """The bootstrap and the app trust the RDS authorities of the region."""
+    if region in WITHOUT_AUTHORITIES and database.ca_file is None:
+        url = AUTHORITIES_OF_REGION.format(region=region)
+        problem = f"is missing: the RDS authorities of {region} are not in the app's bundle"
+        yield InvalidKey("database.ca_file", problem, f"download {url} and give its path")
+
+
+def _peering_accepted(vault: Any) -> Iterator[InvalidKey]:
+    """CloudFormation accepts a peering itself, in another account with a role of that account.
+
+    Without one the creation fails ("cannot accept peering"): https://github.com/aws/aws-cdk/issues/17383,
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/peer-with-vpc-in-another-account.html
+    """
+    if not isinstance(vault, PeeredVault):
+        return
+    if vault.account is None:
+        if vault.role_arn is not None:
+            problem = "is missing: role_arn is the role of another account"
+            yield InvalidKey("vault.account", problem, "give that account's number, or remove role_arn")
+    elif vault.role_arn is None:
+        yield InvalidKey(
+            "vault.role_arn",
+            f"is missing: CloudFormation can accept the peering in account {vault.account} only with a role "
+            "of that account",
+            "give a role there that allows ec2:AcceptVpcPeeringConnection, or remove account if it is the "
+            "deployment's own",
+        )
+    elif vault.role_arn.split(":")[4] != vault.account:
+        problem = f"is not a role of account {vault.account}"
+        yield InvalidKey("vault.role_arn", problem, "give a role of the account that owns the VPC")
 
 
 def _certificate_region(region: str, domain: Any) -> Iterator[InvalidKey]:
@@ -147,6 +178,8 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[InvalidKey]]], ...] =
     (("network", "app", "database", "vault"), _addresses_suffice),
     (("name", "replicator"), _adoption_fits),
     (("region", "replicator"), _regions_apart),
+    (("region", "database"), _authorities_known),
+    (("vault",), _peering_accepted),
     (("region", "domain"), _certificate_region),
     (("replicator", "database"), _credential_replicated),
     (("database",), _small_classes),

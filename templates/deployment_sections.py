@@ -15,10 +15,12 @@ from templates.deployment_values import (
     HostName,
     InstanceType,
     InterfaceEndpoint,
+    NitroType,
     Platform,
+    PublicAddress,
     Range,
-    Region,
     RetentionDays,
+    SecondaryRegion,
     SecretPath,
     VariableName,
     Webhook,
@@ -109,7 +111,7 @@ class App(Section):
     min_instances: int = Field(default=2, ge=1, le=1000)
     max_instances: int = Field(default=4, ge=1, le=1000)
     platform: Platform | None = None
-    """The platform's solution stack name; none means `templates.aws_versions.PLATFORM`."""
+    """The platform branch; none means `templates.aws_versions.PLATFORM`. AWS recommends the version in it."""
     environment: Mapping[VariableName, str] = {}
     """Environment properties in addition to the project's own. The console shows them, so never a secret."""
 
@@ -150,6 +152,8 @@ class Database(Section):
     instance_class: Annotated[
         str, matching(r"db\.[a-z0-9-]+\.[a-z0-9]+", 'give a class such as "db.t4g.micro"')
     ] = "db.t4g.micro"
+    engine_version: Literal["8.4", "9.7"] = "8.4"
+    """MySQL's release series: both are LTS. From 8.4 to 9.7 RDS upgrades in place, and never back."""
     storage_gb: int = Field(default=20, ge=20, le=65536)
     max_storage_gb: int | None = Field(default=None, ge=22, le=65536)
     """Limit of storage autoscaling; none means no autoscaling."""
@@ -165,7 +169,10 @@ class Database(Section):
     credential: SecretPath = CREDENTIAL
     """`<mount>/<path>` in Vault of the application's credential: in a KV mount, or a static role's name."""
     ca_file: str | None = None
-    """PEM file with the CA of the database, on instances and function; none means the CAs of RDS."""
+    """PEM file on this machine with the authorities of the database; none means those of RDS in the project.
+
+    It becomes part of the bootstrap function and of the app's bundle.
+    """
     connection_age_seconds: int = Field(default=300, ge=1, le=3600)
     """Age at which the application replaces a connection, and with it the credential used to log in."""
     secret_ttl_seconds: int = Field(default=60, ge=1, le=3600)
@@ -201,18 +208,16 @@ class OutsideVault(Section):
 
 
 class PeeredVault(Section):
-    """Vault in a peered VPC. The owner of a VPC in another account or region accepts the request there."""
+    """Vault in a peered VPC: of this account, in any region, or of another account that has a role for it."""
 
     where: Literal["peering"]
     cidrs: tuple[CidrRange, ...] = Field(min_length=1)
     port: int = Field(default=8200, ge=1, le=65535)
     vpc_id: Annotated[str, matching(r"vpc-[0-9a-f]{8,17}", 'give the other VPC\'s id, "vpc-…"')]
     account: Annotated[str, matching(r"\d{12}", "give twelve digits")] | None = None
-    region: Region | None = None
-    role_arn: (
-        Annotated[str, matching(r"arn:aws(-cn|-us-gov)?:iam::\d{12}:role/\S+", "give a role's ARN")] | None
-    ) = None
-    """The role in the other account that accepts the peering."""
+    region: SecondaryRegion | None = None
+    role_arn: Annotated[str, matching(r"arn:aws:iam::\d{12}:role/\S+", "give a role's ARN")] | None = None
+    """The role in the other account that accepts the peering; CloudFormation can't wait for a person to."""
 
 
 class TransitVault(Section):
@@ -230,9 +235,7 @@ class VpnVault(Section):
     where: Literal["vpn"]
     cidrs: tuple[CidrRange, ...] = Field(min_length=1)
     port: int = Field(default=8200, ge=1, le=65535)
-    gateway_address: Annotated[
-        str, matching(r"(\d{1,3}\.){3}\d{1,3}", "give the public IPv4 address of your VPN device")
-    ]
+    gateway_address: PublicAddress
     gateway_asn: int = Field(default=65000, ge=1, le=4294967294)
 
 
@@ -241,7 +244,7 @@ class VaultHost(Section):
 
     where: Literal["host"]
     port: int = Field(default=8200, ge=1024, le=65535)
-    instance_type: InstanceType = "t3.small"
+    instance_type: NitroType = "t3.small"
     storage_gb: int = Field(default=20, ge=8, le=1024)
 
 
@@ -272,7 +275,8 @@ class Storage(Section):
     """Beanstalk's own bucket, of which an account has one per region."""
 
     beanstalk_bucket: Literal["create", "existing"] = "create"
-    """`existing`: an environment or another deployment created the bucket; it is hardened in place."""
+    """`existing`: an environment or another deployment created the bucket. Its settings stay as they are; a
+    statement and lifecycle rules for the deployment's own objects are added, and removed by `destroy`."""
 
 
 class Logs(Section):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
+from collections.abc import Callable, Collection
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from replicator.contract.mounts import MOUNT_FORMS, MountError, parse_mount
+from templates.regions import REGIONS, SECONDARY_REGIONS, refusal, unknown
 
 Range = ipaddress.IPv4Network
 
@@ -60,10 +63,23 @@ Name = Annotated[
         "use 2 to 20 lower-case letters, digits and single hyphens, without the prefix internal- or awseb-",
     ),
 ]
-Region = Annotated[
-    str,
-    matching(r"(us-gov|cn|us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d", 'name a region such as "eu-central-1"'),
-]
+
+
+def _region(regions: Collection[str], reason: Callable[[str], str | None], remedy: str) -> AfterValidator:
+    """Return the check that a text is one of *regions*."""
+
+    def check(name: str) -> str:
+        if problem := reason(name):
+            close = difflib.get_close_matches(name, regions, n=1, cutoff=0.8)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise invalid(problem, hint + remedy)
+        return name
+
+    return AfterValidator(check)
+
+
+Region = Annotated[str, _region(REGIONS, refusal, f"give one of {', '.join(sorted(REGIONS))}")]
+SecondaryRegion = Annotated[str, _region(SECONDARY_REGIONS, unknown, 'give a region such as "eu-west-1"')]
 HostName = Annotated[
     str,
     matching(
@@ -77,7 +93,7 @@ HostedZoneId = Annotated[
 CertificateArn = Annotated[
     str,
     matching(
-        r"arn:aws(-cn|-us-gov)?:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+",
+        r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+",
         'give an ACM certificate\'s ARN, "arn:aws:acm:REGION:ACCOUNT:certificate/ID"',
     ),
 ]
@@ -126,16 +142,61 @@ VariableName = Annotated[
 InstanceType = Annotated[str, matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", 'name a type such as "t3.small"')]
 
 
+def _public_address(value: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(value)
+    except ValueError:
+        raise invalid(
+            f"{value!r} is not an IPv4 address", "give the public IPv4 address of your VPN device"
+        ) from None
+    # https://docs.aws.amazon.com/vpn/latest/s2svpn/cgw-options.html: a static address of the internet.
+    if not address.is_global or address.is_multicast:
+        raise invalid(f"{value} is not a public address", "give the public IPv4 address of your VPN device")
+    return value
+
+
+PublicAddress = Annotated[str, AfterValidator(_public_address)]
+
+
+XEN_FAMILIES = frozenset(
+    {"c1", "c3", "c4", "d2", "f1", "g2", "g3", "g3s", "h1", "i2", "i3", "m1", "m2", "m3", "m4", "p2", "p3"}
+    | {"r3", "r4", "t1", "t2", "x1", "x1e"}
+)
+"""Families on the Xen hypervisor, except their `metal` sizes: EBS volumes have no NVMe names there.
+
+https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-nitro-instances.html, 2026-11-30
+"""
+
+
+def _on_nitro(value: str) -> str:
+    family, _, size = value.partition(".")
+    if family in XEN_FAMILIES and not size.startswith("metal"):
+        raise invalid(
+            f"{value!r} is not built on the Nitro System, so the host can't find its data volume by its id",
+            'name a type such as "t3.small" or "t4g.small"',
+        )
+    return value
+
+
+NitroType = Annotated[InstanceType, AfterValidator(_on_nitro)]
+
+
 def is_graviton(instance_type: str) -> bool:
-    """Whether a type has a Graviton (ARM) processor, which the `g` of `t4g` stands for."""
-    return re.match(r"[a-z]+\d+[a-z]*g", instance_type.split(".")[0]) is not None
+    """Whether a type has a Graviton (ARM) processor: the `g` of `t4g`, which A1 is older than."""
+    return re.match(r"[a-z]+\d+[a-z]*g|a1$", instance_type.split(".")[0]) is not None
+
+
+def architecture(instance_type: str) -> str:
+    """Return a type's processor architecture, as EC2 and Beanstalk name it."""
+    return "arm64" if is_graviton(instance_type) else "x86_64"
 
 
 Platform = Annotated[
     str,
     matching(
-        r"64bit Amazon Linux 2023 v\d+\.\d+\.\d+ running Python 3\.\d+",
-        'give a solution stack name such as "64bit Amazon Linux 2023 v4.9.2 running Python 3.14"',
+        r"Python 3\.\d+ running on 64bit Amazon Linux 2023",
+        "name the branch, without a version, as `aws elasticbeanstalk list-platform-branches` does: "
+        '"Python 3.14 running on 64bit Amazon Linux 2023"',
     ),
 ]
 TagKey = Annotated[

@@ -26,7 +26,7 @@ ISSUED_CERTIFICATE_ARN = LayerOutput(LAYER, "IssuedCertificateArn")
 def build(deployment: Deployment) -> Template:
     """Return the template of the edge layer."""
     template = new_template(deployment, LAYER, "the HTTPS load balancer in front of Beanstalk")
-    balancer = add_load_balancer(template, deployment, LAYER)
+    balancer = add_load_balancer(template, deployment)
     certificate = _add_certificate(template, deployment)
     https = add_https_listener(template, balancer, certificate)
     if deployment.edge.waf:

@@ -1,8 +1,8 @@
 """The environment layer: the Beanstalk application and environment.
 
 Its option settings are in `environment_options`, its roles in `environment_roles`. Which application version
-runs is the deployer's decision, and a stack update must not revert it: the stack names a version while it
-creates the environment, and none from then on.
+runs is the deployer's decision, and managed updates move the platform's version on. A stack update must
+revert neither: the stack names both versions while it creates the environment, and none from then on.
 """
 
 from troposphere import Equals, GetAtt, If, NoValue, Parameter, Ref, Template
@@ -19,7 +19,7 @@ from troposphere.iam import InstanceProfile
 
 from templates import security_groups
 from templates.deployment import Deployment
-from templates.environment_options import option_settings, platform_arn
+from templates.environment_options import option_settings
 from templates.environment_roles import add_instance_role, add_service_role
 from templates.layer_outputs import LayerOutput
 from templates.log_groups import add_log_group
@@ -33,6 +33,11 @@ INSTANCE_ROLE_ARN = LayerOutput(LAYER, "InstanceRoleArn")
 
 CREATING = "CreatingEnvironment"
 """The parameter and condition: true while the stack creates the environment."""
+PLATFORM_ARN = "PlatformArn"
+"""The parameter: the platform version, asked for while deploying. Empty once the environment runs it, so that
+neither an update nor a roll-back takes back what a managed update has moved on.
+"""
+_KEEPS_PLATFORM = "KeepsPlatform"
 APP_LOG = "var/log/beanvault/app.log"
 LOGS = {
     "AppLogGroup": APP_LOG,
@@ -84,7 +89,7 @@ def build(deployment: Deployment) -> Template:
             ApplicationName=Ref(application),
             EnvironmentName=deployment.environment_name,
             Description=f"The application of {deployment.name}",
-            PlatformArn=platform_arn(deployment),
+            PlatformArn=If(_add_platform(template, deployment), NoValue, Ref(PLATFORM_ARN)),
             OptionSettings=[setting.rendered() for setting in settings],
             Tags=tags(deployment, LAYER),
         )
@@ -101,6 +106,24 @@ def build(deployment: Deployment) -> Template:
         ]
     )
     return template
+
+
+def _add_platform(template: Template, deployment: Deployment) -> str:
+    """Add the parameter of the platform version, and return the condition that it names none.
+
+    The ARN, because unlike the platform's name it can change without replacing the environment:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-elasticbeanstalk-environment.html
+    """
+    arn = template.add_parameter(
+        Parameter(
+            PLATFORM_ARN,
+            Type="String",
+            Description=f"ARN of the version of {deployment.platform_branch} to start with, empty to keep "
+            "what the environment runs",
+        )
+    )
+    template.add_condition(_KEEPS_PLATFORM, Equals(Ref(arn), ""))
+    return _KEEPS_PLATFORM
 
 
 def _add_placeholder(template: Template, application: Application) -> ApplicationVersion:

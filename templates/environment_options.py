@@ -7,20 +7,10 @@ of a source bundle.
 from troposphere import Join
 
 from templates import data_layer, edge_layer, keys_layer, network_layer, security_groups
-from templates.aws_versions import PLATFORM
 from templates.beanstalk_options.settings import OptionSetting
 from templates.deployment import IAM_USER, SCHEMA, Deployment
-from templates.policies import Arn, arns
-
-
-def platform_arn(deployment: Deployment) -> str:
-    """Return the platform's ARN. Unlike the platform's name it can change without replacing the environment.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-elasticbeanstalk-environment.html
-    """
-    system, _, language = (deployment.app.platform or PLATFORM.in_use).partition(" running ")
-    system, _, version = system.rpartition(" v")
-    return arns.platform(deployment.partition, deployment.region, f"{language} running on {system}", version)
+from templates.deployment_values import architecture
+from templates.policies import Arn
 
 
 def option_settings(
@@ -55,6 +45,9 @@ def option_settings(
         "aws:ec2:instances": {
             "EnableSpot": "false",
             "InstanceTypes": ",".join(deployment.app.instance_types),
+            # All types have one (`App._one_architecture`). Beanstalk chooses the image that matches it:
+            # DefaultAmiList in its API. Whether Graviton types need the option is not documented.
+            "SupportedArchitectures": architecture(deployment.app.instance_types[0]),
         },
         "aws:ec2:vpc": {
             "VPCId": network_layer.VPC_ID.imported(deployment),
@@ -81,7 +74,8 @@ def option_settings(
             "MatcherHTTPCode": "200",
             "HealthCheckInterval": "15",
             "HealthCheckTimeout": "5",
-            "DeregistrationDelay": "20",
+            # As long as the load balancer waits for an answer: what is still unanswered then, it cuts off.
+            "DeregistrationDelay": "60",
         },
         "aws:elasticbeanstalk:environment:proxy": {"ProxyServer": "nginx"},
         "aws:elasticbeanstalk:healthreporting:system": {
@@ -134,8 +128,6 @@ def application_environment(deployment: Deployment) -> dict[str, Arn]:
     }
     if database.mode == "iam":
         properties["BEANVAULT_DATABASE_USER"] = IAM_USER
-    if database.ca_file:
-        properties["BEANVAULT_DATABASE_CA_FILE"] = database.ca_file
     return properties | dict(deployment.app.environment)
 
 

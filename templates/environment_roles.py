@@ -4,11 +4,12 @@ The statements are in `templates/policies/`: the instances' in `instance_role`, 
 `shared_statements`.
 """
 
-from troposphere import Template
+from awacs.aws import Statement
+from troposphere import Parameter, Ref, Template
 from troposphere.iam import Role
 
 from replicator.contract.events import REPLICATION_REQUESTED
-from templates import data_layer, keys_layer, replicator_layer, storage_layer
+from templates import data_layer, keys_layer, replicator_layer
 from templates.deployment import IAM_USER, Deployment
 from templates.policies import arns, instance_role, shared_statements
 from templates.policies.roles import add_role
@@ -16,6 +17,9 @@ from templates.policies.secret_statements import decrypt_secret, deny_reading_ot
 from templates.policies.trust_policies import assumed_by, assumed_by_beanstalk
 from templates.resource_tags import tags
 from templates.suppressions import suppress
+
+BUCKET_KEY_ARN = "BucketKeyArn"
+"""The parameter with the key of a bucket that is older than the deployment: its owner chooses it."""
 
 
 def add_service_role(template: Template, deployment: Deployment, layer: str) -> Role:
@@ -26,7 +30,7 @@ def add_service_role(template: Template, deployment: Deployment, layer: str) -> 
         trust=assumed_by_beanstalk(),
         allow=[
             shared_statements.encrypt_alerts(keys_layer.DATA_KEY_ARN.imported(deployment)),
-            shared_statements.use_bucket_key(storage_layer.beanstalk_key(deployment).imported(deployment)),
+            *_use_bucket_key(template, deployment),
         ],
         managed=[
             arns.aws_policy("service-role/AWSElasticBeanstalkEnhancedHealth"),
@@ -60,7 +64,7 @@ def add_instance_role(template: Template, deployment: Deployment, layer: str) ->
             [arns.objects(bucket, f"{app}/*"), arns.objects(bucket, "resources/environments/*")]
         ),
         instance_role.publish_logs(arns.objects(bucket, "resources/environments/logs/*")),
-        shared_statements.use_bucket_key(storage_layer.beanstalk_key(deployment).imported(deployment)),
+        *_use_bucket_key(template, deployment),
         instance_role.report_health([arns.application(app), arns.environment(app, environment)]),
         shared_statements.open_sessions(),
         shared_statements.register_with_systems_manager(),
@@ -85,3 +89,17 @@ def add_instance_role(template: Template, deployment: Deployment, layer: str) ->
         wildcards="Session Manager's channels support no resources; instances, log groups and Beanstalk's "
         "objects for its environments get their names later, below names of this deployment.",
     )
+
+
+def _use_bucket_key(template: Template, deployment: Deployment) -> list[Statement]:
+    """Return the permission for the key of a bucket that is older than the deployment.
+
+    A created one has the key that AWS manages for S3, which needs none.
+    """
+    if deployment.storage.beanstalk_bucket == "create":
+        return []
+    if BUCKET_KEY_ARN not in template.parameters:
+        described = "ARN of the KMS key of Beanstalk's bucket; of none (key/none) if S3 or AWS manages it"
+        template.add_parameter(Parameter(BUCKET_KEY_ARN, Type="String", Description=described))
+    bucket = arns.BEANSTALK_BUCKET
+    return [shared_statements.use_bucket_key(Ref(BUCKET_KEY_ARN), arns.bucket(bucket), arns.objects(bucket))]

@@ -32,6 +32,41 @@ def suppress_in_custom_resource(function: awslambda.Function) -> None:
     suppress(function, "AwsSolutions-L1", FUNCTION_RUNTIME_REASON)
 
 
+def add_custom_resource(
+    template: Template,
+    title: str,
+    function: awslambda.Function,
+    *,
+    wait_seconds: int,
+    properties: dict[str, Any],
+) -> cloudformation.CustomResource:
+    """Add the custom resource `Custom::<title>`, which *function* handles within *wait_seconds*.
+
+    CloudFormation invokes it asynchronously, so Lambda would run it twice more after a failure, and hours
+    later where it is throttled: after CloudFormation has its answer, and may have rolled back the change.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
+    """
+    once = template.add_resource(
+        awslambda.EventInvokeConfig(
+            f"{title}InvokeConfig",
+            FunctionName=function.ref(),
+            Qualifier="$LATEST",
+            MaximumEventAgeInSeconds=wait_seconds,
+            MaximumRetryAttempts=0,
+        )
+    )
+    kind = type(title, (cloudformation.CustomResource,), {"resource_type": f"Custom::{title}"})
+    return template.add_resource(
+        kind(
+            title,
+            ServiceToken=function.get_att("Arn"),
+            ServiceTimeout=str(wait_seconds),
+            DependsOn=[once.title],
+            **properties,
+        )
+    )
+
+
 def add_inline_function(
     template: Template,
     deployment: Deployment,
@@ -78,12 +113,4 @@ def add_inline_function(
     public = "It calls AWS's public APIs only, so it needs no VPC."
     suppress(function, "CKV_AWS_117", public)
     suppress_in_packs(function, "LambdaInsideVPC", public)
-    kind = type(title, (cloudformation.CustomResource,), {"resource_type": f"Custom::{title}"})
-    return template.add_resource(
-        kind(
-            title,
-            ServiceToken=function.get_att("Arn"),
-            ServiceTimeout="120",
-            **properties,
-        )
-    )
+    return add_custom_resource(template, title, function, wait_seconds=120, properties=properties)

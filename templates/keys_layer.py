@@ -50,10 +50,10 @@ def build(deployment: Deployment) -> Template:
     ]
     data = [
         managed_by_account(),
-        used_through(["backup", "rds", "s3", "secretsmanager", "sns"]),
+        used_through(["backup", "rds", "secretsmanager", "sns"]),
         granted_to(["backup", "rds"]),
         encrypts_logs(log_groups),
-        encrypts_notifications(),
+        *encrypts_notifications(),
         encrypts_events(),
     ]
     _add_key(template, deployment, SECRETS_KEY_ARN, "replicated secrets", "secrets", secrets)
@@ -65,7 +65,7 @@ def build(deployment: Deployment) -> Template:
         "function",
         function,
     )
-    data_key = _add_key(template, deployment, DATA_KEY_ARN, "database, logs, artifacts, alerts", "data", data)
+    data_key = _add_key(template, deployment, DATA_KEY_ARN, "database, logs, alerts", "data", data)
     topic = add_alert_topic(template, deployment, LAYER, data_key)
     template.add_output(TOPIC_ARN.output(deployment, topic.ref(), "ARN of the topic of alerts"))
     return template
@@ -83,8 +83,8 @@ def _add_key(
     key = template.add_resource(
         kms.Key(
             title,
-            # Data is lost with the key that encrypted it, so no stack deletes a key.
-            DeletionPolicy="Retain",
+            # Data is lost with the key that encrypted it, so no stack deletes a key that was ever in use.
+            DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             Description=f"beanvault {deployment.name}: {purpose}",
             EnableKeyRotation=True,

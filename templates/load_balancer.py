@@ -14,14 +14,12 @@ from troposphere.elasticloadbalancingv2 import (
 from templates import network_layer, security_groups, storage_layer
 from templates.aws_versions import LOAD_BALANCER_TLS_POLICY
 from templates.deployment import Deployment
-from templates.resource_tags import tags
 from templates.suppressions import suppress_in_packs
 
-LOG_PREFIX = "load-balancer"
 _TWO_YEARS = 2 * 365 * 24 * 3600
 
 
-def add_load_balancer(template: Template, deployment: Deployment, layer: str) -> LoadBalancer:
+def add_load_balancer(template: Template, deployment: Deployment) -> LoadBalancer:
     """Add the load balancer that Beanstalk shares, with its access and connection logs."""
     bucket = storage_layer.LOG_BUCKET.imported(deployment)
     attributes = {
@@ -29,14 +27,16 @@ def add_load_balancer(template: Template, deployment: Deployment, layer: str) ->
         "routing.http.drop_invalid_header_fields.enabled": "true",
         "routing.http.desync_mitigation_mode": "strictest",
         "routing.http2.enabled": "true",
+        # The default, written down: the app's time-outs are shorter, the deregistration delay is not.
+        "idle_timeout.timeout_seconds": "60",
         # Headers for the app: X-Amzn-Tls-Version, X-Amzn-Tls-Cipher-Suite.
         "routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "true",
         "access_logs.s3.enabled": "true",
         "access_logs.s3.bucket": bucket,
-        "access_logs.s3.prefix": LOG_PREFIX,
+        "access_logs.s3.prefix": storage_layer.BALANCER_LOG_PREFIX,
         "connection_logs.s3.enabled": "true",
         "connection_logs.s3.bucket": bucket,
-        "connection_logs.s3.prefix": LOG_PREFIX,
+        "connection_logs.s3.prefix": storage_layer.BALANCER_LOG_PREFIX,
     }
     balancer = template.add_resource(
         LoadBalancer(
@@ -51,7 +51,8 @@ def add_load_balancer(template: Template, deployment: Deployment, layer: str) ->
             LoadBalancerAttributes=[
                 LoadBalancerAttributes(Key=key, Value=value) for key, value in attributes.items()
             ],
-            Tags=tags(deployment, layer, "edge"),
+            # No Tags: the stack's own are passed on to it. Beanstalk counts its environments in a tag here,
+            # and reverting drift takes away what a template's tags don't have.
         )
     )
     _suppress_for_trial(deployment, balancer)

@@ -1,13 +1,13 @@
 """The network layer: a VPC whose instances are private and whose database has no route out."""
 
-from troposphere import AWSHelperFn, GetAtt, GetAZs, Ref, Select, Template, ec2
+from troposphere import AWSHelperFn, GetAtt, Parameter, Ref, Template, ec2
 
 from templates.deployment import Deployment
 from templates.inline_function import add_inline_function
 from templates.layer_outputs import LayerOutput, ZonedOutput
 from templates.log_groups import add_log_group
 from templates.policies import arns, document
-from templates.policies.custom_resource_roles import describe_network, enable_volume_encryption, revoke_rules
+from templates.policies.custom_resource_roles import describe_network, revoke_rules
 from templates.policies.endpoint_policies import (
     allow_account,
     allow_aws_downloads,
@@ -31,6 +31,17 @@ DATABASE_SUBNETS = ZonedOutput(LAYER, "DatabaseSubnet")
 """For the database: no default route."""
 NAT_GATEWAYS = ZonedOutput(LAYER, "NatGateway")
 """One, or one per availability zone."""
+FIRST_ZONE = LayerOutput(LAYER, "FirstZone")
+"""The availability zone of the first subnets."""
+MOST_ZONES = 3
+
+
+def zone_parameter(zone: int) -> str:
+    """Return the name of the parameter with the availability zone of one subnet of each kind.
+
+    One parameter for each, so that another zone leaves those of existing subnets unchanged.
+    """
+    return f"AvailabilityZone{zone}"
 
 
 def build(deployment: Deployment) -> Template:
@@ -72,6 +83,15 @@ def _add_subnets(
         ec2.VPCGatewayAttachment(
             "InternetGatewayAttachment", VpcId=vpc.ref(), InternetGatewayId=gateway.ref()
         )
+    )
+    for zone in range(deployment.network.availability_zones):
+        template.add_parameter(
+            Parameter(
+                zone_parameter(zone), Type="String", Description=f"Availability zone of the subnets {zone}"
+            )
+        )
+    template.add_output(
+        FIRST_ZONE.output(deployment, Ref(zone_parameter(0)), "Availability zone of the first subnets")
     )
     public_ranges, app_ranges, database_ranges = deployment.network.subnets
     public_table = _add_table(template, deployment, vpc, "Public")
@@ -147,7 +167,7 @@ def _add_subnet(
             f"{name}Subnet",
             VpcId=vpc.ref(),
             CidrBlock=cidr,
-            AvailabilityZone=Select(zone, GetAZs("")),
+            AvailabilityZone=Ref(zone_parameter(zone)),
             MapPublicIpOnLaunch=False,
             Tags=tags(deployment, LAYER, name.lower()),
         )
@@ -193,8 +213,8 @@ def _add_setup(template: Template, deployment: Deployment, vpc: ec2.VPC) -> AWSH
         LAYER,
         title="NetworkSetup",
         code="network_setup",
-        description="closes the default security group, finds S3's prefix list and encrypts new volumes",
-        allow=[describe_network(), revoke_rules(group), enable_volume_encryption()],
+        description="closes the default security group and finds S3's prefix list",
+        allow=[describe_network(), revoke_rules(group)],
         properties={"VpcId": vpc.ref(), "DefaultSecurityGroup": vpc.get_att("DefaultSecurityGroup")},
     )
 
@@ -220,15 +240,13 @@ def _add_endpoints(
             Tags=tags(deployment, LAYER, "s3"),
         )
     )
-    # Interface endpoints have another prefix in China; gateway endpoints do not.
-    prefix = "cn.com.amazonaws" if deployment.partition == "aws-cn" else "com.amazonaws"
     subnets = [Ref(f"App{index}Subnet") for index in range(deployment.network.availability_zones)]
     for service in deployment.network.endpoints:
         template.add_resource(
             ec2.VPCEndpoint(
                 f"{service.capitalize()}Endpoint",
                 VpcEndpointType="Interface",
-                ServiceName=f"{prefix}.{region}.{service}",
+                ServiceName=f"com.amazonaws.{region}.{service}",
                 VpcId=vpc.ref(),
                 SubnetIds=subnets,
                 SecurityGroupIds=[group.get_att("GroupId")],

@@ -1,14 +1,16 @@
 """The storage layer: the log bucket, and Beanstalk's own bucket, hardened."""
 
-from awacs.aws import Statement
-from troposphere import GetAtt, Sub, Template, s3
+from collections.abc import Mapping
+from typing import Any
 
-from templates import keys_layer
+from awacs.aws import Statement
+from troposphere import Ref, Sub, Template, s3
+
 from templates.deployment import Deployment
 from templates.inline_function import add_inline_function
 from templates.layer_outputs import LayerOutput
-from templates.policies import Arn, arns, document
-from templates.policies.bucket_policies import ANY_BUCKET_ACTION, deliver_logs, deny_bucket_deletion
+from templates.policies import arns, document
+from templates.policies.bucket_policies import ANY_BUCKET_ACTION, deliver_access_logs, deliver_balancer_logs
 from templates.policies.custom_resource_roles import harden_bucket
 from templates.policies.resource_policies import deny_insecure_transport
 from templates.rendering import new_template
@@ -19,27 +21,23 @@ LAYER = "storage"
 
 LOG_BUCKET = LayerOutput(LAYER, "LogBucket")
 """Name of the bucket of access logs; encrypted with S3's keys, as load balancers require."""
-_HARDENED_KEY_ARN = LayerOutput(LAYER, "BeanstalkBucketKeyArn")
 
+BALANCER_LOG_PREFIX = "load-balancer"
 _BEANSTALK_LOG_PREFIX = "s3/beanstalk/"
 _OLD_VERSION_DAYS = 90
 
 
 def build(deployment: Deployment) -> Template:
-    """Return the template of the log bucket and of Beanstalk's bucket, created or hardened in place."""
+    """Return the template of the log bucket and of Beanstalk's bucket, which it creates or finds."""
     template = new_template(deployment, LAYER, "log bucket, Beanstalk's bucket")
     log_bucket = _add_log_bucket(template, deployment)
     if deployment.storage.beanstalk_bucket == "create":
-        _add_beanstalk_bucket(template, deployment, log_bucket)
+        bucket = _add_beanstalk_bucket(template, deployment, log_bucket)
+        _harden_beanstalk_bucket(template, deployment, bucket.ref())
     else:
-        _harden_beanstalk_bucket(template, deployment, log_bucket)
+        _harden_beanstalk_bucket(template, deployment, Sub(arns.BEANSTALK_BUCKET))
     template.add_output(LOG_BUCKET.output(deployment, log_bucket.ref(), "The bucket of access logs"))
     return template
-
-
-def beanstalk_key(deployment: Deployment) -> LayerOutput:
-    """Return the output with the ARN of the key that Beanstalk's bucket encrypts with."""
-    return keys_layer.DATA_KEY_ARN if deployment.storage.beanstalk_bucket == "create" else _HARDENED_KEY_ARN
 
 
 def _add_log_bucket(template: Template, deployment: Deployment) -> s3.Bucket:
@@ -62,17 +60,11 @@ def _add_log_bucket(template: Template, deployment: Deployment) -> s3.Bucket:
         bucket,
         [
             deny_insecure_transport(ANY_BUCKET_ACTION, bucket.get_att("Arn"), objects),
-            deliver_logs(
-                "AllowLoadBalancersToDeliverLogs",
-                "logdelivery.elasticloadbalancing.amazonaws.com",
-                objects,
-                [arns.load_balancers()],
+            deliver_balancer_logs(
+                Sub(f"${{LogBucket.Arn}}/{BALANCER_LOG_PREFIX}/AWSLogs/${{AWS::AccountId}}/*")
             ),
-            deliver_logs(
-                "AllowBucketsToDeliverLogs",
-                "logging.s3.amazonaws.com",
-                Sub(f"${{LogBucket.Arn}}/{_BEANSTALK_LOG_PREFIX}*"),
-                [arns.bucket(arns.BEANSTALK_BUCKET)],
+            deliver_access_logs(
+                Sub(f"${{LogBucket.Arn}}/{_BEANSTALK_LOG_PREFIX}*"), arns.bucket(arns.BEANSTALK_BUCKET)
             ),
         ],
     )
@@ -89,22 +81,26 @@ def _add_log_bucket(template: Template, deployment: Deployment) -> s3.Bucket:
     return bucket
 
 
-def _add_beanstalk_bucket(template: Template, deployment: Deployment, log_bucket: s3.Bucket) -> None:
-    key = keys_layer.DATA_KEY_ARN.imported(deployment)
+def _add_beanstalk_bucket(template: Template, deployment: Deployment, log_bucket: s3.Bucket) -> s3.Bucket:
+    """Add the bucket as every environment of the account can use it, also later ones of others.
+
+    AWS's policy for their instances (AWSElasticBeanstalkWebTier) allows no `kms:`. The key that AWS manages
+    lets in whom S3 lets in; a key of ours would make new bundles of others unreadable.
+    """
     bucket = template.add_resource(
         s3.Bucket(
             "BeanstalkBucket",
             DependsOn=["LogBucketPolicy"],  # S3 refuses a log target whose policy does not allow the delivery
             **deployment.retention,
             BucketName=Sub(arns.BEANSTALK_BUCKET),
-            BucketEncryption=_encryption(
-                s3.ServerSideEncryptionByDefault(SSEAlgorithm="aws:kms", KMSMasterKeyID=key)
-            ),
+            BucketEncryption=_encryption(s3.ServerSideEncryptionByDefault(SSEAlgorithm="aws:kms")),
             LoggingConfiguration=s3.LoggingConfiguration(
                 DestinationBucketName=log_bucket.ref(), LogFilePrefix=_BEANSTALK_LOG_PREFIX
             ),
             LifecycleConfiguration=_lifecycle(old_versions=_OLD_VERSION_DAYS),
-            **_protection(deployment, "beanstalk"),
+            # Beanstalk writes an environment's data with an ACL. Where ACLs are off S3 refuses that, and no
+            # environment is launched: https://github.com/aws/aws-elastic-beanstalk-cli/issues/388
+            **_protection(deployment, "beanstalk", ownership="BucketOwnerPreferred"),
         )
     )
     suppress_in_packs(
@@ -112,47 +108,49 @@ def _add_beanstalk_bucket(template: Template, deployment: Deployment, log_bucket
         "S3BucketReplicationEnabled",
         "It holds bundles and rotated logs; bundles can be rebuilt from the repository.",
     )
-    arn = bucket.get_att("Arn")
-    _add_policy(template, bucket, _beanstalk_statements(arn, Sub(f"${{{bucket.title}.Arn}}/*")))
+    merged = "BucketHardening adds the statement, because Beanstalk writes into the same policy."
+    suppress(bucket, "AwsSolutions-S10", merged)
+    suppress_in_packs(bucket, "S3BucketSSLRequestsOnly", merged)
+    return bucket
 
 
-def _harden_beanstalk_bucket(template: Template, deployment: Deployment, log_bucket: s3.Bucket) -> None:
-    hardened = add_inline_function(
+def hardening(deployment: Deployment, bucket: Any, partition: Any) -> Mapping[str, Any]:
+    """Return the properties of `templates.functions.harden_bucket`, as a template or an operator has them."""
+    created = "retained" if deployment.production else "deleted"
+    return {
+        "Bucket": bucket,
+        "Partition": partition,
+        "Deployment": deployment.name,
+        "Application": deployment.application_name,
+        "KeepDays": str(_OLD_VERSION_DAYS),
+        "BucketIs": created if deployment.storage.beanstalk_bucket == "create" else "shared",
+    }
+
+
+def _harden_beanstalk_bucket(template: Template, deployment: Deployment, bucket: Ref | Sub) -> None:
+    """Add our statements to the bucket's policy by a function: CloudFormation would replace Beanstalk's."""
+    add_inline_function(
         template,
         deployment,
         LAYER,
         title="BucketHardening",
         code="harden_bucket",
-        description="hardens Beanstalk's bucket in place",
+        description="protects the deployment's objects in Beanstalk's bucket",
         allow=[harden_bucket(arns.bucket(arns.BEANSTALK_BUCKET))],
-        properties={
-            "Bucket": Sub(arns.BEANSTALK_BUCKET),
-            "KeyArn": keys_layer.DATA_KEY_ARN.imported(deployment),
-            "LogBucket": log_bucket.ref(),
-            "LogPrefix": _BEANSTALK_LOG_PREFIX,
-            "KeepDays": str(_OLD_VERSION_DAYS),
-            "Statements": _beanstalk_statements(
-                arns.bucket(arns.BEANSTALK_BUCKET), arns.objects(arns.BEANSTALK_BUCKET)
-            ),
-        },
+        properties=dict(hardening(deployment, bucket, Ref("AWS::Partition"))),
     )
-    hardened.DependsOn = ["LogBucketPolicy"]
-    key = GetAtt(hardened, "KeyArn")
-    template.add_output(_HARDENED_KEY_ARN.output(deployment, key, "ARN of the KMS key of Beanstalk's bucket"))
 
 
-def _beanstalk_statements(bucket: Arn, objects: Arn) -> list[Statement]:
-    return [deny_insecure_transport(ANY_BUCKET_ACTION, bucket, objects), deny_bucket_deletion(bucket)]
-
-
-def _protection(deployment: Deployment, name: str) -> dict[str, object]:
+def _protection(
+    deployment: Deployment, name: str, *, ownership: str = "BucketOwnerEnforced"
+) -> dict[str, object]:
     """Return the protective properties that every bucket has."""
     return {
         "PublicAccessBlockConfiguration": s3.PublicAccessBlockConfiguration(
             BlockPublicAcls=True, BlockPublicPolicy=True, IgnorePublicAcls=True, RestrictPublicBuckets=True
         ),
         "OwnershipControls": s3.OwnershipControls(
-            Rules=[s3.OwnershipControlsRule(ObjectOwnership="BucketOwnerEnforced")]
+            Rules=[s3.OwnershipControlsRule(ObjectOwnership=ownership)]
         ),
         "VersioningConfiguration": s3.VersioningConfiguration(Status="Enabled"),
         "Tags": tags(deployment, LAYER, name),

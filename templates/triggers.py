@@ -124,7 +124,8 @@ def add_triggers(
                 Action="lambda:InvokeFunction",
                 FunctionName=Ref(replicator),
                 Principal="events.amazonaws.com",
+                # The ARN names the account. EventBridge may send no `aws:SourceAccount`, so a condition on it
+                # could lose every event: https://github.com/awsdocs/aws-cloudformation-user-guide/pull/481
                 SourceArn=GetAtt(rule, "Arn"),
-                SourceAccount=Ref("AWS::AccountId"),
             )
         )

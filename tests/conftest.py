@@ -21,7 +21,13 @@ from testbed.servers.process import ServerError
 
 openbao_only = pytest.mark.skipif(hashicorp() is not None, reason="about what OpenBao alone has or lists")
 
-LONG = ("test_command_line.py", "test_life_of_a_deployment.py")
+LONG = (
+    "test_command_line.py",
+    "test_failed_creations.py",
+    "test_life_of_a_deployment.py",
+    "test_vault_host.py",
+    "test_vault_host_failures.py",
+)
 """Files that take minutes. They start first, so that no worker is busy with one at the end."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import BeanvaultError
 from . import deterministic_zip
+from .authorities import FILE as AUTHORITIES
 from .project import require
 
 LIMIT = 500 * 1024 * 1024
@@ -42,8 +43,10 @@ class Bundle:
     """Bytes."""
 
 
-def build(project: Path, destination: Path) -> Bundle:
+def build(project: Path, destination: Path, authorities: bytes | None = None) -> Bundle:
     """Build the source bundle of *project* and write it to *destination*, a file name.
+
+    The app trusts *authorities* for its database instead of the project's file, unless they are None.
 
     Raises:
         ConfigurationError: *project* lacks a part of the bundle
@@ -53,7 +56,8 @@ def build(project: Path, destination: Path) -> Bundle:
     files = {name: project / source for source, name in FILES.items()}
     for folder in FOLDERS:
         files |= {path.relative_to(project).as_posix(): path for path in _walk(project / folder)}
-    entries = [(name, path.read_bytes()) for name, path in files.items()]
+    replaced = {AUTHORITIES: authorities} if authorities is not None else {}
+    entries = [(name, replaced.get(name) or path.read_bytes()) for name, path in files.items()]
     for name, content in entries:
         if any(mark in content for mark in _CREDENTIAL_MARKS):
             raise BundleError(

@@ -57,12 +57,16 @@ class Recipe:
     lock: str
     distributions: tuple[str, ...] = ()
     """Which distributions of the lock; all of them when it is empty."""
+    authorities: str | None = None
+    """The file in the zip with the database's certificate authorities."""
 
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "replicator": Recipe("replicator", "requirements/function.lock"),
-        "bootstrap": Recipe("bootstrap", "eb_app/requirements.txt", ("pymysql",)),
+        "bootstrap": Recipe(
+            "bootstrap", "eb_app/requirements.txt", ("pymysql",), "bootstrap/rds-global-bundle.pem"
+        ),
     }
 )
 
@@ -79,10 +83,11 @@ class Package:
     """Bytes."""
 
 
-def build(project: Path, name: str, destination: Path) -> Package:
+def build(project: Path, name: str, destination: Path, authorities: bytes | None = None) -> Package:
     """Build the zip of the function *name* of *project* in the folder *destination*.
 
-    A zip that was built before from the same sources and lock is reused.
+    A zip that was built before from the same sources and lock is reused. A function that connects to the
+    database trusts *authorities* instead of the project's file, unless they are None.
 
     Raises:
         ConfigurationError: the function doesn't exist, or *project* isn't a clone of the project
@@ -94,7 +99,8 @@ def build(project: Path, name: str, destination: Path) -> Package:
     require(project, (recipe.folder, recipe.lock))
     folder = project / recipe.folder
     requirements = locked((project / recipe.lock).read_text(), recipe.distributions)
-    path = destination / f"{name}-{_fingerprint(folder, requirements)[:16]}.zip"
+    replaced = {recipe.authorities: authorities} if recipe.authorities and authorities is not None else {}
+    path = destination / f"{name}-{_fingerprint(folder, requirements, replaced)[:16]}.zip"
     if not path.exists():
         destination.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=destination, prefix=f".{name}-") as scratch:
@@ -103,6 +109,8 @@ def build(project: Path, name: str, destination: Path) -> Package:
             shutil.copytree(
                 folder, tree / folder.name, ignore=shutil.ignore_patterns("__pycache__", "py.typed")
             )
+            for file, content in replaced.items():
+                (tree / file).write_bytes(content)
             _check(tree)
             finished = Path(scratch) / path.name
             deterministic_zip.write(finished, _entries(tree))
@@ -136,13 +144,14 @@ def locked(lock: str, distributions: tuple[str, ...]) -> str:
     return "".join(f"{line}\n" for name in sorted(selected) for line in entries[name])
 
 
-def _fingerprint(folder: Path, requirements: str) -> str:
+def _fingerprint(folder: Path, requirements: str, replaced: Mapping[str, bytes]) -> str:
     """Return a hash of everything that the zip depends on, including the code that builds it."""
     digest = hashlib.sha256()
     for part in (
         Path(__file__).read_bytes(),
         Path(deterministic_zip.__file__).read_bytes(),
         requirements.encode(),
+        *replaced.values(),
     ):
         digest.update(hashlib.sha256(part).digest())
     for path in sorted(folder.rglob("*")):

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from botocore.exceptions import ClientError
+
+from ..aws import DENIED_CODES, code
 from ..errors import TimedOut
 from ..polling import PollingClock, attempts
 from .changes import ResourceChange, parse
@@ -57,11 +60,17 @@ class ChangeSets:
                     changes = parse(self._changes(arn, stack.name))
                     return ChangeSet(arn, stack.name, creates_stack, changes)
                 case "FAILED":
-                    self.discard(ChangeSet(arn, stack.name, creates_stack, ()))
                     reason = described.get("StatusReason", "")
-                    if any(words in reason for words in NO_CHANGES):
+                    unchanged = any(words in reason for words in NO_CHANGES)
+                    details = () if unchanged else self._validation_errors(arn, stack.name)
+                    self.discard(ChangeSet(arn, stack.name, creates_stack, ()))
+                    if unchanged:
                         return None
-                    raise StackError(f"{stack.name}: CloudFormation refused the change set: {reason}")
+                    because = "; ".join(details) or reason
+                    raise StackError(
+                        f"{stack.name}: CloudFormation refused the change set: {because}",
+                        "fix the cause and run the command again; nothing of this stack was changed",
+                    )
         raise TimedOut(
             f"{stack.name}: the change set is not ready after {CHANGE_SET_SECONDS} s", "run the command again"
         )
@@ -79,6 +88,26 @@ class ChangeSets:
             executed = summary.get("ExecutionStatus") in ("EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE")
             if summary["ChangeSetName"].startswith(PREFIX) and not executed:
                 self.client.delete_change_set(StackName=stack, ChangeSetName=summary["ChangeSetId"])
+
+    def _validation_errors(self, arn: str, stack: str) -> tuple[str, ...]:
+        """Return what is wrong with which resource, which DescribeChangeSet leaves out.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
+        """
+        pages = self.client.get_paginator("describe_events").paginate(
+            ChangeSetName=arn, StackName=stack, Filters={"FailedEvents": True}
+        )
+        try:
+            events = [event for page in pages for event in page["OperationEvents"]]
+        except ClientError as error:
+            if code(error) not in DENIED_CODES:
+                raise
+            return ()
+        return tuple(
+            f"{event.get('LogicalResourceId', stack)} ({event.get('ResourceType', '')}): {reason}"
+            for event in events
+            if (reason := event.get("ValidationStatusReason") or event.get("ResourceStatusReason"))
+        )
 
     def _changes(self, arn: str, stack: str) -> Iterator[ChangeTypeDef]:
         pages = self.client.get_paginator("describe_change_set")
@@ -103,6 +132,9 @@ def _request(
         request["TemplateBody"] = stack.template.body
     else:
         request["TemplateURL"] = stack.template.url
+    if stack.imports_existing:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html
+        request["ImportExistingResources"] = True
     if revert_drift and kind == "UPDATE":
         # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
         request["DeploymentMode"] = "REVERT_DRIFT"

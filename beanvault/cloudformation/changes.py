@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +51,25 @@ HOLDS_DATA = frozenset(
 )
 """Types whose replacement or removal loses data that no template restores."""
 
+NEVER_REPLACED_BY: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "AWS::KMS::Key": frozenset({"Description", "Enabled", "EnableKeyRotation", "KeyPolicy", "Tags"}),
+        "AWS::Logs::LogGroup": frozenset({"DataProtectionPolicy", "KmsKeyId", "RetentionInDays", "Tags"}),
+        "AWS::RDS::DBInstance": frozenset({"Tags"}),
+        "AWS::S3::Bucket": frozenset(
+            {"BucketEncryption", "LifecycleConfiguration", "LoggingConfiguration", "OwnershipControls"}
+            | {"PublicAccessBlockConfiguration", "Tags", "VersioningConfiguration"}
+        ),
+        "AWS::SQS::Queue": frozenset({"KmsMasterKeyId", "MessageRetentionPeriod", "Tags"}),
+        "AWS::SecretsManager::Secret": frozenset({"Description", "KmsKeyId", "Tags"}),
+    }
+)
+"""By type, what of the templates' properties CloudFormation always changes in place.
+
+An engine of CloudFormation's API that can't tell calls such a change a possible replacement, too. A test
+compares them with CloudFormation's schemas.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
@@ -70,13 +90,21 @@ class ResourceChange:
         """Whether the resource holds data and is removed, or is or might be replaced by an empty one."""
         if self.type not in HOLDS_DATA:
             return False
-        return self.action is ChangeAction.REMOVE or (
-            self.action is ChangeAction.MODIFY and self.replacement is not Replacement.NO
-        )
+        if self.action is not ChangeAction.MODIFY:
+            return self.action is ChangeAction.REMOVE
+        match self.replacement:
+            case Replacement.NO:
+                return False
+            case Replacement.YES:
+                return True
+            case Replacement.CONDITIONAL:
+                harmless = NEVER_REPLACED_BY.get(self.type, frozenset())
+                return not self.properties or not harmless.issuperset(self.properties)
 
     def __str__(self) -> str:
         verbs = {
             (ChangeAction.ADD, Replacement.NO): "create",
+            (ChangeAction.IMPORT, Replacement.NO): "take over",
             (ChangeAction.REMOVE, Replacement.NO): "delete",
             (ChangeAction.MODIFY, Replacement.NO): "update",
             (ChangeAction.MODIFY, Replacement.CONDITIONAL): "update or replace",

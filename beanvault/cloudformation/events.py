@@ -20,6 +20,9 @@ STACK = "AWS::CloudFormation::Stack"
 CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource creation Initiated")
 """CloudFormation's reasons for failures that other failures caused; its API has no code for them."""
 
+USER_INITIATED = "User Initiated"
+"""The reason of an operation's first event, which is none."""
+
 STACK_SECONDS = 2 * 60 * 60
 """A Multi-AZ database takes about half an hour; CloudFormation gives up on a Beanstalk environment after an
 hour.
@@ -55,7 +58,16 @@ def first_failures(events: Sequence[StackEvent]) -> tuple[StackEvent, ...]:
     """Return the failures that caused the others, at most five."""
     failures = [event for event in events if event.failed and not event.cancelled]
     resources = [event for event in failures if event.type != STACK]
-    return tuple(resources or failures)[:5]
+    # An export in use fails no resource: an update is rolled back, and a deletion cancelled, with the reason.
+    without = [event for event in events if event.type == STACK and event.reason not in ("", USER_INITIATED)]
+    return tuple(resources or failures or without)[:5]
+
+
+def never_completed(events: Sequence[StackEvent], stack_id: str) -> bool:
+    """Return whether the events of a stack show, from its beginning on, that its creation never succeeded."""
+    own = [event.status for event in events if event.physical_id == stack_id]
+    completed = (status == "CREATE_COMPLETE" or status.startswith(("UPDATE_", "IMPORT_")) for status in own)
+    return bool(own) and own[0] in ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS") and not any(completed)
 
 
 def in_progress(status: str) -> bool:
@@ -76,6 +88,10 @@ class StackHistory:
         """Return the id of the newest event of *stack*, a name or ARN; None where there is none."""
         events = self._events_after(stack, None)
         return events[-1].id if events else None
+
+    def all(self, stack_id: str) -> Sequence[StackEvent]:
+        """Return the events of a stack, oldest first. CloudFormation keeps them for 90 days."""
+        return self._events_after(stack_id, None)
 
     def follow(self, stack_id: str, newest: str | None, exists: Callable[[], bool]) -> Iterator[StackEvent]:
         """Yield and report the events after *newest* until one of them ends the operation.

@@ -53,6 +53,8 @@ class StackSpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     protected: bool = False
     """Whether CloudFormation refuses to delete it (termination protection)."""
+    imports_existing: bool = False
+    """Whether the stack takes over what already has the names of its resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,17 @@ class StackResult:
     changes: tuple[ResourceChange, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptedResource:
+    """A resource of a stack whose creation was tried."""
+
+    type: str
+    physical_id: str
+    created: bool
+    """Whether the stack created it and did not delete it; else what has its name can belong to others."""
+    deletion_policy: str
 
 
 @dataclass(frozen=True, slots=True)

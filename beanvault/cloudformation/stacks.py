@@ -6,7 +6,7 @@ an operation that is still under way, discards the change sets of earlier runs, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,28 @@ from ..polling import PollingClock
 from ..ui import Ui
 from .change_sets import ChangeSet, ChangeSets
 from .changes import ResourceChange
-from .events import StackEvent, StackHistory, does_not_exist, first_failures, in_progress, name_of
-from .stack import COMPLETE, EMPTY, UNUSABLE, StackError, StackOutcome, StackResource, StackResult, StackSpec
+from .events import (
+    STACK,
+    StackEvent,
+    StackHistory,
+    does_not_exist,
+    first_failures,
+    in_progress,
+    name_of,
+    never_completed,
+)
+from .failures import deletion_remedy, imports_remedy, not_cleaned_up, rollback_remedy
+from .stack import (
+    COMPLETE,
+    EMPTY,
+    UNUSABLE,
+    AttemptedResource,
+    StackError,
+    StackOutcome,
+    StackResource,
+    StackResult,
+    StackSpec,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -69,10 +89,45 @@ class Stacks:
                 raise
             return frozenset()
 
+    def all_importers(self, name: str) -> frozenset[str]:
+        """Return the stacks that import anything of the stack *name*."""
+        return frozenset[str]().union(*(self.importers(export) for export in self.exports(name)))
+
     def is_new(self, name: str) -> bool:
         """Return whether a deployment would create the stack."""
         described = self.describe(name)
         return described is None or described["StackStatus"] in {*UNUSABLE, EMPTY}
+
+    def failed_creation(self, name: str) -> StackTypeDef | None:
+        """Return the stack if its first creation failed, so that no deployment ever used it; else None.
+
+        The status alone doesn't say so: a deletion fails of a stack that was in use as well.
+
+        Raises:
+            TimedOut: an operation is still under way after two hours
+        """
+        described = self.wait_until_idle(name)
+        if described is None or described["StackStatus"] not in UNUSABLE:
+            return None
+        stack_id = described["StackId"]
+        return described if never_completed(self._history.all(stack_id), stack_id) else None
+
+    def attempted(self, described: StackTypeDef) -> tuple[AttemptedResource, ...]:
+        """Return the resources that the creation of a stack began to create, the last one first."""
+        declared: Mapping[str, Any] = self.template(described["StackName"])["Resources"]
+        found: dict[tuple[str, str, str], bool] = {}
+        for event in self._history.all(described["StackId"]):
+            if event.physical_id and event.logical_id in declared:
+                key = (event.logical_id, event.type, event.physical_id)
+                # What has the name of a deleted one is somebody else's.
+                changed = {"CREATE_COMPLETE": True, "DELETE_COMPLETE": False}
+                found[key] = changed.get(event.status, found.get(key, False))
+        return tuple(
+            AttemptedResource(
+                kind, physical_id, created, declared[logical_id].get("DeletionPolicy", "Delete")
+            )
+            for (logical_id, kind, physical_id), created in reversed(found.items())
+        )
 
     def wait_until_idle(self, name: str) -> StackTypeDef | None:
         """Return the stack once no operation is under way, as after an interrupted run.
@@ -116,7 +171,12 @@ class Stacks:
         newest = self._history.newest(stack.name)
         self.client.execute_change_set(ChangeSetName=change_set.arn, StackName=stack.name)
         described = self.describe(stack.name)
-        self._follow(described["StackId"] if described else stack.name, newest, expected=COMPLETE)
+        self._follow(
+            described["StackId"] if described else stack.name,
+            newest,
+            expected=COMPLETE,
+            remedy=lambda events: self._update_remedy(events, stack.name),
+        )
         self._protect(stack)
         outcome = StackOutcome.CREATED if creating else StackOutcome.UPDATED
         return self._result(stack.name, outcome, change_set.changes, start)
@@ -182,7 +242,10 @@ class Stacks:
         status = described["StackStatus"]
         if status in UNUSABLE:
             if plan_only:
-                raise Refused(f"{name} is {status}: it has to be deleted before it can be planned")
+                raise Refused(
+                    f"{name} is {status}: it has to be deleted before it can be planned",
+                    "run it without --plan-only, which asks before it deletes the stack and creates it again",
+                )
             question = f"{name} is {status}: it has to be deleted and created again. Delete it?"
             if not self.ui.confirm(question, loses_data=status == "DELETE_FAILED"):
                 raise Refused(
@@ -195,7 +258,12 @@ class Stacks:
             self.ui.step(f"{name}: continuing the rollback that failed")
             newest = self._history.newest(name)
             self.client.continue_update_rollback(StackName=name)
-            self._follow(described["StackId"], newest, expected=frozenset({"UPDATE_ROLLBACK_COMPLETE"}))
+            self._follow(
+                described["StackId"],
+                newest,
+                expected=frozenset({"UPDATE_ROLLBACK_COMPLETE"}),
+                remedy=lambda events: rollback_remedy(events, name, self._region),
+            )
         self._change_sets.discard_leftovers(name)
         return status != EMPTY
 
@@ -233,25 +301,54 @@ class Stacks:
             self.client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
         newest = self._history.newest(name)
         self.client.delete_stack(StackName=stack_id)
-        self._follow(stack_id, newest, expected=frozenset({"DELETE_COMPLETE"}))
+        self._follow(
+            stack_id,
+            newest,
+            expected=frozenset({"DELETE_COMPLETE"}),
+            remedy=lambda events: deletion_remedy(events, name, self._region, self.all_importers(name)),
+        )
 
-    def _follow(self, stack_id: str, newest: str | None, *, expected: frozenset[str]) -> None:
-        """Report events until the operation has ended.
+    def _follow(
+        self,
+        stack_id: str,
+        newest: str | None,
+        *,
+        expected: frozenset[str],
+        remedy: Callable[[Sequence[StackEvent]], str],
+    ) -> None:
+        """Report events until the operation has ended, and what an update could not clean up.
 
         Raises:
             StackError: the stack ended in a state that isn't *expected*
         """
         events = tuple(self._history.follow(stack_id, newest, lambda: self.describe(stack_id) is not None))
         status = _final_status(events, stack_id)
+        if "DELETE_COMPLETE" not in expected:
+            for line in not_cleaned_up(events):
+                self.ui.step(f"{name_of(stack_id)}: {line}")
         if status in expected:
             return
         causes = first_failures(events)
-        because = "; ".join(f"{cause.logical_id} ({cause.type}): {cause.reason}" for cause in causes)
+        # What a failed creation could not delete is a consequence of it, and named as what is left.
+        shown = [cause for cause in causes if cause.status != "DELETE_FAILED"] or causes
+        because = "; ".join(f"{cause.logical_id} ({cause.type}): {cause.reason}" for cause in shown)
         raise StackError(
-            f"{name_of(stack_id)} ended as {status}: {because or 'CloudFormation gave no reason'}",
-            "fix the cause and run the command again; it repairs the stack",
+            f"{name_of(stack_id)} ended as {status}: {because or 'CloudFormation gave no reason'}"
+            f"{_left_behind(events)}",
+            remedy(events),
             causes,
         )
+
+    def _update_remedy(self, events: Sequence[StackEvent], name: str) -> str:
+        repair = "fix the cause and run the command again; it repairs the stack"
+        if any(event.failed for event in events):
+            return repair
+        # Without a failed resource, what CloudFormation refused are the outputs.
+        return imports_remedy(self.all_importers(name)) or repair
+
+    @property
+    def _region(self) -> str:
+        return self.client.meta.region_name
 
     def _protect(self, stack: StackSpec) -> None:
         described = self.describe(stack.name)
@@ -262,6 +359,13 @@ class Stacks:
         self, name: str, outcome: StackOutcome, planned: tuple[ResourceChange, ...], start: float
     ) -> StackResult:
         return StackResult(name, outcome, planned, self.outputs(name), self.clock.now() - start)
+
+
+def _left_behind(events: Sequence[StackEvent]) -> str:
+    """Return which resources could not be deleted, as the end of a sentence."""
+    left = {e.logical_id: e for e in events if e.status == "DELETE_FAILED" and e.physical_id}
+    names = ", ".join(f"{e.physical_id} ({e.type})" for e in left.values() if e.type != STACK)
+    return f". Not deleted, and still incurring cost: {names}" if names else ""
 
 
 def _final_status(events: Sequence[StackEvent], stack_id: str) -> str:

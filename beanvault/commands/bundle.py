@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from ..artifacts import bundle
+from ..artifacts import authorities, bundle
 from ..command_context import CommandContext
 from .options import as_json, pass_context, print_json
 
 
-@click.command(epilog="\b\nExample:\n  beanvault bundle && eb deploy")
+@click.command(epilog="\b\nExample:\n  beanvault bundle && eb deploy NAME-app --timeout 40")
 @click.option(
     "-o",
     "--output",
@@ -21,8 +21,14 @@ from .options import as_json, pass_context, print_json
 @as_json
 @pass_context
 def command(context: CommandContext, output: Path | None, as_json: bool) -> None:
-    """Build the app's source bundle. The same files give the same bytes."""
-    built = bundle.build(context.project, output or context.project / "build" / "bundle.zip")
+    """Build the app's source bundle. The same files give the same bytes.
+
+    Authorities that the deployment file names ([database] ca_file) take the place of RDS's.
+    """
+    trusted = authorities.content(context.deployment) if context.config.exists() else None
+    built = bundle.build(context.project, output or context.project / "build" / "bundle.zip", trusted)
+    if trusted is not None:
+        context.say(f"The app trusts the authorities in {context.deployment.database.ca_file}.")
     if as_json:
         print_json({"path": built.path, "sha256": built.sha256, "size": built.size})
     else:

@@ -6,7 +6,7 @@ import click
 
 from ..cloudformation.stack import StackResult
 from ..command_context import CommandContext
-from ..deployment import deploy
+from ..deployment import deploy, eb_commands
 from .options import as_json, complete_layer, pass_context, print_json, yes
 
 EXAMPLES = """\b
@@ -51,12 +51,13 @@ def command(
             f"{result.stack}  {result.outcome.value}  {len(result.changes)} changes  {result.seconds:.0f} s"
         )
     if not layers and not plan_only:
-        app, environment = context.deployment.application_name, context.deployment.environment_name
         context.say(
             "Next:\n"
             "  beanvault vault init   (for a Vault that another team runs: beanvault connect)\n"
             "  beanvault rotate       creates and replicates the app's credential\n"
-            f"  beanvault bundle && eb init {app} && eb use {environment} && eb deploy\n"
+            "  beanvault bundle\n"
+            f"  {eb_commands.init(context.deployment)}\n"
+            f"  {eb_commands.deploy(context.deployment)}\n"
             "  beanvault verify"
         )
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import click
 
-from ..cloudformation.stack import StackResource, StackResult
+from templates.layers import LAYERS
+
+from ..cloudformation.stack import StackResource
 from ..command_context import CommandContext
 from ..errors import Refused
+from ..prices import NOTED
 from ..teardown import destroy, outside_stacks
-from ..teardown.destroy import StackToDelete
+from ..teardown.deleted_stacks import left_by_deleted
+from ..teardown.destroy import Destroyed, StackToDelete
 from ..teardown.outside_stacks import OutsideResource
 from ..teardown.resource_types import WITH_SNAPSHOTS
 from ..teardown.retained import RetainedResource, retained
@@ -35,24 +39,37 @@ def command(context: CommandContext, confirmed: str | None, as_json: bool) -> No
     stacks = destroy.stacks_to_delete(deletion)
     outside = outside_stacks.find(context.aws, deployment)
     _announce(context, stacks, outside)
-    results: tuple[StackResult, ...] = ()
+    destroyed = Destroyed((), ())
     if stacks or not all(resource.retained for resource in outside):
         _require_name(deployment.name, confirmed)
-        results = destroy.destroy(deletion)
+        destroyed = destroy.destroy(deletion)
         outside = outside_stacks.find(context.aws, deployment)
-    resources = [resource for stack in stacks for resource in stack.resources]
+    # Also of stacks that earlier runs deleted.
+    names = [deployment.stack_name(layer) for layer in LAYERS]
+    resources = [
+        *(resource for stack in stacks for resource in stack.resources),
+        *left_by_deleted(context.aws, names),
+    ]
     kept = retained(context.aws, resources, outside)
     if as_json:
         print_json(
             {
-                "deleted": [result.stack for result in results],
+                "deleted": [result.stack for result in destroyed.stacks],
+                "left": [str(each) for each in destroyed.left],
                 "kept": [
-                    {"type": each.type, "id": each.id, "delete_command": each.delete_command} for each in kept
+                    {
+                        "type": each.type,
+                        "id": each.id,
+                        "dollars_a_month": each.dollars,
+                        "bound": each.bound,
+                        "delete_command": each.delete_command,
+                    }
+                    for each in kept
                 ],
             }
         )
     else:
-        _print(context, results, kept)
+        _print(context, destroyed, kept)
 
 
 def _announce(
@@ -89,11 +106,23 @@ def _require_name(name: str, confirmed: str | None) -> None:
         raise Refused(f"nothing was deleted: {confirmed!r} isn't {name!r}", f"pass --confirm {name}")
 
 
-def _print(context: CommandContext, results: Iterable[StackResult], kept: Sequence[RetainedResource]) -> None:
-    for result in results:
+def _print(context: CommandContext, destroyed: Destroyed, kept: Sequence[RetainedResource]) -> None:
+    for result in destroyed.stacks:
         click.echo(f"{result.stack}  {result.outcome.value}  {result.seconds:.0f} s")
+    if destroyed.left:
+        context.say(
+            "AWS still uses these and was not ready to delete them. In a few minutes, run the command again:"
+        )
+        for left in destroyed.left:
+            context.say(f"  {left}")
     if kept:
-        context.say("These resources are kept and still incur cost. To delete them:")
+        total = sum(each.dollars or 0 for each in kept)
+        context.say(
+            f"These resources are kept and cost about ${total:,.2f} a month (list prices of us-east-1, noted "
+            f"on {NOTED}). To delete them:"
+        )
         context.say(f"  export AWS_REGION={context.aws.region}")
         for each in kept:
-            context.say(f"  {each.delete_command or f'{each.type} {each.id}'}")
+            context.say(f"  # {each.type} {each.id}: {each.price}")
+            if each.delete_command:
+                context.say(f"  {each.delete_command}")

@@ -14,7 +14,7 @@ from ..deployment.doctor.run import run_checks
 from ..errors import ExitCode
 from .options import as_json, pass_context, print_json, server, vault_options
 
-STYLES = {Verdict.GOOD: "green", Verdict.BAD: "red", Verdict.UNKNOWN: "yellow"}
+STYLES = {Verdict.GOOD: "green", Verdict.BAD: "red", Verdict.WARNING: "yellow", Verdict.UNKNOWN: "yellow"}
 
 
 @click.command(epilog="\b\nExample:\n  beanvault doctor --vault-address https://vault.example.com:8200")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..artifacts import package
+from ..artifacts import authorities, package
 from ..command_context import CommandContext
 from .options import as_json, pass_context, print_json
 
@@ -23,7 +23,9 @@ from .options import as_json, pass_context, print_json
 @pass_context
 def command(context: CommandContext, function: str, output: Path | None, as_json: bool) -> None:
     """Build a function's zip from its code and the locked dependencies."""
-    built = package.build(context.project, function, output or context.project / "build")
+    connects = package.RECIPES[function].authorities is not None and context.config.exists()
+    trusted = authorities.content(context.deployment) if connects else None
+    built = package.build(context.project, function, output or context.project / "build", trusted)
     if as_json:
         print_json({"name": built.name, "path": built.path, "sha256": built.sha256, "size": built.size})
     else:

@@ -264,7 +264,14 @@ def _login(
         case "token":
             return logins.Token(role)
         case "aws":
-            return logins.AwsIam(role, _function_role(context), server_id or for_function.host, mount)
+            return logins.AwsIam(
+                role,
+                _function_role(context),
+                server_id or for_function.host,
+                context.aws.region,
+                context.aws.client("sts").meta.endpoint_url,
+                mount,
+            )
         case _:
             issuer = issuer or _issuer(context)
             audience = token_audience(context.deployment)
@@ -274,8 +281,11 @@ def _login(
 def _issuer(context: CommandContext) -> str:
     """Return the issuer of the account's own tokens (sts:GetWebIdentityToken)."""
     client: IAMClient = context.aws.client("iam")
-    info = client.get_outbound_web_identity_federation_info()
-    if not info.get("JwtVendingEnabled"):
+    try:
+        info = client.get_outbound_web_identity_federation_info()
+    except client.exceptions.FeatureDisabledException:
+        info = None
+    if info is None or not info.get("JwtVendingEnabled"):
         raise ConfigurationError(
             "the account issues no web identity tokens to its roles",
             "enable them: aws iam enable-outbound-web-identity-federation",

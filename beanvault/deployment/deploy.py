@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import troposphere
 
-from templates.environment_layer import CREATING
+from templates.environment_layer import CREATING, PLATFORM_ARN
 from templates.layers import LAYERS
+from templates.log_groups import taking_over
 from templates.rendering import TEMPLATE_LIMIT, render
 from templates.resource_tags import tag_map
 
+from ..artifacts import authorities
 from ..artifacts.store import Store
 from ..cloudformation.stack import StackOutcome, StackResult, StackSpec, TemplateSource
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, ConfigurationError, Refused
 from ..teardown.destroy import StackToDelete, delete_stack
+from . import environment_state, failed_creation, shared_bucket
+from .connectivity import check_way_to_vault
 from .deployment_context import DeploymentContext
 from .deployment_plan import deployment_steps, imports, without_unusable_proxy
-from .parameters import values
+from .doctor.account import check_bucket
+from .doctor.result import Verdict
+from .leftovers import names_in_use
+from .listener_rules import require_rules
+from .parameters import require_offered, values
+from .volumes import report_unencrypted_volumes
 
 PROTECTED = frozenset({"keys", "storage", "data"})
 """Layers that hold data which can't be recreated: in production CloudFormation refuses to delete them."""
 
+ENVIRONMENT_LAYER = "environment"
 BUCKET_LAYER = "storage"
 """The layer that creates the bucket for uploads."""
 
@@ -51,33 +61,108 @@ def deploy(
 ) -> tuple[StackResult, ...]:
     """Bring the stacks of *layers* (of all layers, when it is empty) to their templates, in order.
 
-    With *revert_drift*, changes made by hand are reverted to the templates. After an interruption, the same
-    call resumes.
+    With *revert_drift*, changes made by hand are reverted to the templates; what Beanstalk itself wrote into
+    the policy of its bucket and into the load balancer's tags stays. After an interruption, the same call
+    resumes.
 
     Raises:
         StackError, Refused, TimedOut: at the first stack that can't be brought there; before the first stack
             is changed, where that can be foreseen
-        ConfigurationError: the session's region isn't the deployment's, or a layer doesn't exist
+        ConfigurationError: the session's region isn't the deployment's, a layer doesn't exist, or the file of
+            the database's authorities can't be used
+        VersionsChanged, MissingRule: the environment isn't as its stack asked for
     """
     context.require_same_region()
+    # These fail before the first stack is changed.
+    authorities.content(context.deployment)
+    check_way_to_vault(context.deployment, context.aws)
+    shared_bucket.refuse_unusable(context.aws, context.deployment)
     stacks = Stacks(context.aws.client("cloudformation"), context.ui)
+    selected = select(layers)
+    if "environment" in selected:
+        report_unencrypted_volumes(context.aws, context.ui)
     context = _without_unusable_proxy(context, stacks)
-    templates, left_out = deployment_steps(context.deployment, stacks, select(layers))
+    templates, left_out = deployment_steps(context.deployment, stacks, selected)
     if plan_only:
         for name in left_out:
             context.ui.step(f"{name}: would be deleted, because the deployment file leaves it out")
         left_out = ()
+    else:
+        for layer in templates:
+            failed_creation.clear(context, stacks, context.deployment.stack_name(layer))
+    require_offered(context, [name for template in templates.values() for name in template.parameters])
+    taken_over = _existing_log_groups(context, stacks, templates)
     results = [_delete_left_out(context, stacks, name) for name in left_out]
     for layer, template in templates.items():
         if plan_only and imports(template.to_dict()) - context.aws.exports().keys():
             context.ui.step(f"{layer}: can be planned once the layers before it are deployed")
             continue
-        stack = stack_spec(context, layer, template, plan_only=plan_only)
+        groups = taken_over[layer]
+        stack = stack_spec(context, layer, taking_over(template, groups), plan_only=plan_only)
+        stack = replace(stack, imports_existing=bool(groups))
         results.append(stacks.deploy(stack, plan_only=plan_only, revert_drift=revert_drift))
-        if results[-1].outcome is StackOutcome.CREATED and CREATING in template.parameters:
-            # Takes the placeholder version out of the stack, so that no failed update rolls back to it.
+        if plan_only:
+            continue
+        if layer == BUCKET_LAYER and revert_drift:
+            shared_bucket.restore(context.aws, context.deployment, context.ui.step)
+        if _names_versions(stack) and results[-1].outcome is not StackOutcome.UNCHANGED:
+            _take_versions_out(context, stacks, layer, template)
+        elif groups:
+            # Sets key and retention of the log groups that were taken over.
             stacks.deploy(stack_spec(context, layer, template, plan_only=False))
+    if not plan_only and ENVIRONMENT_LAYER in templates:
+        require_rules(context)
     return tuple(results)
+
+
+def _names_versions(stack: StackSpec) -> bool:
+    """Return whether the stack names the version of the app or of the platform."""
+    return stack.parameters.get(CREATING) == "true" or bool(stack.parameters.get(PLATFORM_ARN))
+
+
+def _take_versions_out(
+    context: DeploymentContext, stacks: Stacks, layer: str, template: troposphere.Template
+) -> None:
+    """Take the versions of app and platform out of the stack, so that no update and no roll-back names them.
+
+    What Beanstalk does with an update without them is documented nowhere, so it is asked afterwards.
+
+    Raises:
+        VersionsChanged: the environment runs others than before
+    """
+    before = environment_state.describe(context.aws, context.deployment)
+    stacks.deploy(stack_spec(context, layer, template, plan_only=False))
+    after = environment_state.describe(context.aws, context.deployment)
+    environment_state.require_unchanged(before, after, context.deployment)
+    context.ui.step(f"the stack no longer names versions, and {after} as before")
+
+
+def _existing_log_groups(
+    context: DeploymentContext, stacks: Stacks, templates: Mapping[str, troposphere.Template]
+) -> dict[str, frozenset[str]]:
+    """Return the log groups that exist and that each layer's stack would create, by their logical ids.
+
+    Raises:
+        Refused: something else has a name that a stack would give
+    """
+    found = {
+        layer: names_in_use(context.aws, stacks, context.deployment.stack_name(layer), template.to_dict())
+        for layer, template in templates.items()
+    }
+    in_the_way = [(str(each), each.remedy) for names in found.values() for each in names if each.remedy]
+    if BUCKET_LAYER in templates:
+        checked = check_bucket(context.deployment, context.aws)
+        in_the_way += [(each.detail, each.remedy) for each in checked if each.verdict is Verdict.BAD]
+    if in_the_way:
+        raise Refused(
+            f"no layer was deployed: {'; '.join(what for what, _ in in_the_way)}",
+            "; ".join(remedy for _, remedy in in_the_way),
+        )
+    for layer, names in found.items():
+        if names:
+            stack = context.deployment.stack_name(layer)
+            context.ui.step(f"{stack}: takes over {', '.join(each.name for each in names)}")
+    return {layer: frozenset(each.logical_id for each in names) for layer, names in found.items()}
 
 
 def _without_unusable_proxy(context: DeploymentContext, stacks: Stacks) -> DeploymentContext:

@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from templates.database_proxy import CREDENTIAL_ARN
-from templates.environment_layer import CREATING
+from templates.environment_layer import CREATING, PLATFORM_ARN
+from templates.environment_roles import BUCKET_KEY_ARN
+from templates.network_layer import MOST_ZONES, zone_parameter
 
-from ..artifacts import package, placeholder
+from ..artifacts import authorities, package, placeholder
 from ..artifacts.store import Store, beanstalk_bucket
 from ..cloudformation.stacks import Stacks
 from ..errors import BeanvaultError, Refused
-from . import certificates
+from . import certificates, shared_bucket
+from .availability_zones import network_zones
 from .deployment_context import DeploymentContext
 from .deployment_plan import credential_arn
+from .platform_version import platform_arn
 
 Value = Callable[[DeploymentContext], str]
 
@@ -33,9 +37,21 @@ def values(context: DeploymentContext, names: Iterable[str], *, plan_only: bool)
     return {name: functions[name](context) for name in names}
 
 
+def require_offered(context: DeploymentContext, names: Iterable[str]) -> None:
+    """Ask for those of the parameters *names* that AWS may not offer, before the first stack is changed.
+
+    Raises:
+        Refused: AWS doesn't offer one; the error says what, and what to set instead
+    """
+    for name in names:
+        if name in ASKED_FOR:
+            PARAMETERS[name](context)
+
+
 def _function_key(function: str) -> Value:
     def upload(context: DeploymentContext) -> str:
-        built = package.build(context.project, function, context.build_folder)
+        trusted = authorities.content(context.deployment)
+        built = package.build(context.project, function, context.build_folder, trusted)
         context.ui.step(f"{function}: {built.size:,} bytes, sha256 {built.sha256}")
         store = Store.of(context.aws, context.deployment.name)
         return store.put(function, ".zip", built.path.read_bytes()).key
@@ -71,6 +87,22 @@ def _creating(context: DeploymentContext) -> str:
     return "true" if stacks.is_new(context.deployment.stack_name("environment")) else "false"
 
 
+def _platform_arn(context: DeploymentContext) -> str:
+    return platform_arn(context.aws, context.deployment, creating=_creating(context) == "true")
+
+
+def _zone(index: int) -> Value:
+    def choose(context: DeploymentContext) -> str:
+        stacks = Stacks(context.aws.client("cloudformation"), context.ui)
+        return network_zones(context.aws, stacks, context.deployment)[index]
+
+    return choose
+
+
+def _bucket_key_arn(context: DeploymentContext) -> str:
+    return shared_bucket.key_arn(context.aws) or context.aws.arn("kms", "key/none")
+
+
 def _credential_arn(context: DeploymentContext) -> str:
     arn = credential_arn(context.aws, context.deployment)
     if arn is None:
@@ -87,10 +119,16 @@ PARAMETERS: Mapping[str, Value] = MappingProxyType(
         "CertificateArn": _certificate,
         "PlaceholderBundleBucket": _bucket,
         "PlaceholderBundleKey": _placeholder_key,
+        BUCKET_KEY_ARN: _bucket_key_arn,
         CREATING: _creating,
+        PLATFORM_ARN: _platform_arn,
         CREDENTIAL_ARN: _credential_arn,
+        **{zone_parameter(index): _zone(index) for index in range(MOST_ZONES)},
     }
 )
+
+ASKED_FOR = frozenset({PLATFORM_ARN, zone_parameter(0)})
+"""Parameters whose values AWS may not offer; the first zone's stands for all zones."""
 
 PLANNED: Mapping[str, Value] = MappingProxyType({**PARAMETERS, "CertificateArn": _planned_certificate})
 """For a plan, which changes nothing but uploads zips: their names depend on their content."""

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from replicator.config import Config
 from replicator.contract.events import REPLICATION_REQUESTED, ReplicationRequest, RequestReason
-from replicator.contract.summary import RunSummary
+from replicator.contract.summary import NOT_CONNECTED, RunSummary
 from replicator.errors import ConfigError
 
 from ..aws import Aws, code
@@ -86,9 +86,15 @@ class ReplicatorFunction:
         """Replicate *sources* (`<mount>/<path>`; without any, all) and return the counts.
 
         Raises:
-            FunctionFailed: a secret could not be replicated
+            FunctionFailed: a secret could not be replicated, or no connection to Vault is stored yet
         """
-        return self._request(sources, dry_run=False)
+        counts = self._request(sources, dry_run=False)
+        if counts.get(NOT_CONNECTED):
+            raise FunctionFailed(
+                f"{self.name} replicated nothing: no connection to Vault is stored yet",
+                "`beanvault vault init`, or `beanvault connect` if another team runs Vault",
+            )
+        return counts
 
     def dry_run(self, sources: Sequence[str] = ()) -> RunSummary:
         """Return what a run would do now.

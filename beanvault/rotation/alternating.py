@@ -19,6 +19,7 @@ def rotate(context: RotationContext, store: CredentialStore, users: tuple[str, s
         TooSoon: the app may still use that user since the previous rotation
         CredentialDeleted: the path's newest version is deleted, so the user in use is unknown
         ConcurrentWrite: another writer changed the path during the rotation
+        Refused: the app uses RDS Proxy, and this would not be the first credential
         BeanvaultError: another named one; the credential in use stays valid in every case
     """
     stored, resumed = context.wait_or_raise(lambda: _publish(context, store, users))
@@ -40,6 +41,7 @@ def _publish(
                     f"version {stored.revision.label} is not replicated yet: completing that first"
                 )
                 return stored, True
+            context.require_no_proxy(store.source)
             context.require_overlap(
                 context.replication.desired(stored.revision).name, f"{username} may still be in use"
             )

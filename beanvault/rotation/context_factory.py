@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from templates.deployment import SCHEMA, Deployment
 
+from ..artifacts import authorities
 from ..aws import Aws
 from ..errors import BeanvaultError
 from ..replication.function import ReplicatorFunction
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
-
-RDS_AUTHORITIES = Path("eb_app/certs/rds-global-bundle.pem")
-"""Relative to the project's folder: the authorities that the app trusts, too."""
 
 MARGIN_SECONDS = 60
 """Added to the app's configured times, for clock differences and requests in progress."""
@@ -56,6 +54,7 @@ def rotation_context(
         ),
         ui,
         overlap_seconds=overlap_seconds(deployment),
+        through_proxy=deployment.database.mode == "proxy",
         wait=wait,
     )
 
@@ -71,7 +70,8 @@ def overlap_seconds(deployment: Deployment) -> float:
 
 
 def _authorities(deployment: Deployment, root: Path) -> Path:
-    return Path(deployment.database.ca_file) if deployment.database.ca_file else root / RDS_AUTHORITIES
+    file = deployment.database.ca_file
+    return Path(file).expanduser() if file else root / authorities.FILE
 
 
 def _database(

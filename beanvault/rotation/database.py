@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from .credential import DatabaseCredential
 
 CONNECT_TIMEOUT_SECONDS = 10
 STATEMENT_TIMEOUT_SECONDS = 30
+STRICT_RULES = range(80, 94)
+"""OpenSSL's codes for what only `VERIFY_X509_STRICT` refuses: extensions that RFC 5280 requires.
+
+https://github.com/openssl/openssl/blob/master/include/openssl/x509_vfy.h.in
+"""
 MAX_LOCK_NAME = 64
 """MySQL's limit for the name of a lock, in characters."""
 
@@ -81,9 +87,7 @@ def connected(
         user=credential.username,
         password=credential.password,
         database=schema,
-        ssl_ca=str(endpoint.ca_file),
-        ssl_verify_cert=True,
-        ssl_verify_identity=True,  # ssl_ca alone verifies nothing in PyMySQL
+        ssl=_tls(endpoint.ca_file),
         read_timeout=STATEMENT_TIMEOUT_SECONDS,
         write_timeout=STATEMENT_TIMEOUT_SECONDS,
         autocommit=True,
@@ -208,6 +212,17 @@ class DatabaseSession:
             ) from None
 
 
+def _tls(ca_file: Path) -> ssl.SSLContext:
+    """Return a context that verifies authority and name, as strictly on every Python as 3.13 does by default.
+
+    PyMySQL is not strict with a context that it creates itself.
+    """
+    context = ssl.create_default_context(cafile=str(ca_file))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
 def _connection_error(error: Exception, endpoint: Endpoint, user: str) -> BeanvaultError:
     number = error.args[0] if error.args else None
     if number in (ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR):
@@ -215,11 +230,15 @@ def _connection_error(error: Exception, endpoint: Endpoint, user: str) -> Beanva
             f"{endpoint} refused the login of {user} (error {number})",
             "check that the user exists, has this password, and has privileges on the schema",
         )
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text:
+    untrusted = getattr(error, "original_exception", None)
+    if isinstance(untrusted, ssl.SSLCertVerificationError):
+        strict = untrusted.verify_code in STRICT_RULES
         return Unreachable(
-            f"{endpoint}'s certificate is not trusted: it is for another name or from an unknown authority",
-            "name the authority's file with --ca-file; reach a tunnel with --via, not with another host",
+            f"{endpoint}'s certificate is not trusted: {untrusted.verify_message}",
+            "issue it, and its authority's, with the extensions basicConstraints (critical), keyUsage, "
+            "subjectKeyIdentifier and authorityKeyIdentifier"
+            if strict
+            else "name the authority's file with --ca-file; reach a tunnel with --via, not with another host",
         )
     if number == CR.CR_CONN_HOST_ERROR or isinstance(error, OSError):
         return Unreachable(

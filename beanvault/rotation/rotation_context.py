@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from replicator.model import Revision
 
-from ..errors import BeanvaultError
+from ..errors import BeanvaultError, Refused
 from ..polling import PollingClock
 from ..replication.waiter import ReplicationWaiter
 from ..ui import Ui
@@ -61,9 +61,29 @@ class RotationContext:
     ui: Ui
     overlap_seconds: float
     """For how long a superseded credential must stay valid: `context_factory.overlap_seconds`."""
+    through_proxy: bool = False
+    """Whether the app logs in to RDS Proxy instead of the database."""
     wait: bool = False
     """Whether to wait for the end of the overlap instead of raising `TooSoon`."""
     clock: PollingClock = field(default_factory=PollingClock)
+
+    def require_no_proxy(self, source: str) -> None:
+        """Return unless the app uses RDS Proxy, which knows only the user in the secret's current version.
+
+        It refuses every other user, so while processes of the app, or the proxy itself, still have the
+        previous version, a change of the user costs logins.
+        https://github.com/aws/aws-cdk/issues/25568
+        https://github.com/aws-samples/aws-secrets-manager-rotation-lambdas/issues/108
+
+        Raises:
+            Refused: the app uses RDS Proxy
+        """
+        if self.through_proxy:
+            raise Refused(
+                f"{source} was not rotated: database.mode is proxy, and RDS Proxy knows only the user in the "
+                "current version of the secret, so two users can't take turns",
+                "rotate the password of the one user: `beanvault rotate --strategy dual`",
+            )
 
     def verify_login(self, credential: DatabaseCredential) -> None:
         """Log in with *credential*, over TLS, to the app's schema.

@@ -9,13 +9,16 @@ from templates.layers import LAYERS
 
 from ..artifacts.store import beanstalk_bucket
 from ..cloudformation.changes import HOLDS_DATA
+from ..cloudformation.failures import imports_remedy
 from ..cloudformation.stack import StackError, StackResource, StackResult
 from ..cloudformation.stacks import Stacks
 from ..deployment.deployment_context import DeploymentContext
 from ..errors import Refused
 from . import outside_stacks
 from .deletion_protection import remove_protection
-from .resource_types import BUCKET, HOSTED_ZONE
+from .network_interfaces import delete_interfaces
+from .outside_stacks import OutsideResource
+from .resource_types import BUCKET, HOSTED_ZONE, SECURITY_GROUP
 
 DELETE_ATTEMPTS = 4
 """For a stack with buckets: access logs arrive even after the requests that they record have ended."""
@@ -52,28 +55,40 @@ def stacks_to_delete(context: DeploymentContext) -> tuple[StackToDelete, ...]:
     )
 
 
-def destroy(context: DeploymentContext) -> tuple[StackResult, ...]:
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """What `destroy` did."""
+
+    stacks: tuple[StackResult, ...]
+    left: tuple[OutsideResource, ...]
+    """What AWS was not ready to delete; the next run deletes it."""
+
+
+def destroy(context: DeploymentContext) -> Destroyed:
     """Delete all stacks in reverse order, and what a trial has outside them; retained resources are kept.
 
     Buckets are emptied first, because CloudFormation deletes only empty ones.
 
     Raises:
-        Refused: others use a bucket that would be deleted, or the deletion of something protected was not
-            confirmed
+        Refused: others use a bucket that would be deleted, or import from a stack that would be, or the
+            deletion of something protected was not confirmed
         StackError: something couldn't be deleted
     """
     context.require_same_region()
     to_delete = stacks_to_delete(context)
     refuse_shared_bucket(context, to_delete)
+    refuse_imports(context, to_delete)
     results = []
     for stack in to_delete:
         context.ui.step(f"{stack.name}: deleting")
         results.append(delete_stack(context, stack))
+    left = []
     for resource in outside_stacks.find(context.aws, context.deployment):
         if not resource.retained:
             context.ui.step(f"{resource}: deleting")
-            outside_stacks.delete(context.aws, resource)
-    return tuple(results)
+            if not outside_stacks.delete(context.aws, resource):
+                left.append(resource)
+    return Destroyed(tuple(results), tuple(left))
 
 
 def delete_stack(context: DeploymentContext, stack: StackToDelete) -> StackResult:
@@ -88,6 +103,8 @@ def delete_stack(context: DeploymentContext, stack: StackToDelete) -> StackResul
     for resource in stack.resources:
         if resource.type == HOSTED_ZONE and resource.physical_id:
             outside_stacks.delete_records(context.aws, resource.physical_id)
+    groups = [r.physical_id for r in stack.resources if r.type == SECURITY_GROUP and not r.retained]
+    delete_interfaces(context.aws, context.ui, context.deployment.name, groups)
     buckets = [r.physical_id for r in stack.resources if r.type == BUCKET and not r.retained]
     for attempt in range(1, DELETE_ATTEMPTS + 1):
         for bucket in buckets:
@@ -99,6 +116,25 @@ def delete_stack(context: DeploymentContext, stack: StackToDelete) -> StackResul
                 raise
             context.ui.step(f"{stack.name}: a bucket was written to; emptying and deleting it again")
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def refuse_imports(context: DeploymentContext, to_delete: Sequence[StackToDelete]) -> None:
+    """Refuse to delete stacks from which others import, before anything is deleted.
+
+    CloudFormation would refuse only the exporting stack, when those that are deleted before it are gone.
+
+    Raises:
+        Refused: stacks that stay import exports of these
+    """
+    stacks = Stacks(context.aws.client("cloudformation"), context.ui)
+    names = {stack.name for stack in to_delete}
+    others = {stack.name: sorted(stacks.all_importers(stack.name) - names) for stack in to_delete}
+    if any(others.values()):
+        used = "; ".join(f"{', '.join(by)} imports from {name}" for name, by in others.items() if by)
+        raise Refused(
+            f"nothing was deleted, because other stacks use this deployment: {used}",
+            imports_remedy(name for by in others.values() for name in by),
+        )
 
 
 def refuse_shared_bucket(context: DeploymentContext, to_delete: Sequence[StackToDelete]) -> None:

@@ -6,9 +6,10 @@ CloudFormation would delete it with the deployment that created it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -20,6 +21,7 @@ from templates.vault_layer import ca_parameter
 from ..artifacts.store import artifact_folder, beanstalk_bucket
 from ..aws import Aws, AwsError, code
 from ..deployment import certificates
+from ..polling import PollingClock, attempts
 
 if TYPE_CHECKING:
     from mypy_boto3_route53.type_defs import ChangeTypeDef
@@ -29,12 +31,26 @@ RECOVERY_DAYS = 7
 """Days in which a deleted secret can be restored; the shortest that Secrets Manager allows."""
 
 
+IN_USE_SECONDS = 60
+"""How long the deletion of something that is still in use is tried again."""
+
+
 class OutsideKind(Enum):
     CERTIFICATE = "certificate"
     LOG_GROUP = "log group"
     OBJECTS = "objects"
     PARAMETER = "parameter"
     SECRET = "secret"
+
+
+IN_USE_CODES: Mapping[OutsideKind, frozenset[str]] = MappingProxyType(
+    {
+        # https://github.com/rebuy-de/aws-nuke/issues/1127; a removal is refused while another is under way
+        OutsideKind.SECRET: frozenset({"InvalidParameterException", "InvalidRequestException"}),
+        # https://docs.aws.amazon.com/acm/latest/APIReference/API_DeleteCertificate.html
+        OutsideKind.CERTIFICATE: frozenset({"ResourceInUseException"}),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +98,24 @@ def find(aws: Aws, deployment: Deployment) -> tuple[OutsideResource, ...]:
     )
 
 
-def delete(aws: Aws, resource: OutsideResource) -> None:
-    """Delete *resource*. A secret can be restored for a week."""
+def delete(aws: Aws, resource: OutsideResource, clock: PollingClock | None = None) -> bool:
+    """Delete *resource*, and return whether that was possible yet. A secret can be restored for a week.
+
+    AWS refuses for a while what something that was just deleted still uses: a secret whose replica regions
+    are being removed, the certificate of a load balancer.
+    """
+    for _ in attempts(clock or PollingClock(), IN_USE_SECONDS, first=1):
+        try:
+            _delete(aws, resource)
+        except ClientError as error:
+            if code(error) not in IN_USE_CODES.get(resource.kind, ()):
+                raise
+        else:
+            return True
+    return False
+
+
+def _delete(aws: Aws, resource: OutsideResource) -> None:
     match resource.kind:
         case OutsideKind.SECRET:
             secrets = aws.client("secretsmanager")

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import requests
 from hvac import exceptions as hvac_errors
 
+from replicator.tls import ISSUE_AGAIN, missing_extension
+
 from ..errors import BeanvaultError, Denied, Unreachable
 
 
@@ -38,6 +40,10 @@ def explained(request: str) -> Iterator[None]:
             f"Vault refused {request}: {'; '.join(error.errors or []) or type(error).__name__}"
         ) from error
     except requests.exceptions.SSLError as error:
+        if missing := missing_extension(error):
+            raise Unreachable(
+                f"Vault's certificate is refused: {missing}: {request}", f"{ISSUE_AGAIN} (docs/replicator.md)"
+            ) from error
         raise Unreachable(
             f"Vault's certificate isn't trusted: {request}",
             "name the authority that signed it with --vault-ca-file",

@@ -18,6 +18,10 @@ CIDR_FIELDS = ("secret_id_bound_cidrs", "token_bound_cidrs")
 """The fields of an AppRole that restrict the addresses it can be used from."""
 UNRESTRICTED = frozenset({"0.0.0.0/0", "::/0"})
 OTHER_MOUNT_REMEDY = "leave that mount as it is, and name another one with --login-mount"
+STS_NOTE = (
+    "Vault verifies this login at AWS STS in the function's region: auth/…/config/client has "
+    "use_sts_region_from_client, or sts_endpoint and sts_region. Vault has to reach that endpoint."
+)
 Auth = dict[str, str]
 """The `auth` object of the connection secret. It holds secrets, so it is never printed."""
 
@@ -59,6 +63,10 @@ class AwsIam:
     """The function role's ARN."""
     server_id: str
     """Part of the signature, so that a request signed for another server can't be used here."""
+    region: str
+    """The region that the function signs for."""
+    sts_endpoint: str
+    """STS there, for a Vault that can't find it out by itself."""
     mount: str = "aws"
     method: Literal["aws"] = "aws"
 
@@ -122,6 +130,7 @@ def create_login(client: hvac.Client, login: Login, policy: str) -> Auth:
             _enable(client, "aws", login.mount)
             header: Fields = {"iam_server_id_header_value": login.server_id}
             _configure(client, f"auth/{login.mount}", "config/client", header)
+            _use_regional_sts(client, login)
             # Vault would need AWS credentials to resolve the ARN to its unique id.
             role = {
                 "auth_type": "iam",
@@ -222,6 +231,39 @@ def _configure(client: hvac.Client, mount: str, part: str, desired: Fields) -> N
             f"{mount} is used by other roles with another configuration: {differences}", OTHER_MOUNT_REMEDY
         )
     _write(client, path, {key: value for key, value in desired.items() if value})
+
+
+def _use_regional_sts(client: hvac.Client, login: AwsIam) -> None:
+    """Have Vault verify logins at STS in the function's region, unless an operator has decided that.
+
+    Otherwise it asks the global endpoint, which refuses a signature for a region: "Credential should be
+    scoped to a valid region". `use_sts_region_from_client` suits every role of the mount. Vault has it since
+    1.15 and ignores it before: https://github.com/hashicorp/vault/pull/21960
+    """
+    mount, path = f"auth/{login.mount}", f"auth/{login.mount}/config/client"
+    current = _read(client, path).fields
+    if current.get("use_sts_region_from_client"):
+        return
+    if current.get("sts_endpoint") or current.get("sts_region"):
+        if current.get("sts_region") == login.region:
+            return
+        raise VaultError(
+            f"{mount} has Vault ask STS in {_summary(current.get('sts_region'))}, and the function signs for "
+            f"{login.region}",
+            OTHER_MOUNT_REMEDY,
+        )
+    _write(client, path, {"use_sts_region_from_client": True})
+    if _read(client, path).fields.get("use_sts_region_from_client"):
+        return
+    with explained(f"the list of roles at {mount}/role"):
+        raw = client.list(f"{mount}/role")
+    names = Answer.of(raw, f"the list of roles at {mount}/role").texts("keys") if raw else ()
+    if set(names) - {login.role}:
+        raise VaultError(
+            f"{mount} is used by other roles, and this Vault asks STS in one region only (before 1.15)",
+            OTHER_MOUNT_REMEDY,
+        )
+    _write(client, path, {"sts_endpoint": login.sts_endpoint, "sts_region": login.region})
 
 
 def _summary(value: object) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import certifi
 import hvac
+import requests
+
+from replicator.tls import StrictTransport, strict_context
 
 from ..errors import BeanvaultError, ConfigurationError, TimedOut, Unreachable
 from ..polling import PollingClock, attempts
@@ -31,7 +36,7 @@ class VaultServer:
 
     address: str
     ca_file: Path | None = None
-    """PEM of the authority that signed its certificate; None uses the system's authorities."""
+    """PEM of the authority that signed its certificate; None uses those of requests."""
     namespace: str | None = None
 
     def __post_init__(self) -> None:
@@ -55,8 +60,17 @@ class VaultServer:
 
     def client(self, token: str | None = None, timeout: float = TIMEOUT_SECONDS) -> hvac.Client:
         """Return a client with exactly this token, whatever the environment holds."""
-        verify: bool | str = True if self.ca_file is None else str(self.ca_file)
-        client = hvac.Client(url=self.address, verify=verify, namespace=self.namespace, timeout=timeout)
+        authorities = str(self.ca_file or os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where())
+        try:
+            context = strict_context(cafile=authorities)
+        except OSError:  # OpenSSL's own error is one as well
+            raise ConfigurationError(
+                f"{authorities} contains no PEM certificate",
+                "name the file of the authority that signed Vault's certificate with --vault-ca-file",
+            ) from None
+        session = requests.Session()
+        session.mount("https://", StrictTransport(context))
+        client = hvac.Client(url=self.address, namespace=self.namespace, timeout=timeout, session=session)
         client.token = token  # the constructor would fall back to VAULT_TOKEN and ~/.vault-token
         return client
 

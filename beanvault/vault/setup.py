@@ -13,7 +13,7 @@ from . import logins, policies
 from .access_checks import AccessCheck, check_access
 from .answers import Answer
 from .errors import VaultError, explained
-from .logins import Auth, Login, Token
+from .logins import Auth, AwsIam, Login, Token
 from .mounts import await_kv2, enable_kv2
 from .policies import MountKind, PolicyMount
 from .server import VaultServer
@@ -103,6 +103,7 @@ def prepare(
             f"check whether that login has another policy, or whether {policy} was changed",
         )
     notes = [TOKEN_WARNING] if isinstance(login, Token) else []
+    notes += [logins.STS_NOTE] if isinstance(login, AwsIam) else []
     return Prepared(policy, policy_text, auth, checks, used_login, (*notes, *_audit_notes(client)))
 
 

@@ -39,6 +39,8 @@ class Observation:
     evidence: str
     accepted_by_config: bool = False
     """Whether the deployment file asks for what isn't ok, such as a trial's single zone: not a failure."""
+    accepted_because: str = ""
+    """Why what isn't ok is no failure, where it is not the deployment file that asks for it."""
 
 
 Check = Callable[["AccountState"], Iterator[Observation]]

@@ -43,6 +43,9 @@ def run_control(area: str, control: Control, state: AccountState) -> Iterator[Fi
             elif found.accepted_by_config:
                 evidence = f"{found.evidence}; the deployment file asks for that"
                 yield finding(Status.NOT_APPLICABLE, evidence, found.resource, accepted=True)
+            elif found.accepted_because:
+                evidence = f"{found.evidence}; {found.accepted_because}"
+                yield finding(Status.NOT_APPLICABLE, evidence, found.resource)
             else:
                 yield finding(Status.FAIL, found.evidence, found.resource)
     except FAILURES as error:

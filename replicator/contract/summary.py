@@ -21,6 +21,10 @@ class Count(StrEnum):
     FAILED = "Failed"
 
 
+NOT_CONNECTED = "NotConnected"
+"""A metric, and with 1 a key of the function's answer: there was no connection to Vault to run with."""
+
+
 class ProblemKind(StrEnum):
     """What a problem happened to."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from .names import decode, encode
@@ -22,7 +23,7 @@ TAG_KMS_KEY = "beanvault:kms-key"
 TAG_REPLICAS = "beanvault:replicas"
 TAG_TAGS = "beanvault:tags"
 TAG_HEALTH = "beanvault:health"
-"""On the connection secret: the state of health that was reported last."""
+"""On the connection secret: the `HealthState` that was reported last."""
 
 MAX_TAG_VALUE = 256
 """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html"""
@@ -51,6 +52,15 @@ def decode_tags(tags: Iterable[tuple[str, str]]) -> Tags:
 def encoded_length(source: str) -> int:
     """Return how long the tag of *source* is; it must not exceed `MAX_TAG_VALUE`."""
     return len(encode(source))
+
+
+class HealthState(StrEnum):
+    """Whether replication works; without a tag it counts as healthy."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    NOT_CONNECTED = "not connected"
+    """Nobody has stored a connection to Vault yet."""
 
 
 @dataclass(frozen=True, slots=True)

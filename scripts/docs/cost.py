@@ -1,21 +1,17 @@
-"""Monthly cost of a deployment: quantities from its templates, prices and assumptions from `prices.toml`."""
+"""Monthly cost of a deployment: quantities from its templates, the rest from `beanvault/prices.toml`."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
+from beanvault.prices import ASSUMED, NOTED, PRICES
 from scripts.docs.markdown import ROOT, TEXT, code, page, table
 from templates.deployment import Deployment
 from templates.deployment_file import read
 from templates.deployment_sections import VaultHost
 from templates.layers import layers_of
 
-FILE = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
-PRICES: Mapping[str, Any] = FILE["price"]
-APP_METRICS = 10
+APP_METRICS = 11
 """Published by the function, see docs/reference/metrics.md."""
 
 Line = tuple[str, float, str]
@@ -27,12 +23,12 @@ def build() -> str:
     for name in ("dev", "production"):
         deployment = read(ROOT / "config" / f"{name}.toml")
         priced = [
-            (what, units, price, units * PRICES[price][0])
+            (what, units, price, units * PRICES[price].dollars)
             for what, units, price in lines(deployment)
             if units
         ]
         rows = [
-            (what, f"{units:,.0f}", f"{PRICES[price][0]:g} per {PRICES[price][1]}", f"{dollars:,.2f}")
+            (what, f"{units:,.0f}", f"{PRICES[price].dollars:g} per {PRICES[price].unit}", f"{dollars:,.2f}")
             for what, units, price, dollars in sorted(priced, key=lambda line: -line[3])
         ]
         total = sum(dollars for *_, dollars in priced)
@@ -42,15 +38,15 @@ def build() -> str:
                 ("what", "units", "price", "US dollars"), [*rows, ("**all**", "", "", f"**{total:,.2f}**")]
             ),
         ]
-    assumed = [(code(name), str(value)) for name, value in FILE["assumed"].items()]
+    assumed = [(code(name), str(value)) for name, value in ASSUMED.items()]
     prices = [
-        (code(name), f"{dollars:g} per {unit}", f"[AWS]({link})", source)
-        for name, (dollars, unit, link, source) in PRICES.items()
+        (code(name), f"{price.dollars:g} per {price.unit}", f"[AWS]({price.page})", price.source)
+        for name, price in PRICES.items()
     ]
     return page(
         "Cost",
-        "the rendered templates and `scripts/docs/prices.toml`",
-        f"An estimate, noted on {FILE['noted']}. {TEXT['cost']}",
+        "the rendered templates and `beanvault/prices.toml`",
+        f"An estimate, noted on {NOTED}. {TEXT['cost']}",
         *parts,
         f"## Assumptions\n\n{TEXT['assumed']}",
         table(("assumed", "value"), assumed),
@@ -113,5 +109,5 @@ def _rules(deployment: Deployment) -> int:
 
 
 def _assumed(name: str, deployment: Deployment) -> float:
-    value = FILE["assumed"][name]
+    value = ASSUMED[name]
     return float(value[deployment.production] if isinstance(value, list) else value)

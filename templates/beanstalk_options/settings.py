@@ -25,7 +25,7 @@ def value_kind(namespace: str, name: str) -> ValueKind:
     """
     options = OPTIONS.get(namespace) or OPTIONS.get(f"{namespace.rpartition(':')[0]}:*")
     if options is None:
-        raise UnknownOption(f"Beanstalk has no namespace {namespace}")
+        raise UnknownOption(f"there is no namespace {namespace} in templates/beanstalk_options/table.py")
     kind = options.get(name) or options.get(ANY_NAME)
     if kind is None:
         raise UnknownOption(

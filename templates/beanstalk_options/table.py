@@ -155,6 +155,15 @@ OPTIONS: Mapping[str, Mapping[str, ValueKind]] = {
         ),
     },
     "aws:elasticbeanstalk:application:environment": {ANY_NAME: Text(r"(?s).*")},
+    # Beanstalk reads the secret or parameter when an instance boots, and sets the variable to its value. A
+    # later version arrives with the next UpdateEnvironment or RestartAppServer.
+    # https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/AWSHowTo.secrets.env-vars.html
+    "aws:elasticbeanstalk:application:environmentsecrets": {
+        ANY_NAME: Text(
+            r"arn:[\w-]+:(secretsmanager|ssm):\S+",
+            "the ARN of a secret or of a parameter, with :KEY for one key",
+        ),
+    },
     "aws:elasticbeanstalk:cloudwatch:logs": {
         "DeleteOnTerminate": _FLAG,
         "RetentionInDays": _RETENTION,

@@ -1,12 +1,13 @@
 """Closes a VPC's default security group and finds S3's prefix list, which CloudFormation has no property for.
 
-Also encrypts new volumes in the region by default, which Beanstalk has no option for (EC2.7). Runs inline in
-Lambda as a custom resource; properties: `VpcId`, `DefaultSecurityGroup`. Running it again changes nothing.
-Deletion reverts nothing: the group is deleted with its VPC, and other deployments have volumes too.
+Runs inline in Lambda as a custom resource; properties: `VpcId`, `DefaultSecurityGroup`. Running it again
+changes nothing. Deletion reverts nothing: the group is deleted with its VPC. It changes only what belongs to
+the VPC, never a setting of the region or the account, which are also others'.
 """
 
 import json
 import os
+import time
 import urllib.request
 from typing import Any
 
@@ -26,6 +27,8 @@ def s3_prefix_list(ec2: Any) -> str:
     """Return the id of the list of S3's addresses in this region."""
     name = f"com.amazonaws.{os.environ['AWS_REGION']}.s3"
     lists = ec2.describe_managed_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": [name]}])
+    if not lists["PrefixLists"]:
+        raise LookupError(f"this region has no prefix list {name}")
     return str(lists["PrefixLists"][0]["PrefixListId"])
 
 
@@ -39,7 +42,15 @@ def respond(event: dict[str, Any], status: str, reason: str, data: dict[str, str
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own URL
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )
-    urllib.request.urlopen(request, timeout=20).close()  # noqa: S310
+    for pause in (1, 2, 4, None):  # nobody runs this function again if the answer is lost
+        try:
+            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
+        except OSError:
+            if pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
@@ -48,7 +59,6 @@ def handler(event: dict[str, Any], _context: object) -> None:
         data: dict[str, str] = {}
         if event["RequestType"] != "Delete":
             ec2 = boto3.client("ec2")
-            ec2.enable_ebs_encryption_by_default()
             close(ec2, event["ResourceProperties"]["DefaultSecurityGroup"])
             data["S3PrefixList"] = s3_prefix_list(ec2)
     except Exception as error:

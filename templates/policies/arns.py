@@ -104,11 +104,6 @@ def environment(application_name: str, name: str) -> Sub:
     return _regional("elasticbeanstalk", f"environment/{application_name}/{name}")
 
 
-def platform(partition: str, region: str, name: str, version: str) -> str:
-    """Return the ARN of a Beanstalk platform version, which belongs to no account."""
-    return f"arn:{partition}:elasticbeanstalk:{region}::platform/{name}/{version}"
-
-
 def bucket(name: str) -> Sub:
     """Return the ARN of a bucket."""
     return Sub(f"arn:${{AWS::Partition}}:s3:::{name}")

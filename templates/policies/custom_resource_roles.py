@@ -27,27 +27,16 @@ def revoke_rules(group: Arn) -> Statement:
     )
 
 
-def enable_volume_encryption() -> Statement:
-    """Encrypt new volumes by default, a setting of account and region; the action supports no resources."""
-    return Statement(
-        Sid="EnableVolumeEncryption", Effect=Allow, Action=[ec2.EnableEbsEncryptionByDefault], Resource=["*"]
-    )
-
-
 def harden_bucket(bucket: Arn) -> Statement:
-    """Change the settings that protect this bucket's objects, not the objects."""
+    """Add to this bucket's policy and lifecycle rules, not to its objects or its other settings."""
     return Statement(
         Sid="HardenBucket",
         Effect=Allow,
         Action=[
+            s3.DeleteBucketPolicy,
             s3.GetBucketPolicy,
-            s3.GetEncryptionConfiguration,
-            s3.PutBucketLogging,
-            s3.PutBucketOwnershipControls,
+            s3.GetLifecycleConfiguration,
             s3.PutBucketPolicy,
-            s3.PutBucketPublicAccessBlock,
-            s3.PutBucketVersioning,
-            s3.PutEncryptionConfiguration,
             s3.PutLifecycleConfiguration,
         ],
         Resource=[bucket],

@@ -29,17 +29,26 @@ def allow_account() -> Statement:
 def allow_aws_downloads() -> Statement:
     """Let any principal download what AWS publishes for instances: packages, agents, Beanstalk's platform.
 
+    All requests for S3 leave the VPC by the gateway endpoint, so what isn't here can't be downloaded:
     https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/vpc-vpce.policy.html,
     https://docs.aws.amazon.com/linux/al2023/ug/s3-endpoints.html,
     https://docs.aws.amazon.com/systems-manager/latest/userguide/ssm-agent-minimum-s3-permissions.html
     """
+    # In newer regions Beanstalk's buckets have a suffix of eight characters, such as
+    # elasticbeanstalk-platform-assets-me-central-1-f08b818c (the same page).
+    beanstalk = [
+        f"elasticbeanstalk-{kind}-${{AWS::Region}}{suffix}"
+        for kind in ("env-resources", "platform-assets")
+        for suffix in ("", "-????????")
+    ]
     buckets = (
         "al2023-repos-${AWS::Region}-de612dc2",
         "amazon-ssm-${AWS::Region}",
         "amazon-ssm-packages-${AWS::Region}",
         "aws-ssm-${AWS::Region}",
-        "elasticbeanstalk-env-resources-${AWS::Region}",
-        "elasticbeanstalk-platform-assets-${AWS::Region}",
+        "elasticbeanstalk-${AWS::Region}",
+        "elasticbeanstalk-samples-${AWS::Region}",
+        *beanstalk,
     )
     return Statement(
         Sid="AllowAwsDownloads",

@@ -88,19 +88,30 @@ def encrypts_logs(log_groups: Arn) -> Statement:
     )
 
 
-def encrypts_notifications() -> Statement:
-    """Let alarms and the database's events publish to an encrypted topic.
+def encrypts_notifications() -> Sequence[Statement]:
+    """Let alarms and the database's events publish to an encrypted topic; its policy names their sources.
 
+    No source says that RDS sends `aws:SourceAccount` to KMS, as CloudWatch does.
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
     """
-    return Statement(
-        Sid="AllowAlertsToEncrypt",
-        Effect=Allow,
-        Principal=Principal("Service", ["cloudwatch.amazonaws.com", "events.rds.amazonaws.com"]),
-        Action=[kms.Decrypt, kms.Action("GenerateDataKey*")],
-        Resource=["*"],
-        Condition=Condition([StringEquals({"aws:SourceAccount": _ACCOUNT})]),
-    )
+    use = [kms.Decrypt, kms.Action("GenerateDataKey*")]
+    return [
+        Statement(
+            Sid="AllowAlarmsToEncrypt",
+            Effect=Allow,
+            Principal=Principal("Service", "cloudwatch.amazonaws.com"),
+            Action=use,
+            Resource=["*"],
+            Condition=Condition([StringEquals({"aws:SourceAccount": _ACCOUNT})]),
+        ),
+        Statement(
+            Sid="AllowDatabaseEventsToEncrypt",
+            Effect=Allow,
+            Principal=Principal("Service", "events.rds.amazonaws.com"),
+            Action=use,
+            Resource=["*"],
+        ),
+    ]
 
 
 def encrypts_events() -> Statement:

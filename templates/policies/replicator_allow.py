@@ -129,13 +129,15 @@ def tag_health_state(connection: Arn) -> Statement:
 def encrypt_secrets(key: Arn, below: Arn) -> Statement:
     """Let Secrets Manager encrypt with this key, for these secrets.
 
-    Storing a value takes Decrypt as well as GenerateDataKey:
+    Storing a value takes Decrypt as well as GenerateDataKey. Without Encrypt a change of a secret's key would
+    leave its current value under the old one, in silence:
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecret.html
     """
     return Statement(
         Sid="EncryptReplicatedSecrets",
         Effect=Allow,
-        Action=[kms.Decrypt, kms.GenerateDataKey],
+        Action=[kms.Decrypt, kms.Encrypt, kms.GenerateDataKey],
         Resource=[key],
         Condition=Condition(
             [
@@ -151,7 +153,7 @@ def encrypt_with_aliased_keys(aliases: Sequence[str], below: Arn) -> Statement:
     return Statement(
         Sid="EncryptWithAliasedKeys",
         Effect=Allow,
-        Action=[kms.Decrypt, kms.GenerateDataKey],
+        Action=[kms.Decrypt, kms.Encrypt, kms.GenerateDataKey],
         Resource=[arns.keys()],
         Condition=Condition(
             [

@@ -1,7 +1,7 @@
 """Permissions that several roles have. Reading a secret is in `secrets`."""
 
 from awacs import ec2, events, kms, logs, ssm, ssmmessages
-from awacs.aws import Allow, Condition, Statement, StringEquals
+from awacs.aws import Allow, Condition, Statement, StringEquals, StringLike
 from troposphere import Sub
 
 from replicator.contract.events import EventType
@@ -30,14 +30,23 @@ def encrypt_alerts(key: Arn) -> Statement:
     )
 
 
-def use_bucket_key(key: Arn) -> Statement:
-    """Let S3 encrypt and decrypt with the key of Beanstalk's bucket."""
+def use_bucket_key(key: Arn, bucket: Arn, objects: Arn) -> Statement:
+    """Let S3 encrypt and decrypt the objects of this bucket with its key.
+
+    The context is the bucket where it has a bucket key, else the object:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+    """
     return Statement(
         Sid="UseBucketKey",
         Effect=Allow,
         Action=[kms.Decrypt, kms.GenerateDataKey],
         Resource=[key],
-        Condition=Condition([StringEquals({"kms:ViaService": Sub("s3.${AWS::Region}.amazonaws.com")})]),
+        Condition=Condition(
+            [
+                StringEquals({"kms:ViaService": Sub("s3.${AWS::Region}.amazonaws.com")}),
+                StringLike({"kms:EncryptionContext:aws:s3:arn": [bucket, objects]}),
+            ]
+        ),
     )
 
 

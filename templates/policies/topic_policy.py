@@ -19,15 +19,18 @@ def published_by_database_events(sources: Arn, topic: Arn) -> Statement:
     return _published_by("AllowDatabaseEventsToPublish", "events.rds.amazonaws.com", sources, topic)
 
 
-def published_by_rules(rules: Arn, topic: Arn) -> Statement:
-    """Let EventBridge publish what these rules match."""
+def published_by_rules(topic: Arn) -> Statement:
+    """Let EventBridge publish what rules match.
+
+    "You can't use Condition blocks in Amazon SNS topic policies for EventBridge": every event would be lost.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html
+    """
     return Statement(
         Sid="AllowRulesToPublish",
         Effect=Allow,
         Principal=Principal("Service", "events.amazonaws.com"),
         Action=[sns.Publish],
         Resource=[topic],
-        Condition=Condition([ArnLike({"aws:SourceArn": rules})]),
     )
 
 

@@ -17,12 +17,12 @@ from troposphere import Sub
 
 from templates.policies import Arn, arns
 
+_UNSEAL = [kms.Decrypt, kms.GenerateDataKeyWithoutPlaintext]
+
 
 def unseal_vault(key: Arn) -> Statement:
-    """Encrypt and decrypt Vault's root key, which unseals Vault after a restart."""
-    return Statement(
-        Sid="UnsealVault", Effect=Allow, Action=[kms.Decrypt, kms.DescribeKey, kms.Encrypt], Resource=[key]
-    )
+    """Create the key of Vault's seal, encrypted, and decrypt it before each start."""
+    return Statement(Sid="UnsealVault", Effect=Allow, Action=_UNSEAL, Resource=[key])
 
 
 def unsealed_by(roles: Arn) -> Statement:
@@ -34,7 +34,7 @@ def unsealed_by(roles: Arn) -> Statement:
         Sid="AllowVaultHostToUnseal",
         Effect=Allow,
         Principal=Principal("AWS", arns.account_root()),
-        Action=[kms.Decrypt, kms.DescribeKey, kms.Encrypt],
+        Action=_UNSEAL,
         Resource=["*"],
         Condition=Condition([ArnLike({"aws:PrincipalArn": roles})]),
     )

@@ -19,7 +19,7 @@ from typing import Any, Self
 import pymysql
 import requests
 
-from beanvault.artifacts import bundle
+from beanvault.artifacts import authorities, bundle
 from beanvault.aws import Aws
 from beanvault.replication import connection_secret
 from beanvault.rotation import alternating, context_factory
@@ -279,6 +279,7 @@ class BenchmarkDeployment:
         changed = procfile.read_text().replace("eb_app.application:", "eb_app.plain:")
         assert "eb_app.plain:" in changed
         procfile.write_text(changed)
-        bundle.build(project, flow.eb.directory / "build" / "bundle.zip")
+        trusted = authorities.content(flow.deployment)
+        bundle.build(project, flow.eb.directory / "build" / "bundle.zip", trusted)
         label = f"plain-{self._labels}"
         flow.eb.run("deploy", flow.deployment.environment_name, "--label", label, "--timeout", "5")

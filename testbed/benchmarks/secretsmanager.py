@@ -25,7 +25,8 @@ QUOTAS: dict[str, float] = {
     "ListSecrets": 100,
     "writes": 50,
     "tags": 50,
-    "reads": 10_000,
+    "DescribeSecret": 40_000,
+    "GetSecretValue": 10_000,
 }
 """Requests per second; a burst of one second's requests is allowed."""
 PAGE_SIZE = 100
@@ -160,7 +161,7 @@ def _quota(operation: str) -> str:
         return "writes"
     if operation in {"TagResource", "UntagResource"}:
         return "tags"
-    return operation if operation in QUOTAS else "reads"
+    return operation
 
 
 async def serve(port: int, latency: float) -> None:

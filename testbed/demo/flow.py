@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from beanvault.artifacts import bundle
+from beanvault.artifacts import authorities, bundle
 from beanvault.aws import Aws
 from beanvault.deployment.deploy import deploy
 from beanvault.deployment.deployment_context import DeploymentContext
@@ -33,7 +33,6 @@ from beanvault.vault import setup
 from beanvault.vault.logins import AppRole
 from beanvault.vault.policies import configured
 from replicator.config import Config
-from templates.aws_versions import PLATFORM
 from templates.deployment import APP_USERS, SCHEMA, Deployment
 from templates.deployment_file import parse
 
@@ -141,10 +140,11 @@ class Flow:
         project = self.directory / "project"
         (project / ".elasticbeanstalk").mkdir(parents=True)
         shutil.copy(ROOT / ".elasticbeanstalk" / "config.yml", project / ".elasticbeanstalk")
-        made = bundle.build(ROOT, project / "build" / "bundle.zip")
+        trusted = authorities.content(self.deployment)
+        made = bundle.build(ROOT, project / "build" / "bundle.zip", trusted)
         self.eb = EbCli(project, self.directory / "home", self.aws.environment(), self.directory / "eb.log")
         self.show("eb init")
-        platform = self.deployment.app.platform or PLATFORM.in_use
+        platform = self.deployment.platform_branch
         self.eb.run("init", self.deployment.application_name, "--platform", platform, "--region", REGION)
         self.show("eb use")
         self.eb.run("use", self.deployment.environment_name)

@@ -21,12 +21,13 @@ def main() -> None:
     )
     parser.add_argument("--database-host", default="127.0.0.1", help="its host (127.0.0.1)")
     parser.add_argument("--database-port", type=int, default=3306, help="its port (3306)")
+    parser.add_argument("--instance-tools", type=Path, help="boot instances, with these tools; needs root")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     database = None
     if given.database_socket:
         database = DatabaseAddress(given.database_socket, given.database_host, given.database_port)
-    run(given.home, given.port, database)
+    run(given.home, given.port, database, given.instance_tools)
 
 
 if __name__ == "__main__":

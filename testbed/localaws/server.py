@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 
 from .settings import DatabaseAddress, LocalAwsSettings
 
-PACKAGES = ("services", "cloudformation", "beanstalk", "functions", "authorization")
+PACKAGES = ("services", "cloudformation", "beanstalk", "functions", "instances", "authorization")
 """The packages installed into moto, in this order; those with a `close` are closed in reverse order."""
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -75,7 +75,7 @@ def _service(environ: dict[str, Any]) -> str:
     return scope[3] if len(scope) > 3 else ""
 
 
-def run(home: Path, port: int, database: DatabaseAddress | None) -> None:
+def run(home: Path, port: int, database: DatabaseAddress | None, instance_tools: Path | None = None) -> None:
     """Serve until SIGTERM, SIGINT or the end of the parent; *port* 0 takes a free one."""
     _end_with_parent()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -92,7 +92,8 @@ def run(home: Path, port: int, database: DatabaseAddress | None) -> None:
     from werkzeug.serving import make_server
 
     from . import cloudformation
-    from .cloudformation.types import custom
+    from .cloudformation import faults
+    from .cloudformation.types import custom, waiting
 
     aws: Application = DomainDispatcherApplication(create_backend_app)
     stacks: Application = cloudformation.application()
@@ -100,6 +101,10 @@ def run(home: Path, port: int, database: DatabaseAddress | None) -> None:
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(custom.ROUTE):
             return custom.application(environ, start_response)
+        if environ["PATH_INFO"] == faults.ROUTE:
+            return faults.application(environ, start_response)
+        if environ["PATH_INFO"].startswith(waiting.ROUTE):
+            return waiting.application(environ, start_response)
         served = stacks if _service(environ) == "cloudformation" else aws
         return served(environ, start_response)
 
@@ -108,7 +113,7 @@ def run(home: Path, port: int, database: DatabaseAddress | None) -> None:
     server = make_server("127.0.0.1", port, recorded, threaded=True, request_handler=MotoRequestHandler)
     endpoint = f"http://127.0.0.1:{server.server_port}"
     with ExitStack() as closing:
-        for part in _install(LocalAwsSettings(home, endpoint, database)):
+        for part in _install(LocalAwsSettings(home, endpoint, database, instance_tools)):
             if hasattr(part, "close"):
                 closing.callback(part.close)
         print(json.dumps({"endpoint": endpoint}), flush=True)

@@ -28,3 +28,5 @@ class LocalAwsSettings:
     endpoint: str
     """The server's own address; its processes get it as AWS_ENDPOINT_URL."""
     database: DatabaseAddress | None = None
+    instance_tools: Path | None = None
+    """What instances of Auto Scaling groups need to boot (`testbed/servers/instance_tools.py`)."""

@@ -6,6 +6,7 @@ installed packages (build/cache). The tutorial (docs/tutorial.md) begins with it
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -44,7 +45,7 @@ def _start(directory: Path, cleanup: ExitStack) -> Mapping[str, str]:
     cleanup.callback(openbao.stop)
     mariadb = MariaDB.start(directory, authority)
     cleanup.callback(mariadb.stop)
-    aws = LocalAws.start(directory, mariadb)
+    aws = LocalAws.start(directory, mariadb, instances=os.geteuid() == 0)
     cleanup.callback(aws.stop)
     return {
         **aws.environment(),

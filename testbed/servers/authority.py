@@ -26,20 +26,26 @@ class KeyPair:
 
 
 class Authority:
-    """Issues certificates for servers on loopback."""
+    """Issues certificates for servers on loopback.
 
-    def __init__(self, directory: Path) -> None:
+    If not *strict*, its own certificate has no key usage and those it issues have no authority key
+    identifier: legal for OpenSSL's default rules, refused by `VERIFY_X509_STRICT`.
+    """
+
+    def __init__(self, directory: Path, *, strict: bool = True) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
+        self._strict = strict
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "beanvault run authority")])
-        self._certificate = (
-            _builder(self._name, self._name, self._key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(signing_certificates=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
+        builder = _builder(self._name, self._name, self._key.public_key()).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
+        if strict:
+            identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+            builder = builder.add_extension(identifier, critical=False)
+            builder = builder.add_extension(_usage(signing_certificates=True), critical=True)
+        self._certificate = builder.sign(self._key, hashes.SHA256())
         self.ca_file = directory / "ca.pem"
         self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -50,7 +56,7 @@ class Authority:
         characters.
         """
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = (
+        builder = (
             _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), self._name, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signing_certificates=False), critical=True)
@@ -58,11 +64,11 @@ class Authority:
             .add_extension(
                 x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False
             )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
-            .sign(self._key, hashes.SHA256())
         )
+        if self._strict:
+            identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+            builder = builder.add_extension(identifier, critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
         pair = KeyPair(self._directory / f"{name}.pem", self._directory / f"{name}.key")
         pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         pair.key.touch(mode=0o600)

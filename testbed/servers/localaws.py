@@ -6,14 +6,16 @@ import json
 import os
 import sys
 import threading
+import urllib.request
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import boto3
 from botocore.config import Config
 
+from .instance_tools import prepare
 from .mariadb import MariaDB
 from .process import Process
 
@@ -30,9 +32,10 @@ class LocalAws:
     process: Process
 
     @classmethod
-    def start(cls, directory: Path, database: MariaDB | None = None) -> LocalAws:
+    def start(cls, directory: Path, database: MariaDB | None = None, *, instances: bool = False) -> LocalAws:
         """Start it with its files below *directory*; *database* answers for RDS instances.
 
+        With *instances*, Auto Scaling groups boot theirs, which needs root; otherwise they are refused.
         Only the virtual environments of bundles are kept for the next run, in `build/cache`.
         """
         home = directory / "localaws"
@@ -41,6 +44,8 @@ class LocalAws:
         if database is not None:
             command += ["--database-socket", database.socket]
             command += ["--database-host", database.host, "--database-port", str(database.port)]
+        if instances:
+            command += ["--instance-tools", prepare(CACHE)]
         log = home / "server.log"
         environment = {**clean_environment(), "LOCALAWS_CACHE": str(CACHE)}
         process = Process.start("the local AWS", command, log, environment)
@@ -66,6 +71,28 @@ class LocalAws:
         """Return the operator's client of *service*, which is shared."""
         with _making:
             return _client(self.endpoint, service, region)
+
+    def tell(self, **facts: Any) -> None:
+        """Tell it how the world outside is from now on: the fields of its `scenario.py`."""
+        told = self.home / "scenario.json"
+        unfinished = told.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(facts))
+        unfinished.replace(told)
+
+    def fail_once(
+        self,
+        stack: str,
+        logical_id: str,
+        action: Literal["create", "update", "delete", "rollback"],
+        reason: str,
+    ) -> None:
+        """Have the next *action* on a resource of *stack* fail, as on AWS any can; the one after succeeds."""
+        asked = {"stack": stack, "logical_id": logical_id, "action": action, "reason": reason}
+        request = urllib.request.Request(  # noqa: S310 - the local AWS's own address
+            f"{self.endpoint}/localaws/faults", json.dumps(asked).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - the local AWS's own address
+            pass
 
     def stop(self) -> None:
         self.process.stop(30)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import http.server
 
-PAGE = b"No version is deployed yet. Run: eb deploy\n"
+PAGE = b"No version is deployed yet. Run: eb deploy NAME-app --timeout 40\n"
 
 
 class Placeholder(http.server.BaseHTTPRequestHandler):

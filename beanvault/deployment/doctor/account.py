@@ -12,6 +12,7 @@ from ...artifacts.store import beanstalk_bucket
 from ...aws import FAILURES, Aws, code, explained
 from ...cloudformation.stacks import Stacks
 from ...ui import NullUi
+from ..volumes import encrypted_by_default, remedy
 from .result import PreflightResult, Verdict
 
 ACTIONS = (
@@ -34,7 +35,7 @@ ACTIONS = (
     "sqs:CreateQueue",
     "wafv2:CreateWebACL",
 )
-"""A sample of what a deployment needs, one or two actions per service."""
+"""A sample of what a deployment needs, one or two actions per service; the deployer's policy allows each."""
 
 
 def check_permissions(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
@@ -62,19 +63,21 @@ def check_permissions(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     denied = [r["EvalActionName"] for r in simulated["EvaluationResults"] if r["EvalDecision"] != "allowed"]
     if denied:
         yield PreflightResult(
-            "permissions", Verdict.BAD, f"not allowed: {', '.join(denied)}", "ask for these permissions"
+            "permissions",
+            Verdict.BAD,
+            f"not allowed: {', '.join(denied)}",
+            "`beanvault render --deployer-policy` prints the policy of a role that can deploy",
         )
     else:
         yield PreflightResult("permissions", Verdict.GOOD, f"all {len(ACTIONS)} checked actions are allowed")
 
 
-def check_service_roles(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
+def check_service_roles(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Check for the service-linked roles that a first environment, load balancer and database need."""
-    suffix = deployment.url_suffix.removesuffix(".cn")
     missing = [
         service
         for service in ("elasticbeanstalk", "elasticloadbalancing", "rds", "autoscaling")
-        if not aws.client("iam").list_roles(PathPrefix=f"/aws-service-role/{service}.{suffix}/")["Roles"]
+        if not aws.client("iam").list_roles(PathPrefix=f"/aws-service-role/{service}.amazonaws.com/")["Roles"]
     ]
     if not missing:
         yield PreflightResult("service-linked roles", Verdict.GOOD, "all exist")
@@ -90,14 +93,14 @@ def check_service_roles(deployment: Deployment, aws: Aws) -> Iterator[PreflightR
 
 def check_disks(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Check that root volumes are encrypted, for which Beanstalk has no option: EC2.7 is the account's."""
-    if aws.client("ec2").get_ebs_encryption_by_default()["EbsEncryptionByDefault"]:
+    if encrypted_by_default(aws):
         yield PreflightResult("disks", Verdict.GOOD, "new volumes are encrypted by default")
     else:
         yield PreflightResult(
             "disks",
             Verdict.BAD,
             f"new volumes in {aws.region} are not encrypted by default, including the instances' volumes",
-            f"aws ec2 enable-ebs-encryption-by-default --region {aws.region}",
+            remedy(aws),
         )
 
 

@@ -14,6 +14,8 @@ from ...aws import Aws
 class Verdict(Enum):
     GOOD = "good"
     BAD = "bad"
+    WARNING = "warning"
+    """It works now, and won't for long."""
     UNKNOWN = "unknown"
 
 

@@ -11,18 +11,30 @@ from ...errors import BeanvaultError, Denied
 from ...vault.server import VaultServer, seal_status
 from .account import check_bucket, check_disks, check_permissions, check_service_roles
 from .domain import check_certificate
+from .leftovers import check_leftovers
 from .quotas import check_concurrency, check_quotas
+from .region import check_authorities, check_offers, check_vault_connection
 from .result import Check, PreflightResult, Verdict
+from .shared_bucket import check_shared_bucket
 from .tools import check_tools
+from .versions import VERSION_CHECKS
+from .zones import ZONE_CHECKS
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("permissions", check_permissions),
+    ("database authorities", check_authorities),
+    ("region", check_offers),
+    ("way to Vault", check_vault_connection),
     ("quotas", check_quotas),
     ("function", check_concurrency),
     ("service-linked roles", check_service_roles),
     ("certificate", check_certificate),
     ("disks", check_disks),
     ("Beanstalk's bucket", check_bucket),
+    *ZONE_CHECKS,
+    *VERSION_CHECKS,
+    ("the bucket's settings", check_shared_bucket),
+    ("names", check_leftovers),
 )
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
         ApplicationDescriptionsMessageTypeDef,
         ConfigurationSettingsDescriptionsTypeDef,
         EnvironmentDescriptionsMessageTypeDef,
-        ListAvailableSolutionStacksResultMessageTypeDef,
+        ListPlatformBranchesResultTypeDef,
+        SearchFilterTypeDef,
     )
 
 PROPERTIES = "aws:elasticbeanstalk:application:environment"
@@ -52,6 +53,18 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Platform:
+    """The environment's platform version, and its host name, as one call describes them."""
+
+    stack: str
+    """The solution stack's name."""
+    branch: str
+    """The platform branch's name; empty for a custom platform."""
+    host: str
+    """The host name that Beanstalk gave the environment."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ec2Instance:
     id: str
     subnet: str
@@ -70,8 +83,15 @@ class Volume:
 
 
 @parses("DescribeEnvironments")
-def _platforms(answer: EnvironmentDescriptionsMessageTypeDef) -> tuple[str, ...]:
-    return tuple(each.get("SolutionStackName", "") for each in answer["Environments"])
+def _platforms(answer: EnvironmentDescriptionsMessageTypeDef) -> tuple[Platform, ...]:
+    return tuple(
+        Platform(
+            each.get("SolutionStackName", ""),
+            each.get("PlatformArn", "").partition(":platform/")[2].partition("/")[0],
+            each.get("CNAME", ""),
+        )
+        for each in answer["Environments"]
+    )
 
 
 @parses("DescribeConfigurationSettings")
@@ -121,9 +141,9 @@ def _encrypted_by_default(answer: GetEbsEncryptionByDefaultResultTypeDef) -> boo
     return answer["EbsEncryptionByDefault"]
 
 
-@parses("ListAvailableSolutionStacks")
-def _available_platforms(answer: ListAvailableSolutionStacksResultMessageTypeDef) -> frozenset[str]:
-    return frozenset(answer["SolutionStacks"])
+@parses("ListPlatformBranches")
+def _branch_states(answer: ListPlatformBranchesResultTypeDef) -> tuple[str, ...]:
+    return tuple(each.get("LifecycleState", "") for each in answer["PlatformBranchSummaryList"])
 
 
 @parses("DescribeApplications")
@@ -143,8 +163,8 @@ class EnvironmentState:
         return self.stacks.file.environment_name
 
     @cached_property
-    def platform(self) -> str:
-        """The environment's solution stack.
+    def platform(self) -> Platform:
+        """The environment's platform.
 
         Raises:
             ResourceMissing: there is no environment
@@ -177,9 +197,18 @@ class EnvironmentState:
         return settings
 
     @cached_property
-    def available_platforms(self) -> frozenset[str]:
-        """The solution stacks that Beanstalk offers to new environments."""
-        return _available_platforms(self._beanstalk.list_available_solution_stacks())
+    def platform_branch_state(self) -> str:
+        """`Supported`, `Beta`, `Deprecated` or `Retired`; empty where Beanstalk doesn't know the branch.
+
+        Not the list of available versions: it has every version that the account uses, also retired ones.
+        """
+        only: SearchFilterTypeDef = {
+            "Attribute": "BranchName",
+            "Operator": "=",
+            "Values": [self.platform.branch],
+        }
+        states = _branch_states(self._beanstalk.list_platform_branches(Filters=[only]))
+        return states[0] if states else ""
 
     @cached_property
     def version_lifecycle_rules(self) -> tuple[str, ...]:

@@ -65,11 +65,13 @@ def _managed_password(state: AccountState) -> Iterator[Observation]:
 
 def _engine(state: AccountState) -> Iterator[Observation]:
     instance = state.database.instance
-    ok = any(
-        instance.engine_version == series or instance.engine_version.startswith(f"{series}.")
-        for series in DATABASE_ENGINE_VERSION.supported
-    )
+    ok = is_supported(instance.engine_version)
     yield Observation(instance.id, ok, f"{instance.engine} {instance.engine_version}")
+
+
+def is_supported(version: str) -> bool:
+    """Whether a version of MySQL is of a supported series."""
+    return any(f"{version}.".startswith(f"{series}.") for series in DATABASE_ENGINE_VERSION.supported)
 
 
 LOG_TYPES = frozenset({"audit", "error", "slowquery"})

@@ -55,6 +55,16 @@ def _unknown_hosts(state: AccountState) -> Iterator[Observation]:
         yield Observation(listener.arn, actions == {FIXED_RESPONSE}, evidence)
 
 
+def _own_hosts(state: AccountState) -> Iterator[Observation]:
+    """Check that a rule forwards each host name of the environment; Beanstalk makes one for each."""
+    own = [host for host in (state.environment.platform.host, state.deployment.domain.name) if host]
+    for listener in _listeners(state, "HTTPS"):
+        routed = {name.casefold() for rule in state.edge.rules(listener) for name in rule.host_names}
+        missing = [host for host in own if host.casefold() not in routed]
+        evidence = f"no rule for {', '.join(missing)}" if missing else f"forwards {', '.join(own)}"
+        yield Observation(listener.arn, not missing, evidence)
+
+
 def matches_any_host(rule: ListenerRule) -> bool:
     """Whether a rule has no condition on the host name, or one that consists of wildcards."""
     return not all(name.strip("*?.") for name in rule.host_names) or not rule.host_names
@@ -245,6 +255,13 @@ CONTROLS = (
         MEDIUM,
         'set domain.certificate = "issued"',
         _certificate_issuer,
+    ),
+    Control(
+        "BV.EDGE3",
+        "The app's host names have a listener rule",
+        HIGH,
+        "beanvault deploy environment prints the command that makes the missing rule",
+        _own_hosts,
     ),
     Control("SEC09-BP02", "Browsers are required to use TLS (HSTS)", MEDIUM, EDGE, _response_headers),
     Control(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ..account.state import AccountState
@@ -114,15 +113,10 @@ def _volumes(state: AccountState) -> Iterator[Observation]:
 
 
 def _platform(state: AccountState) -> Iterator[Observation]:
-    """Compare the environment's platform branch with those that Beanstalk offers to new environments."""
-    platform = state.environment.platform
-    ok = _branch(platform) in set(map(_branch, state.environment.available_platforms))
-    yield Observation(state.environment.name, ok, platform if ok else f"{platform}: no longer offered")
-
-
-def _branch(platform: str) -> str:
-    """Return a platform's name without its version."""
-    return re.sub(r" v[\d.]+ ", " ", platform)
+    """Check that Beanstalk supports the platform's branch; managed updates move on within a branch only."""
+    platform, lifecycle = state.environment.platform, state.environment.platform_branch_state
+    evidence = f"{platform.stack}: its branch is {lifecycle.lower() or 'unknown'}"
+    yield Observation(state.environment.name, lifecycle.casefold() == "supported", evidence)
 
 
 def _version_lifecycle(state: AccountState) -> Iterator[Observation]:
@@ -256,14 +250,14 @@ CONTROLS = (
         "EC2.3",
         "The instances' volumes are encrypted",
         MEDIUM,
-        "fix EC2.7, then replace the instances: eb deploy",
+        "fix EC2.7, then replace the instances: eb deploy NAME-app --timeout 40",
         _volumes,
     ),
     Control(
         "SEC06-BP01",
-        "Beanstalk still offers the platform",
+        "Beanstalk supports the platform's branch",
         HIGH,
-        "set [app] platform to a supported one, then beanvault deploy environment",
+        "set [app] platform to a supported branch, then beanvault deploy environment",
         _platform,
     ),
     Control(

@@ -28,7 +28,7 @@ def _in_vpc(state: AccountState) -> Iterator[Observation]:
 
 
 def _invocation_policy(state: AccountState) -> Iterator[Observation]:
-    deployment, account = state.deployment, state.aws.account()
+    deployment = state.deployment
     rules = frozenset(
         {
             state.aws.arn("events", f"rule/{schedule_name(deployment)}"),
@@ -37,7 +37,7 @@ def _invocation_policy(state: AccountState) -> Iterator[Observation]:
     )
     name = state.function.configuration.name
     for statement in state.function.policy:
-        ok = statement.denies or allows_only_rules(statement, account, rules)
+        ok = statement.denies or allows_only_rules(statement, rules)
         yield Observation(
             f"{name} {statement.sid}".strip(),
             ok,
@@ -45,12 +45,11 @@ def _invocation_policy(state: AccountState) -> Iterator[Observation]:
         )
 
 
-def allows_only_rules(statement: PolicyStatement, account: str, rules: frozenset[str]) -> bool:
-    """Whether only these EventBridge rules match a statement."""
+def allows_only_rules(statement: PolicyStatement, rules: frozenset[str]) -> bool:
+    """Whether only these EventBridge rules match a statement; a rule's ARN names its account."""
     sources = statement.required("aws:SourceArn")
     return (
         statement.principals == {"Service": frozenset({"events.amazonaws.com"})}
-        and statement.required("aws:SourceAccount") == {account}
         and bool(sources)
         and sources <= rules
     )

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from templates.functions.harden_bucket import DELETED
+
 from ..account.policies import PolicyStatement, plain_http_denied
 from ..account.state import AccountState
 from ..model import Control, Observation, Severity
 from ..remedies import revert_drift
+
+LOG_DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
+"""https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html"""
+
+
+def _is_shared(state: AccountState, bucket: str) -> bool:
+    """Whether it is a bucket of Beanstalk older than the deployment, whose settings are its owner's.
+
+    Changing one could break other environments, so the deployment leaves them, and they are only reported.
+    Public access and other accounts stay failures, because the deployment's bundles are in it.
+    """
+    shared = state.deployment.storage.beanstalk_bucket == "existing"
+    return shared and bucket == state.storage.beanstalk_bucket
 
 
 def _public_access(state: AccountState) -> Iterator[Observation]:
@@ -23,13 +38,15 @@ def _bucket_encryption(state: AccountState) -> Iterator[Observation]:
         # Load balancers deliver their logs only to buckets with S3's own keys.
         acceptable = {"aws:kms"} if bucket == state.storage.beanstalk_bucket else {"aws:kms", "AES256"}
         evidence = f"encrypted with {', '.join(algorithms)}" if algorithms else "no default encryption"
-        yield Observation(bucket, bool(acceptable & set(algorithms)), evidence)
+        ok = bool(acceptable & set(algorithms))
+        yield Observation(bucket, ok, evidence, accepted_by_config=not ok and _is_shared(state, bucket))
 
 
 def _bucket_tls(state: AccountState) -> Iterator[Observation]:
     for bucket in state.storage.buckets:
         denied = plain_http_denied(state.storage.bucket_policy(bucket))
-        evidence = "plain HTTP is denied" if denied else "the policy doesn't deny plain HTTP"
+        whole = "" if not _is_shared(state, bucket) else " for this deployment's objects"
+        evidence = f"plain HTTP is denied{whole}" if denied else "the policy doesn't deny plain HTTP"
         yield Observation(bucket, denied, evidence)
 
 
@@ -48,21 +65,32 @@ def _bucket_policy(state: AccountState) -> Iterator[Observation]:
 
 
 def allows_other_accounts(statement: PolicyStatement, account: str) -> bool:
-    """Whether a statement allows something to principals that it doesn't limit to *account*."""
+    """Whether a statement allows something to principals that it doesn't limit to *account*.
+
+    The delivery of load balancers' logs has no condition to be limited by. It writes an account's logs below
+    the account's id, so its objects are the limit.
+    """
     own_condition = any(
         statement.required(key) == {account} for key in ("aws:SourceAccount", "aws:PrincipalAccount")
     )
     named = statement.principals.get("AWS", frozenset())
     own_principals = set(statement.principals) == {"AWS"} and all(
-        principal == account or f":{account}:" in principal for principal in named
+        # A deleted role or user, of which a policy shows the id, is nobody.
+        principal == account or f":{account}:" in principal or DELETED.fullmatch(principal)
+        for principal in named
     )
-    return statement.allows and not own_condition and not own_principals
+    own_logs = statement.principals == {"Service": frozenset({LOG_DELIVERY})} and all(
+        f"/AWSLogs/{account}/" in resource for resource in statement.resources
+    )
+    return statement.allows and not own_condition and not own_principals and not own_logs
 
 
 def _versioning(state: AccountState) -> Iterator[Observation]:
     for bucket in state.storage.buckets:
         status = state.storage.versioning(bucket)
-        yield Observation(bucket, status == "Enabled", f"versioning is {status or 'off'}")
+        accepted = status != "Enabled" and _is_shared(state, bucket)
+        evidence = f"versioning is {status or 'off'}"
+        yield Observation(bucket, status == "Enabled", evidence, accepted_by_config=accepted)
 
 
 def _lifecycle(state: AccountState) -> Iterator[Observation]:
@@ -75,7 +103,9 @@ def _bucket_logging(state: AccountState) -> Iterator[Observation]:
     # Not for the log bucket: its log would log itself.
     bucket = state.storage.beanstalk_bucket
     target = state.storage.log_bucket(bucket)
-    yield Observation(bucket, bool(target), f"logged to {target}" if target else "no access log")
+    evidence = f"logged to {target}" if target else "no access log"
+    accepted = not target and _is_shared(state, bucket)
+    yield Observation(bucket, bool(target), evidence, accepted_by_config=accepted)
 
 
 def _object_ownership(state: AccountState) -> Iterator[Observation]:
@@ -83,7 +113,11 @@ def _object_ownership(state: AccountState) -> Iterator[Observation]:
         rules = state.storage.object_ownership(bucket)
         # Buckets created since April 2023 are BucketOwnerEnforced unless their rules differ.
         ok = set(rules) <= {"BucketOwnerEnforced"}
-        yield Observation(bucket, ok, ", ".join(rules) or "the default (BucketOwnerEnforced)")
+        evidence = ", ".join(rules) or "the default (BucketOwnerEnforced)"
+        # https://github.com/aws/aws-elastic-beanstalk-cli/issues/388
+        beanstalks = bucket == state.storage.beanstalk_bucket
+        reason = "Beanstalk writes with ACLs, and launches no environment where they are off"
+        yield Observation(bucket, ok, evidence, accepted_because=reason if beanstalks and not ok else "")
 
 
 def _key_rotation(state: AccountState) -> Iterator[Observation]:
@@ -129,7 +163,10 @@ def _log_groups(state: AccountState) -> Iterator[Observation]:
 
 
 HIGH, MEDIUM, LOW, CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL
-STORAGE = f"{revert_drift('storage')}; for a Beanstalk bucket older than the deployment: aws s3api put-…"
+STORAGE = (
+    f"{revert_drift('storage')}; for a Beanstalk bucket older than the deployment, if its other users agree: "
+    "aws s3api put-…"
+)
 
 CONTROLS = (
     Control("S3.8", "Buckets block public access", CRITICAL, STORAGE, _public_access),

@@ -181,7 +181,9 @@ def _logs(call: ServiceCall) -> list[str]:
 
 def _ssm(call: ServiceCall) -> list[str]:
     names = call.params.get("Names") or [call.params.get("Name") or call.params.get("Path")]
-    return [call.arn(str(name).lstrip("/"), "parameter/") for name in names if name]
+    arns = [call.arn(str(name).lstrip("/"), "parameter/") for name in names if name]
+    # AWS's public parameters belong to no account.
+    return [arn.replace(f":{call.account}:parameter/aws/", "::parameter/aws/") for arn in arns]
 
 
 def _elasticbeanstalk(call: ServiceCall) -> list[str]:
@@ -191,6 +193,42 @@ def _elasticbeanstalk(call: ServiceCall) -> list[str]:
     if "VersionLabel" in call.params:
         return [call.arn(f"{application}/{call.params['VersionLabel']}", "applicationversion/")]
     return [call.arn(application, "application/")] if application else []
+
+
+def _ec2(call: ServiceCall) -> list[str]:
+    named = _named(GroupId="security-group/", SubnetId="subnet/", InstanceId="instance/", VpcId="vpc/")(call)
+    if call.operation in ("AttachVolume", "DetachVolume"):  # both must be allowed
+        named.append(call.arn(call.params["VolumeId"], "volume/"))
+    return named
+
+
+def _route53(call: ServiceCall) -> list[str]:
+    zone = call.params.get("HostedZoneId") or call.params.get("Id")
+    return [f"arn:aws:route53:::hostedzone/{str(zone).rpartition('/')[2]}"] if zone else []
+
+
+def _iam(call: ServiceCall) -> list[str]:
+    """Return the role, policy or instance profile; attaching a policy to a role is done to the role."""
+    for param, kind in _IAM_KINDS.items():
+        if value := call.params.get(param):
+            text = str(value)
+            return [text if text.startswith("arn:") else f"arn:aws:iam::{call.account}:{kind}{text}"]
+    return []
+
+
+_IAM_KINDS = {
+    "InstanceProfileName": "instance-profile/",
+    "RoleName": "role/",
+    "UserName": "user/",
+    "GroupName": "group/",
+    "PolicyArn": "policy/",
+    "PolicyName": "policy/",
+}
+
+
+def _cloudformation(call: ServiceCall) -> list[str]:
+    name = str(call.params.get("StackName") or "")
+    return [name if name.startswith("arn:") else call.arn(f"{name}/*", "stack/")] if name else []
 
 
 def _named(**kinds: str) -> Callable[[ServiceCall], list[str]]:
@@ -208,8 +246,11 @@ _RESOURCES: dict[str, Callable[[ServiceCall], list[str]]] = {
     "sqs": _sqs,
     "lambda": _lambda,
     "logs": _logs,
+    "cloudformation": _cloudformation,
     "cloudwatch": _named(AlarmName="alarm:"),
-    "ec2": _named(GroupId="security-group/", SubnetId="subnet/", InstanceId="instance/", VpcId="vpc/"),
+    "ec2": _ec2,
+    "iam": _iam,
+    "route53": _route53,
     "ssm": _ssm,
     "elasticbeanstalk": _elasticbeanstalk,
     "rds": _named(
@@ -218,6 +259,8 @@ _RESOURCES: dict[str, Callable[[ServiceCall], list[str]]] = {
         DBSubnetGroupName="subgrp:",
         DBParameterGroupName="pg:",
         DBSnapshotIdentifier="snapshot:",
+        OptionGroupName="og:",
+        SubscriptionName="es:",
         ResourceName="",
     ),
 }
@@ -252,9 +295,21 @@ def _events_context(call: ServiceCall) -> dict[str, Any]:
     }
 
 
+def _route53_context(call: ServiceCall) -> dict[str, Any]:
+    changes = (call.params.get("ChangeBatch") or {}).get("Changes", [])
+    records = [change["ResourceRecordSet"] for change in changes]
+    prefix = "route53:ChangeResourceRecordSets"
+    return {
+        f"{prefix}Actions": [change["Action"] for change in changes],
+        f"{prefix}NormalizedRecordNames": [record["Name"].lower().rstrip(".") for record in records],
+        f"{prefix}RecordTypes": [record["Type"] for record in records],
+    }
+
+
 _CONTEXT: dict[str, Callable[[ServiceCall], dict[str, Any]]] = {
     "secretsmanager": _secretsmanager_context,
     "events": _events_context,
+    "route53": _route53_context,
     "cloudwatch": lambda call: {"cloudwatch:namespace": call.params.get("Namespace")},
     "ec2": lambda call: {"ec2:Vpc": vpc_arn(call.account, call.region, call.params.get("GroupId"))},
     "sns": lambda call: {

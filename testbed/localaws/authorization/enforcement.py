@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from moto.core import errors
@@ -12,14 +13,18 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
+from moto.sns.models import sns_backends
 from werkzeug.exceptions import HTTPException
 
 from ..moto_client import ENGINE_KEY_ID
 from ..settings import OPERATOR_KEY_ID
 from .calls import ServiceCall, describe_call
 from .identity import ANONYMOUS, Caller, CredentialError, authenticate, presented_credentials
-from .policy import AccessRequest, Decision, evaluate
-from .resources import find_key, find_secret, resource_policy
+from .object_requests import object_requests
+from .on_behalf import acting, note_requester
+from .passed_roles import passed_roles
+from .policy import AccessRequest, ContextValue, Decision, evaluate
+from .resources import find_key, find_secret, resource_policy, version_keys
 
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 """Operations that carry their own proof of identity instead of a signature."""
@@ -36,7 +41,21 @@ def install() -> None:
 
 def _authorize(response: BaseResponse, _request_class: type, resource: str = "*") -> None:
     presented = presented_credentials(response)
-    if presented and presented.key_id in (OPERATOR_KEY_ID, ENGINE_KEY_ID):
+    if presented and presented.key_id == OPERATOR_KEY_ID:
+        note_requester(None)
+        return
+    if presented and presented.key_id == ENGINE_KEY_ID:
+        if on_behalf := acting():
+            caller = on_behalf.caller
+            via: dict[str, ContextValue] = {
+                "aws:ViaAWSService": "true",
+                "aws:CalledVia": (on_behalf.service,),
+            }
+            _require(
+                response,
+                describe_call(response, resource),
+                replace(caller, context={**caller.context, **via}),
+            )
         return
     call = describe_call(response, resource)
     if presented is None and call.operation in UNSIGNED:
@@ -47,9 +66,16 @@ def _authorize(response: BaseResponse, _request_class: type, resource: str = "*"
         caller = authenticate(response, presented) if presented else ANONYMOUS
     except CredentialError as error:
         raise _refusal(response, error.kind, str(error)) from None
+    note_requester(caller)
     if call.operation == "GetCallerIdentity":  # allowed even if a policy denies it
         return
-    for request, message in _requests(call, caller):
+    if call.service == "secretsmanager" and call.operation == "UpdateSecret" and "KmsKeyId" in call.params:
+        response.localaws_reencrypts = _reencrypts(call, caller)  # type: ignore[attr-defined]  # for services/secretsmanager.py
+    _require(response, call, caller)
+
+
+def _require(response: BaseResponse, call: ServiceCall, caller: Caller) -> None:
+    for request, message in _requests(call, caller, response.headers):
         decision = decide(caller, request)
         if decision is not Decision.ALLOWED:
             raise _refusal(response, "denied", message or _message(caller, request, decision))
@@ -62,17 +88,61 @@ def decide(caller: Caller, request: AccessRequest) -> Decision:
         request,
         limits=caller.limits,
         resource_policy=resource_policy(request.resource),
-        resource_decides=request.action.startswith(("kms:", "sts:AssumeRole")) and request.resource != "*",
+        resource_decides=request.action.startswith(("kms:", "sts:AssumeRole"))
+        and request.resource != "*"
+        and ":alias/" not in request.resource,  # an alias has no policy of its own
     )
 
 
-def _requests(call: ServiceCall, caller: Caller) -> Iterator[tuple[AccessRequest, str]]:
+def _requests(
+    call: ServiceCall, caller: Caller, headers: Mapping[str, str]
+) -> Iterator[tuple[AccessRequest, str]]:
     """Yield each request that must be allowed for *call*, and the service's own error message, if any."""
     for resource in call.resources():
         context = {**call.context(resource), **caller.context}
         yield AccessRequest(call.action, resource, caller.arn, context), ""
+        if call.service == "sns" and call.operation in ("Publish", "PublishBatch"):
+            yield from _topic_key_requests(call, resource, caller, context)
         if call.service == "secretsmanager":
-            yield from _key_requests(call, resource, caller, context)
+            yield from _key_requests(call, resource, caller, context, headers)
+        elif call.service == "s3":
+            for request in object_requests(call, resource, caller.arn, context, headers):
+                yield request, ""
+
+    for role, service in passed_roles(call):
+        yield (
+            AccessRequest(
+                "iam:PassRole", role, caller.arn, {**caller.context, "iam:PassedToService": service}
+            ),
+            "",
+        )
+
+
+def _topic_key_requests(
+    call: ServiceCall, topic: str, caller: Caller, context: dict[str, Any]
+) -> Iterator[tuple[AccessRequest, str]]:
+    """Yield what a publisher to an encrypted topic needs of its key.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#sns-what-permissions-for-sse
+    """
+    found = sns_backends[call.account][call.region].topics.get(topic)
+    key = (
+        find_key(call.account, call.region, found.kms_master_key_id)
+        if found and found.kms_master_key_id
+        else None
+    )
+    if key is None or any(alias.startswith("alias/aws/") for alias in key.aliases):
+        return
+    via = {
+        **{name: value for name, value in context.items() if not name.startswith("sns:")},
+        "aws:ViaAWSService": "true",
+        "aws:CalledVia": ("sns.amazonaws.com",),
+        "kms:ViaService": f"sns.{call.region}.amazonaws.com",
+        "kms:CallerAccount": call.account,
+        "kms:EncryptionContext:aws:sns:topicArn": topic,
+    }
+    for action in ("kms:GenerateDataKey", "kms:Decrypt"):
+        yield AccessRequest(action, key.arn, caller.arn, via), ""
 
 
 READS_VALUE = {"GetSecretValue"}
@@ -80,7 +150,7 @@ WRITES_VALUE = {"CreateSecret", "PutSecretValue"}
 
 
 def _key_requests(
-    call: ServiceCall, resource: str, caller: Caller, context: dict[str, Any]
+    call: ServiceCall, resource: str, caller: Caller, context: dict[str, Any], headers: Mapping[str, str]
 ) -> Iterator[tuple[AccessRequest, str]]:
     """Yield what Secrets Manager does with a customer managed key under the caller's permissions.
 
@@ -92,7 +162,7 @@ def _key_requests(
             one = ServiceCall(
                 call.service, "GetSecretValue", {"SecretId": each}, call.account, call.region, "*"
             )
-            yield from _requests(one, caller)
+            yield from _requests(one, caller, headers)
         return
     updates = (
         call.operation == "UpdateSecret" and {"SecretString", "SecretBinary", "KmsKeyId"} & params.keys()
@@ -101,11 +171,53 @@ def _key_requests(
     if not writes and call.operation not in READS_VALUE:
         return
     secret = find_secret(call.account, call.region, params.get("SecretId", ""))
-    key_id = params.get("KmsKeyId") or (getattr(secret, "kms_key_id", None) if secret else None)
+    key_ids: tuple[str, ...] = (params.get("KmsKeyId") or (getattr(secret, "kms_key_id", None) or ""),)
+    if secret is not None and not writes:
+        key_ids = version_keys(secret, params.get("VersionId"), params.get("VersionStage"))
+    needed = [
+        [
+            AccessRequest(action, key.arn, caller.arn, _via(call, resource, key, context))
+            for action in (("kms:GenerateDataKey", "kms:Decrypt") if writes else ("kms:Decrypt",))
+        ]
+        for key_id in key_ids
+        if (key := _customer_key(call, key_id)) is not None
+    ]
+    if len(needed) < len(key_ids):
+        return  # everybody in the account can use AWS's own key
+    # A version under several keys can be decrypted with any one of them.
+    usable = (each for each in needed if all(decide(caller, one) is Decision.ALLOWED for one in each))
+    for request in next(usable, needed[0]):
+        yield request, "Access to KMS is not allowed"
+
+
+def _reencrypts(call: ServiceCall, caller: Caller) -> bool:
+    """Return whether UpdateSecret re-encrypts existing versions with the new key; it is silent otherwise.
+
+    That needs `kms:Encrypt` on the new key and `kms:Decrypt` on the previous one.
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecret.html
+    """
+    secret = find_secret(call.account, call.region, call.params.get("SecretId", ""))
+    resource = call.resources()[0]
+    before = getattr(secret, "kms_key_id", None) or ""
+    needed = [("kms:Encrypt", call.params["KmsKeyId"]), ("kms:Decrypt", before)]
+    context = {**call.context(resource), **caller.context}
+    return all(
+        decide(caller, AccessRequest(action, key.arn, caller.arn, _via(call, resource, key, context)))
+        is Decision.ALLOWED
+        for action, key_id in needed
+        if (key := _customer_key(call, key_id)) is not None
+    )
+
+
+def _customer_key(call: ServiceCall, key_id: str) -> Any | None:
+    """Return the key unless it is AWS's own."""
     key = find_key(call.account, call.region, key_id) if key_id else None
-    if key is None or any(alias.startswith("alias/aws/") for alias in key.aliases):
-        return
-    via = {
+    return None if key is None or any(alias.startswith("alias/aws/") for alias in key.aliases) else key
+
+
+def _via(call: ServiceCall, resource: str, key: Any, context: dict[str, Any]) -> dict[str, Any]:
+    """Return the context of a request that Secrets Manager sends to KMS for the caller."""
+    return {
         **{name: value for name, value in context.items() if not name.startswith("secretsmanager:")},
         "aws:ViaAWSService": "true",
         "aws:CalledVia": ("secretsmanager.amazonaws.com",),
@@ -115,8 +227,6 @@ def _key_requests(
         "kms:EncryptionContext:SecretARN": resource,
         "kms:EncryptionContextKeys": ("SecretARN", "SecretVersionId"),
     }
-    for action in ("kms:GenerateDataKey", "kms:Decrypt") if writes else ("kms:Decrypt",):
-        yield AccessRequest(action, key.arn, caller.arn, via), "Access to KMS is not allowed"
 
 
 def _message(caller: Caller, request: AccessRequest, decision: Decision) -> str:

@@ -23,6 +23,21 @@ def find_secret(account: str, region: str, secret_id: str) -> Any | None:
     return secretsmanager_backends[account][region].secrets.get(secret_id)
 
 
+def version_keys(secret: Any, version_id: str | None, stage: str | None) -> tuple[str, ...]:
+    """Return the keys that can decrypt a version, each as it was given; the secret's own first.
+
+    A version keeps the key it was written with, and gets the secret's new key only where the caller could
+    re-encrypt it: https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_update-encryption-key.html
+    """
+    labels = {
+        label: one for one, version in secret.versions.items() for label in version["version_stages"] or ()
+    }
+    version = version_id or labels.get(stage or "AWSCURRENT")
+    own = getattr(secret, "kms_key_id", None) or ""  # a replica's key is AWS's own here
+    keys = getattr(secret, "localaws_keys", {}).get(version, {own})
+    return tuple(sorted(keys, key=lambda key: key != own))
+
+
 def secret_arn(account: str, region: str, secret_id: str) -> str:
     """Return the ARN of a secret, given its name or ARN; for a missing secret, the ARN it would have."""
     secret = find_secret(account, region, secret_id)
@@ -38,6 +53,14 @@ def find_key(account: str, region: str, key_id: str) -> Any | None:
     if "alias/" in key_id:
         key_id = backend.get_key_id_from_alias(backend.get_alias_name(key_id)) or ""
     return backend.keys.get(backend.get_key_id(key_id))
+
+
+def find_bucket(arn: str) -> Any | None:
+    """Return a bucket, given its ARN or an object's, whoever owns it."""
+    _, partition, _, _, _, rest = arn.split(":", 5)
+    name = rest.partition("/")[0]
+    owners = (backends[partition] for backends in s3_backends.values() if partition in backends)
+    return next((owner.buckets[name] for owner in owners if name in owner.buckets), None)
 
 
 def key_arn(account: str, region: str, key_id: str) -> str:
@@ -96,11 +119,8 @@ def resource_policy(arn: str) -> Document | None:
         return None
     _, partition, service, region, account, rest = arn.split(":", 5)
     if service == "s3":
-        for holder in s3_backends.values():
-            bucket = holder[partition].buckets.get(rest.partition("/")[0]) if partition in holder else None
-            if bucket:
-                return parse(_text(bucket.policy)) if bucket.policy else None
-        return None
+        bucket = find_bucket(arn)
+        return parse(_text(bucket.policy)) if bucket and bucket.policy else None
     name = rest.rpartition("/")[2].rpartition(":")[2]
     text: Any = None
     if service == "secretsmanager":

@@ -15,6 +15,7 @@ from ..moto_client import client
 from .enforcement import decide
 from .identity import Caller, remember_context
 from .policy import AccessRequest, ContextValue, Decision
+from .sent_keys import sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,11 @@ def assume_role(
 
 
 def service_is_allowed(service: str, action: str, resource: str, source_arn: str = "") -> bool:
-    """Return whether *resource*'s policy allows *action* to *service*, on behalf of *source_arn*."""
+    """Return whether *resource*'s policy allows *action* to *service*, on behalf of *source_arn*.
+
+    Of the keys that name the source, the request has those that the service is known to send.
+    """
     context = {"aws:SecureTransport": "true", "aws:PrincipalIsAWSService": "true"}
-    if source_arn:
-        context |= {"aws:SourceArn": source_arn, "aws:SourceAccount": source_arn.split(":")[4]}
+    context |= sent(service, action, source_arn)
     caller = Caller(service, "")
     return decide(caller, AccessRequest(action, resource, service, context)) is Decision.ALLOWED

@@ -14,7 +14,6 @@ from moto.core.utils import get_service_model
 from moto.elasticbeanstalk import models, urls
 
 from ..settings import LocalAwsSettings
-from .platforms import add_newer_stacks
 from .rollout import Rollouts
 from .state import Beanstalk
 from .write_operations import Operations
@@ -25,7 +24,6 @@ def install(settings: LocalAwsSettings) -> None:
     models.eb_backends.backend = Beanstalk
     models.eb_backends.clear()
     urls.url_paths["{0}/$"] = Operations.dispatch
-    add_newer_stacks()
     # The EB CLI has its own model of the API, with a member that botocore's does not have.
     model: Any = get_service_model("elasticbeanstalk")
     settings_shape = model._service_description["shapes"]["ConfigurationSettingsDescription"]

@@ -23,14 +23,17 @@ from typing import Any
 
 from . import proxy
 from .bundle import PROPERTIES, BundleRejected, Extension, Options, extensions, procfile, unpack
+from .environment_secrets import read_environment_secrets
 from .health_check import HealthCheck
 from .metadata import InstanceMetadata, MetadataService
 from .processes import ManagedProcess, free_port, tail, wait_listening
 from .python_environment import find_python, virtual_environment
+from .systemd import install_systemctl
 
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
 LAUNCH = "aws:autoscaling:launchconfiguration"
 COMMAND_TIMEOUT_SECONDS = 300.0
+_IDLE_STOP_SECONDS = 5.0  # the app's, once the proxy sends it no more requests
 LOGS = (
     "var/log/eb-engine.log",
     "var/log/web.stdout.log",
@@ -75,12 +78,19 @@ class Instance:
         self._processes: dict[str, ManagedProcess] = {}
         self._proxy: ManagedProcess | None = None
         self._metadata: MetadataService | None = None
+        self._secrets: dict[str, str] = {}
         self._log = self.root / LOGS[0]
+        self._commands_folder = install_systemctl(self.root)
 
     @property
     def secure(self) -> bool:
         """Whether the load balancer connects by HTTPS."""
         return self.options.get((PROCESS, "Protocol"), "HTTP").upper() == "HTTPS"
+
+    @property
+    def deregistration_delay(self) -> float:
+        """Return for how many seconds the load balancer lets its requests in progress finish."""
+        return float(self.options[PROCESS, "DeregistrationDelay"])
 
     @property
     def causes(self) -> list[str]:
@@ -113,6 +123,7 @@ class Instance:
             self._launch.metadata,
             token_required=self.options.get((LAUNCH, "DisableIMDSv1"), "true") == "true",
         )
+        self._secrets = read_environment_secrets(self.options, self._launch.metadata, self._launch.endpoint)
         for extension in found:
             self._write_files(extension)
             self._commands(extension.commands, self.root, self._environment(properties=False))
@@ -129,12 +140,16 @@ class Instance:
         self._hooks("postdeploy", current)
         self._wait_healthy()
 
-    def stop(self, *, grace: float = 30.0) -> None:
-        """Stop the proxy, then the app, each with *grace* seconds for its requests; remove the directory."""
+    def stop(self, *, grace: float) -> None:
+        """Let the proxy finish requests for *grace* seconds, cut off the others, and remove the directory.
+
+        A target group ends the connections to a target that is still in use after its deregistration delay.
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+        """
         if self._proxy:
             self._proxy.stop(signal.SIGQUIT, grace)
         for process in self._processes.values():
-            process.stop(signal.SIGTERM, grace)
+            process.stop(signal.SIGTERM, _IDLE_STOP_SECONDS)
         if self._metadata:
             self._metadata.close()
         shutil.rmtree(self.root, ignore_errors=True)
@@ -183,7 +198,7 @@ class Instance:
         assert self._metadata is not None  # noqa: S101 - deploy starts it first
         own = {name: value for (space, name), value in self.options.items() if space == PROPERTIES}
         given = (
-            {name: proxy.instance_paths(value, self.root) for name, value in own.items()}
+            {name: proxy.instance_paths(value, self.root) for name, value in own.items()} | self._secrets
             if properties
             else {}
         )
@@ -197,7 +212,13 @@ class Instance:
             **given,
             "HOME": str(self.root / "home/webapp"),
             "TMPDIR": str(self.root / "tmp"),
-            "PATH": f"{self.root}/var/app/venv/staging-LQM1lest/bin:{os.environ.get('PATH', os.defpath)}",
+            "PATH": os.pathsep.join(
+                [
+                    f"{self.root}/var/app/venv/staging-LQM1lest/bin",
+                    str(self._commands_folder),
+                    os.environ.get("PATH", os.defpath),
+                ]
+            ),
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._metadata.endpoint,
             "PORT": str(self._app_port),
             "GUNICORN_CMD_ARGS": f"{given.get('GUNICORN_CMD_ARGS', '')} {bind}".strip(),

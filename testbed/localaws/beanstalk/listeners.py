@@ -14,6 +14,7 @@ from .bundle import Options
 from .instance import PROCESS
 from .state import ENVIRONMENT, SHARED, Environment
 
+COUNT_TAG = "elasticbeanstalk:shared-elb-environment-count"
 _RESPONSE = "routing.http.response."
 _TLS_HEADERS_ATTRIBUTE = "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
 
@@ -23,11 +24,23 @@ def shared_load_balancer(options: Options) -> str | None:
     return options.get(SHARED) if options.get((ENVIRONMENT, "LoadBalancerIsShared")) == "true" else None
 
 
-def _hosts(options: Options) -> list[str]:
-    """Return the host names of the listener's rules."""
-    rules = options.get(("aws:elbv2:listener:443", "Rules"), "").split(",")
-    named = [options.get((f"aws:elbv2:listenerrule:{rule.strip()}", "HostHeaders"), "") for rule in rules]
-    return [host.strip() for hosts in named for host in hosts.split(",") if host.strip()]
+def _rules(options: Options, cname: str, made: str) -> list[list[str]]:
+    """Return the host names of each listener rule: `default` matches the CNAME, others their own names.
+
+    Whether Beanstalk makes all of them when the API names several is documented nowhere, so a test can have
+    it make the `default` one only (*made*).
+    """
+    named = [rule.strip() for rule in options.get(("aws:elbv2:listener:443", "Rules"), "default").split(",")]
+    hosts = {
+        rule: [cname] if rule == "default" else options.get((f"aws:elbv2:listenerrule:{rule}", "HostHeaders"))
+        for rule in named
+        if made == "all" or rule == made
+    }
+    return [
+        value if isinstance(value, list) else [host.strip() for host in value.split(",") if host.strip()]
+        for value in hosts.values()
+        if value
+    ]
 
 
 def _tls(arn: str, policy: str, account: str) -> Tls:
@@ -37,7 +50,9 @@ def _tls(arn: str, policy: str, account: str) -> Tls:
     return Tls(certificate=bundle.cert.strip() + b"\n" + chain.strip() + b"\n", key=bundle.key, policy=policy)
 
 
-def frontend(environment: Environment, options: Options, *, secure_targets: bool) -> Frontend:
+def frontend(
+    environment: Environment, options: Options, *, secure_targets: bool, rules: str = "all"
+) -> Frontend:
     """Return an environment's load balancer, from its options and the shared listener."""
     number = 443 if secure_targets else 80
     slots = (environment.slots[0][number], environment.slots[1][number])
@@ -70,7 +85,7 @@ def frontend(environment: Environment, options: Options, *, secure_targets: bool
         slots,
         secure_targets,
         tls,
-        hosts=("localhost", "127.0.0.1", *_hosts(options)),
+        hosts=("localhost", "127.0.0.1", *_own_hosts(options, environment.cname, rules)),
         default_status=default.get("FixedResponseConfig", {}).get("StatusCode", "503"),
         redirect_http=plain.get("Type") == "redirect",
         headers={
@@ -82,10 +97,14 @@ def frontend(environment: Environment, options: Options, *, secure_targets: bool
     )
 
 
-def attach(environment: Environment, options: Options) -> None:
-    """Create target group and listener rule on a shared load balancer, unless they exist."""
+def _own_hosts(options: Options, cname: str, made: str) -> list[str]:
+    return [host for hosts in _rules(options, cname, made) for host in hosts if host != cname]
+
+
+def attach(environment: Environment, options: Options, made: str = "all") -> None:
+    """Create target group and listener rules on a shared load balancer, unless they exist."""
     load_balancer = shared_load_balancer(options)
-    if load_balancer is None or environment.rule:
+    if load_balancer is None or environment.rules:
         return
     elb = client("elbv2", environment.region, environment.account)
     vpc = elb.describe_load_balancers(LoadBalancerArns=[load_balancer])["LoadBalancers"][0]["VpcId"]
@@ -101,21 +120,36 @@ def attach(environment: Environment, options: Options) -> None:
     )
     environment.target_group = group["TargetGroups"][0]["TargetGroupArn"]
     taken = {rule["Priority"] for rule in elb.describe_rules(ListenerArn=listener)["Rules"]}
-    hosts = [environment.cname, *_hosts(options)]
-    made = elb.create_rule(
-        ListenerArn=listener,
-        Priority=next(number for number in range(1, 50000) if str(number) not in taken),
-        Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": hosts}}],
-        Actions=[{"Type": "forward", "TargetGroupArn": environment.target_group}],
-    )
-    environment.rule = made["Rules"][0]["RuleArn"]
+    free = (number for number in range(1, 50000) if str(number) not in taken)
+    for hosts in _rules(options, environment.cname, made):
+        rule = elb.create_rule(
+            ListenerArn=listener,
+            Priority=next(free),
+            Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": hosts}}],
+            Actions=[{"Type": "forward", "TargetGroupArn": environment.target_group}],
+        )
+        environment.rules.append(rule["Rules"][0]["RuleArn"])
+    _count(elb, load_balancer, 1)
+
+
+def _count(elb: Any, load_balancer: str, change: int) -> None:
+    """Note on the shared load balancer how many environments use it.
+
+    https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
+    """
+    (described,) = elb.describe_tags(ResourceArns=[load_balancer])["TagDescriptions"]
+    counted = {tag["Key"]: tag["Value"] for tag in described["Tags"]}.get(COUNT_TAG, "0")
+    tags = [{"Key": COUNT_TAG, "Value": str(int(counted) + change)}]
+    elb.add_tags(ResourceArns=[load_balancer], Tags=tags)
 
 
 def detach(environment: Environment) -> None:
     elb = client("elbv2", environment.region, environment.account)
     with contextlib.suppress(ClientError):  # the load balancer may have been deleted before
-        if environment.rule:
-            elb.delete_rule(RuleArn=environment.rule)
+        for rule in environment.rules:
+            elb.delete_rule(RuleArn=rule)
+        if environment.rules and (load_balancer := shared_load_balancer(environment.options)):
+            _count(elb, load_balancer, -1)
         if environment.target_group:
             elb.delete_target_group(TargetGroupArn=environment.target_group)
-    environment.rule = environment.target_group = None
+    environment.rules, environment.target_group = [], None

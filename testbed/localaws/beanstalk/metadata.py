@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ class InstanceMetadata:
     """The name of the instance profile's role."""
     assume: Callable[[], Mapping[str, Any]] = field(repr=False)
     """Returns STS Credentials of the role."""
+    address: str = "127.0.0.1"
     _credentials: Mapping[str, Any] | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -58,6 +60,7 @@ class InstanceMetadata:
         zone = f"{self.region}a"
         texts: dict[str, Callable[[], str]] = {
             "/latest/meta-data/instance-id": lambda: self.instance_id,
+            "/latest/meta-data/local-ipv4": lambda: self.address,
             "/latest/meta-data/placement/availability-zone": lambda: zone,
             "/latest/meta-data/placement/region": lambda: self.region,
             "/latest/dynamic/instance-identity/document": lambda: json.dumps(
@@ -78,9 +81,11 @@ class InstanceMetadata:
 
 
 class MetadataService:
-    """A loopback server that answers for one instance until it is closed."""
+    """A server, on loopback or on *listener*, that answers for one instance until it is closed."""
 
-    def __init__(self, metadata: InstanceMetadata, *, token_required: bool) -> None:
+    def __init__(
+        self, metadata: InstanceMetadata, *, token_required: bool, listener: socket.socket | None = None
+    ) -> None:
         tokens: dict[str, float] = {}  # token → when it expires
 
         class MetadataHandler(BaseHTTPRequestHandler):
@@ -118,9 +123,14 @@ class MetadataService:
             def log_message(self, *_: object) -> None:
                 """Log nothing: the responses contain credentials."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), MetadataHandler)
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), MetadataHandler, bind_and_activate=listener is None
+        )
+        if listener is not None:
+            self._server.socket.close()
+            self._server.socket = listener
         self._server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        self.endpoint = f"http://127.0.0.1:{self._server.socket.getsockname()[1]}"
         threading.Thread(target=self._server.serve_forever, name="imds", daemon=True).start()
 
     def close(self) -> None:

@@ -20,7 +20,8 @@ APP_PORT = 8000
 
 _OWNED = re.compile(
     r"(?<![\w./~})-])"  # the beginning of a path
-    r"/(?:etc/pki|etc/nginx|usr/share/nginx|var/(?:app|lib/nginx|log|pids|run)|run|opt/elasticbeanstalk)"
+    r"/(?:etc/(?:pki|nginx|logrotate\.d|systemd)|usr/share/nginx|var/(?:app|lib/(?:nginx|logrotate)|log|pids|run)"
+    r"|run|opt/elasticbeanstalk)"
     r"(?![\w.-])"
 )
 
@@ -92,9 +93,10 @@ def instance_paths(text: str, root: Path) -> str:
     """Return *text* with the platform's absolute paths moved below an instance's *root*.
 
     An instance here has no machine of its own. So hook scripts, `.ebextensions`, the Procfile, nginx files
-    and environment properties are staged with these paths prefixed: /etc/pki, /etc/nginx, /usr/share/nginx,
-    /var/app, /var/lib/nginx, /var/log, /var/pids, /var/run, /run, /opt/elasticbeanstalk. Only the staged
-    copies are rewritten. A path inside another path is left alone, so rewriting twice is harmless.
+    and environment properties are staged with these paths prefixed: /etc/logrotate.d, /etc/nginx, /etc/pki,
+    /etc/systemd, /usr/share/nginx, /var/app, /var/lib/logrotate, /var/lib/nginx, /var/log, /var/pids,
+    /var/run, /run, /opt/elasticbeanstalk. Only the staged copies are rewritten. A path inside another path is
+    left alone, so rewriting twice is harmless.
     """
     return _OWNED.sub(lambda found: f"{root}{found[0]}", text)
 

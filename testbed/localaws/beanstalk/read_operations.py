@@ -14,9 +14,10 @@ from botocore.utils import parse_timestamp
 from moto.core.responses import ActionResult, EmptyResult
 from moto.elasticbeanstalk.responses import EBResponse
 
+from .. import scenario
 from ..moto_client import client
 from ..settings import OPERATOR_KEY_ID
-from . import platforms
+from . import platforms, storage_bucket
 from .rollout import Rollouts
 from .state import Application, Beanstalk, Environment, InvalidParameterValue, ResourceNotFound, now
 
@@ -146,17 +147,11 @@ class ReadOperations(EBResponse):
 
     def create_storage_location(self) -> ActionResult:
         """Return the account's bucket; create it unless it exists."""
-        s3, bucket = client("s3", self.region, self.current_account), self._bucket
-        try:
-            s3.head_bucket(Bucket=bucket)
-        except s3.exceptions.ClientError:
-            where = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
-            s3.create_bucket(Bucket=bucket, **({} if self.region == "us-east-1" else where))
-        return ActionResult({"S3Bucket": bucket})
+        return ActionResult({"S3Bucket": storage_bucket.create(self.region, self.current_account)})
 
     @property
     def _bucket(self) -> str:
-        return f"elasticbeanstalk-{self.region}-{self.current_account}"
+        return storage_bucket.bucket_name(self.region, self.current_account)
 
     def _log_key(self, environment: Environment) -> str:
         return f"resources/environments/logs/{self._text('InfoType')}/{environment.id}/logs.txt"
@@ -197,41 +192,65 @@ class ReadOperations(EBResponse):
 
     # Platforms and tags
 
+    def _offered(self) -> list[platforms.OfferedVersion]:
+        """Return the platform versions that this account can use now."""
+        return list(platforms.offered(self._backend.stacks_used(), self._releases))
+
+    @property
+    def _releases(self) -> Mapping[str, str]:
+        return scenario.current(self.rollouts.settings.home).platform_releases
+
+    def list_available_solution_stacks(self) -> ActionResult:
+        stacks = [version.stack for version in self._offered()]
+        details = [{"SolutionStackName": stack, "PermittedFileTypes": ["zip"]} for stack in stacks]
+        return ActionResult({"SolutionStacks": stacks, "SolutionStackDetails": details})
+
     def list_platform_versions(self) -> ActionResult:
-        return ActionResult({"PlatformSummaryList": self._filtered("Type")})
+        tests = self._list("Filters")
+        if wrong := [test for test in tests if not platforms.is_version_filter(test)]:
+            raise InvalidParameterValue(f"Invalid platform filter: {wrong[0]}.")
+        found = [
+            summary
+            for summary in (version.described(self.region) for version in self._offered())
+            if all(platforms.matches(_filtered_value(summary, test["Type"]), test) for test in tests)
+        ]
+        return self._page("PlatformSummaryList", found)
 
     def list_platform_branches(self) -> ActionResult:
-        branches = {
-            each["PlatformBranchName"]: {
-                "PlatformName": each["PlatformCategory"],
-                "BranchName": each["PlatformBranchName"],
-                "LifecycleState": "Supported",
+        tests = self._list("Filters")
+        if wrong := [test for test in tests if not platforms.is_branch_filter(test)]:
+            raise InvalidParameterValue(f"Invalid search filter: {wrong[0]}.")
+        every = [
+            {
+                "PlatformName": branch.platform,
+                "BranchName": branch.name,
+                "LifecycleState": branch.state,
                 "BranchOrder": order,
-                "SupportedTierList": each["SupportedTierList"],
+                "SupportedTierList": list(platforms.TIERS),
             }
-            for order, each in enumerate(self._filtered("Attribute"))
-        }
-        return ActionResult({"PlatformBranchSummaryList": list(branches.values())})
-
-    def _filtered(self, kind: str) -> list[dict[str, Any]]:
-        """Return the platform summaries that match the request's Filters; *kind* is the field's key."""
-        alias = {"BranchName": "PlatformBranchName", "LifecycleState": "PlatformBranchLifecycleState"}
-        if kind == "Attribute":
-            alias["PlatformName"] = "PlatformCategory"
-        tests = [(alias.get(each[kind], each[kind]), each) for each in self._list("Filters")]
-        return [
+            for order, branch in enumerate(platforms.branches(self._releases))
+        ]
+        found = [
             summary
-            for summary in platforms.summaries(self.region)
+            for summary in every
             if all(
-                platforms.matches(str(summary.get(name, "WebServer/Standard")), each) for name, each in tests
+                platforms.matches(str(summary.get(test["Attribute"], platforms.TIERS[0])), test)
+                for test in tests
             )
         ]
+        return self._page("PlatformBranchSummaryList", found)
+
+    def _page(self, key: str, found: list[dict[str, Any]]) -> ActionResult:
+        """Return one page of a listing, of ten unless asked for more."""
+        first, size = int(self._text("NextToken") or 0), int(self._get_param("MaxRecords") or 10)
+        more = {"NextToken": str(first + size)} if len(found) > first + size else {}
+        return ActionResult({key: found[first : first + size], **more})
 
     def describe_platform_version(self) -> ActionResult:
         arn = self._text("PlatformArn")
-        for summary in platforms.summaries(self.region):
-            if summary["PlatformArn"] == arn:
-                return ActionResult({"PlatformDescription": summary})
+        for version in self._offered():
+            if version.arn(self.region) == arn:
+                return ActionResult({"PlatformDescription": version.described(self.region)})
         raise ResourceNotFound(f"No Platform found for PlatformArn = '{arn}'.")
 
     def update_tags_for_resource(self) -> EmptyResult:
@@ -246,6 +265,12 @@ class ReadOperations(EBResponse):
         arn = self._text("ResourceArn") or ""
         tags = [{"Key": key, "Value": value} for key, value in self._backend.tagged(arn).tags.items()]
         return ActionResult({"ResourceArn": arn, "ResourceTags": tags})
+
+
+def _filtered_value(summary: Mapping[str, Any], attribute: str) -> str:
+    if attribute in ("SupportedTier", "SupportedAddon"):
+        return str(summary[f"{attribute}List"][0])
+    return str(summary.get(attribute, ""))
 
 
 _CPU = ("User", "Nice", "System", "Idle", "IOWait", "IRQ", "SoftIRQ")

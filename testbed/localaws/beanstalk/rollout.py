@@ -12,19 +12,22 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .. import scenario
+from ..authorization import NotTrustedError
 from ..moto_client import client
 from ..settings import LocalAwsSettings
-from . import listeners
+from . import listeners, storage_bucket
 from .balancer import BalancerError, LoadBalancers
 from .bundle import BundleRejected, sample_application
+from .downloads import check_downloads
 from .instance import LAUNCH, Instance, Launch
 from .metadata import InstanceMetadata
 from .platforms import python_version
 from .processes import end_all, open_all
 from .state import DEFAULTS, Beanstalk, Environment, now
 
-DEREGISTRATION_DELAY_SECONDS = 1.0
-"""From the switch to a new instance to the end of the old one (a target group's default is 300)."""
+SWITCH_SECONDS = 1.0
+"""From the switch to a new instance until no request can still be on its way to the old one."""
 
 AddEvent = Callable[[str, str], None]
 
@@ -45,7 +48,12 @@ class Rollouts:
     def launch(self, backend: Beanstalk, environment: Environment, request: str) -> None:
         def work(add_event: AddEvent) -> None:
             add_event("createEnvironment is starting.", "INFO")
-            if self._deploy(environment, add_event):
+            bucket = storage_bucket.bucket_name(environment.region, environment.account)
+            add_event(f"Using {bucket} as Amazon S3 storage bucket for environment data.", "INFO")
+            if not self._write_data(environment, add_event):
+                add_event("Failed to launch environment.", "ERROR")
+                environment.status, environment.terminated = "Terminated", now()
+            elif self._deploy(environment, add_event):
                 add_event(f"Application available at {environment.cname}.", "INFO")
                 add_event(f"Successfully launched environment: {environment.name}", "INFO")
             else:
@@ -61,7 +69,7 @@ class Rollouts:
         def work(add_event: AddEvent) -> None:
             add_event("Environment update is starting.", "INFO")
             add_event(f"Deploying new {what} to instance(s).", "INFO")
-            if self._deploy(environment, add_event):
+            if self._write_data(environment, add_event) and self._deploy(environment, add_event):
                 add_event(f"New {what} was deployed to running EC2 instances.", "INFO")
                 add_event("Environment update completed successfully.", "INFO")
             else:
@@ -113,6 +121,15 @@ class Rollouts:
         thread.start()
         return thread
 
+    def _write_data(self, environment: Environment, add_event: AddEvent) -> bool:
+        try:
+            storage_bucket.write_environment_data(environment, environment.options, self.settings.endpoint)
+        except (ClientError, NotTrustedError) as error:
+            message = error.response["Error"]["Message"] if isinstance(error, ClientError) else str(error)
+            add_event(f"Service:Amazon S3, Message:{message}", "ERROR")
+            return False
+        return True
+
     def _deploy(self, environment: Environment, add_event: AddEvent) -> bool:
         """Launch a new instance, switch to it and stop the old one; on failure keep the old one."""
         environment.aborted.clear()
@@ -121,10 +138,14 @@ class Rollouts:
             slot = 1 - self._balancers.slot(environment.id)
         instance = None
         try:
+            self._check_downloads(environment)
             instance = Instance(self._plan(environment, slot, lambda text: add_event(text, "INFO")))
             instance.deploy()
-            frontend = listeners.frontend(environment, instance.options, secure_targets=instance.secure)
-            listeners.attach(environment, instance.options)
+            rules = scenario.current(self.settings.home).listener_rules
+            frontend = listeners.frontend(
+                environment, instance.options, secure_targets=instance.secure, rules=rules
+            )
+            listeners.attach(environment, instance.options, rules)
             self._balancers.switch(environment.id, slot)
             self._balancers.put(frontend)
         except (BundleRejected, BalancerError, BotoCoreError, ClientError, OSError) as error:
@@ -138,8 +159,8 @@ class Rollouts:
         environment.deployment, environment.deployed = environment.deployment + 1, now()
         add_event("Instance deployment completed successfully.", "INFO")
         if old:
-            time.sleep(DEREGISTRATION_DELAY_SECONDS)
-            old.stop()
+            time.sleep(SWITCH_SECONDS)
+            old.stop(grace=max(0.0, old.deregistration_delay - SWITCH_SECONDS))
         return True
 
     def _plan(self, environment: Environment, slot: int, add_event: Callable[[str], None]) -> Launch:
@@ -158,6 +179,16 @@ class Rollouts:
             add_event=add_event,
             aborted=environment.aborted,
         )
+
+    @staticmethod
+    def _check_downloads(environment: Environment) -> None:
+        options = environment.options
+        vpc, profile = options.get(("aws:ec2:vpc", "VPCId")), options.get((LAUNCH, "IamInstanceProfile"))
+        if vpc and profile:
+            role = f"arn:aws:sts::{environment.account}:assumed-role/{profile.rpartition('/')[2]}/instance"
+            version = environment.version and environment.application.versions[environment.version]
+            bucket = version["SourceBundle"]["S3Bucket"] if version else None
+            check_downloads(environment.region, environment.account, vpc, role, bucket)
 
     @staticmethod
     def _bundle(environment: Environment) -> bytes:

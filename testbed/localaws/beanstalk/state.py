@@ -38,6 +38,7 @@ DEFAULTS: Options = {
     (PROCESS, "Protocol"): "HTTP",
     (PROCESS, "HealthCheckPath"): "/",
     (PROCESS, "MatcherHTTPCode"): "200",
+    (PROCESS, "DeregistrationDelay"): "20",
     (LAUNCH, "DisableIMDSv1"): "true",
     ("aws:autoscaling:asg", "MinSize"): "1",
     ("aws:autoscaling:asg", "MaxSize"): "4",
@@ -46,6 +47,10 @@ DEFAULTS: Options = {
 
 class InvalidParameterValue(ServiceException):
     code = "InvalidParameterValue"
+
+
+class InsufficientPrivileges(ServiceException):
+    code = "InsufficientPrivilegesException"
 
 
 class ResourceNotFound(ServiceException):
@@ -108,8 +113,9 @@ class Environment:
     status: str = "Launching"
     instance: Instance | None = None
     target_group: str | None = None
-    rule: str | None = None
-    """ARNs of its target group and listener rule on a shared load balancer."""
+    """ARN of its target group on a shared load balancer."""
+    rules: list[str] = field(default_factory=list)
+    """ARNs of its listener rules there."""
     aborted: threading.Event = field(default_factory=threading.Event)
     working: threading.Lock = field(default_factory=threading.Lock)
     deployment: int = 0
@@ -170,10 +176,23 @@ class Beanstalk(EBBackend):
         self.environments: list[Environment] = []
         self._events: list[dict[str, Any]] = []
         self._lock = threading.Lock()
+        self._used: dict[str, datetime] = {}
+        """Solution stack to the last time that an environment was seen with it."""
 
     @property
     def _url_module(self) -> ModuleType:
         return urls  # moto would derive the module from this class's
+
+    def stacks_used(self) -> frozenset[str]:
+        """Return the solution stacks that environments used in the last 30 days."""
+        self.note_stacks()
+        since = now() - timedelta(days=30)
+        return frozenset(stack for stack, last in self._used.items() if last > since)
+
+    def note_stacks(self) -> None:
+        """Record which solution stacks are in use; called before an environment moves to another."""
+        for environment in self.environments:
+            self._used[environment.stack] = environment.terminated or now()
 
     def arn(self, kind: str, path: str) -> str:
         return f"arn:aws:elasticbeanstalk:{self.region_name}:{self.account_id}:{kind}/{path}"

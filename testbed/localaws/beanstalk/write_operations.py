@@ -5,17 +5,23 @@ moto's dispatcher calls the method with the operation's name; botocore's model p
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import timedelta
 
 from moto.core.responses import ActionResult, EmptyResult
 
+from ..authorization.on_behalf import on_behalf_of, requester
 from ..moto_client import client
-from . import listeners, platforms
-from .read_operations import ReadOperations, parse_time
-from .state import Application, Environment, InvalidParameterValue, now
+from . import listeners
+from .managed_updates import ManagedUpdates
+from .read_operations import parse_time
+from .state import Application, Environment, InsufficientPrivileges, InvalidParameterValue, now
+
+INSTANCES = "aws:ec2:instances"
 
 
-class Operations(ReadOperations):
+class Operations(ManagedUpdates):
     # Applications and versions
 
     def create_application(self) -> ActionResult:
@@ -126,12 +132,15 @@ class Operations(ReadOperations):
         return ActionResult({"Available": True, "FullyQualifiedCNAME": name})
 
     def _stack(self) -> str | None:
-        arn = self._text("PlatformArn")
-        found = platforms.stack_of(arn, self.region) if arn else self._text("SolutionStackName")
-        known = {summary["SolutionStackName"] for summary in platforms.summaries(self.region)}
-        if (arn and not found) or (found and found not in known):
-            raise InvalidParameterValue(f"No Solution Stack named '{found or arn}' found.")
-        return found
+        arn, stack = self._text("PlatformArn"), self._text("SolutionStackName")
+        if arn is None and stack is None:
+            return None
+        for version in self._offered():
+            if version.arn(self.region) == arn or version.stack == stack:
+                return version.stack
+        if arn:
+            raise InvalidParameterValue(f"No Platform named '{arn}' found.")
+        raise InvalidParameterValue(f"No Solution Stack named '{stack}' found.")
 
     def _version(self, application: Application) -> str | None:
         label = self._text("VersionLabel")
@@ -145,23 +154,63 @@ class Operations(ReadOperations):
             for each in self._list("OptionSettings")
         }
 
+    def _require_architecture(self, settings: dict[tuple[str, str], str]) -> None:
+        """Refuse Graviton types without `SupportedArchitectures`: whether it is optional is not documented.
+
+        https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/command-options-general.html
+        """
+        named = settings.get((INSTANCES, "InstanceTypes"), "").split(",")
+        offered = settings.get((INSTANCES, "SupportedArchitectures"), "x86_64").split(",")
+        for each in filter(None, named):
+            needed = "arm64" if re.match(r"([a-z]+\d+[a-z]*g[a-z]*|a1)\.", each) else "x86_64"
+            if needed not in offered:
+                raise InvalidParameterValue(
+                    f"The instance type {each} is {needed}; the environment supports {', '.join(offered)}."
+                )
+
+    def _publish_test_notification(self, settings: Mapping[tuple[str, str], str]) -> None:
+        """Publish to the environment's topic, if it has one, with the caller's rights.
+
+        What happens without them is documented nowhere, so the environment is neither created nor changed.
+        https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/using-features.managing.sns.html
+        """
+        topic = settings.get(("aws:elasticbeanstalk:sns:topics", "Notification Topic ARN"))
+        if not topic:
+            return
+        sns = client("sns", self.region, self.current_account)
+        with on_behalf_of(requester(), "elasticbeanstalk.amazonaws.com"):
+            try:
+                sns.publish(
+                    TopicArn=topic, Subject="Test notification", Message="Elastic Beanstalk test notification"
+                )
+            except sns.exceptions.ClientError as error:
+                raise InsufficientPrivileges(
+                    f"Unable to publish a test notification to {topic}: {error.response['Error']['Message']}"
+                ) from None
+
     def create_environment(self) -> ActionResult:
         application, name = self._application(), self._text("EnvironmentName") or ""
         if any(each.name == name for each in self._backend.live()):
             raise InvalidParameterValue(f"Environment {name} already exists.")
+        stack = self._stack()
+        if stack is None:
+            raise InvalidParameterValue("A solution stack, platform or template must be specified.")
+        settings = self._settings()
+        self._require_architecture(settings)
         made = Environment(
             application,
             name,
             self.region,
             self.current_account,
             self._backend.arn("environment", f"{application.name}/{name}"),
-            self._stack() or platforms.DEFAULT_STACK,
+            stack,
             self._text("Description"),
             {"Name": "WebServer", "Type": "Standard", "Version": "1.0", **(self._get_param("Tier") or {})},
             self._version(application),
             {tag["Key"]: tag["Value"] for tag in self._list("Tags")},
-            self._settings(),
+            settings,
         )
+        self._publish_test_notification(made.settings)
         self._backend.environments.append(made)
         self.rollouts.launch(self._backend, made, self.request)
         return ActionResult(made.description_of())
@@ -184,12 +233,16 @@ class Operations(ReadOperations):
 
     def update_environment(self) -> ActionResult:
         environment = self._ready()
+        self._publish_test_notification(environment.settings | self._settings())
+        self._backend.note_stacks()
         before = (environment.version, environment.stack, dict(environment.settings))
         version, stack = self._version(environment.application), self._stack()
         removed = {(each["Namespace"], each["OptionName"]) for each in self._list("OptionsToRemove")}
         kept = {key: value for key, value in environment.settings.items() if key not in removed}
         environment.description = self._text("Description") or environment.description
-        environment.settings = kept | self._settings()
+        settings = kept | self._settings()
+        self._require_architecture(settings)
+        environment.settings = settings
         environment.version, environment.stack = version or environment.version, stack or environment.stack
 
         def undo() -> None:

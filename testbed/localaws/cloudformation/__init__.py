@@ -14,12 +14,13 @@ from moto.moto_server.werkzeug_app import BackendRequest
 
 from ..settings import LocalAwsSettings
 from .api import CloudFormationResponse
-from .types import custom
+from .types import custom, waiting
 
 
 def install(settings: LocalAwsSettings) -> None:
-    """Let the functions of custom resources answer to this server."""
+    """Let the functions of custom resources answer to this server, and instances signal to it."""
     custom.serve_at(settings.endpoint)
+    waiting.serve_at(settings.endpoint)
 
 
 def application() -> Any:

@@ -84,7 +84,15 @@ class CloudFormationResponse(BaseResponse):
             stack = self._stack()
         except ValidationError:
             return EmptyResult()  # deleting a missing stack succeeds
-        self._engine.delete(stack)
+        if self._text("DeletionMode") == "FORCE_DELETE_STACK":
+            raise ValidationError("The local AWS has no FORCE_DELETE_STACK")
+        self._engine.delete(stack, self._get_param("RetainResources") or ())
+        return EmptyResult()
+
+    def continue_update_rollback(self) -> ActionResult:
+        if self._get_param("ForceRollback"):
+            raise ValidationError("The local AWS has no ForceRollback")
+        self._engine.continue_rollback(self._stack(), self._get_param("ResourcesToSkip") or ())
         return EmptyResult()
 
     def describe_stacks(self) -> ActionResult:
@@ -93,6 +101,25 @@ class CloudFormationResponse(BaseResponse):
             [self._engine.stack(name)] if name else [s for s in self._engine.stacks.values() if not s.deleted]
         )
         return ActionResult({"Stacks": [stack.described() for stack in stacks]})
+
+    def list_stacks(self) -> ActionResult:
+        """Include deleted stacks, which AWS lists for 90 days."""
+        asked = self._get_param("StackStatusFilter") or ()
+        return ActionResult(
+            {
+                "StackSummaries": [
+                    {
+                        "StackId": stack.id,
+                        "StackName": stack.name,
+                        "CreationTime": stack.created,
+                        "DeletionTime": stack.deleted,
+                        "StackStatus": stack.status,
+                    }
+                    for stack in self._engine.stacks.values()
+                    if not asked or stack.status in asked
+                ]
+            }
+        )
 
     def describe_stack_events(self) -> ActionResult:
         return ActionResult({"StackEvents": self._stack().events[::-1]})
@@ -104,6 +131,13 @@ class CloudFormationResponse(BaseResponse):
 
     def list_stack_resources(self) -> ActionResult:
         return ActionResult({"StackResourceSummaries": _resources(self._stack())})
+
+    def describe_events(self) -> ActionResult:
+        """Return the validation errors of a change set, which is all that DescribeEvents has here."""
+        if not self._text("ChangeSetName").startswith("arn:") and not self._text("StackName"):
+            # So also for a change set's name: https://github.com/aws-cloudformation/cloudformation-cli/issues/1116
+            raise ValidationError("One of ChangeSetName, OperationId or StackName must be specified")
+        return ActionResult({"OperationEvents": list(self._change_set()[1].validation_errors)})
 
     def update_termination_protection(self) -> ActionResult:
         stack = self._stack()
@@ -146,6 +180,7 @@ class CloudFormationResponse(BaseResponse):
             kind,
             self._desired(stack),
             reverts_drift=self._text("DeploymentMode") == "REVERT_DRIFT",
+            imports_existing=bool(self._get_param("ImportExistingResources")),
             description=self._text("Description"),
         )
         stack, _ = self._engine.change_set(made.id)
@@ -222,6 +257,7 @@ def _change_set_summary(stack: Stack, change_set: StoredChangeSet) -> dict[str, 
         "StackName": stack.name,
         "Description": change_set.description or None,
         "DeploymentMode": "REVERT_DRIFT" if change_set.reverts_drift else None,
+        "ImportExistingResources": bool(change_set.imports),
         "CreationTime": change_set.created,
         "ExecutionStatus": change_set.execution_status,
         "Status": change_set.status,

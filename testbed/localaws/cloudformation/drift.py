@@ -11,6 +11,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-d
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from .resource import MISSING_CODES, Resource
+from .resource_type import tag_mapping
 
 _RULES = {"AWS::EC2::SecurityGroupIngress": False, "AWS::EC2::SecurityGroupEgress": True}
 """The types of single rules, and whether they are egress rules."""
@@ -25,11 +27,11 @@ _RULES = {"AWS::EC2::SecurityGroupIngress": False, "AWS::EC2::SecurityGroupEgres
 Live = Mapping[str, Any]
 
 
-def actual(resource: Resource, others: Iterable[Resource]) -> Resource | None:
+def actual(resource: Resource, others: Iterable[Resource], inherited: Mapping[str, str]) -> Resource | None:
     """Return *resource* with the properties it has now.
 
     It is the same object if nothing has drifted, and None if the resource was deleted. *others* are all
-    resources of the stack.
+    resources of the stack, *inherited* its tags: a resource with no others names none.
     """
     reader = READERS.get(resource.type_name)
     if reader is None:
@@ -42,7 +44,10 @@ def actual(resource: Resource, others: Iterable[Resource]) -> Resource | None:
         raise
     if live is None:
         return None
+    tags = resource.type.tags
     named = {name: value for name, value in live.items() if name in resource.properties}
+    if tag_mapping(resource.properties.get(tags)) == inherited:
+        named.pop(tags, None)
     drifted = {name: value for name, value in named.items() if not _matches(value, resource.properties[name])}
     if not drifted:
         return resource
@@ -149,7 +154,16 @@ def _balancer(balancer: Resource, _: tuple[Resource, ...]) -> Live:
     client = balancer.client()
     found = client.describe_load_balancer_attributes(LoadBalancerArn=balancer.physical_id)["Attributes"]
     named = {attribute["Key"] for attribute in balancer.properties.get("LoadBalancerAttributes") or ()}
-    return {"LoadBalancerAttributes": [attribute for attribute in found if attribute["Key"] in named]}
+    (described,) = client.describe_tags(ResourceArns=[balancer.physical_id])["TagDescriptions"]
+    return {
+        "LoadBalancerAttributes": [attribute for attribute in found if attribute["Key"] in named],
+        "Tags": described["Tags"],
+    }
+
+
+def _bucket_policy(policy: Resource, _: tuple[Resource, ...]) -> Live:
+    found = policy.client().get_bucket_policy(Bucket=policy.properties["Bucket"])["Policy"]
+    return {"PolicyDocument": json.loads(found)}
 
 
 def _rules(ec2: Any, group: str) -> list[dict[str, Any]]:
@@ -203,6 +217,7 @@ READERS: Mapping[str, Callable[[Resource, tuple[Resource, ...]], Live | None]] =
         "AWS::Logs::LogGroup": _log_group,
         "AWS::RDS::DBInstance": _instance,
         "AWS::S3::Bucket": _bucket,
+        "AWS::S3::BucketPolicy": _bucket_policy,
         **dict.fromkeys(_RULES, _single_rule),
     }
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import resolution, template
+from ..authorization.on_behalf import on_behalf_of, requester
+from . import existence, resolution, template
 from .errors import (
     AlreadyExists,
     ChangeSetNotFound,
@@ -17,7 +18,7 @@ from .errors import (
     ResourceFailed,
     ValidationError,
 )
-from .operation import Operation, delete
+from .operation import Operation, delete, roll_back
 from .resource import ResourceScope, failure_reason
 from .stack import DesiredStack, Exports, Stack, StoredChangeSet, now
 from .types import REGISTRY
@@ -85,6 +86,7 @@ class Region:
         desired: DesiredStack,
         *,
         reverts_drift: bool = False,
+        imports_existing: bool = False,
         description: str = "",
     ) -> StoredChangeSet:
         with self._lock:
@@ -118,6 +120,7 @@ class Region:
                 and not resolution.changes_anything(stack, desired, self.exports)
             ):
                 made.status, made.status_reason = "FAILED", NO_CHANGES
+            existence.check(stack, made, self, imports_existing=imports_existing)
         except (ValidationError, ResourceFailed) as error:
             made.status, made.status_reason = "FAILED", failure_reason(error)
         if made.status == "FAILED":
@@ -134,20 +137,28 @@ class Region:
                 f" of [{change_set.status}]"
             )
         stack.change_sets.clear()
-        self.start(stack, change_set.desired, change_set.kind, reverts_drift=change_set.reverts_drift)
-
-    def start(self, stack: Stack, desired: DesiredStack, kind: str, *, reverts_drift: bool = False) -> None:
-        """Start the operation that brings *stack* to *desired*, in the background."""
         with self._lock:
-            if kind == "UPDATE":
+            if change_set.kind == "UPDATE":
                 self._check_updatable(stack)
                 stack.updated = now()
-            stack.set_status(f"{kind}_IN_PROGRESS", "User Initiated")
-        self._in_background(
-            stack, lambda: Operation(self.exports, stack, desired, kind, reverts_drift=reverts_drift).run()
+            stack.set_status(f"{change_set.kind}_IN_PROGRESS", "User Initiated")
+        operation = Operation(
+            self.exports,
+            stack,
+            change_set.desired,
+            change_set.kind,
+            reverts_drift=change_set.reverts_drift,
+            imported=change_set.imports,
         )
+        self._in_background(stack, operation.run)
 
-    def delete(self, stack: Stack) -> None:
+    def delete(self, stack: Stack, retained: Sequence[str] = ()) -> None:
+        """Start deleting *stack*; *retained* are logical ids of resources to leave.
+
+        An export in use doesn't refuse the request: the stack returns to its status, with the reason.
+        https://github.com/USSBA/aws-cft-tools/issues/27, https://github.com/rlister/stax/issues/40; the words
+        are those of https://github.com/aws-samples/iam-identity-center-team/pull/474
+        """
         with self._lock:
             if stack.deleted:
                 return
@@ -155,22 +166,42 @@ class Region:
                 raise ValidationError(
                     f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
                 )
-            for output in stack.outputs:
-                if output.export and (users := self.exports.importers(output.export)):
-                    raise ValidationError(
-                        f"Export {output.export} cannot be deleted as it is in use by {' and '.join(users)}"
-                    )
             if stack.busy:
                 raise ValidationError(
                     f"Stack [{stack.name}] is in {stack.status} state and can not be deleted"
                 )
+            _check_retained(stack, retained)
+            before = stack.status
             stack.set_status("DELETE_IN_PROGRESS", "User Initiated")
-        self._in_background(stack, lambda: delete(stack))
+            for output in stack.outputs:
+                if output.export and (users := self.exports.importers(output.export)):
+                    why = f"Cannot delete export {output.export} as it is in use by {' and '.join(users)}."
+                    stack.set_status(before, f"Delete canceled. {why}")
+                    return
+        self._in_background(stack, lambda: delete(stack, frozenset(retained)))
+
+    def continue_rollback(self, stack: Stack, skipped: Sequence[str]) -> None:
+        """Start rolling back again what could not be rolled back, but for the resources *skipped*."""
+        with self._lock:
+            if stack.status != "UPDATE_ROLLBACK_FAILED" or stack.rollback is None:
+                raise ValidationError(
+                    f"Stack [{stack.name}] is in {stack.status} state and can not continue its rollback"
+                )
+            if wrong := sorted(set(skipped) - {undo.resource.logical_id for undo in stack.rollback.undo}):
+                raise ValidationError(
+                    f"Resources {wrong} are not in UPDATE_FAILED state because of a failed rollback"
+                )
+            rollback = stack.rollback
+            stack.set_status("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        self._in_background(stack, lambda: roll_back(stack, rollback, frozenset(skipped)))
 
     def _in_background(self, stack: Stack, work: Callable[[], None]) -> None:
+        caller = requester()  # whose rights the operation has, to its end
+
         def run() -> None:
             try:
-                work()
+                with on_behalf_of(caller, "cloudformation.amazonaws.com"):
+                    work()
             except Exception:
                 logger.exception("the operation on stack %s failed with a bug of the local AWS", stack.name)
                 stack.set_status(
@@ -183,3 +214,23 @@ class Region:
     def _check_updatable(self, stack: Stack) -> None:
         if stack.status not in _UPDATABLE:
             raise ValidationError(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+
+
+def _check_retained(stack: Stack, retained: Sequence[str]) -> None:
+    """Refuse to retain resources that CloudFormation hasn't failed to delete.
+
+    Messages: https://github.com/rebuy-de/aws-nuke/issues/270,
+    https://github.com/awslabs/eks-perf-tests/pull/517 (the other reason to need DELETE_FAILED)
+    """
+    if retained and stack.status != "DELETE_FAILED":
+        raise ValidationError(
+            f"Invalid operation on stack [{stack.id}]. When you delete a stack, specify which resources to "
+            "retain only when the stack is in the DELETE_FAILED state."
+        )
+    if any(
+        name not in stack.resources or stack.resources[name].status != "DELETE_FAILED" for name in retained
+    ):
+        raise ValidationError(
+            "The specified resources to retain must be in a valid state. Do not specify resources that are "
+            "in the DELETE_COMPLETE state."
+        )

@@ -122,7 +122,10 @@ def plan(
 
 def actual_resources(stack: Stack) -> dict[str, Resource]:
     """Return the stack's resources as they are now, without those deleted outside CloudFormation."""
-    found = {name: drift.actual(each, stack.resources.values()) for name, each in stack.resources.items()}
+    found = {
+        name: drift.actual(each, stack.resources.values(), stack.desired.tags)
+        for name, each in stack.resources.items()
+    }
     return {name: each for name, each in found.items() if each is not None}
 
 

@@ -223,9 +223,11 @@ class Resource:
         arguments = {key: value for key, value in arguments.items() if key.lower() in known}
         self.call(operation, **self.named_argument() | self.identified(operation) | arguments)
 
-    def delete(self) -> None:
+    def delete(self, *, with_snapshot: bool = False) -> None:
         """Delete the resource; a missing one is no failure."""
         try:
+            if with_snapshot and self.type.snapshot:
+                self.type.snapshot(self)
             if callable(self.type.delete):
                 self.type.delete(self)
             elif self.type.delete_with:

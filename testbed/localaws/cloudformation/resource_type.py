@@ -77,6 +77,12 @@ class ResourceType:
     delete_with: Mapping[str, Any] = field(default_factory=dict)
     """The delete call's arguments, if they are not members of the same names."""
     snapshot: Callable[[Resource], object] | None = None
+    find: Callable[[Resource], Mapping[str, Any] | None] | None = None
+    """Returns the description of what already has the resource's name, or None.
+
+    Where a type has it, a change set checks the name before anything is created, and can import what it
+    finds; of other types the creation fails.
+    """
     deletion_policy: str = "Delete"
     attributes: Mapping[str, str | Callable[[Resource], Any]] | None = field(default_factory=dict)
     """The attributes of Fn::GetAtt; None means that only a created resource knows them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,10 +57,38 @@ class StoredChangeSet:
     changes: tuple[PlannedChange, ...]
     reverts_drift: bool = False
     description: str = ""
+    imports: frozenset[str] = frozenset()
+    """The logical ids of resources that exist, and that the stack takes over."""
+    validation_errors: tuple[dict[str, Any], ...] = ()
+    """As DescribeEvents shows them."""
     status: str = "CREATE_COMPLETE"
     status_reason: str = ""
     execution_status: str = "AVAILABLE"
     created: datetime = field(default_factory=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """The way back of one resource that an update changed."""
+
+    resource: Resource
+    properties: dict[str, Any] = field(repr=False)
+    """From before the update."""
+    restore: Callable[[], bool]
+    """Returns False if that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """The way back from an update that failed."""
+
+    undo: tuple[Undo, ...]
+    """Last change first."""
+    created: tuple[Callable[[], bool], ...]
+    """What deletes the resources that the update created, last one first."""
+    desired: DesiredStack
+    outputs: tuple[Output, ...]
+    imports: frozenset[str]
 
 
 @dataclass(slots=True, eq=False)
@@ -84,6 +112,8 @@ class Stack:
     created: datetime = field(default_factory=now)
     updated: datetime | None = None
     deleted: datetime | None = None
+    rollback: Rollback | None = None
+    """What a rollback that failed has still to do."""
 
     @property
     def name(self) -> str:

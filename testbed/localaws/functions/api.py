@@ -16,6 +16,7 @@ from moto.core.exceptions import JsonRESTError
 
 from ..authorization import NotTrustedError
 from ..settings import LocalAwsSettings
+from . import network_interfaces
 from .invocations import Function, Invoker, ThrottledError
 from .runtime_api import Event
 from .sandbox import Configuration
@@ -174,8 +175,11 @@ def _forget_deleted() -> None:
 
     @functools.wraps(delete)
     def delete_function(self: LambdaBackend, function_name: str, qualifier: str | None = None) -> None:
-        arn = self.get_function(function_name, qualifier).function_arn
+        function = self.get_function(function_name, qualifier)
+        arn = function.function_arn
         delete(self, function_name, qualifier)
+        if qualifier is None:
+            network_interfaces.linger(function)
         if _invoker:
             _invoker.forget(arn)
 

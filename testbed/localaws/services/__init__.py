@@ -9,15 +9,44 @@ from __future__ import annotations
 import threading
 
 from ..settings import LocalAwsSettings
-from . import backup, ec2, elbv2, events, iam, rds, route53, s3, secretsmanager, sts
+from . import (
+    backup,
+    ec2,
+    ec2_deletions,
+    ec2_transit_gateways,
+    ec2_zones,
+    elbv2,
+    events,
+    iam,
+    logs,
+    rds,
+    rds_catalogue,
+    route53,
+    s3,
+    secretsmanager,
+    sts,
+)
 
 _stop = threading.Event()
 
 
 def install(settings: LocalAwsSettings) -> None:
     """Correct moto's services in this process, and start firing schedules."""
-    for service in (backup, ec2, elbv2, iam, route53, s3, secretsmanager):
+    for service in (
+        backup,
+        ec2,
+        ec2_deletions,
+        ec2_transit_gateways,
+        ec2_zones,
+        elbv2,
+        iam,
+        logs,
+        route53,
+        s3,
+        secretsmanager,
+    ):
         service.install()
+    rds_catalogue.install()
     rds.install(settings.database)
     sts.install(settings.home)
     events.install(settings.home, _stop)

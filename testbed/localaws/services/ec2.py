@@ -1,14 +1,29 @@
-"""EC2: ModifyVpcEndpoint and DeleteVpcEndpoints."""
+"""EC2: ModifyVpcEndpoint, DeleteVpcEndpoints, and CreateLaunchTemplateVersion."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
+from moto.core.types import Base64EncodedString
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.launch_templates import LaunchTemplateVersion
 
 
 def install() -> None:
+    """Correct endpoints' routes and later versions of launch templates."""
+    _add_routes_of_endpoints()
+    version: Any = LaunchTemplateVersion
+    version.user_data = property(_user_data)
+
+
+def _user_data(version: Any) -> Base64EncodedString | None:
+    """Return the user data; moto refuses to launch the plain text that CreateLaunchTemplateVersion stored."""
+    found = version.data.get("UserData")
+    return Base64EncodedString(found) if isinstance(found, str) else found
+
+
+def _add_routes_of_endpoints() -> None:
     """Make routes in the tables that ModifyVpcEndpoint adds.
 
     moto makes none, and then its DeleteVpcEndpoints fails because they are missing.

@@ -56,7 +56,8 @@ def deliver(rule: Rule, event: Any, failures: Path) -> None:
     for target in rule.targets:
         arn = target["Arn"]
         if arn.split(":")[2] in DELIVERED_HERE:
-            allowed = service_is_allowed("events.amazonaws.com", ACTIONS[arn.split(":")[2]], arn, rule.arn)
+            action = ACTIONS[arn.split(":")[2]]
+            allowed = service_is_allowed("events.amazonaws.com", action, arn, rule.arn)
             _attempt(clients, target, _envelope(event), failures, allowed=allowed)
 
 

@@ -24,12 +24,14 @@ from moto.secretsmanager.models import (
 )
 from moto.secretsmanager.responses import SecretsManagerResponse
 
-from ..authorization.resources import find_key
+from ..authorization.resources import find_key, version_keys
 
 MAXIMUM_BYTES = 65536
 MAXIMUM_TAGS = 50
 NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
 TAG = re.compile(r"[\w\s+\-=.:/@]*")
+
+WRITE_VERSIONS = frozenset({"CreateSecret", "PutSecretValue", "UpdateSecret"})
 
 Params = Mapping[str, Any]
 
@@ -54,6 +56,7 @@ def install() -> None:
     }
     for operation, checks in checked.items():
         _check_before(operation, checks)
+    _refuse_first_deletion()
     SecretsManagerResponse.stop_replication_to_replica = _stop_replication  # type: ignore[attr-defined]
     SecretsManagerResponse.list_secret_version_ids = _list_versions  # type: ignore[method-assign, assignment]
     FakeSecret._form_version_ids_to_stages = _labelled_versions  # type: ignore[method-assign, assignment]
@@ -72,7 +75,10 @@ def _check_before(operation: str, checks: tuple[Check, ...]) -> None:
         params = json.loads(self.body)
         for check in checks:
             check(self.backend, params)
-        return str(original(self))
+        answer = str(original(self))
+        if operation in WRITE_VERSIONS:
+            _record_keys(self, params)
+        return answer
 
     setattr(SecretsManagerResponse, name, checked)
 
@@ -211,8 +217,23 @@ def _key_can_encrypt(backend: SecretsManagerBackend, params: Params) -> None:
         )
 
 
+def _record_keys(response: SecretsManagerResponse, params: Params) -> None:
+    """Remember the keys of each version; moto knows the secret's only, as if changing it re-encrypted all."""
+    secret: Any = response.backend.secrets.get(params.get("SecretId") or params.get("Name", ""))
+    if secret is None:
+        return
+    own = secret.kms_key_id or ""
+    keys: dict[str, set[str]] = secret.__dict__.setdefault("localaws_keys", {})
+    for version_id, version in secret.versions.items():
+        rekeyed = "KmsKeyId" in params and getattr(response, "localaws_reencrypts", True)
+        if version_id not in keys or (rekeyed and version["version_stages"]):
+            keys.setdefault(version_id, set()).add(own)
+
+
 def _key_can_decrypt(backend: SecretsManagerBackend, params: Params) -> None:
-    if not _usable(backend, params):
+    secret = backend.secrets.get(params.get("SecretId", ""))
+    keys = version_keys(secret, params.get("VersionId"), params.get("VersionStage")) if secret else ("",)
+    if not any(_enabled(backend, key) for key in keys):
         raise _invalid(
             "Secrets Manager can't decrypt the protected secret text using the provided KMS key.",
             "DecryptionFailure",
@@ -221,7 +242,10 @@ def _key_can_decrypt(backend: SecretsManagerBackend, params: Params) -> None:
 
 def _usable(backend: SecretsManagerBackend, params: Params) -> bool:
     secret = backend.secrets.get(params.get("SecretId", ""))
-    key_id = params.get("KmsKeyId") or getattr(secret, "kms_key_id", None)
+    return _enabled(backend, params.get("KmsKeyId") or getattr(secret, "kms_key_id", None))
+
+
+def _enabled(backend: SecretsManagerBackend, key_id: str | None) -> bool:
     if not key_id or "alias/aws/" in key_id:
         return True
     key = find_key(backend.account_id, backend.region_name, key_id)
@@ -239,10 +263,42 @@ def _stop_replication(response: SecretsManagerResponse) -> str:
     own: FakeSecret = copy.copy(source)
     own.arn, own.region, own.replicas = replica.arn, replica.region, []
     own.versions, own.tags, own.kms_key_id = copy.deepcopy(source.versions), copy.deepcopy(source.tags), None
+    own.__dict__["localaws_keys"] = {}
     source.replicas.remove(replica)
     dict.pop(backend.secrets, replica.arn)
     secretsmanager_backends[backend.account_id][replica.region].secrets[own.name] = own
     return json.dumps({"ARN": own.arn})
+
+
+def _refuse_first_deletion() -> None:
+    """Refuse the first DeleteSecret after RemoveRegionsFromReplication; moto takes it.
+
+    AWS documents no moment at which a region is gone, and until then it refuses the deletion:
+    https://github.com/rebuy-de/aws-nuke/issues/1127
+    """
+    remove, delete = (
+        SecretsManagerBackend.remove_regions_from_replication,
+        SecretsManagerBackend.delete_secret,
+    )
+    removing: set[str] = set()
+    """ARNs of secrets."""
+
+    @functools.wraps(remove)
+    def remove_regions(self: SecretsManagerBackend, secret_id: str, replica_regions: list[str]) -> Any:
+        answer = remove(self, secret_id, replica_regions)
+        removing.add(self.describe_secret(secret_id).arn)
+        return answer
+
+    @functools.wraps(delete)
+    def delete_secret(self: SecretsManagerBackend, secret_id: str, *arguments: Any, **named: Any) -> Any:
+        secret = self.secrets.get(secret_id)
+        if secret and secret.arn in removing:
+            removing.remove(secret.arn)
+            raise _invalid(f"You can't delete secret {secret.arn} that still has replica regions.")
+        return delete(self, secret_id, *arguments, **named)
+
+    hooked: Any = SecretsManagerBackend
+    hooked.remove_regions_from_replication, hooked.delete_secret = remove_regions, delete_secret
 
 
 def _labelled_versions(secret: FakeSecret) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""STS GetWebIdentityToken and the account's switch for it: moto has neither.
+"""STS GetWebIdentityToken and the account's switch for it, which moto lacks, and its endpoints' regions.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_token_claims.html
 """
@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_tok
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import time
 import uuid
@@ -22,6 +23,14 @@ from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 
+ENDPOINT_HEADER = "X-Localaws-Endpoint"
+"""The host of the endpoint that a request stands for, as this server has one address for all of AWS.
+
+Without the header it is the endpoint of the region that the request is signed for.
+"""
+
+GLOBAL_ENDPOINT, GLOBAL_REGION = "sts.amazonaws.com", "us-east-1"
+
 KEY_FILE = "sts-web-identity.pem"
 """In the home directory: the public keys, in place of the issuer's JWKS endpoint. First RS256, then ES384."""
 
@@ -34,6 +43,13 @@ class _CallRefused(ServiceException):
 
 
 _CallRefused.__module__ = TokenResponse.__module__  # where moto looks for the error's HTTP status
+
+
+class _IamCallRefused(_CallRefused):
+    """The same for an operation of IAM."""
+
+
+_IamCallRefused.__module__ = IamResponse.__module__
 
 
 class Issuer:
@@ -102,17 +118,23 @@ def install(home: Path) -> None:
         expires = datetime.fromtimestamp(now + seconds, UTC)
         return ActionResult({"WebIdentityToken": token, "Expiration": expires})
 
+    # Each switch is refused where it is set so already; the code on the wire is not the exception's name.
     def enable(_: IamResponse) -> ActionResult:
+        if issuer.enabled:
+            raise _IamCallRefused("FeatureEnabled", "Outbound identity federation is already enabled.")
         issuer.enabled = True
         return ActionResult({"IssuerIdentifier": issuer.url})
 
     def disable(_: IamResponse) -> ActionResult:
+        _check_enabled(issuer)
         issuer.enabled = False
         return ActionResult({})
 
     def info(_: IamResponse) -> ActionResult:
+        _check_enabled(issuer)
         return ActionResult({"IssuerIdentifier": issuer.url, "JwtVendingEnabled": issuer.enabled})
 
+    _check_region()
     for holder, name, operation in (
         (TokenResponse, "get_web_identity_token", get_web_identity_token),
         (IamResponse, "enable_outbound_web_identity_federation", enable),
@@ -120,6 +142,33 @@ def install(home: Path) -> None:
         (IamResponse, "get_outbound_web_identity_federation_info", info),
     ):
         setattr(holder, name, operation)
+
+
+def _check_enabled(issuer: Issuer) -> None:
+    if not issuer.enabled:
+        raise _IamCallRefused("FeatureDisabled", "Outbound identity federation is not enabled.")
+
+
+def _check_region() -> None:
+    """Refuse GetCallerIdentity at an endpoint of another region than that of the signature's scope.
+
+    The error is quoted in https://github.com/hashicorp/vault/pull/6268 and /pull/21960.
+    """
+    original = TokenResponse.get_caller_identity
+
+    @functools.wraps(original)
+    def get_caller_identity(self: TokenResponse) -> ActionResult:
+        host = self.headers.get(ENDPOINT_HEADER)
+        if host is not None:
+            expected = GLOBAL_REGION if host == GLOBAL_ENDPOINT else host.split(".")[1]
+            if self.region != expected:
+                raise _CallRefused(
+                    "SignatureDoesNotMatch",
+                    f"Credential should be scoped to a valid region, not '{self.region}'. ",
+                )
+        return original(self)
+
+    TokenResponse.get_caller_identity = get_caller_identity  # type: ignore[method-assign]  # a hook
 
 
 def _role_tags(account: str, arn: str) -> dict[str, str]:

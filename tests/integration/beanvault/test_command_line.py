@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -26,7 +27,7 @@ import pytest
 from templates.aws_versions import PLATFORM
 from testbed.demo.eb import EbCli
 from testbed.servers.authority import Authority
-from testbed.servers.localaws import REGION, LocalAws, clean_environment
+from testbed.servers.localaws import LocalAws, clean_environment
 from testbed.servers.mariadb import MariaDB
 from testbed.servers.openbao import OpenBao
 from testbed.servers.proxy import ProxiedCall
@@ -248,7 +249,10 @@ def test_a_credential_is_rotated_and_replicated_without_anybody_seeing_it(operat
 
 
 def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) -> None:
-    """The real one, with its own configuration; its application logs in with the replicated credential."""
+    """The lines that `deploy` printed, in the real one, without a terminal or any settings of its own.
+
+    The application logs in with the replicated credential.
+    """
 
     def environment() -> Mapping[str, Any]:
         found: Mapping[str, Any]
@@ -261,11 +265,16 @@ def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) ->
     shutil.copy(ROOT / ".elasticbeanstalk" / "config.yml", project / ".elasticbeanstalk")
     operator.run("bundle", "--output", str(project / "build" / "bundle.zip"))
     eb = EbCli(project, operator.directory / "home", operator.aws.environment(), project / "eb.log")
-    eb.run("init", NAME, "--platform", PLATFORM.in_use, "--region", REGION)
-    eb.run("use", f"{NAME}-app")
+    done = operator.run("deploy", "--yes")
+    printed = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
+    init = next(shlex.split(line)[1:] for line in printed if line.startswith("eb init "))
+    deploy = next(shlex.split(line)[1:] for line in printed if line.startswith("eb deploy "))
+    assert not eb.home.exists()
+    eb.run(*init)
+    assert f"default_platform: {PLATFORM.in_use}" in (project / ".elasticbeanstalk/config.yml").read_text()
     for after in (False, True):
         pressed = ctrl_c(
-            eb.command("deploy", f"{NAME}-app", "--label", f"story-0-{after}", "--timeout", "5"),
+            eb.command(*deploy, "--label", f"story-0-{after}"),
             eb.variables(),
             lambda call: call.operation == "UpdateEnvironment",
             after=after,
@@ -273,7 +282,7 @@ def test_the_eb_cli_deploys_the_bundle_to_the_environment(operator: Operator) ->
         )
         assert pressed.call is not None, pressed
     until(lambda: environment()["Status"] == "Ready", SECONDS)
-    eb.run("deploy", f"{NAME}-app", "--label", "story-1", "--timeout", "5")
+    eb.run(*deploy, "--label", "story-1")
     assert "story-1" in eb.run("status", f"{NAME}-app")
     assert {result["outcome"] for result in operator.json("deploy", "environment", "--yes")} == {"unchanged"}
     assert (environment()["VersionLabel"], environment()["Health"]) == ("story-1", "Green")

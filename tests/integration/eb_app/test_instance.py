@@ -260,7 +260,7 @@ def test_the_migration_runs_as_the_leader_runs_it(world: World) -> None:
 def test_the_hooks_pass_shellcheck_and_can_be_repeated(tmp_path: Path) -> None:
     """They are executable, and the log's folder can exist already."""
     hooks = sorted(ROOT.glob(".platform/*hooks/*/*.sh"))
-    assert len(hooks) == 4
+    assert len(hooks) == 5
     assert all(os.access(hook, os.X_OK) for hook in hooks)
     checked = subprocess.run(
         [require_tool("shellcheck"), *hooks], capture_output=True, text=True, timeout=60, check=False

@@ -61,6 +61,25 @@ def test_a_host_name_that_is_not_in_the_certificate_is_refused(world: World) -> 
         log_in(server, Credential(world.blue, "v", b"one"), tls_context(world.mariadb.ca_file), 10)
 
 
+def test_an_incomplete_certificate_is_refused_in_words(tmp_path: Path) -> None:
+    """Whatever Python runs the app: 3.13 and later refuse it by default, RDS's own are complete."""
+    incomplete = Authority(tmp_path / "incomplete", strict=False)
+    server = MariaDB.start(tmp_path, incomplete)
+    with server.admin() as admin, admin.cursor() as cursor:
+        cursor.execute("CREATE USER somebody")  # otherwise MySQL refuses the address before TLS
+    try:
+        with pytest.raises(DatabaseMisconfigured, match="keyUsage") as raised:
+            log_in(
+                DatabaseServer(server.host, server.port, "app"),
+                Credential("app", "v", b"one"),
+                tls_context(incomplete.ca_file),
+                10,
+            )
+    finally:
+        server.stop()
+    assert "authorityKeyIdentifier" in str(raised.value)
+
+
 @pytest.fixture
 def without_tls(tmp_path: Path) -> Iterator[MariaDB]:
     """A server without TLS configuration."""

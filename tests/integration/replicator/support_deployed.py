@@ -23,6 +23,7 @@ from replicator.config import Config
 from templates.deployment import Deployment
 from templates.deployment_file import parse
 from testbed.servers.localaws import REGION, LocalAws
+from tests.federation import enable_federation
 from tests.project import ROOT
 
 from .support_notify import Mailbox, overhear, subscribe
@@ -156,9 +157,7 @@ class Deployed:
 
     def jwt(self) -> dict[str, str]:
         """Make a login with a token of AWS's, for the function's role alone, and return its `auth`."""
-        iam = self.operator("iam")
-        iam.enable_outbound_web_identity_federation()
-        issuer = iam.get_outbound_web_identity_federation_info()["IssuerIdentifier"]
+        issuer = enable_federation(self.operator("iam"))
         end = "-----END PUBLIC KEY-----\n"
         keys = (self.aws.home / "sts-web-identity.pem").read_text().split(end)[:-1]
         login = logins.Jwt(

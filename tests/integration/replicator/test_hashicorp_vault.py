@@ -47,7 +47,8 @@ def policy(statement: dict[str, Any]) -> str:
 def connected(bench: Any, openbao: Unsealed, local_aws: Any, role: str) -> dict[str, str]:
     """Prepare Vault twice as the operator does; return the connection secret's `auth`."""
     mount = f"aws-{bench.mount}"
-    login = logins.AwsIam("replicator", role, SERVER_ID, mount)
+    region = bench.session.region_name
+    login = logins.AwsIam("replicator", role, SERVER_ID, region, f"https://sts.{region}.amazonaws.com", mount)
     for _ in range(2):
         prepared = setup.prepare(
             VaultServer(openbao.address, openbao.ca_file),
@@ -57,11 +58,11 @@ def connected(bench: Any, openbao: Unsealed, local_aws: Any, role: str) -> dict[
             login=login,
         )
     assert all(check.as_expected for check in prepared.checks)
+    config = bench.vault.read(f"auth/{mount}/config/client")["data"]
+    assert config["use_sts_region_from_client"] is True
     # Vault sends the signed request on to STS: to the local one here.
-    bench.vault.write_data(
-        f"auth/{mount}/config/client",
-        data={"sts_endpoint": local_aws.endpoint, "sts_region": bench.session.region_name},
-    )
+    local = {"use_sts_region_from_client": False, "sts_endpoint": local_aws.endpoint, "sts_region": region}
+    bench.vault.write_data(f"auth/{mount}/config/client", data=local)
     return prepared.auth
 
 

@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from replicator import aws
 from replicator.aws import Clients
-from replicator.vault import POOL_SIZE
+from replicator.tls import POOL_SIZE
 
 from .support_bad_days import Day
 

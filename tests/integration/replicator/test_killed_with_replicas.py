@@ -20,7 +20,9 @@ CALLS = (
     *("DescribeSecret copied", "RemoveRegionsFromReplication copied"),
     *("ReplicateSecretToRegions copied", "TagResource copied"),
     *("DescribeSecret gone", "GET /v1/MOUNT/metadata/gone", "TagResource gone"),
+    # The first attempt is refused, because the region isn't gone yet.
     *("RemoveRegionsFromReplication gone", "DeleteSecret gone"),
+    *("DescribeSecret gone #2", "DeleteSecret gone #2"),
     "POST /v1/auth/token/revoke-self",
 )
 """Every call of the run, in some order."""

@@ -23,6 +23,7 @@ from replicator.replicate import RunClock
 from replicator.report import RunReport
 from replicator.run import run
 from testbed.servers.proxy import Proxy
+from tests.federation import enable_federation
 
 from .support_deployed import REPLICA_REGION, TEAM_KEY, Deployed, deployed
 
@@ -151,6 +152,28 @@ def test_every_right_that_is_granted_is_used_and_every_call_is_granted(
         if action.partition(":")[0] in OURS
     }
     assert called == granted
+
+
+def test_a_secret_whose_key_was_changed_is_readable_without_the_key_before(place: Deployed) -> None:
+    """A new key for future versions alone would leave the current value under the old one, in silence."""
+    kms, path = place.operator("kms"), "rekeyed"
+    place.connect(place.app_role())
+    place.write(path, password="canary-rekeyed")
+    place.choose(path, aws_kms_key=TEAM_KEY)
+    place.function.invoke({})
+    place.choose(path)
+    place.function.invoke({})
+    described = place.operator("secretsmanager").describe_secret(SecretId=place.secret(path))
+    assert described["KmsKeyId"] == place.config().kms_key
+    kms.disable_key(KeyId=_key_behind(kms, TEAM_KEY))
+    try:
+        assert json.loads(place.value(path)) == {"password": "canary-rekeyed"}
+    finally:
+        kms.enable_key(KeyId=_key_behind(kms, TEAM_KEY))
+
+
+def _key_behind(kms: Any, alias: str) -> str:
+    return str(kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"])
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +331,7 @@ class TestRefused:
         assert kms.decrypt(CiphertextBlob=sealed, KeyId=other)["Plaintext"] == b"canary"
 
     def test_to_identify_itself_to_anybody_but_vault(self, place: Deployed, role: Any) -> None:
-        place.operator("iam").enable_outbound_web_identity_federation()
+        enable_federation(place.operator("iam"))
         ask = {"SigningAlgorithm": "RS256", "DurationSeconds": 300}
         self.refused(role("sts").get_web_identity_token, Audience=["another"], **ask)
         self.refused(role("sts").get_web_identity_token, Audience=[f"{place.name}-vault", "another"], **ask)

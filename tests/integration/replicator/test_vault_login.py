@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import boto3
+import botocore.session
 import hvac
 import pytest
-import requests
 
+from beanvault.vault import logins, setup
 from beanvault.vault.mounts import enable_kv2
+from beanvault.vault.policies import PolicyMount
+from beanvault.vault.server import VaultServer
 from replicator.aws import Clients
 from replicator.vault import Vault
 from replicator.vault_login import ConnectionSecret, log_in
@@ -23,6 +26,9 @@ from testbed.servers.authority import Authority
 from testbed.servers.openbao import OpenBao
 from testbed.servers.proxy import Proxy
 from tests.conftest import openbao_only
+from tests.federation import disable_federation, enable_federation
+from tests.integration.beanvault.vault.support_aws_method import AwsMethod
+from tests.project import ROOT
 
 READ_ALL = """
 path "{mount}/detailed-metadata/*" {{ capabilities = ["list"] }}
@@ -167,8 +173,7 @@ def test_the_older_shape_of_the_connection_secret_logs_in_and_replicates(bench: 
 
 
 def test_a_jwt_that_sts_signs_is_a_login(bench: Any, local_aws: Any) -> None:
-    bench.session.client("iam").enable_outbound_web_identity_federation()
-    issuer = bench.session.client("iam").get_outbound_web_identity_federation_info()["IssuerIdentifier"]
+    issuer = enable_federation(bench.session.client("iam"))
     keys = (Path(local_aws.home) / "sts-web-identity.pem").read_text().split("-----END PUBLIC KEY-----\n")
     mount = f"jwt-{bench.mount}"
     bench.vault.sys.enable_auth_method("jwt", path=mount)
@@ -195,105 +200,146 @@ def test_a_jwt_that_sts_signs_is_a_login(bench: Any, local_aws: Any) -> None:
     assert error(bench.run()) == "SourceDenied"
 
 
-class AwsLogin(BaseHTTPRequestHandler):
-    """Vault's AWS login, which OpenBao lacks: sends the signed request to STS, and all else to OpenBao.
+def test_an_account_that_issues_no_tokens_is_told_how_to(bench: Any) -> None:
+    disable_federation(bench.session.client("iam"))
+    bench.connect({"method": "jwt", "mount": "jwt", "role": "replicator", "audience": "beanvault"})
+    ((problem),) = bench.run().problems()
+    assert problem.error == "TargetDenied"
+    assert "`aws iam enable-outbound-web-identity-federation`" in problem.cause
 
-    https://developer.hashicorp.com/vault/api-docs/auth/aws#login
-    """
 
-    openbao: Any
-    sts: str
-    server_id = "vault.example"
-    policy: str
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-        if self.path != "/v1/auth/aws/login":
-            self._forward(json=body)
-            return
-        signed = json.loads(base64.b64decode(body["iam_request_headers"]))
-        if signed.get("X-Vault-AWS-IAM-Server-ID") != self.server_id:
-            self._answer(400, {"errors": ["missing or wrong header X-Vault-AWS-IAM-Server-ID"]})
-            return
-        if "x-vault-aws-iam-server-id" not in signed["Authorization"]:
-            self._answer(400, {"errors": ["the server id is not signed"]})
-            return
-        assert base64.b64decode(body["iam_request_url"]).decode() == f"{self.sts}/"
-        identity = requests.post(
-            self.sts, data=base64.b64decode(body["iam_request_body"]), headers=signed, timeout=10
-        )
-        if not identity.ok or body["role"] != "replicator":
-            self._answer(400, {"errors": ["not the bound principal"]})
-            return
-        token = self.openbao.root_client().auth.token.create(policies=[self.policy])
-        self._answer(200, {"auth": token["auth"]})
-
-    def do_GET(self) -> None:
-        self._forward()
-
-    do_LIST = do_GET  # noqa: N815 - the name is the method's
-
-    def _forward(self, **options: Any) -> None:
-        headers = {key: value for key, value in self.headers.items() if key.lower().startswith("x-vault")}
-        answer = requests.request(
-            self.command,
-            self.openbao.address + self.path,
-            headers=headers,
-            verify=str(self.openbao.ca_file),
-            timeout=10,
-            **options,
-        )
-        self._answer(answer.status_code, answer.json() if answer.content else {})
-
-    def _answer(self, status: int, content: dict[str, Any]) -> None:
-        text = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_: object) -> None:
-        pass
+def test_a_token_does_not_depend_on_the_operations_that_lambdas_botocore_knows(
+    bench: Any, local_aws: Any, tmp_path: Path
+) -> None:
+    """Lambda's runtime brings a botocore of its own, and GetWebIdentityToken came in November 2025."""
+    enable_federation(bench.session.client("iam"))
+    folder = tmp_path / "sts" / "2011-06-15"
+    folder.mkdir(parents=True)
+    loader = botocore.session.get_session().get_component("data_loader")
+    model = loader.load_service_model("sts", "service-2")
+    assert model["operations"].pop("GetWebIdentityToken")
+    (folder / "service-2.json").write_text(json.dumps(model))
+    script = (
+        "from replicator.aws import Clients\n"
+        "from replicator.vault_login import _web_identity\n"
+        "print(_web_identity(Clients(), 'beanvault').count('.'))\n"
+    )
+    environment = local_aws.environment() | {"AWS_DATA_PATH": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "2", done.stderr
+    unknown = subprocess.run(
+        [sys.executable, "-c", "import boto3; boto3.client('sts').get_web_identity_token"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "has no attribute 'get_web_identity_token'" in unknown.stderr  # the control
 
 
 @pytest.fixture
-def vault_with_aws_login(bench: Any, openbao: Any, local_aws: Any) -> Iterator[str]:
-    bench.vault.sys.create_or_update_policy(bench.mount, READ_ALL.format(mount=bench.mount))
-    names = {"openbao": openbao, "sts": local_aws.endpoint, "policy": bench.mount}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Login", (AwsLogin,), names))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def vault_with_aws(bench: Any, openbao: Any, local_aws: Any, authority: Authority) -> Iterator[AwsMethod]:
+    """Vault with its `aws` method, in front of the OpenBao; the runs have the session of a role."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    rights = {"Effect": "Allow", "Action": ["secretsmanager:*", "kms:*"], "Resource": "*"}
+    iam, name = local_aws.client("iam"), bench.mount
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=_document(rights))
+    lent = local_aws.client("sts").assume_role(RoleArn=ROLE_ARN.format(name), RoleSessionName="run")
+    bench.session = boto3.session.Session(
+        lent["Credentials"]["AccessKeyId"],
+        lent["Credentials"]["SecretAccessKey"],
+        lent["Credentials"]["SessionToken"],
+        region_name=bench.session.region_name,
+    )
+
+    def make_token(policies: list[str]) -> dict[str, Any]:
+        made: dict[str, Any] = openbao.root_client().auth.token.create(policies=policies)["auth"]
+        return made
+
+    method = AwsMethod(sts=local_aws.endpoint, make_token=make_token)
+    proxy = Proxy(openbao.address, openbao.ca_file, authority.issue("vault-with-aws"))
+    proxy.rule = method.rule
+    bench.address = proxy.address
+    yield method
+    proxy.close()
 
 
-def test_an_identity_that_sts_confirms_is_a_login(bench: Any, vault_with_aws_login: str) -> None:
+ROLE_ARN = "arn:aws:iam::123456789012:role/{}"
+
+
+def _document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _prepared(bench: Any, openbao: Any) -> dict[str, str]:
+    """Prepare Vault as `beanvault vault init` does; return the connection secret's `auth`."""
+    region = bench.session.region_name
+    return setup.prepare(
+        VaultServer(bench.address, openbao.ca_file),
+        openbao.root_token,
+        name=bench.mount,
+        mounts=[PolicyMount(bench.mount)],
+        login=logins.AwsIam(
+            "replicator",
+            ROLE_ARN.format(bench.mount),
+            "vault.example",
+            region,
+            f"https://sts.{region}.amazonaws.com",
+        ),
+    ).auth
+
+
+@pytest.mark.parametrize("before_1_15", [False, True])
+def test_an_identity_that_sts_confirms_is_a_login(
+    bench: Any, openbao: Any, vault_with_aws: AwsMethod, before_1_15: bool
+) -> None:
+    """With Vault configured by `vault init` alone."""
+    vault_with_aws.before_1_15 = before_1_15
     bench.write("db", password="canary")
-    bench.set(allow_http=True)
-    auth = {"method": "aws", "role": "replicator", "server_id": "vault.example"}
-    bench.connect(auth, address=vault_with_aws_login)
+    bench.connect(_prepared(bench, openbao))
     report = bench.run()
     assert report.healthy, report.problems()
     assert json.loads(bench.value("db")) == {"password": "canary"}
 
 
-def test_a_signature_for_another_vault_is_no_login(bench: Any, vault_with_aws_login: str) -> None:
-    bench.set(allow_http=True)
-    auth = {"method": "aws", "role": "replicator", "server_id": "another.example"}
-    bench.connect(auth, address=vault_with_aws_login)
+def test_the_global_sts_refuses_the_functions_signature(
+    bench: Any, openbao: Any, vault_with_aws: AwsMethod
+) -> None:
+    """The control of the test above: Vault as it is without being told another endpoint."""
+    bench.connect(_prepared(bench, openbao))
+    client = vault_with_aws.kept["config/client"]
+    vault_with_aws.kept["config/client"] = {key: client[key] for key in client if "sts" not in key}
+    assert vault_with_aws.endpoint("eu-central-1") == "sts.amazonaws.com"
     assert error(bench.run()) == "SourceDenied"
 
 
-def test_plain_http_takes_the_switch_and_a_loopback_address(bench: Any, vault_with_aws_login: str) -> None:
-    auth = {"method": "aws", "role": "replicator", "server_id": "vault.example"}
-    bench.connect(auth, address=vault_with_aws_login)
-    assert error(bench.run()) == "ConfigError"
-    bench.set(allow_http=True)
-    bench.connect(auth, address="http://vault.example:8200")
-    assert error(bench.run()) == "ConfigError"
+@pytest.mark.usefixtures("vault_with_aws")
+def test_a_signature_for_another_vault_is_no_login(bench: Any, openbao: Any) -> None:
+    bench.connect(_prepared(bench, openbao) | {"server_id": "another.example"})
+    assert error(bench.run()) == "SourceDenied"
+
+
+def test_plain_http_takes_the_switch_and_a_loopback_address(bench: Any, openbao: Any) -> None:
+    auth = {"method": "token", "token": openbao.root_token}
+    plain = Proxy(openbao.address, openbao.ca_file)
+    try:
+        bench.connect(auth, address=plain.address)
+        assert error(bench.run()) == "ConfigError"
+        bench.set(allow_http=True)
+        assert bench.run().healthy
+        bench.connect(auth, address="http://vault.example:8200")
+        assert error(bench.run()) == "ConfigError"
+    finally:
+        plain.close()
 
 
 def test_a_certificate_of_another_authority_is_refused(bench: Any, tmp_path: Path) -> None:

@@ -87,6 +87,12 @@ def invoke(sandbox: Sandbox, **event: object) -> InvocationReport:
     return sandbox.invoke(Event(json.dumps(event).encode(), sandbox.configuration.arn))
 
 
+def test_the_zip_brings_the_operations_that_lambdas_botocore_may_not_know(made: package.Package) -> None:
+    names = zipfile.ZipFile(made.path).namelist()
+    assert "replicator/aws_models/sts/2011-06-15/service-2.sdk-extras.json" in names
+    assert not any(name.startswith(("boto3/", "botocore/")) for name in names)
+
+
 def test_trees_of_other_dates_modes_and_leftovers_make_the_same_zip(
     made: package.Package, tmp_path: Path
 ) -> None:

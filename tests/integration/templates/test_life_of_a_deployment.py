@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from beanvault.cloudformation.changes import Replacement
 from beanvault.cloudformation.stack import StackOutcome, StackResult
 from beanvault.deployment.deploy import deploy
 from beanvault.deployment.deployment_context import DeploymentContext
+from beanvault.deployment.listener_rules import MissingRule
 from beanvault.errors import Refused
 from beanvault.teardown import outside_stacks
 from beanvault.teardown.destroy import destroy
@@ -35,6 +37,7 @@ from beanvault.verify.account.state import AccountState
 from beanvault.verify.model import Status
 from beanvault.verify.run import verify
 from replicator.contract.tags import TAG_OWNER, TAG_SOURCE
+from templates.aws_versions import PLATFORM
 from templates.deployment import Deployment
 from templates.deployment_file import parse
 from templates.deployment_sections import OutsideVault
@@ -77,9 +80,11 @@ class Account:
 def account(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority, mariadb: MariaDB
 ) -> Iterator[Account]:
-    aws = LocalAws.start(tmp_path_factory.mktemp("life"), mariadb)
+    aws = LocalAws.start(tmp_path_factory.mktemp("life"), mariadb, instances=True)
     try:
-        gateway = aws.client("ec2").create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+        ec2 = aws.client("ec2")
+        ec2.enable_ebs_encryption_by_default()  # the account's own choice: no layer makes it
+        gateway = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
         zone = aws.client("route53").create_hosted_zone(Name="example.com", CallerReference="life")
         database = {"port": mariadb.port, "ca_file": str(authority.ca_file)}
         strict = tomllib.loads((ROOT / "config" / "production.toml").read_text())
@@ -174,13 +179,67 @@ def _environment(account: Account, name: str) -> Any:
 
 @pytest.mark.parametrize("name", [STRICT, TRIAL])
 def test_an_environment_is_healthy_before_its_first_deployment(account: Account, name: str) -> None:
-    """It runs the placeholder, on port 443; its stack names no version any more."""
+    """It runs the placeholder, on port 443; its stack names no version of app or platform any more."""
     found = _environment(account, name)
     assert (found["Status"], found["Health"]) == ("Ready", "Green")
     stack = account.client("cloudformation").describe_stacks(StackName=f"{name}-environment")["Stacks"][0]
-    assert {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}[
-        "CreatingEnvironment"
-    ] == "false"
+    parameters = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
+    assert (parameters["CreatingEnvironment"], parameters["PlatformArn"]) == ("false", "")
+    filters = [{"Type": "PlatformBranchName", "Operator": "=", "Values": [PLATFORM.in_use]}]
+    listed = account.client("elasticbeanstalk").list_platform_versions(Filters=filters)
+    recommended = [
+        each["PlatformArn"]
+        for each in listed["PlatformSummaryList"]
+        if each["PlatformLifecycleState"] == "Recommended"
+    ]
+    assert [found["PlatformArn"]] == recommended
+
+
+def test_a_missing_listener_rule_fails_the_deployment_with_the_command_that_makes_it(
+    account: Account,
+) -> None:
+    work = account.work(account.deployment(STRICT))
+    elb, domain = account.client("elbv2"), str(work.deployment.domain.name)
+    listener = work.aws.exports()[f"{STRICT}-edge-HttpsListenerArn"]
+    rules = elb.describe_rules(ListenerArn=listener)["Rules"]
+    (rule,) = [each for each in rules if domain in str(each["Conditions"])]
+    elb.delete_rule(RuleArn=rule["RuleArn"])
+    with pytest.raises(MissingRule, match=f"no listener rule for {domain}") as error:
+        deploy(work, ["environment"])
+    words = shlex.split(error.value.remedy)
+    given = dict(zip(words[3::2], words[4::2], strict=True))
+    conditions = dict(pair.split("=", 1) for pair in given["--conditions"].split(","))
+    action = dict(pair.split("=", 1) for pair in given["--actions"].split(","))
+    elb.create_rule(
+        ListenerArn=given["--listener-arn"],
+        Priority=int(given["--priority"]),
+        Conditions=[{"Field": conditions["Field"], "Values": [conditions["Values"]]}],
+        Actions=[action],
+    )
+    assert _outcomes(deploy(work, ["environment"])) == {StackOutcome.UNCHANGED}
+
+
+def test_what_a_managed_update_moved_on_is_not_taken_back(account: Account) -> None:
+    """A newer recommended version changes nothing by itself: the managed updates move the environment on."""
+    deployment, beanstalk = account.deployment(TRIAL), account.client("elasticbeanstalk")
+    name = deployment.environment_name
+    before = _environment(account, TRIAL)["PlatformArn"]
+    account.aws.tell(platform_releases={deployment.platform_branch: "4.99.0"})
+    assert _outcomes(deploy(account.work(deployment))) == {StackOutcome.UNCHANGED}
+    assert _environment(account, TRIAL)["PlatformArn"] == before
+
+    (action,) = beanstalk.describe_environment_managed_actions(EnvironmentName=name)["ManagedActions"]
+    beanstalk.apply_environment_managed_action(EnvironmentName=name, ActionId=action["ActionId"])
+    waiter = beanstalk.get_waiter("environment_updated")
+    waiter.wait(EnvironmentNames=[name], WaiterConfig={"Delay": 1, "MaxAttempts": 90})
+    moved = _environment(account, TRIAL)["PlatformArn"]
+    assert moved.endswith("/4.99.0")
+    assert _outcomes(deploy(account.work(deployment), revert_drift=True)) == {StackOutcome.UNCHANGED}
+    changed = account.deployment(TRIAL, {"app": {"environment": {"COLOUR": "blue"}}})
+    (result,) = deploy(account.work(changed), ["environment"])
+    assert (result.outcome, _environment(account, TRIAL)["PlatformArn"]) == (StackOutcome.UPDATED, moved)
+    (result,) = deploy(account.work(deployment), ["environment"])
+    assert (result.outcome, _environment(account, TRIAL)["PlatformArn"]) == (StackOutcome.UPDATED, moved)
 
 
 def _second_version(account: Account, name: str, directory: Path) -> str:
@@ -496,8 +555,8 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     s3 = account.client("s3")
     assert s3.list_objects_v2(Bucket=bucket, Prefix=f"beanvault/{TRIAL}/")["KeyCount"] > 0
     deployment = account.deployment(TRIAL, CHANGES[TRIAL])
-    _write_what_the_vault_host_does(account, deployment)
-    results = destroy(account.work(deployment, accepts_loss=True))
+    _require_what_the_vault_host_wrote(account, deployment)
+    results = destroy(account.work(deployment, accepts_loss=True)).stacks
     assert _outcomes(results) == {StackOutcome.DELETED}
     published = account.client("ssm").get_parameters(Names=[ca_parameter(deployment)])
     assert published["Parameters"] == []
@@ -513,19 +572,14 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     assert account.client("acm").list_certificates()["CertificateSummaryList"] != []  # the neighbour's
 
 
-def _write_what_the_vault_host_does(account: Account, deployment: Deployment) -> None:
+def _require_what_the_vault_host_wrote(account: Account, deployment: Deployment) -> None:
     """Its address and its authority, which no stack holds. A zone with a record can't be deleted."""
-    account.client("ssm").put_parameter(Name=ca_parameter(deployment), Type="String", Value="PEM")
+    published = account.client("ssm").get_parameters(Names=[ca_parameter(deployment)])["Parameters"]
+    assert [parameter["Value"][:11] for parameter in published] == ["-----BEGIN "]
     route53 = account.client("route53")
     (zone,) = route53.list_hosted_zones_by_name(DNSName=f"{TRIAL}.internal")["HostedZones"]
-    address = {
-        "Name": host_name(deployment),
-        "Type": "A",
-        "TTL": 30,
-        "ResourceRecords": [{"Value": "10.30.0.9"}],
-    }
-    changes = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": address}]}
-    route53.change_resource_record_sets(HostedZoneId=zone["Id"], ChangeBatch=changes)
+    records = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+    assert f"{host_name(deployment)}." in {record["Name"] for record in records if record["Type"] == "A"}
     with pytest.raises(ClientError, match="HostedZoneNotEmpty"):
         route53.delete_hosted_zone(Id=zone["Id"])
 
@@ -556,7 +610,7 @@ def test_what_is_protected_goes_only_when_that_is_agreed(account: Account) -> No
 def test_production_leaves_what_it_must_keep_and_nothing_else(account: Account) -> None:
     """Buckets, logs, backups, secrets; each a kind that the templates retain."""
     assert len(_present(account, STRICT)) > 100
-    results = destroy(account.work(account.deployment(STRICT, CHANGES[STRICT]), accepts_loss=True))
+    results = destroy(account.work(account.deployment(STRICT, CHANGES[STRICT]), accepts_loss=True)).stacks
     assert _outcomes(results) == {StackOutcome.DELETED}
     left = _present(account, STRICT)
     assert _kinds(left) == {"backup", "logs", "rds", "s3", "secretsmanager"}, left
@@ -582,5 +636,5 @@ def test_a_bucket_that_others_use_is_not_taken_along(account: Account) -> None:
         destroy(work)
     assert s3.get_object(Bucket=bucket, Key="maker/version.zip")["Body"].read() == b"bundle"
     outside_stacks.empty(work.aws, bucket, "others/")
-    assert _outcomes(destroy(work)) == {StackOutcome.DELETED}
+    assert _outcomes(destroy(work).stacks) == {StackOutcome.DELETED}
     assert bucket not in [entry["Name"] for entry in s3.list_buckets()["Buckets"]]

@@ -49,10 +49,13 @@ class Answers:
         own = [stack_event(f"stack-{n}-{status}", STACK, status) for n, status in enumerate(statuses)]
         self.add("describe_stack_events", StackEvents=own[::-1])
 
-    def until_the_change_set_is_executed(self, status: str, *history: str) -> None:
+    def until_the_change_set_exists(self, status: str) -> None:
         self.status(status)
         self.add("list_change_sets", Summaries=[])
         self.add("create_change_set", Id=CHANGE_SET)
+
+    def until_the_change_set_is_executed(self, status: str, *history: str) -> None:
+        self.until_the_change_set_exists(status)
         self.add("describe_change_set", Status="CREATE_COMPLETE")
         self.add("describe_change_set", Status="CREATE_COMPLETE", Changes=[])
         self.events(*history)
@@ -81,19 +84,36 @@ def played_answers() -> Iterator[Answers]:
     made.stubber.assert_no_pending_responses()
 
 
-def account_with_uploads(answers: Answers) -> Aws:
-    """An account where everything is uploaded already."""
+RECOMMENDED = {
+    "PlatformArn": "arn:aws:elasticbeanstalk:eu-central-1::platform/"
+    "Python 3.14 running on 64bit Amazon Linux 2023/4.99.1",
+    "PlatformBranchName": "Python 3.14 running on 64bit Amazon Linux 2023",
+    "PlatformLifecycleState": "Recommended",
+    "PlatformBranchLifecycleState": "Supported",
+    "PlatformStatus": "Ready",
+}
+
+
+def account_with_uploads(answers: Answers, *, creating: bool = True) -> Aws:
+    """An account where everything is uploaded already; the environment is asked for unless *creating* it."""
     session = boto3.session.Session(
         aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-central-1"
     )
     aws = Aws(session)
-    clients = {name: aws.client(name) for name in ("sts", "s3")}
-    for name, operation, answer in (
-        ("sts", "get_caller_identity", {"Account": "123456789012"}),
-        ("s3", "head_object", {}),
-    ):
+    clients = {name: aws.client(name) for name in ("logs", "sts", "s3", "elasticbeanstalk")}
+    answered: dict[str, dict[str, Any]] = {
+        "sts": {"get_caller_identity": {"Account": "123456789012"}},
+        "s3": {"head_object": {}},
+        "logs": {"describe_log_groups": {"logGroups": []}},
+        "elasticbeanstalk": {
+            **({} if creating else {"describe_environments": {"Environments": []}}),
+            "list_platform_versions": {"PlatformSummaryList": [RECOMMENDED]},
+        },
+    }
+    for name, operations in answered.items():
         stubber = Stubber(clients[name])
-        for _ in range(5):
-            stubber.add_response(operation, answer)
+        for _ in range(20):
+            for operation, answer in operations.items():
+                stubber.add_response(operation, answer)
         stubber.activate()
     return Aws(session, None, {**clients, "cloudformation": answers.client})

@@ -9,9 +9,11 @@ import datetime as dt
 import hashlib
 import re
 import ssl
+import subprocess
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from eb_app.database_login import tls_context
 from eb_app.settings import RDS_AUTHORITIES
@@ -77,6 +79,26 @@ def test_the_authorities_are_self_signed_and_valid_for_years(authorities: list[x
         assert authority.not_valid_after_utc > soon, _common_name(authority)
         assert authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         authority.verify_directly_issued_by(authority)
+
+
+def test_the_authorities_satisfy_strict_verification(authorities: list[x509.Certificate]) -> None:
+    """What `VERIFY_X509_STRICT` asks of an authority, of each of them: the app's TLS sets it."""
+    assert tls_context(RDS_AUTHORITIES).verify_flags & ssl.VERIFY_X509_STRICT
+    for authority in authorities:
+        extensions = authority.extensions
+        usage = extensions.get_extension_for_class(x509.KeyUsage)
+        assert usage.value.key_cert_sign, _common_name(authority)
+        assert extensions.get_extension_for_class(x509.BasicConstraints).critical, _common_name(authority)
+        assert extensions.get_extension_for_class(x509.SubjectKeyIdentifier), _common_name(authority)
+        pem = authority.public_bytes(serialization.Encoding.PEM)
+        checked = subprocess.run(
+            ["openssl", "verify", "-x509_strict", "-CAfile", RDS_AUTHORITIES],
+            input=pem,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        assert checked.returncode == 0, (_common_name(authority), checked.stderr)
 
 
 def test_the_context_trusts_them_and_verifies_names() -> None:

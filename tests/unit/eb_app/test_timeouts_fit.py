@@ -1,4 +1,5 @@
-"""Story of eb_app/gunicorn_conf.py, eb_app/database.py and .platform/nginx/.
+"""Story of eb_app/gunicorn_conf.py, eb_app/database.py, templates/environment_options.py and
+.platform/nginx/.
 
 Each hop's time-out is longer than that of the hop behind it.
 """
@@ -15,9 +16,9 @@ from eb_app.factory import AWS
 from eb_app.request_slots import SLOT_TIMEOUT_SECONDS
 from eb_app.settings import MAX_WAIT_SECONDS
 from tests.project import ROOT
+from tests.unit.templates.renders import resource
 
 PLATFORM = ROOT / ".platform" / "nginx" / "conf.d"
-LOAD_BALANCER_IDLE = 60
 
 LOGIN = CONNECT_TIMEOUT_SECONDS + LOGIN_TIMEOUT_SECONDS
 LONGEST = (
@@ -41,13 +42,32 @@ def seconds(file: str, directive: str) -> int:
     return int(found[1])
 
 
+def load_balancer_idle() -> int:
+    attributes = resource("production", "edge", "LoadBalancer")["LoadBalancerAttributes"]
+    (value,) = [each["Value"] for each in attributes if each["Key"] == "idle_timeout.timeout_seconds"]
+    return int(value)
+
+
+def deregistration_delay() -> int:
+    options = resource("production", "environment", "Environment")["OptionSettings"]
+    (value,) = [each["Value"] for each in options if each["OptionName"] == "DeregistrationDelay"]
+    return int(value)
+
+
 def test_the_app_answers_before_nginx_gives_up_and_nginx_before_the_load_balancer() -> None:
     nginx = seconds("elasticbeanstalk/00_application.conf", "proxy_read_timeout")
-    assert LONGEST < nginx < LOAD_BALANCER_IDLE
+    assert LONGEST < nginx < load_balancer_idle()
 
 
 def test_a_stop_lets_the_longest_request_finish() -> None:
     assert gunicorn_conf.graceful_timeout > LONGEST
+
+
+def test_a_deployment_lets_the_longest_request_finish() -> None:
+    """The load balancer cuts requests off when the delay ends: it has to last as long as nginx waits."""
+    nginx = seconds("elasticbeanstalk/00_application.conf", "proxy_read_timeout")
+    assert LONGEST < nginx < deregistration_delay()
+    assert load_balancer_idle() <= deregistration_delay()
 
 
 def test_the_first_read_fits_while_secrets_manager_hangs() -> None:
@@ -61,4 +81,4 @@ def test_the_first_read_fits_while_secrets_manager_hangs() -> None:
 
 def test_nginx_keeps_connections_longer_than_the_load_balancer() -> None:
     """Otherwise the load balancer uses one that is being closed, and answers 502."""
-    assert seconds("https.conf", "keepalive_timeout") > LOAD_BALANCER_IDLE
+    assert seconds("https.conf", "keepalive_timeout") > load_balancer_idle()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from replicator.config import ReplicaRegion
 from replicator.contract.tags import Tags, decode_tags, encode_tags
-from replicator.errors import SourceChanged, TargetError, TargetMissing
+from replicator.errors import SourceChanged, TargetBusy, TargetError, TargetMissing
 from replicator.model import Absent, Entry, Replica, Revision, SecretValue, TargetSecret, Unreadable
 
 FAILURE = "Secret name already exists there."
@@ -107,6 +107,8 @@ class MemoryTarget:
         self.calls: list[str] = []
         self.failing_regions: set[str] = set()
         self.disabled_regions: set[str] = set()
+        self.busy: set[str] = set()
+        """Names of secrets whose replica regions AWS is still removing."""
         self.asynchronous = False
         """Whether replication ends only after the call that asks for it, as on AWS."""
 
@@ -198,6 +200,8 @@ class MemoryTarget:
     def delete(self, secret: TargetSecret, days: int) -> None:
         assert 7 <= days <= 30
         stored = self._find("DeleteSecret", secret)
+        if secret.name in self.busy:
+            raise TargetBusy(f"DeleteSecret for {secret.name}: refused; its replica regions remain")
         if stored.replicas:
             raise TargetError(f"DeleteSecret for {secret.name}: refused (InvalidParameterException)")
         stored.pending_deletion = True

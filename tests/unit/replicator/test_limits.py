@@ -94,3 +94,11 @@ def test_every_attempt_of_a_call_takes_from_its_bucket() -> None:
     client.meta.events.register_last("before-send", answer)
     client.tag_resource(SecretId="one", Tags=[])
     assert bucket.taken == 3
+
+
+def test_reading_metadata_and_values_have_quotas_of_their_own() -> None:
+    """https://aws.amazon.com/about-aws/whats-new/2025/03/aws-secrets-manager-increases-api-requests-seconds"""
+    rates = {operation: quota.rate for quota in QUOTAS for operation in quota.operations}
+    assert (rates["DescribeSecret"], rates["GetSecretValue"]) == (40_000, 10_000)
+    buckets = token_buckets()
+    assert buckets["DescribeSecret"] is not buckets["GetSecretValue"]

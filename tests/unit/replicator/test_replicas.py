@@ -136,3 +136,23 @@ def test_replicas_are_removed_before_the_secret_is_and_come_back_with_it(deploym
     deployment.run()
     assert list(stored.replicas) == ["eu-west-1"]
     assert_settled(deployment)
+
+
+def test_a_deletion_waits_for_the_next_run_while_its_replicas_are_being_removed(
+    deployment: Deployment,
+) -> None:
+    """It is told and not a failure; then it is made."""
+    deployment.set(replica_regions=(ReplicaRegion("eu-west-1"),), deletion_days=7, max_delete_share=1.0)
+    deployment.source.write("db", {"password": "canary"})
+    deployment.run()
+    deployment.source.delete("db")
+    deployment.target.busy = {"shop/db"}
+    report = deployment.run()
+    assert (report.healthy, report.deferred, made(report)) == (True, 0, {})
+    told = [(each.source, each.reason) for each in report.summary().skipped]
+    assert [source for source, reason in told if reason.startswith("left for the next run: Dele")] == [
+        "kv/db"
+    ]
+    deployment.target.busy = set()
+    assert made(deployment.run()) == {"shop/db": "Delete"}
+    assert deployment.target.secrets["shop/db"].pending_deletion

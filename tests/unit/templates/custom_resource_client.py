@@ -13,18 +13,20 @@ Handler = Callable[[dict[str, Any], object], None]
 
 
 @contextmanager
-def _response_server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield a URL that accepts responses, and the responses received."""
+def _response_server(failures: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield a URL that accepts responses after as many *failures*, and the responses received."""
     responses: list[dict[str, Any]] = []
+    refusals = iter(range(failures))
 
     class ResponseServer(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             # S3 refuses a content type that the URL was not signed for; it is signed for none.
             signed = self.headers["Content-Type"] == ""
-            if signed:
+            busy = next(refusals, None) is not None
+            if signed and not busy:
                 responses.append(json.loads(body))
-            self.send_response(200 if signed else 403)
+            self.send_response(503 if busy else 200 if signed else 403)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
@@ -42,11 +44,14 @@ def _response_server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def ask(
-    handler: Handler, kind: str, properties: Mapping[str, Any]
+    handler: Handler, kind: str, properties: Mapping[str, Any], *, failures: int = 0
 ) -> tuple[dict[str, Any], Exception | None]:
-    """Return the response of *handler* to a request of *kind* (such as `Create`), and what it raises."""
+    """Return the response of *handler* to a request of *kind* (such as `Create`), and what it raises.
+
+    The first *failures* attempts to respond are answered with 503.
+    """
     raised: Exception | None = None
-    with _response_server() as (address, responses):
+    with _response_server(failures) as (address, responses):
         event = {
             "RequestType": kind,
             "ResponseURL": address,

@@ -53,7 +53,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         "storage": {"beanstalk_bucket": "existing"},
         "replicator": {"schedule": "cron(0/10 * * * ? *)"},
     },
-    "vpn": {"vault": {"where": "vpn", "cidrs": ["10.90.0.0/24"], "gateway_address": "192.0.2.1"}},
+    "vpn": {"vault": {"where": "vpn", "cidrs": ["10.90.0.0/24"], "gateway_address": "9.9.9.9"}},
     # The longest policy of the function: long names, and as many adoptions as the deployment file accepts.
     "crowded": {
         "name": "a" * 20,
@@ -164,6 +164,8 @@ def _ref(name: str, configuration: str, layer: str) -> str:
     if name == "CredentialArn":
         secret = deployment(configuration).credential_secret
         return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{secret}-AbCdEf"
+    if name == "BucketKeyArn":
+        return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/theirs"
     found = layers(configuration)[layer]["Resources"].get(name, {"Type": "parameter"})
     known = _REFERENCES.get(found["Type"])
     return known(name, resolve(found.get("Properties", {}), configuration, layer)) if known else name

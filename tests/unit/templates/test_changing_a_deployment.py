@@ -24,12 +24,12 @@ from templates.layers import LAYERS
 REGION = "eu-central-1"
 PEERED = {"where": "peering", "vpc_id": "vpc-0123456789abcdef0"}
 TRANSIT = {"where": "transit-gateway", "transit_gateway_id": "tgw-0123456789abcdef0"}
-VPN = {"where": "vpn", "gateway_address": "192.0.2.1"}
+VPN = {"where": "vpn", "gateway_address": "9.9.9.9"}
 ARN = f"arn:aws:acm:{REGION}:123456789012:certificate/0b1c2d3e-000"
 NAME = {"name": "app.example.com"}
 OWN = {"certificate": "self-signed", **NAME}
 ISSUED = {"certificate": "issued", "hosted_zone_id": "Z0123456789ABCDEFGHIJ", **NAME}
-STACK = "64bit Amazon Linux 2023 v4.{} running Python 3.{}"
+BRANCH = "Python 3.{} running on 64bit Amazon Linux 2023"
 
 Tables = Mapping[str, Mapping[str, Any]]
 
@@ -51,6 +51,7 @@ CHANGES: Mapping[str, tuple[Tables, Tables]] = {
     "IAM instead of the secret": ({"database": {"mode": "secret"}}, {"database": {"mode": "iam"}}),
     "IAM instead of a proxy": ({"database": {"mode": "proxy"}}, {"database": {"mode": "iam"}}),
     "the database's port": ({"database": {"port": 3307}}, {"database": {"port": 3310}}),
+    "the next release series": ({}, {"database": {"engine_version": "9.7"}}),
     "a larger database": (
         {},
         {"database": {"instance_class": "db.m7g.large", "multi_az": True, "max_storage_gb": 100}},
@@ -60,8 +61,8 @@ CHANGES: Mapping[str, tuple[Tables, Tables]] = {
         {"database": {"backup_plan": True, "deletion_protection": True, "backup_days": 30}},
     ),
     "the platform": (
-        {"app": {"platform": STACK.format("9.2", 14)}},
-        {"app": {"platform": STACK.format("12.0", 15)}},
+        {"app": {"platform": BRANCH.format(14)}},
+        {"app": {"platform": BRANCH.format(15)}},
     ),
     "other instances": (
         {},

@@ -3,11 +3,15 @@
 `templates.data_layer`, `bootstrap` and `database_proxy`, as rendered.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from templates.aws_versions import DATABASE_ENGINE_VERSION, DATABASE_PARAMETER_FAMILY
+from templates.data_layer import build
 from templates.deployment import APP_USERS, IAM_USER, SCHEMA
+from templates.deployment_file import parse
+from templates.deployment_sections import Database
 from tests.unit.templates.renders import (
     CONFIGURATIONS,
     Rendered,
@@ -67,6 +71,25 @@ def test_disk_and_master_secret_are_encrypted_with_the_data_key(configuration: s
     assert parameters - {"CredentialArn"} == {"BootstrapCodeBucket", "BootstrapCodeKey"}
 
 
+@pytest.mark.parametrize("series", ["8.4", "9.7"])
+def test_the_groups_belong_to_the_release_series(series: str) -> None:
+    """RDS refuses an instance with the parameters or options of another."""
+    tables = {"name": "shop", "region": "eu-central-1", "vault": {"where": "host"}}
+    template = build(parse({**tables, "database": {"engine_version": series}})).to_dict()["Resources"]
+    assert template["Database"]["Properties"]["EngineVersion"] == series
+    assert template["ParameterGroup"]["Properties"]["Family"] == f"mysql{series}"
+    assert template["OptionGroup"]["Properties"]["MajorEngineVersion"] == series
+
+
+def test_the_file_offers_the_series_that_rds_supports() -> None:
+    """And the one in use where it names none."""
+    field = Database.model_fields["engine_version"]
+    assert set(get_args(field.annotation)) == DATABASE_ENGINE_VERSION.supported
+    assert field.default == DATABASE_ENGINE_VERSION.in_use
+    families = {f"mysql{series}" for series in DATABASE_ENGINE_VERSION.supported}
+    assert families == DATABASE_PARAMETER_FAMILY.supported
+
+
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_logins_are_audited_and_no_statement_is(configuration: str) -> None:
     """RDS.9: without the option the audit log is empty. ALTER USER would hold a password."""
@@ -75,7 +98,8 @@ def test_logins_are_audited_and_no_statement_is(configuration: str) -> None:
     (option,) = group["OptionConfigurations"]
     assert option["OptionName"] == "MARIADB_AUDIT_PLUGIN"
     settings = {each["Name"]: each["Value"] for each in option["OptionSettings"]}
-    assert settings["SERVER_AUDIT_EVENTS"] == "CONNECT"
+    # Without a list of excluded users, which has no effect on logins.
+    assert settings == {"SERVER_AUDIT_EVENTS": "CONNECT"}
     assert "general_log" not in resource(configuration, "data", "ParameterGroup")["Parameters"]
 
 

@@ -174,7 +174,7 @@ def test_a_file_that_can_not_be_read_is_reported_too(
             "remove one of them",
         ),
         (
-            {"vault": {"where": "vpn", "cidrs": ["9.9.9.0/24"], "gateway_address": "192.0.2.1"}},
+            {"vault": {"where": "vpn", "cidrs": ["9.9.9.0/24"], "gateway_address": "9.9.9.9"}},
             "vault.cidrs[0]",
             "not a private range",
         ),
@@ -195,7 +195,7 @@ def test_a_file_that_can_not_be_read_is_reported_too(
             "replicator.replica_regions[0]",
             "own region",
         ),
-        ({"replicator": {"replica_regions": ["cn-north-1"]}}, "replicator.replica_regions[0]", "partition"),
+        ({"replicator": {"replica_regions": ["cn-north-1"]}}, "replicator.replica_regions[0]", "China"),
         ({"replicator": {"key_aliases": ["alias/aws/s3"]}}, "replicator.key_aliases[0]", "of your own"),
         ({"alerts": {"emails": ["nobody"]}}, "alerts.emails[0]", "ops@example.com"),
         ({"alerts": {"webhooks": ["http://example.com"]}}, "alerts.webhooks[0]", "https"),
@@ -251,12 +251,39 @@ def test_subnets_lie_in_the_vpc_and_apart(prefix: int, zones: int, second: int) 
 
 
 @pytest.mark.parametrize(
-    ("region", "partition"),
-    [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+    ("vault", "key", "expected"),
+    [
+        ({"account": "123456789012"}, "vault.role_arn", "can accept the peering in account 123456789012"),
+        ({"role_arn": "arn:aws:iam::123456789012:role/peer"}, "vault.account", "that account's number"),
+        (
+            {"account": "210987654321", "role_arn": "arn:aws:iam::123456789012:role/peer"},
+            "vault.role_arn",
+            "not a role of account 210987654321",
+        ),
+        ({"region": "eu-centrall-1"}, "vault.region", "did you mean 'eu-central-1'?"),
+    ],
 )
-def test_the_partition_follows_from_the_region(region: str, partition: str) -> None:
-    """It is part of every ARN."""
-    assert parse(LEAST | {"region": region}).partition == partition
+def test_a_peering_that_nobody_could_accept_is_refused(
+    vault: dict[str, Any], key: str, expected: str
+) -> None:
+    """CloudFormation accepts it itself; in another account only with a role of that account."""
+    peered = {"where": "peering", "cidrs": ["10.90.0.0/24"], "vpc_id": "vpc-0123456789abcdef0"}
+    found = invalid_keys(vault=peered | vault)
+    assert list(found) == [key]
+    assert expected in found[key]
+
+
+def test_a_peering_with_a_role_or_in_another_region_of_the_account_is_valid() -> None:
+    peered = {"where": "peering", "cidrs": ["10.90.0.0/24"], "vpc_id": "vpc-0123456789abcdef0"}
+    there = {"account": "123456789012", "role_arn": "arn:aws:iam::123456789012:role/peer"}
+    for more in ({}, there, {"region": "mx-central-1"}, there | {"region": "eu-west-1"}):
+        assert parse(LEAST | {"vault": peered | more})
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "999.1.1.1", "224.0.0.1", "127.0.0.1", "vpn.example.com"])
+def test_a_vpn_device_has_a_public_address(address: str) -> None:
+    vpn = {"where": "vpn", "cidrs": ["10.90.0.0/24"], "gateway_address": address}
+    assert "public IPv4 address" in invalid_keys(vault=vpn)["vault.gateway_address"]
 
 
 def test_every_key_that_is_read_has_a_default_or_is_missed() -> None:

@@ -7,7 +7,9 @@ templates/environment_roles.py.
 import pytest
 
 from eb_app.settings import AppSettings
+from templates.deployment_file import parse
 from templates.environment_layer import APP_LOG, LOGS
+from templates.layers import LAYERS
 from tests.project import ROOT
 from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource
 
@@ -51,13 +53,30 @@ def test_every_configuration_is_hardened(configuration: str) -> None:
     assert {key: options.get(key) for key in HARDENED} == HARDENED
 
 
-def test_the_platform_is_named_by_its_arn() -> None:
+def test_the_platform_is_named_by_its_arn_and_the_version_asked_for() -> None:
     """By name it could not change: CloudFormation would create another environment with the same name."""
     environment = resource("dev", "environment", "Environment")
-    assert environment["PlatformArn"] == (
-        "arn:aws:elasticbeanstalk:eu-central-1::platform/Python 3.14 running on 64bit Amazon Linux 2023/4.9.2"
-    )
+    assert environment["PlatformArn"] == {
+        "Fn::If": ["KeepsPlatform", {"Ref": "AWS::NoValue"}, {"Ref": "PlatformArn"}]
+    }
     assert "SolutionStackName" not in environment
+    assert "Default" not in layers("dev")["environment"]["Parameters"]["PlatformArn"]
+
+
+@pytest.mark.parametrize(
+    ("types", "architecture"),
+    [(["t3.small"], "x86_64"), (["t4g.small", "m7g.large"], "arm64"), (["a1.medium"], "arm64")],
+)
+def test_the_processor_architecture_is_named(types: list[str], architecture: str) -> None:
+    tables = {"name": "shop", "region": "eu-central-1", "vault": {"where": "host"}}
+    file = parse({**tables, "app": {"instance_types": types}})
+    environment = LAYERS["environment"](file).to_dict()["Resources"]["Environment"]["Properties"]
+    found = {
+        option["OptionName"]: option["Value"]
+        for option in environment["OptionSettings"]
+        if option["Namespace"] == "aws:ec2:instances"
+    }
+    assert (found["InstanceTypes"], found["SupportedArchitectures"]) == (",".join(types), architecture)
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
@@ -92,7 +111,8 @@ def test_the_stack_names_a_version_only_while_the_environment_is_created(configu
         "Fn::If": ["CreatingEnvironment", {"Ref": "PlaceholderVersion"}, {"Ref": "AWS::NoValue"}]
     }
     assert template["Conditions"] == {
-        "CreatingEnvironment": {"Fn::Equals": [{"Ref": "CreatingEnvironment"}, "true"]}
+        "CreatingEnvironment": {"Fn::Equals": [{"Ref": "CreatingEnvironment"}, "true"]},
+        "KeepsPlatform": {"Fn::Equals": [{"Ref": "PlatformArn"}, ""]},
     }
     assert "Default" not in template["Parameters"]["CreatingEnvironment"]
 

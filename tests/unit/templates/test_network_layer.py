@@ -3,12 +3,15 @@
 `templates.network_layer` and `vault_connectivity`, as rendered: subnets, routes, endpoints, flow log.
 """
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from templates.deployment_file import parse
 from templates.deployment_values import Range
-from tests.unit.templates.renders import CONFIGURATIONS, deployment, resolve, resource, resources
+from templates.network_layer import FIRST_ZONE, build
+from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource, resources
 
 WORLD = "0.0.0.0/0"
 
@@ -34,6 +37,18 @@ def test_no_subnet_assigns_public_addresses(configuration: str) -> None:
     subnets = list(resources(configuration, "AWS::EC2::Subnet"))
     assert len(subnets) == 3 * deployment(configuration).network.availability_zones
     assert [subnet["MapPublicIpOnLaunch"] for _, _, subnet in subnets] == [False] * len(subnets)
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_zones_are_parameters_and_the_vault_host_is_in_the_first_subnets_zone(configuration: str) -> None:
+    """The order of `Fn::GetAZs` is no promise, and another zone would replace subnets."""
+    assert "Fn::GetAZs" not in json.dumps(layers(configuration))
+    for _, name, subnet in resources(configuration, "AWS::EC2::Subnet"):
+        index = name.removesuffix("Subnet")[-1]
+        assert subnet["AvailabilityZone"] == {"Ref": f"AvailabilityZone{index}"}
+    for _, _, volume in resources(configuration, "AWS::EC2::Volume"):
+        assert volume["AvailabilityZone"] == FIRST_ZONE.imported(deployment(configuration)).to_dict()
+    assert layers(configuration)["network"]["Outputs"]["FirstZone"]["Value"] == {"Ref": "AvailabilityZone0"}
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
@@ -105,12 +120,33 @@ def test_the_default_group_is_closed_by_a_role_for_this_one_group(configuration:
     """EC2.2: the function can revoke rules of this VPC's default group, and add none."""
     statements = resource(configuration, "network", "NetworkSetupRoleAllow")["PolicyDocument"]["Statement"]
     changing = [s for s in statements if not all(":Describe" in a or "logs:" in a for a in s["Action"])]
-    statement, account = resolve(changing, configuration, "network")
-    assert account["Action"] == ["ec2:EnableEbsEncryptionByDefault"]
+    (statement,) = resolve(changing, configuration, "network")
     assert statement["Action"] == ["ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"]
     assert statement["Resource"] == [
         "arn:aws:ec2:eu-central-1:123456789012:security-group/Vpc.DefaultSecurityGroup"
     ]
+
+
+@pytest.mark.parametrize(
+    ("asn", "property_"),
+    [
+        (65000, "BgpAsn"),
+        (2_147_483_647, "BgpAsn"),
+        (2_147_483_648, "BgpAsnExtended"),
+        (4_294_967_294, "BgpAsnExtended"),
+    ],
+)
+def test_a_large_autonomous_system_has_a_property_of_its_own(asn: int, property_: str) -> None:
+    """EC2 refuses it as `BgpAsn`; the limits are those of CloudFormation's schema."""
+    vault = {
+        "where": "vpn",
+        "cidrs": ["10.90.0.0/24"],
+        "gateway_address": "9.9.9.9",
+        "gateway_asn": asn,
+    }
+    template = build(parse({"name": "unit", "region": "eu-central-1", "vault": vault}))
+    gateway = json.loads(template.to_json())["Resources"]["VaultCustomerGateway"]["Properties"]
+    assert {name: gateway[name] for name in gateway if name.startswith("BgpAsn")} == {property_: asn}
 
 
 @pytest.mark.parametrize(

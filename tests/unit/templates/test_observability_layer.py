@@ -87,10 +87,34 @@ def test_the_period_of_a_schedule(schedule: str, seconds: int) -> None:
 
 @pytest.mark.parametrize(
     ("instance_class", "connections"),
-    [("db.t4g.micro", 85), ("db.t4g.medium", 341), ("db.m7g.large", 682), ("db.r7g.2xlarge", 5461)],
+    [
+        ("db.t4g.micro", 66),
+        ("db.t2.micro", 66),
+        ("db.t3.small", 150),
+        ("db.t4g.medium", 307),
+        ("db.m4.large", 648),
+        ("db.m4.xlarge", 1320),
+        ("db.r3.large", 1258),
+        ("db.r3.xlarge", 2540),
+    ],
 )
-def test_the_connections_a_class_allows(instance_class: str, connections: int) -> None:
-    """RDS's own formula: memory divided by 12,582,880."""
+def test_no_class_is_taken_to_allow_more_connections_than_it_does(
+    instance_class: str, connections: int
+) -> None:
+    """The values that people read on their instances; the alarm's threshold has to be below them.
+
+    https://serverfault.com/questions/862387/aws-rds-connection-limits
+    """
+    assert connections * 0.8 < max_connections(instance_class)
+    assert max_connections(instance_class) * 4 // 5 < connections * 0.9
+
+
+@pytest.mark.parametrize(
+    ("instance_class", "connections"),
+    [("db.m7g.large", 613), ("db.c6gd.large", 306), ("db.r7g.2xlarge", 4914), ("db.r7g.24xlarge", 16_000)],
+)
+def test_other_classes_follow_the_formula_less_a_tenth(instance_class: str, connections: int) -> None:
+    """RDS divides the memory by 12,582,880, and allows 16,000 at most."""
     assert max_connections(instance_class) == connections
 
 

@@ -87,6 +87,7 @@ FUNCTION_ALLOWED: list[Call] = [
     ("secretsmanager:PutSecretValue", CONNECTION, {}),
     ("secretsmanager:TagResource", CONNECTION, {"aws:TagKeys": ("beanvault:health",)}),
     ("kms:GenerateDataKey", SECRETS_KEY, _via("secretsmanager", REPLICATED)),
+    ("kms:Encrypt", SECRETS_KEY, _via("secretsmanager", REPLICATED)),
     ("kms:Decrypt", SECRETS_KEY, _via("secretsmanager", REPLICATED)),
     ("kms:Decrypt", FUNCTION_KEY, _via("secretsmanager", CONNECTION)),
     ("kms:Decrypt", FUNCTION_KEY, _via("lambda")),
@@ -164,7 +165,6 @@ INSTANCE_ALLOWED: list[Call] = [
     ("s3:GetObject", f"{BUNDLES}/{NAME}/version-1.zip", {}),
     ("s3:GetObject", f"{BUNDLES}/resources/environments/e-1/_runtime/versions/manifest", {}),
     ("s3:PutObject", f"{BUNDLES}/resources/environments/logs/publish/e-1/i-1/log.gz", {}),
-    ("kms:Decrypt", DATA_KEY, _via("s3")),
     (
         "logs:PutLogEvents",
         f"arn:aws:logs:{ARN}:log-group:/aws/elasticbeanstalk/{NAME}-app/var/log/x:log-stream:i",
@@ -210,9 +210,6 @@ INSTANCE_DENIED: list[Call] = [
 
 SERVICE_ALLOWED: list[Call] = [
     ("kms:GenerateDataKey", DATA_KEY, _via("sns")),
-    # A managed update reads and writes bundles in Beanstalk's bucket.
-    ("kms:Decrypt", DATA_KEY, _via("s3")),
-    ("kms:GenerateDataKey", DATA_KEY, _via("s3")),
 ]
 SERVICE_DENIED: list[Call] = [
     ("kms:Decrypt", DATA_KEY, {}),
@@ -257,7 +254,6 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
                 f"arn:aws:ec2:{ARN}:security-group/Vpc.DefaultSecurityGroup",
                 {},
             ),
-            ("ec2:EnableEbsEncryptionByDefault", "*", {}),
             ("logs:PutLogEvents", _logs(f"/aws/lambda/{NAME}-network-setup"), {}),
         ],
         [
@@ -267,6 +263,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
                 f"arn:aws:ec2:{ARN}:security-group/Vpc.DefaultSecurityGroup",
                 {},
             ),
+            ("ec2:EnableEbsEncryptionByDefault", "*", {}),  # the region is also others'
             ("ec2:DisableEbsEncryptionByDefault", "*", {}),
         ],
     ),
@@ -304,7 +301,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
     ),
     ("vault", "HostRole"): (
         [
-            ("kms:Encrypt", HOST_KEY, {}),
+            ("kms:GenerateDataKeyWithoutPlaintext", HOST_KEY, {}),
             ("kms:Decrypt", HOST_KEY, {}),
             ("ec2:AttachVolume", HOST_DISK, {}),
             ("ec2:AttachVolume", MACHINE, OF_THE_GROUP),
@@ -320,6 +317,7 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
         ],
         [
             ("kms:Decrypt", SECRETS_KEY, {}),
+            ("kms:GenerateDataKey", HOST_KEY, {}),
             ("kms:CreateGrant", HOST_KEY, {}),
             ("kms:ScheduleKeyDeletion", HOST_KEY, {}),
             ("ec2:AttachVolume", f"arn:aws:ec2:{ARN}:volume/other", {}),
@@ -345,12 +343,15 @@ OTHERS: Mapping[tuple[str, str], tuple[list[Call], list[Call]]] = {
 }
 BUCKET_IN_PLACE = ("storage", "BucketHardeningRole")
 HARDENING: list[tuple[str, str, bool]] = [
-    ("s3:PutEncryptionConfiguration", BUNDLES, True),
+    ("s3:PutEncryptionConfiguration", BUNDLES, False),
+    ("s3:PutBucketLogging", BUNDLES, False),
+    ("s3:PutBucketOwnershipControls", BUNDLES, False),
     ("s3:PutBucketPolicy", BUNDLES, True),
+    ("s3:PutLifecycleConfiguration", BUNDLES, True),
     ("s3:PutBucketPolicy", "arn:aws:s3:::somebodys", False),
     ("s3:GetObject", f"{BUNDLES}/any", False),
     ("s3:DeleteBucket", BUNDLES, False),
-    ("s3:DeleteBucketPolicy", BUNDLES, False),
+    ("s3:DeleteBucketPolicy", BUNDLES, True),
 ]
 ONLY_AWS_POLICIES = {("data", "BackupRole"), ("data", "MonitoringRole")}
 """Roles of AWS services that require AWS's own policies, and have no others."""
@@ -359,8 +360,8 @@ ONLY_AWS_POLICIES = {("data", "BackupRole"), ("data", "MonitoringRole")}
 def test_every_role_has_its_calls() -> None:
     """No role is added without calls that must be allowed and denied."""
     roles = {(layer, name) for layer, name, _ in resources("everything", "AWS::IAM::Role")}
-    assert roles == {FUNCTION, INSTANCE, *OTHERS, *ONLY_AWS_POLICIES}
-    assert {(la, na) for la, na, _ in resources("otherwise", "AWS::IAM::Role")} - roles == {BUCKET_IN_PLACE}
+    assert roles == {FUNCTION, INSTANCE, BUCKET_IN_PLACE, *OTHERS, *ONLY_AWS_POLICIES}
+    assert {(la, na) for la, na, _ in resources("otherwise", "AWS::IAM::Role")} <= roles
     for layer, name in ONLY_AWS_POLICIES:
         attached = layers("everything")[layer]["Resources"][name]["Properties"]["ManagedPolicyArns"]
         assert all(":iam::aws:policy/" in str(arn) for arn in attached)
@@ -373,6 +374,24 @@ def test_the_hardening_role_changes_that_bucket_only(action: str, resource: str,
         context = {"aws:ResourceAccount": account}
         decision = _decision(BUCKET_IN_PLACE, action, resource, context, "otherwise")
         assert (decision is Decision.ALLOWED) is expected
+
+
+@pytest.mark.parametrize("role", [INSTANCE, SERVICE])
+def test_a_bucket_with_a_key_of_its_own_can_be_used_through_s3(role: tuple[str, str]) -> None:
+    """The one key that it has while deploying, for its objects only."""
+    key = f"arn:aws:kms:{ARN}:key/theirs"
+    for context, allowed in (
+        (BUNDLES, True),
+        (f"{BUNDLES}/app/version.zip", True),
+        ("arn:aws:s3:::somebodys", False),
+        ("", False),
+    ):
+        through = _via("s3") | ({"kms:EncryptionContext:aws:s3:arn": context} if context else {})
+        decision = _decision(role, "kms:Decrypt", key, through, "otherwise")
+        assert (decision is Decision.ALLOWED) is allowed, context
+    assert _decision(role, "kms:Decrypt", key, {}, "otherwise") is not Decision.ALLOWED
+    through = _via("s3") | {"kms:EncryptionContext:aws:s3:arn": BUNDLES}
+    assert _decision(role, "kms:Decrypt", DATA_KEY, through, "otherwise") is not Decision.ALLOWED
 
 
 def _table(*roles: tuple[tuple[str, str], Iterable[Call]]) -> list[Any]:

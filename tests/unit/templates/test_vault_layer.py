@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from templates import vault_layer
-from templates.deployment_file import parse
+from templates.deployment_file import DeploymentFileError, parse
 from templates.vault_layer import OPENBAO_HASHES, OPENBAO_VERSION, ca_parameter, host_name
 from tests.project import ROOT
 from tests.unit.templates.renders import CONFIGURATIONS, deployment, layers, resolve, resource
@@ -82,13 +82,65 @@ def test_the_script_gets_every_value_that_it_uses(configuration: str) -> None:
 
 
 @pytest.mark.parametrize("configuration", HOSTED)
+def test_the_stack_waits_for_the_host(configuration: str) -> None:
+    """The condition is created after the group, with the handle that the host signals to."""
+    found = layers(configuration)["vault"]["Resources"]
+    (condition,) = (one for one in found.values() if one["Type"] == "AWS::CloudFormation::WaitCondition")
+    assert condition["DependsOn"] == ["HostAutoScalingGroup"]
+    _, values = _launch(configuration)["UserData"]["Fn::Base64"]["Fn::Sub"]
+    assert condition["Properties"]["Handle"] == values["Signal"]
+    assert 300 < int(condition["Properties"]["Timeout"]) < 3600
+
+
+@pytest.mark.parametrize(
+    ("changed", "waits"),
+    [({"instance_type": "t3.medium"}, True), ({"port": 8300}, True), ({"storage_gb": 30}, False)],
+)
+def test_each_change_that_replaces_the_host_waits_again(changed: dict[str, Any], waits: bool) -> None:
+    """A wait condition can't be updated."""
+
+    def conditions(**host: Any) -> set[str]:
+        tables = {"name": "demo", "region": "eu-central-1", "vault": {"where": "host", **host}}
+        found = vault_layer.build(parse(tables)).to_dict()["Resources"]
+        return {name for name, one in found.items() if one["Type"].startswith("AWS::CloudFormation::Wait")}
+
+    assert len(conditions()) == 2
+    assert conditions().isdisjoint(conditions(**changed)) is waits
+
+
+def test_nothing_is_published_before_vault_answers() -> None:
+    """The order of the script; that it runs is tests/integration/templates/test_vault_host.py."""
+    script = (Path(ROOT) / "templates" / "functions" / "vault_host.sh").read_text()
+    order = ["sys/seal-status", "say 'OpenBao answers'", "ssm put-parameter", "change-resource-record-sets"]
+    places = [script.index(text) for text in (*order, "signal SUCCESS 'OpenBao")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("instance_type", ["t2.small", "m4.large", "i3.large", "x1e.xlarge"])
+def test_a_type_without_nvme_names_is_refused(instance_type: str) -> None:
+    """The host would wait for a disk name that never appears."""
+    host = {"where": "host", "instance_type": instance_type}
+    with pytest.raises(DeploymentFileError, match="not built on the Nitro System"):
+        parse({"name": "demo", "region": "eu-central-1", "vault": host})
+
+
+@pytest.mark.parametrize(
+    "instance_type", ["t3.small", "t4g.small", "i3.metal", "i3en.large", "p3dn.24xlarge"]
+)
+def test_a_nitro_type_is_accepted(instance_type: str) -> None:
+    """Also those whose names begin like an older family's."""
+    host = {"where": "host", "instance_type": instance_type}
+    assert parse({"name": "demo", "region": "eu-central-1", "vault": host}).vault.where == "host"
+
+
+@pytest.mark.parametrize("configuration", HOSTED)
 def test_vault_listens_with_tls_and_is_unsealed_by_the_key(configuration: str) -> None:
     """Raft on the encrypted disk, an audit log, no plain listener."""
     script, _ = _launch(configuration)["UserData"]["Fn::Base64"]["Fn::Sub"]
     for expected in (
         'tls_cert_file   = "/srv',
         'path    = "/srv/vault/raft"',
-        'seal "awskms"',
+        'seal "static"',
         'audit "file"',
     ):
         assert expected in script

@@ -19,6 +19,7 @@ from . import (
     observability,
     security_groups,
     storage,
+    waiting,
 )
 
 REGISTRY: dict[str, ResourceType] = {
@@ -35,6 +36,7 @@ REGISTRY: dict[str, ResourceType] = {
         observability,
         security_groups,
         storage,
+        waiting,
     )
     for kind in module.TYPES
 }

@@ -89,6 +89,19 @@ def _update_group(group: Resource, old: Mapping[str, Any]) -> None:
     if isinstance(arguments.get("VPCZoneIdentifier"), list):
         arguments["VPCZoneIdentifier"] = ",".join(arguments["VPCZoneIdentifier"])
     group.call("update_auto_scaling_group", AutoScalingGroupName=group.name, **arguments)
+    if group.changed(old, "LaunchTemplate"):
+        _replace_instances(group)
+
+
+def _replace_instances(group: Resource) -> None:
+    """Replace each instance, the old one first, as the rolling update of all our groups does."""
+    described = group.call("describe_auto_scaling_groups", AutoScalingGroupNames=[group.name])
+    for instance in described["AutoScalingGroups"][0]["Instances"]:
+        group.call(
+            "terminate_instance_in_auto_scaling_group",
+            InstanceId=instance["InstanceId"],
+            ShouldDecrementDesiredCapacity=False,
+        )
 
 
 TYPES = (

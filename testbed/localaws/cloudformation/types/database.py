@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ..errors import ResourceFailed
 from ..resource import Resource
 from ..resource_type import ResourceType, attributes_named, names
 
@@ -30,7 +32,37 @@ def _create_instance(instance: Resource) -> None:
     )
 
 
+def _check_upgrade(instance: Resource) -> None:
+    """Refuse what RDS refuses of a change to another release series.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.MySQL.Major.html
+
+    Raises:
+        ResourceFailed: it isn't allowed, leads backwards, or the parameter group is another series'
+    """
+    running, desired = _described("EngineVersion", instance), str(instance.properties.get("EngineVersion"))
+    was, series = (tuple(version.split(".")[:2]) for version in (running, desired))
+    if was == series:
+        return
+    if was > series:
+        raise ResourceFailed(f"Cannot upgrade mysql from {'.'.join(was)} to {'.'.join(series)}")
+    if not instance.properties.get("AllowMajorVersionUpgrade"):
+        raise ResourceFailed(
+            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+        )
+    group = instance.properties.get("DBParameterGroupName")
+    found = instance.call("describe_db_parameter_groups", DBParameterGroupName=group)["DBParameterGroups"][0]
+    family = f"{instance.properties['Engine']}{'.'.join(series)}"
+    if found["DBParameterGroupFamily"] != family:
+        raise ResourceFailed(
+            f"The parameter group {group} with DBParameterGroupFamily {found['DBParameterGroupFamily']} "
+            f"cannot be used for this instance. Use a parameter group with DBParameterGroupFamily {family}"
+        )
+
+
 def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
+    if instance.changed(old, "EngineVersion"):
+        _check_upgrade(instance)
     changed = {name for name in instance.properties if instance.changed(old, name)}
     passwords = {"ManageMasterUserPassword", "MasterUserSecret"}
     arguments = instance.pick(*changed - passwords - {"EnableCloudwatchLogsExports", "Tags"})
@@ -46,8 +78,21 @@ def _update_instance(instance: Resource, old: Mapping[str, Any]) -> None:
 
 
 def _snapshot(instance: Resource) -> None:
-    name = f"{instance.scope.stack_name}-snapshot-{instance.name}"
+    # A suffix makes it unique, so that a deletion can be repeated:
+    # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds
+    name = f"{instance.scope.stack_name}-snapshot-{instance.name}-{secrets.token_hex(6)}"
     instance.call("create_db_snapshot", DBInstanceIdentifier=instance.name, DBSnapshotIdentifier=name)
+
+
+def _delete_instance(instance: Resource) -> None:
+    """Without the property, AWS deletes the automated backups."""
+    kept = str(instance.properties.get("DeleteAutomatedBackups", True)).lower() == "false"
+    instance.call(
+        "delete_db_instance",
+        DBInstanceIdentifier=instance.name,
+        SkipFinalSnapshot=True,
+        DeleteAutomatedBackups=not kept,
+    )
 
 
 def _described(path: str, instance: Resource) -> Any:
@@ -68,7 +113,7 @@ _MODIFIABLE = names(
     "AllocatedStorage AutoMinorVersionUpgrade BackupRetentionPeriod CACertificateIdentifier "
     "CopyTagsToSnapshot DBInstanceClass DBParameterGroupName DeletionProtection EnableCloudwatchLogsExports "
     "EnableIAMDatabaseAuthentication EnablePerformanceInsights EngineVersion ManageMasterUserPassword "
-    "MasterUserSecret MaxAllocatedStorage MonitoringInterval MonitoringRoleArn MultiAZ "
+    "MasterUserSecret MaxAllocatedStorage MonitoringInterval MonitoringRoleArn MultiAZ OptionGroupName "
     "PerformanceInsightsKMSKeyId PubliclyAccessible StorageType VPCSecurityGroups"
 )
 
@@ -135,8 +180,7 @@ TYPES = (
         ignored=names("DeleteAutomatedBackups AllowMajorVersionUpgrade"),
         update=_update_instance,
         mutable=_MODIFIABLE,
-        delete="delete_db_instance",
-        delete_with={"DBInstanceIdentifier": "{name}", "SkipFinalSnapshot": True},
+        delete=_delete_instance,
         snapshot=_snapshot,
         deletion_policy="Snapshot",
         attributes={path: partial(_described, path) for path in _ATTRIBUTES},

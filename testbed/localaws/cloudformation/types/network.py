@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ... import moto_client
 from ..errors import ResourceFailed
 from ..resource import Resource
 from ..resource_type import ResourceType, Setting, attributes_named, names, sets
@@ -42,6 +43,31 @@ def _create_route(route: Resource) -> None:
     blocks = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
     destination = next(route.properties[name] for name in blocks if name in route.properties)
     route.physical_id = f"{route.properties['RouteTableId']}|{destination}"
+
+
+def _create_peering(peering: Resource) -> None:
+    """Create the peering and accept it, as CloudFormation does: in another account by a role of that account.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/peer-with-vpc-in-another-account.html,
+    https://github.com/aws/aws-cdk/issues/17383 (the failure without a role)
+    """
+    properties = peering.properties
+    request = peering.pick("VpcId", "PeerVpcId", "PeerOwnerId", "PeerRegion")
+    peering.take_answer(
+        peering.call(
+            "create_vpc_peering_connection",
+            **request,
+            **peering.tag_arguments("create_vpc_peering_connection"),
+        )
+    )
+    account, own = properties.get("PeerOwnerId", peering.scope.account), peering.scope.account
+    role = properties.get("PeerRoleArn")
+    if account != own and (role is None or role.split(":")[4] != account):
+        peering.call("delete_vpc_peering_connection", VpcPeeringConnectionId=peering.physical_id)
+        raise ResourceFailed(f"User {own} cannot accept peering {peering.physical_id}")
+    region = properties.get("PeerRegion", peering.scope.region)
+    accepter = moto_client.client("ec2", region, account)
+    accepter.accept_vpc_peering_connection(VpcPeeringConnectionId=peering.physical_id)
 
 
 def _create_flow_log(log: Resource) -> None:
@@ -178,7 +204,8 @@ TYPES = (
     ),
     _ec2(
         name="AWS::EC2::VPCPeeringConnection",
-        create="create_vpc_peering_connection",
+        create=_create_peering,
+        known=names("VpcId PeerVpcId PeerOwnerId PeerRegion PeerRoleArn"),
         answer="VpcPeeringConnection",
         id="VpcPeeringConnectionId",
         delete="delete_vpc_peering_connection",

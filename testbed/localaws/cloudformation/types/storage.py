@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from ..resource import Resource
 from ..resource_type import ResourceType, names, sets, tag_mapping
 
@@ -18,6 +20,20 @@ def _create_bucket(bucket: Resource) -> None:
     where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     bucket.call("create_bucket", Bucket=bucket.name, **where)
     bucket.physical_id = bucket.name
+
+
+def _find_bucket(bucket: Resource) -> Mapping[str, Any] | None:
+    try:
+        return bucket.call("head_bucket", Bucket=bucket.name)
+    except ClientError:
+        return None
+
+
+def _find_vault(vault: Resource) -> Mapping[str, Any] | None:
+    try:
+        return vault.call("describe_backup_vault", BackupVaultName=vault.name)
+    except ClientError:
+        return None
 
 
 def _encryption(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +117,7 @@ TYPES = (
             "Tags": _bucket_tags,
         },
         delete="delete_bucket",
+        find=_find_bucket,
         attributes={"Arn": "arn:aws:s3:::{name}"},
         tagged="{name}",
     ),
@@ -119,6 +136,7 @@ TYPES = (
         create="create_backup_vault",
         named="BackupVaultName",
         delete="delete_backup_vault",
+        find=_find_vault,
         tagged="BackupVaultArn",
         tags="BackupVaultTags",
     ),

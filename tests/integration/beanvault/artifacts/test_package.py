@@ -68,3 +68,18 @@ def test_an_unknown_function_and_a_missing_project_are_refused(tmp_path: Path) -
         package.build(ROOT, "other", tmp_path)
     with pytest.raises(ConfigurationError, match="lacks replicator, requirements"):
         package.build(tmp_path, "replicator", tmp_path / "build")
+
+
+def test_the_bootstrap_has_the_authorities_of_the_deployment(tmp_path: Path) -> None:
+    """RDS's, unless the deployment names others; a zip with others is another zip."""
+
+    def trusted(built: package.Package) -> bytes:
+        with zipfile.ZipFile(built.path) as archive:
+            return archive.read("bootstrap/rds-global-bundle.pem")
+
+    plain = package.build(ROOT, "bootstrap", tmp_path)
+    theirs = package.build(ROOT, "bootstrap", tmp_path, b"-----theirs-----")
+    assert trusted(plain) == (ROOT / "eb_app/certs/rds-global-bundle.pem").read_bytes()
+    assert trusted(theirs) == b"-----theirs-----"
+    assert plain.path != theirs.path
+    assert package.build(ROOT, "bootstrap", tmp_path).sha256 == plain.sha256

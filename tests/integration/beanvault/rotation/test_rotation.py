@@ -13,12 +13,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pymysql
 import pytest
 
 from beanvault import polling
-from beanvault.errors import ConfigurationError, Unreachable
+from beanvault.errors import ConfigurationError, Refused, Unreachable
 from beanvault.replication.waiter import ReplicationWaiter
 from beanvault.rotation import alternating, dual_password, static_role
 from beanvault.rotation.credential import DatabaseCredential
@@ -40,6 +41,7 @@ from replicator.replicate import RunClock, replicate
 from replicator.source import VaultSource
 from replicator.target import SecretsManagerTarget
 from replicator.vault import Vault
+from testbed.servers.authority import Authority
 from testbed.servers.localaws import LocalAws
 from testbed.servers.mariadb import MariaDB, engine
 from tests.conftest import Unsealed
@@ -172,6 +174,28 @@ def test_the_users_alternate_and_the_previous_one_stays_valid(world: World) -> N
     secret = f"{world.schema}/app/database"
     assert world.context.replication.current_version_id(secret) == third.version_id
     assert not third.resumed
+
+
+def test_two_users_do_not_take_turns_behind_rds_proxy(world: World) -> None:
+    """It knows only the current version's user; the first credential is needed to create it at all."""
+    proxied = replace(world.context, through_proxy=True)
+    first = alternating.rotate(proxied, world.store, world.users)
+    blue = world.current()
+    with pytest.raises(Refused, match="two users can't take turns") as raised:
+        alternating.rotate(proxied, world.store, world.users)
+    assert "--strategy dual" in raised.value.remedy
+    assert world.current() == blue
+    assert dual_password.rotate(proxied, world.store).username == first.username
+    assert world.works(blue)
+    assert world.works(world.current())
+
+
+def test_the_first_credential_of_a_proxy_can_be_completed(world: World) -> None:
+    """An interrupted first rotation resumes: it changes no user."""
+    proxied = replace(world.context, through_proxy=True)
+    with pytest.raises(Crashed):
+        alternating.rotate(replace(proxied, ui=CrashingAt(words="is version")), world.store, world.users)
+    assert alternating.rotate(proxied, world.store, world.users).resumed
 
 
 def test_other_keys_of_the_path_are_kept(world: World) -> None:
@@ -429,6 +453,24 @@ def test_the_databases_certificate_and_name_are_verified(world: World) -> None:
     closed = replace(endpoint, port=9)
     with pytest.raises(Unreachable, match="didn't answer"), connected(closed, world.context.database.master):
         pass
+
+
+def test_an_incomplete_certificate_is_refused_in_words(world: World, tmp_path: Path) -> None:
+    """The same on every Python: 3.13 and later refuse it by default."""
+    incomplete = Authority(tmp_path / "incomplete", strict=False)
+    server = MariaDB.start(tmp_path, incomplete)
+    with server.admin() as admin, admin.cursor() as cursor:
+        cursor.execute("CREATE USER somebody")  # otherwise MySQL refuses the address before TLS
+    endpoint = Endpoint(server.host, server.port, incomplete.ca_file)
+    try:
+        with (
+            pytest.raises(Unreachable, match="Missing Authority Key Identifier") as raised,
+            connected(endpoint, world.context.database.master),
+        ):
+            pass
+    finally:
+        server.stop()
+    assert "keyUsage" in raised.value.remedy
 
 
 def test_an_error_never_quotes_the_refused_statement(world: World) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import hvac
@@ -20,8 +18,10 @@ from beanvault.vault.errors import VaultError
 from beanvault.vault.policies import PolicyMount
 from beanvault.vault.server import VaultServer
 from testbed.servers.authority import Authority
-from testbed.servers.proxy import FORWARD, Behaviour, ProxiedCall, Proxy, ProxyAnswer
+from testbed.servers.proxy import Proxy
 from tests.conftest import Unsealed
+
+from .support_aws_method import AwsMethod
 
 ISSUER = "https://issuer.example"
 ROLE = "arn:aws:iam::123456789012:role/dev-replicator"
@@ -84,41 +84,6 @@ def test_a_jwt_mount_without_configuration_after_an_interruption_is_completed(
     assert root.read("auth/begun-jwt/config")["data"]["bound_issuer"] == ISSUER
 
 
-@dataclass
-class AwsMethod:
-    """The parts of HashiCorp Vault's `aws` auth method that `vault init` uses; OpenBao lacks the method.
-
-    https://developer.hashicorp.com/vault/api-docs/auth/aws
-    """
-
-    mount: str = "aws"
-    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What was written, by path below the mount."""
-    enabled: bool = False
-
-    def rule(self, call: ProxiedCall) -> Behaviour:
-        if call.path == f"/v1/sys/auth/{self.mount}":
-            self.enabled = True
-            return answer(None)
-        if call.path == "/v1/sys/auth" and self.enabled:
-            return answer({f"{self.mount}/": {"type": "aws", "accessor": "auth_aws_1"}})
-        if not call.path.startswith(f"/v1/auth/{self.mount}/"):
-            return FORWARD
-        path = call.path.removeprefix(f"/v1/auth/{self.mount}/")
-        if call.method in ("PUT", "POST"):
-            self.kept.setdefault(path, {}).update(json.loads(call.body))
-            return answer(None)
-        if path == "role?list=True":
-            names = [key.removeprefix("role/") for key in self.kept if key.startswith("role/")]
-            return answer({"keys": names}) if names else answer(None, 404)
-        return answer(self.kept[path]) if path in self.kept else answer(None, 404)
-
-
-def answer(data: dict[str, Any] | None, status: int = 200) -> ProxyAnswer:
-    body: dict[str, Any] = {"errors": []} if status == 404 else {"data": data}
-    return ProxyAnswer(status, json.dumps(body).encode(), "application/json")
-
-
 @pytest.fixture
 def with_aws(openbao: Unsealed, authority: Authority) -> Iterator[tuple[VaultServer, AwsMethod]]:
     method = AwsMethod()
@@ -128,8 +93,15 @@ def with_aws(openbao: Unsealed, authority: Authority) -> Iterator[tuple[VaultSer
     proxy.close()
 
 
+REGION = "eu-central-1"
+STS = "https://sts.eu-central-1.amazonaws.com"
+SERVER_ID = {"iam_server_id_header_value": "vault.example"}
+BY_CLIENT = {"use_sts_region_from_client": True}
+BY_OPERATOR = {"sts_endpoint": STS, "sts_region": REGION}
+
+
 def aws(server_id: str = "vault.example") -> logins.AwsIam:
-    return logins.AwsIam("dev-replicator", ROLE, server_id)
+    return logins.AwsIam("dev-replicator", ROLE, server_id, REGION, STS)
 
 
 def test_an_aws_login_accepts_the_functions_role_and_this_server_id(
@@ -144,7 +116,8 @@ def test_an_aws_login_accepts_the_functions_role_and_this_server_id(
         "server_id": "vault.example",
     }
     assert not made.used_login
-    assert method.kept["config/client"] == {"iam_server_id_header_value": "vault.example"}
+    assert method.kept["config/client"] == SERVER_ID | BY_CLIENT
+    assert logins.STS_NOTE in made.notes
     role = method.kept["role/dev-replicator"]
     assert (role["auth_type"], role["bound_iam_principal_arn"]) == ("iam", [ROLE])
     assert role["token_policies"] == ["aws-kv-replicator"]
@@ -172,6 +145,59 @@ def test_an_aws_mount_that_other_roles_use_is_not_changed(
     with pytest.raises(VaultError, match=re.escape(difference)):
         prepared(openbao, reached, aws(), "aws-others-kv")
     assert method.kept == theirs
+
+
+@pytest.mark.parametrize(
+    ("config", "before_1_15", "expected"),
+    [
+        (SERVER_ID, False, SERVER_ID | BY_CLIENT),  # an earlier `vault init` left it so
+        (SERVER_ID, True, SERVER_ID | BY_OPERATOR),
+        (SERVER_ID | BY_OPERATOR, False, SERVER_ID | BY_OPERATOR),
+        (SERVER_ID | BY_CLIENT, False, SERVER_ID | BY_CLIENT),
+        (SERVER_ID | {"access_key": "AKIA"}, False, SERVER_ID | BY_CLIENT | {"access_key": "AKIA"}),
+    ],
+)
+def test_vault_is_told_to_ask_sts_in_the_functions_region(
+    openbao: Unsealed,
+    with_aws: tuple[VaultServer, AwsMethod],
+    config: dict[str, Any],
+    before_1_15: bool,
+    expected: dict[str, Any],
+) -> None:
+    """Vault asks the global STS otherwise, which refuses the function's signature."""
+    reached, method = with_aws
+    method.enabled, method.before_1_15 = True, before_1_15
+    method.kept |= {"config/client": dict(config), "role/dev-replicator": {"auth_type": "iam"}}
+    prepared(openbao, reached, aws(), "aws-sts-kv")
+    assert method.kept["config/client"] == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "before_1_15", "why"),
+    [
+        (
+            SERVER_ID | {"sts_endpoint": "https://sts.eu-west-1.amazonaws.com", "sts_region": "eu-west-1"},
+            False,
+            "has Vault ask STS in eu-west-1, and the function signs for eu-central-1",
+        ),
+        (SERVER_ID, True, "is used by other roles, and this Vault asks STS in one region only"),
+    ],
+)
+def test_an_sts_that_others_use_is_not_changed(
+    openbao: Unsealed,
+    with_aws: tuple[VaultServer, AwsMethod],
+    config: dict[str, Any],
+    before_1_15: bool,
+    why: str,
+) -> None:
+    reached, method = with_aws
+    method.enabled, method.before_1_15 = True, before_1_15
+    method.kept |= {"config/client": dict(config), "role/payroll": {"auth_type": "iam"}}
+    with pytest.raises(VaultError, match=why) as raised:
+        prepared(openbao, reached, aws(), "aws-other-sts-kv")
+    assert "--login-mount" in raised.value.remedy
+    assert method.kept["config/client"] == config
+    assert "role/dev-replicator" not in method.kept
 
 
 @contextmanager

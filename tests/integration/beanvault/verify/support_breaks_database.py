@@ -28,7 +28,6 @@ for _control, _name, _bad, _good in (
     ("RDS.13", "AutoMinorVersionUpgrade", False, True),
     ("RDS.17", "CopyTagsToSnapshot", False, True),
     ("BV.DATA1", "CACertificateIdentifier", "rds-ca-2019", "rds-ca-rsa4096-g1"),
-    ("BV.DATA2", "EngineVersion", "5.7.44", "8.4.7"),
 ):
     BREAKS.add(_control, partial(_instance, {_name: _bad}, {_name: _good}), f"{_name}_is_{_bad}")
 

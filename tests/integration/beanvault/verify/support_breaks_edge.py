@@ -102,6 +102,17 @@ def _a_path_reaches_the_app_under_any_host(site: Site) -> Iterator[None]:
     elb.delete_rule(RuleArn=rule["RuleArn"])
 
 
+@BREAKS.breaks("BV.EDGE3")
+def _the_rule_of_the_apps_own_name_is_missing(site: Site) -> Iterator[None]:
+    elb, listener = site.client("elbv2"), _listener(site)
+    rules = elb.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
+    rule = next(each for each in rules if "localhost" in str(each["Conditions"]))
+    elb.delete_rule(RuleArn=rule["RuleArn"])
+    yield
+    kept = {key: rule[key] for key in ("Conditions", "Actions")}
+    elb.create_rule(ListenerArn=listener["ListenerArn"], Priority=int(rule["Priority"]), **kept)
+
+
 def _attribute(key: str, bad: str, good: str, site: Site) -> Iterator[None]:
     elb, arn = site.client("elbv2"), site.physical_id("edge", "LoadBalancer")
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[{"Key": key, "Value": bad}])

@@ -24,19 +24,11 @@ for _name, _source in (
     ("another_account", {"Principal": _THEIRS}),
     (
         "a_rule_of_another_account",
-        {
-            "Principal": _EVENTS,
-            "SourceArn": f"arn:aws:events:eu-central-1:{_THEIRS}:rule/theirs",
-            "SourceAccount": _THEIRS,
-        },
+        {"Principal": _EVENTS, "SourceArn": f"arn:aws:events:eu-central-1:{_THEIRS}:rule/theirs"},
     ),
     (
         "another_rule_of_ours",
-        {
-            "Principal": _EVENTS,
-            "SourceArn": f"arn:aws:events:eu-central-1:{_OURS}:rule/other",
-            "SourceAccount": _OURS,
-        },
+        {"Principal": _EVENTS, "SourceArn": f"arn:aws:events:eu-central-1:{_OURS}:rule/other"},
     ),
 ):
     BREAKS.add("Lambda.1", partial(_permission, _source), f"the_function_is_started_by_{_name}")

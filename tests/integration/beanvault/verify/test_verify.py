@@ -72,6 +72,7 @@ def site(account: LocalAws, authority: Authority, mariadb: MariaDB) -> Site:
     file["vault"]["transit_gateway_id"] = gateway
     file["domain"]["hosted_zone_id"] = zone["HostedZone"]["Id"].rpartition("/")[2]
     file["database"] |= {"mode": "proxy", "port": mariadb.port, "ca_file": str(authority.ca_file)}
+    account.client("ec2").enable_ebs_encryption_by_default()  # the account's own choice
     deployment = parse(file)
     aws = Aws(account.session(deployment.region), account.endpoint)
     deploy(DeploymentContext(deployment, aws, NullUi(agrees=True), ROOT))

@@ -260,6 +260,41 @@ def test_a_secret_under_a_customer_managed_key_needs_the_key(
     mine.put_secret_value(SecretId=name, SecretString="w")
 
 
+@pytest.mark.parametrize(
+    ("of_new", "of_old", "reencrypted"),
+    [
+        (["kms:GenerateDataKey", "kms:Decrypt"], ["kms:Decrypt"], False),
+        (["kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"], [], False),
+        (["kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"], ["kms:Decrypt"], True),
+    ],
+)
+def test_another_key_reencrypts_only_where_the_caller_may_encrypt_with_it(
+    local_aws: LocalAws, role: Role, key: str, of_new: list[str], of_old: list[str], reencrypted: bool
+) -> None:
+    """Otherwise the value stays under the old key, and UpdateSecret succeeds all the same.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecret.html
+    """
+    kms, secrets = local_aws.client("kms"), local_aws.client("secretsmanager")
+    name, old = f"app/{uuid.uuid4().hex}", kms.create_key()["KeyMetadata"]["Arn"]
+    secrets.create_secret(Name=name, SecretString="v", KmsKeyId=old)
+    role.allow(
+        {"Action": "secretsmanager:*", "Resource": arn("secretsmanager", f"secret:{name}-??????")},
+        {"Action": of_new, "Resource": key},
+        *([{"Action": of_old, "Resource": old}] if of_old else []),
+    )
+    role.client("secretsmanager").update_secret(SecretId=name, KmsKeyId=key)
+    assert secrets.describe_secret(SecretId=name)["KmsKeyId"] == key
+    assert secrets.get_secret_value(SecretId=name)["SecretString"] == "v"  # by either key
+    kms.disable_key(KeyId=old.rpartition("/")[2])  # moto takes no ARN here
+    if reencrypted:
+        assert secrets.get_secret_value(SecretId=name)["SecretString"] == "v"
+    else:
+        assert refused(secrets.get_secret_value, SecretId=name)["Code"] == "DecryptionFailure"
+    role.client("secretsmanager").put_secret_value(SecretId=name, SecretString="w")
+    assert secrets.get_secret_value(SecretId=name)["SecretString"] == "w"
+
+
 def test_the_key_policy_has_the_last_word(local_aws: LocalAws, role: Role, key: str) -> None:
     """Unless the key policy delegates to the account, IAM policies have no effect on a key."""
     role.allow({"Action": "kms:*", "Resource": "*"})
@@ -546,3 +581,19 @@ def test_a_presigned_url_has_the_signers_permissions(role: Role, bucket: str, ve
         with pytest.raises(HTTPError) as caught:
             urlopen(url)  # noqa: S310
         assert caught.value.code == 403
+
+
+def test_a_publisher_to_an_encrypted_topic_needs_its_key(local_aws: LocalAws, role: Role) -> None:
+    """As in SNS, which encrypts with the rights of whoever publishes."""
+    key = local_aws.client("kms").create_key()["KeyMetadata"]
+    topic = local_aws.client("sns").create_topic(
+        Name=f"encrypted-{uuid.uuid4().hex}", Attributes={"KmsMasterKeyId": key["KeyId"]}
+    )["TopicArn"]
+    publish = {"Action": "sns:Publish", "Resource": topic}
+    role.allow(publish)
+    with pytest.raises(ClientError, match="kms:GenerateDataKey"):
+        role.client("sns").publish(TopicArn=topic, Message="hello")
+    through = {"StringEquals": {"kms:ViaService": f"sns.{REGION}.amazonaws.com"}}
+    use = {"Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": key["Arn"], "Condition": through}
+    role.allow(publish, use)
+    role.client("sns").publish(TopicArn=topic, Message="hello")

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from testbed.servers.authority import Authority, KeyPair
 from testbed.servers.localaws import LocalAws
@@ -26,7 +28,7 @@ from tests.project import ROOT
 
 HELLO = Path(__file__).parent / "bundles/hello"
 REGION = "eu-west-1"
-STACK = "64bit Amazon Linux 2023 v4.9.2 running Python 3.14"
+BRANCH = "Python 3.14 running on 64bit Amazon Linux 2023"
 NEEDED = [
     "blinker",
     "click",
@@ -70,6 +72,17 @@ class Aws:
     def client(self, service: str) -> Any:
         return self.server.client(service, REGION)
 
+    def platform(self) -> str:
+        """The ARN of the branch's recommended version."""
+        filters = [{"Type": "PlatformBranchName", "Operator": "=", "Values": [BRANCH]}]
+        listed = self.client("elasticbeanstalk").list_platform_versions(Filters=filters)
+        arns: list[str] = [
+            each["PlatformArn"]
+            for each in listed["PlatformSummaryList"]
+            if each["PlatformLifecycleState"] == "Recommended"
+        ]
+        return arns[0]
+
     def version(self, label: str, bundle: bytes) -> str:
         eb = self.client("elasticbeanstalk")
         bucket = eb.create_storage_location()["S3Bucket"]
@@ -99,7 +112,7 @@ class Aws:
             ApplicationName="demo",
             EnvironmentName=name,
             VersionLabel=label,
-            SolutionStackName=STACK,
+            PlatformArn=self.platform(),
             OptionSettings=settings,
         )
         return self.ready(name)
@@ -195,6 +208,22 @@ def share(aws: Aws, pair: KeyPair) -> Shared:
             ENVIRONMENT: {"GREETING": "from the environment"},
         },
     )
+
+
+def service_role(aws: Aws) -> str:
+    """Make a role as Beanstalk's documentation has it, which Beanstalk writes into its bucket with."""
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "elasticbeanstalk.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "elasticbeanstalk"}},
+    }
+    iam, name = aws.client("iam"), "demo-service"
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    policy = "arn:aws:iam::aws:policy/AWSElasticBeanstalkManagedUpdatesCustomerRolePolicy"
+    iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+    return name
 
 
 @pytest.fixture(scope="module")
@@ -333,6 +362,69 @@ def test_a_deployment_under_load_loses_no_request(aws: Aws, environment: dict[st
     assert {"v2", "v3"} <= served
 
 
+def test_a_request_longer_than_the_deregistration_delay_is_cut_off(aws: Aws, shared: Shared) -> None:
+    """The old instance's requests have the delay of its target group, and no second more."""
+    process = {**shared.options[PROCESS], "DeregistrationDelay": "4"}
+    options = {**shared.options, PROCESS: process, "aws:elbv2:listener:443": {"Rules": "default"}}
+    made = aws.create("drain-app", aws.version("d1", bundle("d1")), options)
+    short, long = list[int](), list[int]()
+
+    def ask(seconds: float, statuses: list[int]) -> None:
+        statuses.append(aws.get(made, f"/slow?seconds={seconds}").status_code)
+
+    def deployments() -> int:
+        found = aws.client("elasticbeanstalk").describe_events(EnvironmentName="drain-app")["Events"]
+        return sum(event["Message"].startswith("Instance deployment completed") for event in found)
+
+    aws.client("elasticbeanstalk").update_environment(
+        EnvironmentName="drain-app", VersionLabel=aws.version("d2", bundle("d2"))
+    )
+    asking: list[threading.Thread] = []
+    while deployments() < 2:  # both kinds are in progress when the new instance takes over
+        for request in ((1.5, short), (8.0, long)):
+            asking.append(threading.Thread(target=ask, args=request))
+            asking[-1].start()
+        time.sleep(1)
+    for thread in asking:
+        thread.join()
+    assert set(short) == {200}
+    assert 502 in long
+    aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="drain-app")
+
+
+def test_variables_from_secrets_are_read_at_boot_only(aws: Aws, shared: Shared) -> None:
+    """With the instance profile's rights; a later version arrives with the next deployment."""
+    manager = aws.client("secretsmanager")
+    secret = manager.create_secret(Name="greetings", SecretString=json.dumps({"first": "hello"}))["ARN"]
+    options = {
+        "aws:autoscaling:launchconfiguration": shared.options["aws:autoscaling:launchconfiguration"],
+        "aws:elasticbeanstalk:application:environmentsecrets": {"GREETING": f"{secret}:first"},
+        PROCESS: {"HealthCheckPath": "/healthz"},
+    }
+    extension = "container_commands: {01: {command: touch commands.txt}}"  # without a GREETING of its own
+    own = {".ebextensions__01_app.config": extension}
+    label = aws.version("s1", bundle("s1", ".ebextensions/01_app.config", **own))
+    aws.create("secret-app", label, options)
+    assert "GREETING could not be read" in aws.errors("secret-app")
+    statement = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret}
+    aws.client("iam").put_role_policy(
+        RoleName="demo-instance",
+        PolicyName="greetings",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+    def greeting() -> str:
+        return str(requests.get(f"http://{made['CNAME']}/", timeout=10).json()["greeting"])
+
+    made = aws.deploy("secret-app", label)
+    assert greeting() == "hello"
+    manager.put_secret_value(SecretId=secret, SecretString=json.dumps({"first": "good bye"}))
+    assert greeting() == "hello"
+    aws.deploy("secret-app", label)
+    assert greeting() == "good bye"
+    aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="secret-app")
+
+
 def eb(aws: Aws, directory: Path, *arguments: str) -> str:
     """Run the real EB CLI."""
     environ = {**os.environ, **aws.environ, "HOME": str(directory)}
@@ -356,11 +448,12 @@ def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> No
         "init",
         "clidemo",
         "--platform",
-        "Python 3.14 running on 64bit Amazon Linux 2023",
+        BRANCH,
         "-r",
         REGION,
     )
-    created = eb(aws, project, "create", "cli-app", "-ip", "demo-instance", "--service-role", "demo-instance")
+    service = service_role(aws)
+    created = eb(aws, project, "create", "cli-app", "-ip", "demo-instance", "--service-role", service)
     assert "Successfully launched environment: cli-app" in created
     eb(aws, project, "use", "cli-app")
 
@@ -395,7 +488,9 @@ def test_the_eb_cli_works_from_init_to_terminate(aws: Aws, tmp_path: Path) -> No
 def test_an_environment_without_a_version_runs_the_sample_application(aws: Aws) -> None:
     client = aws.client("elasticbeanstalk")
     client.create_application(ApplicationName="empty")
-    client.create_environment(ApplicationName="empty", EnvironmentName="empty-app", SolutionStackName=STACK)
+    client.create_environment(
+        ApplicationName="empty", EnvironmentName="empty-app", PlatformArn=aws.platform()
+    )
     made = aws.ready("empty-app")
     assert (made["VersionLabel"], made["Health"]) == ("Sample Application", "Green")
     assert "Congratulations" in requests.get(f"http://{made['CNAME']}/any", timeout=10).text
@@ -414,7 +509,7 @@ def test_termination_removes_the_rule_and_the_target_group(aws: Aws, shared: Sha
     before = made()
     options = {**shared.options, "aws:elbv2:listenerrule:own": {"HostHeaders": "second.example.com"}}
     aws.create("second-app", aws.version("t1", bundle("t1")), options)
-    assert len(made() - before) == 2
+    assert len(made() - before) == 3  # the target group, and the rules `default` and `own`
     aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="second-app")
     until(lambda: aws.describe("second-app")["Status"] == "Terminated")
     assert made() == before
@@ -432,3 +527,46 @@ def test_a_killed_server_leaves_no_process(tmp_path: Path) -> None:
         server.process.popen.kill()
         server.stop()
     until(lambda: not processes_below(server.home), seconds=20)
+
+
+@pytest.mark.parametrize(
+    ("types", "architectures", "refused"),
+    [
+        ("t4g.small", None, "t4g.small is arm64; the environment supports x86_64"),
+        ("a1.medium", None, "a1.medium is arm64"),
+        ("t4g.small", "x86_64", "t4g.small is arm64"),
+        ("t3.small", "arm64", "t3.small is x86_64"),
+    ],
+)
+def test_instance_types_of_an_architecture_that_is_not_supported_are_refused(
+    aws: Aws, types: str, architectures: str | None, refused: str
+) -> None:
+    options = {"aws:ec2:instances": {"InstanceTypes": types}}
+    if architectures:
+        options["aws:ec2:instances"]["SupportedArchitectures"] = architectures
+    label = f"arch-{types}-{architectures}"
+    with pytest.raises(ClientError, match=refused):
+        aws.create("arch-app", aws.version(label, b""), options)
+
+
+def test_beanstalk_can_be_told_to_make_only_the_default_rule(aws: Aws, shared: Shared) -> None:
+    elb = aws.client("elbv2")
+
+    def hosts() -> set[str]:
+        rules = elb.describe_rules(ListenerArn=shared.listener)["Rules"]
+        return {
+            host
+            for rule in rules
+            for condition in rule["Conditions"]
+            for host in condition["HostHeaderConfig"]["Values"]
+        }
+
+    before = hosts()
+    aws.server.tell(listener_rules="default")
+    options = {**shared.options, "aws:elbv2:listenerrule:own": {"HostHeaders": "third.example.com"}}
+    made = aws.create("third-app", aws.version("r1", bundle("r1")), options)
+    aws.server.tell()
+    assert hosts() - before == {made["CNAME"]}
+    assert aws.get(made, headers={"Host": "third.example.com"}).status_code == 404
+    aws.client("elasticbeanstalk").terminate_environment(EnvironmentName="third-app")
+    until(lambda: aws.describe("third-app")["Status"] == "Terminated")

@@ -229,3 +229,88 @@ def test_moto_deletes_a_protected_load_balancer(moto: Any) -> None:
 def test_a_protected_load_balancer_is_not_deleted(corrected: Any) -> None:
     with pytest.raises(ClientError, match="OperationNotPermitted"):
         _delete_a_protected_load_balancer(corrected)
+
+
+def _zones(session: Any, **filters: str) -> list[str]:
+    asked = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in filters.items()]
+    zones = session.client("ec2").describe_availability_zones(Filters=asked)["AvailabilityZones"]
+    return [zone["ZoneName"] for zone in zones]
+
+
+def test_moto_shows_zones_in_one_order_and_no_local_zone(moto: Any) -> None:
+    assert {tuple(_zones(moto)) for _ in range(3)} == {tuple(f"{REGION}{letter}" for letter in "abcdef")}
+
+
+def test_zones_come_in_any_order_with_the_local_zones_that_were_opted_in_to(corrected: Any) -> None:
+    assert len({tuple(_zones(corrected)) for _ in range(3)}) > 1
+    assert f"{REGION}-ham-1a" in _zones(corrected)
+    assert _zones(corrected, opt_in_status="opted-in") == [f"{REGION}-ham-1a"]
+    assert sorted(_zones(corrected, zone_type="availability-zone", state="available")) == [
+        f"{REGION}{letter}" for letter in "abcdef"
+    ]
+
+
+def test_moto_leaves_an_unknown_tls_policy_out(moto: Any) -> None:
+    assert moto.client("elbv2").describe_ssl_policies(Names=["none"])["SslPolicies"] == []
+
+
+def test_an_unknown_tls_policy_is_an_error(corrected: Any) -> None:
+    elb = corrected.client("elbv2")
+    known = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+    assert [each["Name"] for each in elb.describe_ssl_policies(Names=[known])["SslPolicies"]] == [known]
+    with pytest.raises(ClientError, match="SSLPolicyNotFound"):
+        elb.describe_ssl_policies(Names=[known, "none"])
+
+
+def _database(session: Any) -> tuple[Any, str]:
+    rds = session.client("rds")
+    made = rds.create_db_instance(
+        DBInstanceIdentifier="corrections",
+        DBInstanceClass="db.t4g.micro",
+        Engine="mysql",
+        EngineVersion="8.4",
+        AllocatedStorage=20,
+        MasterUsername="corrections_master",
+        MasterUserPassword="not-a-secret",
+    )["DBInstance"]
+    return rds, str(made["EngineVersion"])
+
+
+def test_moto_runs_a_series_as_if_it_were_a_version(moto: Any) -> None:
+    assert _database(moto)[1] == "8.4"
+
+
+def test_a_series_is_run_as_its_default_minor_version_which_is_never_taken_back(corrected: Any) -> None:
+    rds, version = _database(corrected)
+    (default,) = rds.describe_db_engine_versions(Engine="mysql", EngineVersion="8.4", DefaultOnly=True)[
+        "DBEngineVersions"
+    ]
+    every = rds.describe_db_engine_versions(Engine="mysql", EngineVersion="8.4")["DBEngineVersions"]
+    assert version == default["EngineVersion"]
+    rds.modify_db_instance(DBInstanceIdentifier="corrections", EngineVersion="8.4")
+    (older, *_) = (each["EngineVersion"] for each in every if each["EngineVersion"] != version)
+    with pytest.raises(ClientError, match=f"Cannot upgrade mysql from {version} to {older}"):
+        rds.modify_db_instance(DBInstanceIdentifier="corrections", EngineVersion=older)
+    assert rds.describe_db_instances()["DBInstances"][0]["EngineVersion"] == version
+    rds.delete_db_instance(DBInstanceIdentifier="corrections", SkipFinalSnapshot=True)
+
+
+def test_moto_has_no_class_of_mysql_to_order(moto: Any) -> None:
+    options = moto.client("rds").describe_orderable_db_instance_options(Engine="mysql")
+    assert options["OrderableDBInstanceOptions"] == []
+
+
+def test_what_rds_offers_can_be_asked_for(corrected: Any) -> None:
+    rds = corrected.client("rds")
+    (option,) = rds.describe_orderable_db_instance_options(
+        Engine="mysql", EngineVersion="8.4.8", DBInstanceClass="db.t4g.micro"
+    )["OrderableDBInstanceOptions"]
+    assert len(option["AvailabilityZones"]) == 6
+    (major,) = rds.describe_db_major_engine_versions(Engine="mysql", MajorEngineVersion="8.4")[
+        "DBMajorEngineVersions"
+    ]
+    assert major["SupportedEngineLifecycles"][0]["LifecycleSupportEndDate"].year == 2029
+    (authority,) = rds.describe_certificates(CertificateIdentifier="rds-ca-rsa4096-g1")["Certificates"]
+    assert authority["ValidTill"].year == 2121
+    with pytest.raises(ClientError, match="CertificateNotFound"):
+        rds.describe_certificates(CertificateIdentifier="rds-ca-2015")

@@ -112,3 +112,17 @@ def test_a_folder_that_is_not_the_project_is_named(tmp_path: Path) -> None:
     """Everything that is missing is named at once."""
     with pytest.raises(ConfigurationError, match=r"eb_app, .*Procfile"):
         build(tmp_path, tmp_path / "bundle.zip")
+
+
+def test_authorities_of_the_deployment_take_the_place_of_rdss(tmp_path: Path) -> None:
+    """And nothing else changes."""
+    bundles = [build(ROOT, tmp_path / "one.zip"), build(ROOT, tmp_path / "two.zip", b"-----theirs-----")]
+    one, two = ({name: _read(bundle, name) for name in names(bundle)} for bundle in bundles)
+    assert one.keys() == two.keys()
+    assert {name for name in one if one[name] != two[name]} == {"eb_app/certs/rds-global-bundle.pem"}
+    assert two["eb_app/certs/rds-global-bundle.pem"] == b"-----theirs-----"
+
+
+def _read(bundle: Bundle, name: str) -> bytes:
+    with zipfile.ZipFile(bundle.path) as archive:
+        return archive.read(name)

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from beanvault.cloudformation.changes import ChangeAction, Replacement, ResourceChange, parse
+from beanvault.cloudformation.changes import (
+    NEVER_REPLACED_BY,
+    ChangeAction,
+    Replacement,
+    ResourceChange,
+    parse,
+)
 
 
 def raw(action: str, type_: str, replacement: str | None = None, **more: Any) -> Any:
@@ -50,6 +57,51 @@ def test_data_is_in_danger_when_what_holds_it_goes(
 ) -> None:
     (change,) = parse([raw(action, type_, replacement)])
     assert change.endangers_data is endangers
+
+
+@pytest.mark.parametrize(
+    ("type_", "property_", "endangers"),
+    [
+        ("AWS::Logs::LogGroup", "RetentionInDays", False),
+        ("AWS::Logs::LogGroup", "KmsKeyId", False),
+        ("AWS::Logs::LogGroup", "LogGroupName", True),
+        ("AWS::KMS::Key", "KeyPolicy", False),
+        ("AWS::KMS::Key", "KeySpec", True),
+        ("AWS::S3::Bucket", "LifecycleConfiguration", False),
+        ("AWS::SQS::Queue", "KmsMasterKeyId", False),
+        ("AWS::SecretsManager::Secret", "KmsKeyId", False),
+        ("AWS::RDS::DBInstance", "MultiAZ", True),  # CloudFormation's schema: conditionally replaced
+        ("AWS::RDS::DBInstance", "Tags", False),
+        ("AWS::DynamoDB::Table", "BillingMode", True),  # a type of which nothing is known here
+    ],
+)
+def test_a_possible_replacement_endangers_data_only_by_what_can_replace(
+    type_: str, property_: str, endangers: bool
+) -> None:
+    """An engine that calls every change a possible replacement doesn't make people confirm all of them."""
+    details = [{"Target": {"Attribute": "Properties", "Name": property_}}]
+    if property_ == "Tags":
+        details = [{"Target": {"Attribute": "Tags"}}]
+    (change,) = parse([raw("Modify", type_, "Conditional", Details=details)])
+    assert change.endangers_data is endangers
+
+
+def test_without_details_a_possible_replacement_endangers_data() -> None:
+    (change,) = parse([raw("Modify", "AWS::Logs::LogGroup", "Conditional")])
+    assert change.endangers_data
+
+
+@pytest.mark.parametrize("type_", sorted(NEVER_REPLACED_BY))
+def test_what_never_replaces_is_known_from_cloudformations_schemas(type_: str) -> None:
+    """None of these is create-only, in no region's schema, and each is a property."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-central-1", type_).schema
+    names = {
+        path.removeprefix("/properties/").split("/")[0]
+        for key in ("createOnlyProperties", "conditionalCreateOnlyProperties")
+        for path in schema.get(key) or ()
+    }
+    assert names.isdisjoint(NEVER_REPLACED_BY[type_])
+    assert schema["properties"].keys() >= NEVER_REPLACED_BY[type_]
 
 
 def test_a_replacement_is_printed_in_capitals() -> None:

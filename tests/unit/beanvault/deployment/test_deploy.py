@@ -37,8 +37,9 @@ def test_a_template_that_is_too_long_for_a_request_is_uploaded_to_the_bucket(ans
     variables = {f"SETTING_{number}": "x" * 900 for number in range(60)}
     tables = {"name": "beanvault-dev", "region": "eu-central-1", "vault": {"where": "host"}}
     long = parse({**tables, "app": {"environment": variables}})
-    context = DeploymentContext(long, account_with_uploads(answers), NullUi(), ROOT)
-    answers.status("CREATE_COMPLETE")
+    context = DeploymentContext(long, account_with_uploads(answers, creating=False), NullUi(), ROOT)
+    for _ in range(2):  # whether the environment and its platform are new
+        answers.status("CREATE_COMPLETE")
     stack = stack_spec(context, "environment", LAYERS["environment"](long), plan_only=True)
     assert len(stack.template.body.encode()) > TEMPLATE_LIMIT
     url = stack.template.url
@@ -64,7 +65,7 @@ def test_a_creation_that_is_rolling_back_is_a_creation_again(answers: Answers) -
     """Whether the environment begins with the placeholder is decided after the rollback has ended."""
     file = read(ROOT / "config" / "dev.toml")
     context = DeploymentContext(file, account_with_uploads(answers), NullUi(agrees=True), ROOT)
-    history = ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
+    history: tuple[str, ...] = ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
     answers.status("ROLLBACK_IN_PROGRESS")
     answers.events(*history)
     answers.status("ROLLBACK_COMPLETE")
@@ -73,17 +74,27 @@ def test_a_creation_that_is_rolling_back_is_a_creation_again(answers: Answers) -
         answers.status("ROLLBACK_COMPLETE")
     for layer in LAYERS:  # what each exports
         answers.status("ROLLBACK_COMPLETE") if layer == "environment" else answers.nothing()
-    for _ in range(2):
-        answers.status("ROLLBACK_COMPLETE")
-    answers.events(*history, "ROLLBACK_COMPLETE")
+    history += ("ROLLBACK_COMPLETE",)
+    answers.status("ROLLBACK_COMPLETE")
+    answers.events(*history)
+    answers.add("get_template", TemplateBody='{"Resources": {}}')
+    answers.events(*history)
+    answers.status("ROLLBACK_COMPLETE")
+    answers.add("get_template", TemplateBody='{"Resources": {}}')
+    answers.add("list_stack_resources", StackResourceSummaries=[])
+    answers.status("ROLLBACK_COMPLETE")
+    answers.events(*history)
     answers.add("delete_stack")
-    answers.events(*history, "ROLLBACK_COMPLETE", "DELETE_COMPLETE")
+    answers.events(*history, "DELETE_COMPLETE")
+    for _ in range(5):
+        answers.nothing()
     requests: list[Any] = []
     answers.client.meta.events.register(
         "provide-client-params.cloudformation.CreateChangeSet", lambda params, **_: requests.append(params)
     )
     answers.add("create_change_set", Id=CHANGE_SET)
     answers.add("describe_change_set", Status="FAILED", StatusReason="enough of it")
+    answers.add("describe_events", OperationEvents=[])
     answers.add("delete_change_set")
     answers.add("delete_stack")
     with pytest.raises(StackError, match="enough of it"):

@@ -37,6 +37,17 @@ def test_a_bug_of_a_check_surfaces(bug: type[Exception]) -> None:
         next(findings)
 
 
+@pytest.mark.parametrize(("by_config", "because"), [(True, ""), (False, "Beanstalk needs it")])
+def test_what_is_accepted_is_no_failure_and_has_its_reason(by_config: bool, because: str) -> None:
+    def check(_: AccountState) -> Iterator[Observation]:
+        yield Observation("bucket", False, "off", accepted_by_config=by_config, accepted_because=because)
+
+    (finding,) = run_control("Area", Control("BV.X", "Title", Severity.LOW, "", check), state())
+    assert finding.status is Status.NOT_APPLICABLE
+    assert finding.accepted_by_config is by_config
+    assert finding.evidence == f"off; {because or 'the deployment file asks for that'}"
+
+
 def reads_function_policy(state: AccountState) -> Iterator[Observation]:
     for statement in state.function.policy:
         yield Observation(statement.name, ok=True, evidence="")

@@ -74,3 +74,13 @@ def test_a_namespace_with_a_custom_name_is_known() -> None:
     OptionSetting("aws:elbv2:listener:443", "Rules", "default")
     OptionSetting("aws:elasticbeanstalk:environment:process:default", "Port", "443")
     OptionSetting("aws:elasticbeanstalk:application:environment", "ANY_NAME", "")
+
+
+def test_a_variable_can_come_from_a_secret_or_a_parameter() -> None:
+    """Beanstalk's own option; a value in its place is refused."""
+    space = "aws:elasticbeanstalk:application:environmentsecrets"
+    secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop/app/stripe-AbCdEf"
+    for value in (secret, f"{secret}:key", "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/shop/key"):
+        OptionSetting(space, "STRIPE_KEY", value)
+    with pytest.raises(UnknownOption, match="the ARN of a secret or of a parameter"):
+        OptionSetting(space, "STRIPE_KEY", "sk-live")

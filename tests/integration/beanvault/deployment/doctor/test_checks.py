@@ -1,26 +1,37 @@
-"""Story of beanvault/deployment/doctor/.
+"""Story of beanvault/deployment/doctor/ and beanvault/deployment/connectivity.py.
 
-Results and remedies of the pre-flight checks of account, domain and tools, on the local AWS.
+Results and remedies of the pre-flight checks of account, region, domain and tools, on the local AWS.
 """
 
 from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from beanvault.aws import Aws
+from beanvault.deployment.deploy import deploy
+from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.deployment.doctor.account import check_bucket
 from beanvault.deployment.doctor.domain import check_certificate
+from beanvault.deployment.doctor.region import check_authorities, check_offers, check_vault_connection
 from beanvault.deployment.doctor.result import PreflightResult, Verdict
 from beanvault.deployment.doctor.tools import check_tools
+from beanvault.errors import Refused
+from beanvault.ui import NullUi
+from eb_app.settings import RDS_AUTHORITIES
+from templates.deployment import Deployment
 from templates.deployment_file import parse
+from templates.deployment_values import InterfaceEndpoint
+from testbed.servers.authority import Authority
 from testbed.servers.localaws import REGION, LocalAws
+from tests.project import ROOT
 from tests.unit.beanvault.answers import Answer, playing
 
 
@@ -80,6 +91,132 @@ def test_a_certificate_that_is_not_issued_has_a_remedy(status: str, remedy: str)
         certificate_arn=arn,
     )
     assert (found.verdict, status in found.detail, remedy in found.remedy) == (Verdict.BAD, True, True), found
+
+
+def _described(**tables: Any) -> Deployment:
+    return parse({"name": "shop", "region": REGION, "vault": {"where": "host"}} | tables)
+
+
+def test_what_a_region_lacks_is_named_with_a_remedy(aws: Aws) -> None:
+    """Some regions lack even the types of the examples; their endpoints differ too."""
+    plenty = _described(network={"endpoints": list(get_args(InterfaceEndpoint))})
+    assert [found.verdict for found in check_offers(plenty, aws)] == [Verdict.GOOD] * 3
+    lacking = _described(
+        app={"instance_types": ["t3.small", "m99.large"]}, database={"instance_class": "db.m99.large"}
+    )
+    types, classes = check_offers(lacking, aws)
+    assert (types.verdict, types.detail) == (Verdict.BAD, f"m99.large are not offered in {REGION}")
+    assert (classes.verdict, classes.detail) == (
+        Verdict.BAD,
+        f"db.m99.large is not offered for MySQL in {REGION}",
+    )
+    assert f"--region {REGION}" in types.remedy
+    assert f"--engine mysql --region {REGION}" in classes.remedy
+
+
+def test_the_smallest_class_is_not_everywhere(local_aws: LocalAws) -> None:
+    there = Aws(local_aws.session("ca-west-1"), local_aws.endpoint)
+    tables = {"name": "shop", "region": "ca-west-1", "vault": {"where": "host"}}
+    deployment = parse(tables | {"database": {"ca_file": "authorities.pem"}})
+    (found,) = [each for each in check_offers(deployment, there) if each.check == "database class"]
+    assert (found.verdict, found.detail) == (
+        Verdict.BAD,
+        "db.t4g.micro is not offered for MySQL in ca-west-1",
+    )
+
+
+def test_an_endpoint_that_the_region_lacks_is_named() -> None:
+    service = f"com.amazonaws.{REGION}.kms"
+    answers: dict[str, Any] = {
+        "DescribeInstanceTypeOfferings": {"InstanceTypeOfferings": [{"InstanceType": "t3.small"}]},
+        "DescribeVpcEndpointServices": {"ServiceNames": [service]},
+        "DescribeOrderableDBInstanceOptions": {"OrderableDBInstanceOptions": [{"Engine": "mysql"}]},
+    }
+    session = boto3.session.Session("x", "x", region_name=REGION)
+    clients = {name: session.client(name) for name in ("ec2", "rds")}  # type: ignore[call-overload]  # as above
+    stubbers = {name: Stubber(client) for name, client in clients.items()}
+    for operation, answer in answers.items():
+        name = "rds" if "DBInstance" in operation else "ec2"
+        method = xform_name(operation)
+        stubbers[name].add_response(method, answer)
+        stubbers[name].activate()
+    deployment = _described(network={"endpoints": ["kms", "events"]})
+    *_, found = check_offers(deployment, Aws(session, None, clients))
+    assert (found.verdict, found.detail) == (Verdict.BAD, f"{REGION} has no com.amazonaws.{REGION}.events")
+    assert found.remedy == "leave events out of [network] endpoints"
+
+
+def test_the_databases_authorities_are_checked(aws: Aws, tmp_path: Path, authority: Authority) -> None:
+    """The bundle's, those in a file, and a file that holds others, none, or isn't there."""
+
+    def verdict(**database: Any) -> tuple[Verdict, str]:
+        (found,) = check_authorities(_described(database=database), aws)
+        return found.verdict, f"{found.detail} → {found.remedy}"
+
+    assert verdict() == (Verdict.GOOD, f"those of {REGION} are in the app's bundle → ")
+    assert verdict(ca_file=str(RDS_AUTHORITIES))[0] is Verdict.GOOD
+    state, text = verdict(ca_file=str(authority.ca_file))
+    assert state is Verdict.UNKNOWN
+    assert f"https://truststore.pki.rds.amazonaws.com/{REGION}/{REGION}-bundle.pem" in text
+    state, text = verdict(ca_file=str(tmp_path / "missing.pem"))
+    assert (state, "missing.pem, can't be read: No such file" in text) == (Verdict.BAD, True)
+    assert "[database] ca_file" in text
+
+
+THEIRS = "210987654321"
+
+
+def _gateway(aws: LocalAws, account: str, accepts: str) -> str:
+    """Return a transit gateway of an account, which shares it with ours."""
+
+    def client(service: str) -> Any:
+        session: Any = aws.session()
+        made = session.client(service, endpoint_url=aws.endpoint)
+        made.meta.events.register(
+            "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account)
+        )
+        return made
+
+    options = {"AutoAcceptSharedAttachments": accepts}
+    gateway = client("ec2").create_transit_gateway(Options=options)["TransitGateway"]
+    client("ram").create_resource_share(
+        name=f"share-{uuid.uuid4()}",
+        resourceArns=[gateway["TransitGatewayArn"]],
+        principals=["123456789012"],
+    )
+    return str(gateway["TransitGatewayId"])
+
+
+def _through(gateway: str) -> Deployment:
+    vault = {"where": "transit-gateway", "cidrs": ["10.90.0.0/24"], "transit_gateway_id": gateway}
+    return _described(vault=vault)
+
+
+def test_a_transit_gateway_whose_owner_has_to_accept_is_refused(aws: Aws, local_aws: LocalAws) -> None:
+    """CloudFormation doesn't wait for the acceptance, and the routes are refused until then."""
+    ours = str(local_aws.client("ec2").create_transit_gateway()["TransitGateway"]["TransitGatewayId"])
+    for gateway, verdict, text in (
+        (ours, Verdict.GOOD, "is this account's"),
+        (_gateway(local_aws, THEIRS, "enable"), Verdict.GOOD, "accepts attachments by itself"),
+        (_gateway(local_aws, THEIRS, "disable"), Verdict.BAD, f"belongs to account {THEIRS}"),
+        ("tgw-00000000000000000", Verdict.BAD, "is not visible in 123456789012"),
+    ):
+        (found,) = check_vault_connection(_through(gateway), aws)
+        assert (found.verdict, text in found.detail) == (verdict, True), found
+    waiting = _through(_gateway(local_aws, THEIRS, "disable"))
+    (found,) = check_vault_connection(waiting, aws)
+    assert "AutoAcceptSharedAttachments=enable" in found.remedy
+    assert not list(check_vault_connection(_described(), aws))
+
+
+def test_a_deployment_waits_for_no_acceptance(aws: Aws, local_aws: LocalAws) -> None:
+    """It is refused before the first stack is made."""
+    deployment = _through(_gateway(local_aws, THEIRS, "disable"))
+    context = DeploymentContext(deployment, aws, NullUi(), ROOT)
+    with pytest.raises(Refused, match="would have to accept the attachment"):
+        deploy(context)
+    stacks = aws.client("cloudformation").describe_stacks()["Stacks"]
+    assert not [each for each in stacks if each["StackName"].startswith("shop-")]
 
 
 def test_the_tools_for_tunnels_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

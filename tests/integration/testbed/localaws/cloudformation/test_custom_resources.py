@@ -5,6 +5,7 @@ Custom resources: their function runs and responds over HTTP.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ def handler(event, context):
         answer |= {"Status": "FAILED", "Reason": "I won't"}
     request = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
     urllib.request.urlopen(request, timeout=10)
+    if answer["Status"] == "FAILED":
+        raise RuntimeError("I won't")
 """
 
 
@@ -89,3 +92,37 @@ def test_a_function_that_never_answers_fails_the_stack_in_time(stacks: Any) -> N
     template = _template(name, Id="one", Silent=True, ServiceTimeout="3")
     assert stacks.deploy(name, template)["StackStatus"] == "ROLLBACK_COMPLETE"
     assert "did not receive a response" in stacks.failures(name)["It"]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("retries", "calls"), [(None, 3), (0, 1)])
+def test_a_function_that_raises_after_its_answer_is_run_again(
+    stacks: Any, retries: int | None, calls: int
+) -> None:
+    """CloudFormation invokes asynchronously: Lambda repeats a failed run, after the change was rolled back.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
+    """
+    name = stacks.name()
+    template = _template(name, Id="one")
+    if retries is not None:
+        template["Resources"]["Invoke"] = {
+            "Type": "AWS::Lambda::EventInvokeConfig",
+            "Properties": {
+                "FunctionName": {"Ref": "Function"},
+                "Qualifier": "$LATEST",
+                "MaximumRetryAttempts": retries,
+            },
+        }
+        template["Resources"]["It"]["DependsOn"] = ["Invoke"]
+    stacks.deploy(name, template)
+    template["Resources"]["It"]["Properties"]["Id"] = "bad"
+    assert stacks.deploy(name, template)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+
+    def times() -> int:
+        """Return how often the function was asked to update: to `bad`, and back to `one`."""
+        parameter = stacks.aws.client("ssm").get_parameter(Name=f"/{name}/Update-made-one")["Parameter"]
+        return int(parameter["Version"])
+
+    time.sleep(5)  # it is run again after one and after two seconds
+    assert times() == calls + 1

@@ -41,6 +41,34 @@ def _template(name: str) -> dict[str, Any]:
     }
 
 
+def test_an_upgrade_to_the_next_series_needs_consent_and_its_own_parameter_group(stacks: Any) -> None:
+    """As in RDS, which also never goes back; with both it is made in place."""
+    name = stacks.name()
+    template = _template(name)
+    instance = template["Resources"]["Db"]["Properties"]
+    parameters = {"Family": "mysql8.4", "Description": "of one series"}
+    template["Resources"]["Parameters"] = {"Type": "AWS::RDS::DBParameterGroup", "Properties": parameters}
+    instance["DBParameterGroupName"] = {"Ref": "Parameters"}
+    stacks.deploy(name, template)
+
+    def refused() -> str:
+        assert stacks.deploy(name, template)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+        events = stacks.api.describe_stack_events(StackName=name)["StackEvents"]  # the latest first
+        return next(str(e["ResourceStatusReason"]) for e in events if e["ResourceStatus"] == "UPDATE_FAILED")
+
+    instance["EngineVersion"] = "9.7"
+    assert "AllowMajorVersionUpgrade" in refused()
+    instance["AllowMajorVersionUpgrade"] = True
+    assert "mysql8.4 cannot be used" in refused()
+    parameters["Family"] = "mysql9.7"
+    assert stacks.deploy(name, template)["StackStatus"] == "UPDATE_COMPLETE"
+    (found,) = stacks.aws.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+    assert found["EngineVersion"] == "9.7"
+    instance["EngineVersion"], parameters["Family"] = "8.4", "mysql8.4"
+    assert "Cannot upgrade" in refused()
+    stacks.delete(name)
+
+
 def test_a_stacks_database_is_reached_with_the_managed_credential_over_tls(
     stacks: Any, mariadb: MariaDB
 ) -> None:

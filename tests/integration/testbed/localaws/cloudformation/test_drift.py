@@ -172,3 +172,53 @@ def test_a_change_set_shows_the_drift_of_each_resource(deployed: Deployed, stack
         "Key": "MODIFIED",
         "Queue": "IN_SYNC",
     }
+
+
+def test_what_beanstalk_writes_is_drift_of_what_a_template_names(stacks: Any) -> None:
+    """Its tag on a load balancer whose template has tags, its statement in a policy that is a resource."""
+    zones = [{"Fn::Select": [n, {"Fn::GetAZs": ""}]} for n in (0, 1)]
+    subnets: dict[str, Any] = {
+        f"Subnet{n}": {
+            "Type": "AWS::EC2::Subnet",
+            "Properties": {
+                "VpcId": {"Ref": "Vpc"},
+                "CidrBlock": f"10.7.{n}.0/24",
+                "AvailabilityZone": zone,
+            },
+        }
+        for n, zone in enumerate(zones)
+    }
+    where = {"Subnets": [{"Ref": name} for name in subnets]}
+    tags = [{"Key": "Name", "Value": "own"}]
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket"}
+    own = {"Fn::GetAtt": ["Bucket", "Arn"]}
+    document = {"Version": "2012-10-17", "Statement": [{**statement, "Resource": own}]}
+    balancer = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+    template: dict[str, Any] = {
+        "Resources": {
+            "Vpc": RESOURCES["Vpc"],
+            **subnets,
+            "Tagged": {"Type": balancer, "Properties": {**where, "Tags": tags}},
+            "Untagged": {"Type": balancer, "Properties": where},
+            "Bucket": {"Type": "AWS::S3::Bucket"},
+            "Policy": {
+                "Type": "AWS::S3::BucketPolicy",
+                "Properties": {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": document},
+            },
+        }
+    }
+    name = stacks.name()
+    stacks.deploy(name, template, Tags=[{"Key": "team", "Value": "own"}])
+    resources = stacks.api.describe_stack_resources(StackName=name)["StackResources"]
+    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    elb, s3 = (stacks.aws.client(service, stacks.api.meta.region_name) for service in ("elbv2", "s3"))
+    counted = [{"Key": "elasticbeanstalk:shared-elb-environment-count", "Value": "1"}]
+    elb.add_tags(ResourceArns=[ids["Tagged"], ids["Untagged"]], Tags=counted)
+    policy = json.loads(s3.get_bucket_policy(Bucket=ids["Bucket"])["Policy"])
+    policy["Statement"].append({**policy["Statement"][0], "Sid": "eb-1"})
+    s3.put_bucket_policy(Bucket=ids["Bucket"], Policy=json.dumps(policy))
+    described = stacks.change_set(
+        name, template, DeploymentMode="REVERT_DRIFT", Tags=[{"Key": "team", "Value": "own"}]
+    )
+    changed = {each["ResourceChange"]["LogicalResourceId"] for each in described["Changes"]}
+    assert changed == {"Tagged", "Policy"}

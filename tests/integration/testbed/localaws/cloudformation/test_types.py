@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from testbed.localaws.cloudformation import template
 from testbed.localaws.cloudformation.types import REGISTRY
+from tests.polling import until
 from tests.project import ROOT
 from tests.unit.templates.renders import CONFIGURATIONS, layers
 
@@ -66,10 +68,36 @@ def test_every_type_is_created_updated_rolled_back_and_deleted(stacks: Any) -> N
     _check_changes(stacks, name)
 
     _empty(stacks, name)
+    assert stacks.delete(name)["StackStatus"] == "DELETE_FAILED"  # the function's interfaces outlive it
+    _delete_interfaces(stacks, name)
     assert stacks.delete(name)["StackStatus"] == "DELETE_COMPLETE"
     made = {r["PhysicalResourceId"] for r in resources if r["ResourceType"] == "AWS::EC2::VPC"}
     assert len(made) == 2
     assert made.isdisjoint(vpc["VpcId"] for vpc in stacks.aws.client("ec2").describe_vpcs()["Vpcs"])
+
+
+def _delete_interfaces(stacks: Any, name: str) -> None:
+    """Delete the interfaces that block the subnets, once they are released."""
+    ec2 = stacks.aws.client("ec2")
+    resources = stacks.api.list_stack_resources(StackName=name)["StackResourceSummaries"]
+    blocked = [each for each in resources if each["ResourceStatus"] == "DELETE_FAILED"]
+    assert {each["ResourceType"] for each in blocked} <= {"AWS::EC2::Subnet", "AWS::EC2::SecurityGroup"}
+    for each in blocked:
+        kind = "subnet-id" if each["ResourceType"] == "AWS::EC2::Subnet" else "group-id"
+        filters = [{"Name": kind, "Values": [each["PhysicalResourceId"]]}]
+
+        def in_use(filters: Any = filters) -> list[Any]:
+            found = ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+            return [one for one in found if (one["InterfaceType"], one["Status"]) == ("lambda", "in-use")]
+
+        until(partial(_none, in_use))
+        for one in ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]:
+            if one["InterfaceType"] == "lambda":
+                ec2.delete_network_interface(NetworkInterfaceId=one["NetworkInterfaceId"])
+
+
+def _none(found: Callable[[], list[Any]]) -> bool:
+    return not found()
 
 
 def _changed(document: dict[str, Any]) -> dict[str, Any]:

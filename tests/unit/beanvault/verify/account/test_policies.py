@@ -40,6 +40,9 @@ def test_a_statement_about_all_but_a_few_is_about_all() -> None:
     )
 
 
+BALANCERS = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+
+
 @pytest.mark.parametrize(("principal", "anyone"), [("*", True), ({"AWS": "*"}, True), ({"AWS": OURS}, False)])
 def test_any_principal_is_written_in_two_ways(principal: object, anyone: bool) -> None:
     assert statement(Principal=principal).for_anyone is anyone
@@ -67,6 +70,11 @@ def test_only_a_denial_keeps_plain_http_out(effect: str, value: str, denied: boo
         ({"Principal": "*", "Condition": {"StringEquals": {"aws:SourceAccount": THEIRS}}}, True),
         ({"Principal": "*", "Condition": {"StringNotEquals": {"aws:SourceAccount": OURS}}}, True),
         ({"Principal": "*", "Effect": "Deny"}, False),
+        ({"Principal": {"AWS": ["AROAEXAMPLEEXAMPLE123", f"arn:aws:iam::{OURS}:role/app"]}}, False),
+        ({"Principal": BALANCERS, "Resource": f"arn:aws:s3:::log/lb/AWSLogs/{OURS}/*"}, False),
+        ({"Principal": BALANCERS, "Resource": f"arn:aws:s3:::log/lb/AWSLogs/{THEIRS}/*"}, True),
+        ({"Principal": BALANCERS, "Resource": "arn:aws:s3:::log/*"}, True),
+        ({"Principal": "*", "Resource": f"arn:aws:s3:::log/lb/AWSLogs/{OURS}/*"}, True),
     ],
 )
 def test_a_bucket_policy_is_for_this_account_only_if_it_names_this_account(

@@ -47,20 +47,69 @@ def test_health_check_codes_are_lists_and_ranges(status: int, matcher: str, fits
     assert matches(status, matcher) is fits
 
 
+BRANCH = "Python 3.14 running on 64bit Amazon Linux 2023"
+
+
+def _versions(branch: str, used: tuple[str, ...] = (), **releases: str) -> list[tuple[str, bool]]:
+    found = platforms.offered(used, {BRANCH: releases["released"]} if releases else {})
+    return [(each.version, each.recommended) for each in found if each.branch.name == branch]
+
+
 def test_a_stack_and_its_platform_arn_name_each_other() -> None:
-    platforms.add_newer_stacks()
-    arn = "arn:aws:elasticbeanstalk:eu-west-1::platform/Python 3.14 running on 64bit Amazon Linux 2023/4.9.2"
-    assert platforms.platform_arn(platforms.DEFAULT_STACK, "eu-west-1") == arn
-    assert platforms.stack_of(arn, "eu-west-1") == platforms.DEFAULT_STACK
-    assert platforms.python_version(platforms.DEFAULT_STACK) == "3.14"
+    (offered,) = [each for each in platforms.offered((), {}) if each.branch.name == BRANCH]
+    arn = f"arn:aws:elasticbeanstalk:eu-west-1::platform/{BRANCH}/{offered.version}"
+    assert offered.arn("eu-west-1") == platforms.platform_arn(offered.stack, "eu-west-1") == arn
+    assert platforms.branch_and_version(offered.stack) == (BRANCH, offered.version)
+    assert platforms.python_version(offered.stack) == "3.14"
 
 
-def test_the_platforms_have_pythons_branches_once() -> None:
-    platforms.add_newer_stacks()
-    platforms.add_newer_stacks()
-    names = [each["PlatformBranchName"] for each in platforms.summaries("eu-west-1")]
-    for version in ("3.11", "3.12", "3.13", "3.14"):
-        assert names.count(f"Python {version} running on 64bit Amazon Linux 2023") == 1
+def test_a_superseded_version_is_offered_only_to_an_account_that_used_it() -> None:
+    """https://docs.aws.amazon.com/elasticbeanstalk/latest/platforms/welcome.html"""
+    ((newest, recommended),) = _versions(BRANCH)
+    assert recommended
+    used = f"64bit Amazon Linux 2023 v{newest} running Python 3.14"
+    assert _versions(BRANCH, (used,), released="4.99.0") == [(newest, False), ("4.99.0", True)]
+    assert _versions(BRANCH, released="4.99.0") == [("4.99.0", True)]
+
+
+def test_a_retired_branch_is_offered_to_no_new_environment() -> None:
+    retired = "Python 3.9 running on 64bit Amazon Linux 2023"
+    assert retired in {branch.name for branch in platforms.branches({})}
+    assert _versions(retired) == []
+    assert _versions(retired, ("64bit Amazon Linux 2023 v4.6.0 running Python 3.9",)) == [("4.6.0", False)]
+
+
+def test_each_branch_is_there_once_and_the_lifecycle_states_are_all_there() -> None:
+    every = platforms.branches({})
+    assert len({branch.name for branch in every}) == len(every)
+    assert {branch.state for branch in every} == {"Beta", "Supported", "Deprecated", "Retired"}
+
+
+@pytest.mark.parametrize(
+    ("test", "known"),
+    [
+        ({"Type": "PlatformBranchName", "Operator": "=", "Values": [BRANCH]}, True),
+        ({"Type": "PlatformBranchName", "Operator": "=", "Values": [BRANCH, BRANCH]}, False),
+        ({"Type": "PlatformBranchName", "Operator": "in", "Values": [BRANCH]}, False),
+        ({"Type": "PlatformBranchLifecycleState", "Operator": "=", "Values": ["Supported"]}, False),
+        ({"Attribute": "BranchName", "Operator": "=", "Values": [BRANCH]}, False),
+    ],
+)
+def test_only_documented_filters_of_versions_are_known(test: dict[str, object], known: bool) -> None:
+    assert platforms.is_version_filter(test) is known
+
+
+@pytest.mark.parametrize(
+    ("test", "known"),
+    [
+        ({"Attribute": "LifecycleState", "Operator": "!=", "Values": ["Retired"]}, True),
+        ({"Attribute": "BranchName", "Operator": "in", "Values": [BRANCH, BRANCH]}, True),
+        ({"Attribute": "LifecycleState", "Operator": "contains", "Values": ["etired"]}, False),
+        ({"Attribute": "PlatformBranchName", "Operator": "=", "Values": [BRANCH]}, False),
+    ],
+)
+def test_only_documented_filters_of_branches_are_known(test: dict[str, object], known: bool) -> None:
+    assert platforms.is_branch_filter(test) is known
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,34 @@
+"""Check of the names that an earlier deployment of this name left in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from templates.deployment import Deployment
+from templates.layers import LAYERS
+
+from ...aws import Aws
+from ...cloudformation.stacks import Stacks
+from ...ui import NullUi
+from ..leftovers import names_in_use
+from .result import PreflightResult, Verdict
+
+CHECK = "names"
+
+
+def check_leftovers(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
+    """Report what `deploy` would take over, and what is in its way."""
+    stacks = Stacks(aws.client("cloudformation"), NullUi())
+    found = [
+        each
+        for layer, build in LAYERS.items()
+        for each in names_in_use(aws, stacks, deployment.stack_name(layer), build(deployment).to_dict())
+    ]
+    for each in found:
+        if each.remedy:
+            yield PreflightResult(CHECK, Verdict.BAD, str(each), each.remedy)
+    if taken := [each.name for each in found if not each.remedy]:
+        detail = f"{len(taken)} log groups of an earlier deployment are taken over: {', '.join(taken)}"
+        yield PreflightResult(CHECK, Verdict.GOOD, detail)
+    if not found:
+        yield PreflightResult(CHECK, Verdict.GOOD, "no name is in use")
