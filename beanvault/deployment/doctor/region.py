@@ -1,11 +1,10 @@
-"""Checks of the deployment's region: the database's authorities, what AWS offers there, the way to Vault."""
+"""Checks of the deployment's region: the database's authorities, interface endpoints, the way to Vault."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from templates.deployment import Deployment
-from templates.deployment_sections import VaultHost
 from templates.regions import AUTHORITIES_OF_REGION
 
 from ...artifacts import authorities
@@ -48,53 +47,10 @@ def check_vault_connection(deployment: Deployment, aws: Aws) -> Iterator[Preflig
         yield PreflightResult("way to Vault", Verdict.GOOD, found)
 
 
-def check_offers(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
-    """Check that the region has the instance types, the database's class and the endpoints of the file."""
-    yield _check_types(deployment, aws)
-    yield _check_class(deployment, aws)
-    if deployment.network.endpoints:
-        yield _check_endpoints(deployment, aws)
-
-
-def _check_types(deployment: Deployment, aws: Aws) -> PreflightResult:
-    required = set(deployment.app.instance_types)
-    if isinstance(deployment.vault, VaultHost):
-        required.add(deployment.vault.instance_type)
-    pages = aws.client("ec2").get_paginator("describe_instance_type_offerings")
-    offered = {
-        each["InstanceType"]
-        for page in pages.paginate(Filters=[{"Name": "instance-type", "Values": sorted(required)}])
-        for each in page["InstanceTypeOfferings"]
-    }
-    if missing := sorted(required - offered):
-        return PreflightResult(
-            "instance types",
-            Verdict.BAD,
-            f"{', '.join(missing)} are not offered in {aws.region}",
-            "set [app] instance_types and [vault] instance_type to some of "
-            f"`aws ec2 describe-instance-type-offerings --region {aws.region}`",
-        )
-    return PreflightResult("instance types", Verdict.GOOD, f"{', '.join(sorted(required))} are offered")
-
-
-def _check_class(deployment: Deployment, aws: Aws) -> PreflightResult:
-    wanted = deployment.database.instance_class
-    pages = aws.client("rds").get_paginator("describe_orderable_db_instance_options")
-    options = pages.paginate(
-        Engine="mysql", DBInstanceClass=wanted, Vpc=True, PaginationConfig={"MaxItems": 1}
-    )
-    if any(page["OrderableDBInstanceOptions"] for page in options):
-        return PreflightResult("database class", Verdict.GOOD, f"{wanted} is offered for MySQL")
-    return PreflightResult(
-        "database class",
-        Verdict.BAD,
-        f"{wanted} is not offered for MySQL in {aws.region}",
-        "set [database] instance_class to one of `aws rds describe-orderable-db-instance-options "
-        f"--engine mysql --region {aws.region} --query 'OrderableDBInstanceOptions[].DBInstanceClass'`",
-    )
-
-
-def _check_endpoints(deployment: Deployment, aws: Aws) -> PreflightResult:
+def check_endpoints(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
+    """Check that the region has the interface endpoints of the file."""
+    if not deployment.network.endpoints:
+        return
     required = {f"com.amazonaws.{deployment.region}.{each}" for each in deployment.network.endpoints}
     pages = aws.client("ec2").get_paginator("describe_vpc_endpoint_services")
     offered = {
@@ -103,10 +59,11 @@ def _check_endpoints(deployment: Deployment, aws: Aws) -> PreflightResult:
         for name in page["ServiceNames"]
     }
     if missing := sorted(required - offered):
-        return PreflightResult(
+        yield PreflightResult(
             "endpoints",
             Verdict.BAD,
             f"{aws.region} has no {', '.join(missing)}",
             f"leave {', '.join(each.rpartition('.')[2] for each in missing)} out of [network] endpoints",
         )
-    return PreflightResult("endpoints", Verdict.GOOD, f"all {len(required)} services have endpoints")
+        return
+    yield PreflightResult("endpoints", Verdict.GOOD, f"all {len(required)} services have endpoints")

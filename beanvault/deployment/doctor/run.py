@@ -13,7 +13,7 @@ from .account import check_bucket, check_disks, check_permissions, check_service
 from .domain import check_certificate
 from .leftovers import check_leftovers
 from .quotas import check_concurrency, check_quotas
-from .region import check_authorities, check_offers, check_vault_connection
+from .region import check_authorities, check_endpoints, check_vault_connection
 from .result import Check, PreflightResult, Verdict
 from .shared_bucket import check_shared_bucket
 from .tools import check_tools
@@ -23,7 +23,7 @@ from .zones import ZONE_CHECKS
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("permissions", check_permissions),
     ("database authorities", check_authorities),
-    ("region", check_offers),
+    ("endpoints", check_endpoints),
     ("way to Vault", check_vault_connection),
     ("quotas", check_quotas),
     ("function", check_concurrency),

@@ -67,18 +67,15 @@ def check_platform(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult
     yield PreflightResult("platform", verdict, f"{branch} is {state}, {version}", remedy)
 
 
-def check_engine(
-    deployment: Deployment,  # noqa: ARG001 - a check's parameters
-    aws: Aws,
-    today: dt.date,
-) -> Iterator[PreflightResult]:
+def check_engine(deployment: Deployment, aws: Aws, today: dt.date) -> Iterator[PreflightResult]:
     """Check the engine's series: its default minor version, which RDS chooses, and its standard support.
 
     Extended Support is off, so RDS upgrades the series by itself when standard support ends:
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/extended-support-viewing-support-dates.html
     """
-    series, client = DATABASE_ENGINE_VERSION.in_use, aws.client("rds")
-    remedy = UPDATE.format("the series of MySQL", DATABASE_ENGINE_VERSION.source)
+    series, client = deployment.database.engine_version, aws.client("rds")
+    others = sorted(DATABASE_ENGINE_VERSION.supported - {series})
+    remedy = f"set [database] engine_version to {' or '.join(others)} ({DATABASE_ENGINE_VERSION.source})"
     minors = client.describe_db_engine_versions(Engine="mysql", EngineVersion=series, DefaultOnly=True)
     default = [each.get("EngineVersion", "") for each in minors["DBEngineVersions"]]
     if not default:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from templates.aws_versions import DATABASE_ENGINE_VERSION
 from templates.deployment import Deployment
 from templates.deployment_sections import VaultHost
 
@@ -53,14 +52,14 @@ def check_instance_types(deployment: Deployment, aws: Aws) -> Iterator[Preflight
         Verdict.BAD if nowhere else Verdict.WARNING,
         f"EC2 doesn't offer {', '.join(missing)}",
         "set [app] instance_types and [vault] instance_type to types that these zones have: "
-        "aws ec2 describe-instance-type-offerings --location-type availability-zone",
+        f"aws ec2 describe-instance-type-offerings --location-type availability-zone --region {aws.region}",
     )
 
 
 def check_instance_class(deployment: Deployment, aws: Aws) -> Iterator[PreflightResult]:
     """Check that RDS has the database's class, for the engine's default version, in the network's zones."""
     database, client = deployment.database, aws.client("rds")
-    series = DATABASE_ENGINE_VERSION.in_use
+    series = database.engine_version
     minors = client.describe_db_engine_versions(Engine="mysql", EngineVersion=series, DefaultOnly=True)
     for minor in minors["DBEngineVersions"][:1]:
         version = minor.get("EngineVersion", series)
@@ -86,7 +85,8 @@ def check_instance_class(deployment: Deployment, aws: Aws) -> Iterator[Preflight
             Verdict.BAD,
             f"RDS offers {what} in {len(usable)} of the network's zones, and {required} are needed",
             "set [database] instance_class to one that is offered: aws rds "
-            f"describe-orderable-db-instance-options --engine mysql --engine-version {version} "
+            f"describe-orderable-db-instance-options --region {aws.region} --engine mysql "
+            f"--engine-version {version} "
             "--query 'OrderableDBInstanceOptions[].[DBInstanceClass,AvailabilityZones[].Name]'",
         )
 

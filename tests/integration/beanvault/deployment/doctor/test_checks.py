@@ -11,7 +11,6 @@ from typing import Any, get_args
 
 import boto3
 import pytest
-from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
@@ -20,7 +19,7 @@ from beanvault.deployment.deploy import deploy
 from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.deployment.doctor.account import check_bucket
 from beanvault.deployment.doctor.domain import check_certificate
-from beanvault.deployment.doctor.region import check_authorities, check_offers, check_vault_connection
+from beanvault.deployment.doctor.region import check_authorities, check_endpoints, check_vault_connection
 from beanvault.deployment.doctor.result import PreflightResult, Verdict
 from beanvault.deployment.doctor.tools import check_tools
 from beanvault.errors import Refused
@@ -97,51 +96,21 @@ def _described(**tables: Any) -> Deployment:
     return parse({"name": "shop", "region": REGION, "vault": {"where": "host"}} | tables)
 
 
-def test_what_a_region_lacks_is_named_with_a_remedy(aws: Aws) -> None:
-    """Some regions lack even the types of the examples; their endpoints differ too."""
+def test_a_region_with_every_endpoint_is_good(aws: Aws) -> None:
     plenty = _described(network={"endpoints": list(get_args(InterfaceEndpoint))})
-    assert [found.verdict for found in check_offers(plenty, aws)] == [Verdict.GOOD] * 3
-    lacking = _described(
-        app={"instance_types": ["t3.small", "m99.large"]}, database={"instance_class": "db.m99.large"}
-    )
-    types, classes = check_offers(lacking, aws)
-    assert (types.verdict, types.detail) == (Verdict.BAD, f"m99.large are not offered in {REGION}")
-    assert (classes.verdict, classes.detail) == (
-        Verdict.BAD,
-        f"db.m99.large is not offered for MySQL in {REGION}",
-    )
-    assert f"--region {REGION}" in types.remedy
-    assert f"--engine mysql --region {REGION}" in classes.remedy
-
-
-def test_the_smallest_class_is_not_everywhere(local_aws: LocalAws) -> None:
-    there = Aws(local_aws.session("ca-west-1"), local_aws.endpoint)
-    tables = {"name": "shop", "region": "ca-west-1", "vault": {"where": "host"}}
-    deployment = parse(tables | {"database": {"ca_file": "authorities.pem"}})
-    (found,) = [each for each in check_offers(deployment, there) if each.check == "database class"]
-    assert (found.verdict, found.detail) == (
-        Verdict.BAD,
-        "db.t4g.micro is not offered for MySQL in ca-west-1",
-    )
+    assert [found.verdict for found in check_endpoints(plenty, aws)] == [Verdict.GOOD]
+    assert not list(check_endpoints(_described(network={"endpoints": []}), aws))
 
 
 def test_an_endpoint_that_the_region_lacks_is_named() -> None:
     service = f"com.amazonaws.{REGION}.kms"
-    answers: dict[str, Any] = {
-        "DescribeInstanceTypeOfferings": {"InstanceTypeOfferings": [{"InstanceType": "t3.small"}]},
-        "DescribeVpcEndpointServices": {"ServiceNames": [service]},
-        "DescribeOrderableDBInstanceOptions": {"OrderableDBInstanceOptions": [{"Engine": "mysql"}]},
-    }
     session = boto3.session.Session("x", "x", region_name=REGION)
-    clients = {name: session.client(name) for name in ("ec2", "rds")}  # type: ignore[call-overload]  # as above
-    stubbers = {name: Stubber(client) for name, client in clients.items()}
-    for operation, answer in answers.items():
-        name = "rds" if "DBInstance" in operation else "ec2"
-        method = xform_name(operation)
-        stubbers[name].add_response(method, answer)
-        stubbers[name].activate()
+    client = session.client("ec2")
+    stubber = Stubber(client)
+    stubber.add_response("describe_vpc_endpoint_services", {"ServiceNames": [service]})
+    stubber.activate()
     deployment = _described(network={"endpoints": ["kms", "events"]})
-    *_, found = check_offers(deployment, Aws(session, None, clients))
+    (found,) = check_endpoints(deployment, Aws(session, None, {"ec2": client}))
     assert (found.verdict, found.detail) == (Verdict.BAD, f"{REGION} has no com.amazonaws.{REGION}.events")
     assert found.remedy == "leave events out of [network] endpoints"
 

@@ -58,6 +58,21 @@ def test_a_region_with_two_zones_is_too_small_for_three(local_aws: LocalAws) -> 
     assert two["zones"].verdict is Verdict.GOOD
 
 
+def test_the_smallest_class_is_not_everywhere(local_aws: LocalAws) -> None:
+    there = Aws(local_aws.session("ca-west-1"), local_aws.endpoint)
+    deployment = _file(region="ca-west-1", database={"ca_file": "authorities.pem"})
+    found = _results(deployment, there)["instance class"]
+    assert found.verdict is Verdict.BAD
+    assert "db.t4g.micro" in found.detail
+    assert "--region ca-west-1" in found.remedy
+
+
+def test_the_series_of_the_file_is_asked_for(aws: Aws) -> None:
+    found = _results(_file(database={"engine_version": "9.7"}), aws)
+    assert "MySQL 9.7" in found["database engine"].detail
+    assert "MySQL 9.7." in found["instance class"].detail
+
+
 @pytest.mark.parametrize(
     ("tables", "check", "verdict"),
     [
