@@ -59,8 +59,9 @@ Name = Annotated[
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
     # https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/environments-cfg-alb-shared.html
     matching(
-        r"(?!internal(-|$)|awseb(-|$))(?=.{2,20}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
-        "use 2 to 20 lower-case letters, digits and single hyphens, without the prefix internal- or awseb-",
+        r"(?!internal(-|$)|awseb(-|$)|resources$)(?=.{2,20}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+        "use 2 to 20 lower-case letters, digits and single hyphens, without the prefix internal- or awseb-, "
+        "and not resources, which is Beanstalk's own folder in its bucket",
     ),
 ]
 

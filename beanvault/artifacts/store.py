@@ -1,4 +1,4 @@
-"""Where a deployment's uploads lie: below `beanvault/NAME/` of Beanstalk's own bucket, named by content."""
+"""Where a deployment's uploads lie: below `.beanvault/NAME/` of Beanstalk's own bucket, named by content."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ def beanstalk_bucket(aws: Aws) -> str:
     return f"elasticbeanstalk-{aws.region}-{aws.account()}"
 
 
+ARTIFACTS = ".beanvault/"
+"""All deployments' artifacts. No deployment can have this name, whose versions the EB CLI puts below it."""
+
+
 def artifact_folder(name: str) -> str:
     """Return the folder of the deployment *name* in that bucket."""
-    return f"beanvault/{name}"
+    return f"{ARTIFACTS}{name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_pri
 
 def prefixes(properties: dict[str, Any]) -> list[str]:
     """Return where the deployment's objects are: versions of the app, and uploads."""
-    return [f"{properties['Application']}/", f"beanvault/{properties['Deployment']}/"]
+    return [f"{properties['Application']}/", f".beanvault/{properties['Deployment']}/"]
 
 
 def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:

@@ -146,8 +146,8 @@ def test_a_shared_bucket_gets_statement_and_rules_for_our_objects_only(bucket: A
     for kind in ("Create", "Update"):
         _change(kind)
         (denied,) = _statements(bucket)
-        assert denied["Resource"] == [f"arn:aws:s3:::{BUCKET}/{p}*" for p in ("shop/", "beanvault/shop/")]
-        assert [rule["Filter"]["Prefix"] for rule in _rules(bucket)] == ["shop/", "beanvault/shop/"]
+        assert denied["Resource"] == [f"arn:aws:s3:::{BUCKET}/{p}*" for p in ("shop/", ".beanvault/shop/")]
+        assert [rule["Filter"]["Prefix"] for rule in _rules(bucket)] == ["shop/", ".beanvault/shop/"]
         assert {rule["NoncurrentVersionExpiration"]["NoncurrentDays"] for rule in _rules(bucket)} == {90}
     _change("Delete")
     for absent in (bucket.get_bucket_policy, bucket.get_bucket_lifecycle_configuration):

@@ -553,7 +553,7 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     assert len(before) > 100
     bucket = f"elasticbeanstalk-{REGION}-123456789012"
     s3 = account.client("s3")
-    assert s3.list_objects_v2(Bucket=bucket, Prefix=f"beanvault/{TRIAL}/")["KeyCount"] > 0
+    assert s3.list_objects_v2(Bucket=bucket, Prefix=f".beanvault/{TRIAL}/")["KeyCount"] > 0
     deployment = account.deployment(TRIAL, CHANGES[TRIAL])
     _require_what_the_vault_host_wrote(account, deployment)
     results = destroy(account.work(deployment, accepts_loss=True)).stacks
@@ -565,7 +565,7 @@ def test_a_trial_goes_without_a_trace(account: Account) -> None:
     left = _present(account, TRIAL)
     assert {entry for entry in left if not entry.startswith("rds: ")} == set()
     assert all("snapshot" in entry for entry in left)
-    for prefix in (f"beanvault/{TRIAL}/", f"{TRIAL}/"):
+    for prefix in (f".beanvault/{TRIAL}/", f"{TRIAL}/"):
         versions = s3.list_object_versions(Bucket=bucket, Prefix=prefix)
         assert not versions.get("Versions")
         assert not versions.get("DeleteMarkers")

@@ -20,5 +20,5 @@ def test_the_same_content_is_uploaded_once(local_aws: LocalAws) -> None:
     assert own.put("replicator", ".zip", b"one") == first
     assert client.head_object(Bucket=own.bucket, Key=first.key)["LastModified"] == written
     assert own.put("replicator", ".zip", b"two").key != first.key
-    assert first.key.startswith("beanvault/shop/replicator-")
+    assert first.key.startswith(".beanvault/shop/replicator-")
     assert store.bucket == f"elasticbeanstalk-{aws.region}-{aws.account()}"
