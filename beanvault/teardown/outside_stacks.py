@@ -18,7 +18,7 @@ from replicator.contract.tags import TAG_OWNER, read_tags
 from templates.deployment import Deployment
 from templates.vault_layer import ca_parameter
 
-from ..artifacts.store import artifact_folder, beanstalk_bucket
+from ..artifacts.store import ARTIFACTS, artifact_folder, beanstalk_bucket
 from ..aws import Aws, AwsError, code
 from ..deployment import certificates
 from ..polling import PollingClock, attempts
@@ -69,13 +69,22 @@ class OutsideResource:
 
 
 def other_owners(aws: Aws, deployment: Deployment) -> tuple[str, ...]:
-    """Return the prefixes and keys in Beanstalk's bucket that are not of this deployment.
+    """Return who else uses Beanstalk's bucket: prefixes and keys in it, and environments of the region.
 
-    `resources/` is what Beanstalk itself stores for environments, `.elasticbeanstalk` its marker.
+    `resources/` is what Beanstalk itself stores for environments, `.elasticbeanstalk` its marker. An
+    environment can have nothing else in the bucket, such as one that runs Beanstalk's sample application.
     """
-    own = {*_prefixes(deployment), "beanvault/", "resources/", ".elasticbeanstalk"}
-    found = [*_top_level(aws, ""), *_top_level(aws, "beanvault/")]
-    return tuple(name for name in found if name not in own)
+    own = {*_prefixes(deployment), ARTIFACTS, "resources/", ".elasticbeanstalk"}
+    found = [*_top_level(aws, ""), *_top_level(aws, ARTIFACTS)]
+    return (*(name for name in found if name not in own), *_other_environments(aws, deployment))
+
+
+def _other_environments(aws: Aws, deployment: Deployment) -> Iterator[str]:
+    pages = aws.client("elasticbeanstalk").get_paginator("describe_environments")
+    for page in pages.paginate(IncludeDeleted=False):
+        for environment in page["Environments"]:
+            if environment.get("ApplicationName") != deployment.application_name:
+                yield f"the environment {environment.get('EnvironmentName', '')}"
 
 
 def find(aws: Aws, deployment: Deployment) -> tuple[OutsideResource, ...]:

@@ -10,16 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from beanvault.aws import Aws, AwsError
 from beanvault.cloudformation.stack import StackSpec, TemplateSource
 from beanvault.cloudformation.stacks import Stacks
 from beanvault.polling import PollingClock
-from beanvault.teardown.outside_stacks import OutsideKind, OutsideResource, delete, empty
+from beanvault.teardown.outside_stacks import (
+    OutsideKind,
+    OutsideResource,
+    _prefixes,
+    delete,
+    empty,
+    other_owners,
+)
 from beanvault.teardown.retained import FINDERS
 from beanvault.ui import NullUi
-from templates.deployment_file import read
+from templates.deployment_file import DeploymentFileError, parse, read
 from templates.layers import LAYERS
 from testbed.servers.localaws import REGION, LocalAws, clean_environment
 from tests.project import ROOT
@@ -212,3 +221,39 @@ def test_objects_that_s3_keeps_are_an_error(local_aws: LocalAws) -> None:
     aws.client("s3").meta.events.register("after-call.s3.DeleteObjects", refuse)
     with pytest.raises(AwsError, match=f"kept 1 objects of s3://{bucket}/; the first is a: AccessDenied"):
         empty(aws, bucket)
+
+
+def test_a_deployment_of_any_name_has_only_its_own_objects() -> None:
+    """Artifacts and application versions are in one bucket, below prefixes with the deployment's name."""
+    tables = {"region": REGION, "vault": {"where": "host"}}
+    prefixes = _prefixes(parse({"name": "beanvault", **tables}))
+    others = _prefixes(parse({"name": "shop", **tables}))
+    assert not [other for other in others for own in prefixes if other.startswith(own)]
+    with pytest.raises(DeploymentFileError, match="Beanstalk's own folder"):
+        parse({"name": "resources", **tables})
+
+
+def test_an_environment_without_objects_uses_beanstalks_bucket() -> None:
+    """It can run Beanstalk's sample application, and have its own data below `resources/` only."""
+    session = boto3.session.Session("x", "x", region_name=REGION)
+    clients = {name: session.client(name) for name in ("elasticbeanstalk", "s3", "sts")}  # type: ignore[call-overload]  # a name of a list
+    answers: dict[str, tuple[str, Any]] = {
+        "elasticbeanstalk": (
+            "describe_environments",
+            {
+                "Environments": [
+                    {"EnvironmentName": "shop-app", "ApplicationName": "shop"},
+                    {"EnvironmentName": "their-env", "ApplicationName": "theirs"},
+                ]
+            },
+        ),
+        "s3": ("list_objects_v2", {"CommonPrefixes": [{"Prefix": "resources/"}]}),
+        "sts": ("get_caller_identity", {"Account": "123456789012"}),
+    }
+    for name, (operation, answer) in answers.items():
+        stubber = Stubber(clients[name])
+        for _ in range(3):
+            stubber.add_response(operation, answer)
+        stubber.activate()
+    deployment = parse({"name": "shop", "region": REGION, "vault": {"where": "host"}})
+    assert other_owners(Aws(session, None, clients), deployment) == ("the environment their-env",)
