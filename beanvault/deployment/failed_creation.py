@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from ..artifacts.store import beanstalk_bucket
 from ..aws import Aws, code
-from ..cloudformation.stack import AttemptedResource
+from ..cloudformation.stack import AttemptedResource, StackResource
 from ..cloudformation.stacks import Stacks
 from ..errors import Refused, TimedOut
 from ..polling import PollingClock, attempts
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef
 
 DATABASE_SECONDS = 30 * 60
+NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 KEY_DAYS = 30
 """Until a key is deleted; it costs nothing meanwhile."""
 
@@ -63,13 +64,28 @@ def clear(context: DeploymentContext, stacks: Stacks, name: str) -> None:
         # What the stack took over has the policy Retain, and was not created by it.
         if resource.created and resource.deletion_policy == "RetainExceptOnCreate":
             _delete_kept(context.aws, resource)
-    present = stacks.resources(name)
-    delete_stack(context, StackToDelete(name, tuple(r for r in present if r.type != DATABASE)))
+    present = deletable(stacks.resources(name), attempted)
+    delete_stack(context, StackToDelete(name, present))
+
+
+def deletable(
+    present: Iterable[StackResource], attempted: Iterable[AttemptedResource]
+) -> tuple[StackResource, ...]:
+    """Return the resources of the stack that are deleted with it, its buckets emptied.
+
+    A bucket that somebody else was quicker to create is listed as the stack's too, as a failure of it.
+    """
+    created = {resource.physical_id for resource in attempted if resource.created}
+    return tuple(
+        resource
+        for resource in present
+        if resource.type != DATABASE and (resource.type != BUCKET or resource.physical_id in created)
+    )
 
 
 def _refuse_shared_bucket(context: DeploymentContext, attempted: Iterable[AttemptedResource]) -> None:
     bucket = beanstalk_bucket(context.aws)
-    if not any((r.type, r.physical_id, r.created) == (BUCKET, bucket, True) for r in attempted):
+    if not any((r.type, r.physical_id) == (BUCKET, bucket) for r in attempted):
         return
     if others := outside_stacks.other_owners(context.aws, context.deployment):
         raise Refused(
@@ -84,7 +100,7 @@ def _delete_database(aws: Aws, identifier: str, since: dt.datetime) -> None:
     A database of an earlier deployment, and its snapshots, have the same identifier.
     """
     rds = aws.client("rds")
-    found = _database(aws, identifier)
+    found = _once_created(aws, identifier)
     if found and found["InstanceCreateTime"] >= since:
         if found["DeletionProtection"]:
             rds.modify_db_instance(
@@ -99,7 +115,7 @@ def _delete_database(aws: Aws, identifier: str, since: dt.datetime) -> None:
         DBInstanceIdentifier=identifier, SnapshotType="manual"
     )
     for snapshot in [snapshot for page in pages for snapshot in page["DBSnapshots"]]:
-        if snapshot["InstanceCreateTime"] >= since:
+        if snapshot.get("InstanceCreateTime", NEVER) >= since:
             rds.delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])
 
 
@@ -109,6 +125,21 @@ def _database(aws: Aws, identifier: str) -> DBInstanceTypeDef | None:
         Filters=[{"Name": "db-instance-id", "Values": [identifier]}]
     )["DBInstances"]
     return found[0] if found else None
+
+
+def _once_created(aws: Aws, identifier: str, clock: PollingClock | None = None) -> DBInstanceTypeDef | None:
+    """Return the instance once it can be changed: RDS refuses that, and names no time, while it creates it.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBInstance.html
+    """
+    for _ in attempts(clock or PollingClock(), DATABASE_SECONDS):
+        found = _database(aws, identifier)
+        if found is None or (found["DBInstanceStatus"] != "creating" and "InstanceCreateTime" in found):
+            return found
+    raise TimedOut(
+        f"{identifier} is still being created after {DATABASE_SECONDS // 60} min",
+        "run the command again: it continues waiting",
+    )
 
 
 def _wait_until_deleted(aws: Aws, identifier: str) -> None:
@@ -144,11 +175,17 @@ def _delete_bucket(aws: Aws, bucket: str) -> None:
     aws.client("s3").delete_bucket(Bucket=bucket)
 
 
+def _delete_backup_vault(aws: Aws, name: str) -> None:
+    # Of a vault that doesn't exist AWS Backup says that access is denied.
+    backup = aws.client("backup")
+    pages = backup.get_paginator("list_backup_vaults").paginate()
+    if any(vault.get("BackupVaultName") == name for page in pages for vault in page["BackupVaultList"]):
+        backup.delete_backup_vault(BackupVaultName=name)
+
+
 KEPT: Mapping[str, Callable[[Aws, str], object]] = MappingProxyType(
     {
-        "AWS::Backup::BackupVault": lambda aws, name: aws.client("backup").delete_backup_vault(
-            BackupVaultName=name
-        ),
+        "AWS::Backup::BackupVault": _delete_backup_vault,
         "AWS::KMS::Key": _delete_key,
         "AWS::Logs::LogGroup": lambda aws, name: aws.client("logs").delete_log_group(logGroupName=name),
         "AWS::RDS::OptionGroup": lambda aws, name: aws.client("rds").delete_option_group(

@@ -12,17 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
 from beanvault.aws import Aws
 from beanvault.cloudformation.events import StackEvent
-from beanvault.cloudformation.stack import StackError, StackOutcome
+from beanvault.cloudformation.stack import AttemptedResource, StackError, StackOutcome, StackResource
 from beanvault.cloudformation.stacks import Stacks
 from beanvault.deployment import failed_creation
 from beanvault.deployment.deploy import deploy
 from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.errors import Refused
+from beanvault.polling import PollingClock
 from beanvault.ui import NullUi
 from templates.deployment_file import parse
 from testbed.servers.localaws import REGION, LocalAws
@@ -170,3 +173,47 @@ def test_a_database_and_snapshots_from_before_are_left_alone(trial: Trial) -> No
     with pytest.raises(ClientError, match="not found"):
         rds.describe_db_instances(DBInstanceIdentifier=name)
     assert rds.describe_db_snapshots(**manual)["DBSnapshots"] == []
+
+
+def test_a_database_that_is_still_being_created_is_waited_for() -> None:
+    """RDS names no time of its creation, and refuses changes, until it is created."""
+    session = boto3.session.Session("x", "x", region_name=REGION)
+    client = session.client("rds")
+    creating = {"DBInstanceIdentifier": "shop-database", "DBInstanceStatus": "creating"}
+    created = {**creating, "DBInstanceStatus": "available", "InstanceCreateTime": LATER}
+    with Stubber(client) as stubber:
+        for instance in (creating, creating, created):
+            stubber.add_response("describe_db_instances", {"DBInstances": [instance]})
+        aws, clock = Aws(session, None, {"rds": client}), PollingClock(sleep=lambda _: None)
+        assert failed_creation._once_created(aws, "shop-database", clock) == created
+        stubber.assert_no_pending_responses()
+
+
+def test_a_bucket_that_somebody_else_created_is_left_alone(trial: Trial) -> None:
+    """The stack lists a resource whose creation failed, because the name was taken in the meantime."""
+    s3, bucket = trial.aws.client("s3"), f"{trial.context.deployment.name}-storage-taken"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="others/bundle.zip", Body=b"theirs")
+    attempted = (
+        AttemptedResource("AWS::S3::Bucket", bucket, created=False, deletion_policy="Delete"),
+        AttemptedResource("AWS::S3::Bucket", "made-by-the-stack", created=True, deletion_policy="Delete"),
+    )
+    listed = (
+        StackResource("AWS::S3::Bucket", bucket, retained=False),
+        StackResource("AWS::S3::Bucket", "made-by-the-stack", retained=False),
+        StackResource("AWS::RDS::DBInstance", "shop-database", retained=False),
+    )
+    assert failed_creation.deletable(listed, attempted) == listed[1:2]
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+
+
+def test_a_stack_that_failed_to_be_deleted_goes_before_names_are_looked_for(trial: Trial) -> None:
+    """What it keeps has the names that the new stack would give."""
+    stacks = Stacks(trial.context.aws.client("cloudformation"), NullUi(agrees=True, accepts_loss=True))
+    assert trial.deploy() is StackOutcome.CREATED
+    trial.fail("AlertTopic", "delete")
+    with pytest.raises(StackError, match="DELETE_FAILED"):
+        stacks.delete(trial.stack)
+    stacks.delete_unusable(trial.stack)
+    assert stacks.describe(trial.stack) is None
+    stacks.delete_unusable(trial.stack)  # nothing to do
