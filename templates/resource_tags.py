@@ -6,10 +6,12 @@ from troposphere import Tags
 
 from templates.deployment import Deployment
 
+DEPLOYMENT_TAG = "beanvault:deployment"
+
 
 def tags(deployment: Deployment, layer: str, name: str | None = None) -> Tags:
     """Return a resource's tags: the deployment file's, its deployment and layer, and *name* as `Name`."""
-    own = {"beanvault:deployment": deployment.name, "beanvault:layer": layer}
+    own = {DEPLOYMENT_TAG: deployment.name, "beanvault:layer": layer}
     named = {"Name": f"{deployment.name}-{name}"} if name else {}
     return Tags(**{**deployment.tags, **own, **named})
 

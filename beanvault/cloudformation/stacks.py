@@ -112,6 +112,25 @@ class Stacks:
         stack_id = described["StackId"]
         return described if never_completed(self._history.all(stack_id), stack_id) else None
 
+    def delete_unusable(self, name: str) -> None:
+        """Delete a stack that can't be updated and has to be created again, once confirmed.
+
+        Raises:
+            Refused: it was not confirmed
+            StackError: something couldn't be deleted; the error names it
+        """
+        described = self.wait_until_idle(name)
+        if described is None or described["StackStatus"] not in UNUSABLE:
+            return
+        status = described["StackStatus"]
+        question = f"{name} is {status}: it has to be deleted and created again. Delete it?"
+        if not self.ui.confirm(question, loses_data=status == "DELETE_FAILED"):
+            raise Refused(
+                f"{name} is {status} and was not changed",
+                "confirm its deletion, or delete it with the AWS CLI",
+            )
+        self._delete(described)
+
     def attempted(self, described: StackTypeDef) -> tuple[AttemptedResource, ...]:
         """Return the resources that the creation of a stack began to create, the last one first."""
         declared: Mapping[str, Any] = self.template(described["StackName"])["Resources"]
@@ -246,13 +265,7 @@ class Stacks:
                     f"{name} is {status}: it has to be deleted before it can be planned",
                     "run it without --plan-only, which asks before it deletes the stack and creates it again",
                 )
-            question = f"{name} is {status}: it has to be deleted and created again. Delete it?"
-            if not self.ui.confirm(question, loses_data=status == "DELETE_FAILED"):
-                raise Refused(
-                    f"{name} is {status} and was not changed",
-                    "confirm its deletion, or delete it with the AWS CLI",
-                )
-            self._delete(described)
+            self.delete_unusable(name)
             return False
         if status == "UPDATE_ROLLBACK_FAILED" and not plan_only:
             self.ui.step(f"{name}: continuing the rollback that failed")

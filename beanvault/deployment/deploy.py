@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -89,7 +90,9 @@ def deploy(
         left_out = ()
     else:
         for layer in templates:
-            failed_creation.clear(context, stacks, context.deployment.stack_name(layer))
+            name = context.deployment.stack_name(layer)
+            failed_creation.clear(context, stacks, name)
+            stacks.delete_unusable(name)  # what it keeps has its name before names are looked for
     require_offered(context, [name for template in templates.values() for name in template.parameters])
     taken_over = _existing_log_groups(context, stacks, templates)
     results = [_delete_left_out(context, stacks, name) for name in left_out]
@@ -143,10 +146,14 @@ def _existing_log_groups(
     """Return the log groups that exist and that each layer's stack would create, by their logical ids.
 
     Raises:
-        Refused: something else has a name that a stack would give
+        Refused: something else has a name that a stack would give, or the loss of old events in a log
+            group was not confirmed
     """
+    now = dt.datetime.now(dt.UTC)
     found = {
-        layer: names_in_use(context.aws, stacks, context.deployment.stack_name(layer), template.to_dict())
+        layer: names_in_use(
+            context.aws, stacks, context.deployment.stack_name(layer), template.to_dict(), now
+        )
         for layer, template in templates.items()
     }
     in_the_way = [(str(each), each.remedy) for names in found.values() for each in names if each.remedy]
@@ -157,6 +164,13 @@ def _existing_log_groups(
         raise Refused(
             f"no layer was deployed: {'; '.join(what for what, _ in in_the_way)}",
             "; ".join(remedy for _, remedy in in_the_way),
+        )
+    shortened = [each.name for names in found.values() for each in names if each.loses_events]
+    question = f"{', '.join(shortened)}: events older than [logs] retention_days will be lost. Continue?"
+    if shortened and not context.ui.confirm(question, loses_data=True):
+        raise Refused(
+            f"no layer was deployed, because {', '.join(shortened)} would lose old events",
+            "raise [logs] retention_days, or confirm it with --accept-data-loss (--yes alone doesn't)",
         )
     for layer, names in found.items():
         if names:

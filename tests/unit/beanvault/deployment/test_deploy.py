@@ -86,7 +86,7 @@ def test_a_creation_that_is_rolling_back_is_a_creation_again(answers: Answers) -
     answers.events(*history)
     answers.add("delete_stack")
     answers.events(*history, "DELETE_COMPLETE")
-    for _ in range(5):
+    for _ in range(6):
         answers.nothing()
     requests: list[Any] = []
     answers.client.meta.events.register(
