@@ -14,19 +14,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from templates.deployment import Deployment
+from templates.deployment_sections import PeeredVault
 
 BEANSTALK_POLICY = "AdministratorAccess-AWSElasticBeanstalk"
 """AWS's managed policy for what Beanstalk creates: its own stack, groups of instances, target groups."""
 
 _WITHOUT_NAME: Mapping[str, str] = {
     "acm": "Add* Delete* Describe* Get* Import* List* Remove* Request* Update*",
-    "autoscaling": "Create* Delete* Describe* Put* Update*",
+    "autoscaling": "Create* Delete* Describe* Put* Resume* Set* Suspend* Terminate* Update*",
     "backup": "Create* Delete* Describe* Get* List* Put* Tag* Untag* Update*",
     "backup-storage": "Mount*",
     "cloudformation": "Describe* Get* List*",
     "cloudwatch": "Delete* Describe* Get* List* Put* Tag* Untag*",
     "ec2": "Accept* Allocate* Associate* Attach* Authorize* Create* Delete* Describe* Detach* Disassociate* "
-    "EnableEbs* Get* Modify* Release* Replace* Revoke* RunInstances TerminateInstances Update*",
+    "Get* Modify* Release* Replace* Revoke* RunInstances TerminateInstances Update*",
     "elasticloadbalancing": "Add* Create* Delete* Describe* Modify* Remove* Set*",
     "events": "List*",
     "kms": "CreateKey List*",
@@ -50,8 +51,16 @@ _SECRET_ACTIONS = (
     "Create* Delete* DescribeSecret GetResourcePolicy Put* Remove* Replicate* Tag* Untag* Update*"
 )
 _PASSED_TO = ("backup", "ec2", "elasticbeanstalk", "lambda", "monitoring.rds", "rds", "vpc-flow-logs")
-_LINKED = ("autoscaling", "backup", "elasticbeanstalk", "elasticloadbalancing", "rds", "wafv2")
-_THROUGH = ("backup", "lambda", "logs", "rds", "s3", "secretsmanager", "sns", "sqs")
+_LINKED = (
+    "autoscaling",
+    "backup",
+    "elasticbeanstalk",
+    "elasticloadbalancing",
+    "rds",
+    "transitgateway",
+    "wafv2",
+)
+_THROUGH = ("backup", "ec2", "lambda", "logs", "rds", "s3", "secretsmanager", "sns", "sqs")
 
 
 def deployer_policy(deployment: Deployment) -> dict[str, Any]:
@@ -80,6 +89,9 @@ def deployer_policy(deployment: Deployment) -> dict[str, Any]:
         "sqs": [f"{name}-*"],
         "ssm": [f"parameter/beanvault/{name}/*"],
     }
+    peer = deployment.vault.role_arn if isinstance(deployment.vault, PeeredVault) else None
+    # CloudFormation accepts a peering in another account as this role, assumed with the deployer's rights.
+    accept_peering = [_allow("AcceptPeering", ["sts:AssumeRole"], [peer])] if peer else []
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -143,6 +155,7 @@ def deployer_policy(deployment: Deployment) -> dict[str, Any]:
                     }
                 },
             ),
+            *accept_peering,
             _allow(
                 "CreateServiceLinkedRoles",
                 ["iam:CreateServiceLinkedRole"],
