@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import DENIED_CODES, code
 from ..errors import TimedOut
 from ..polling import PollingClock, attempts
 from .changes import ResourceChange, parse
@@ -92,6 +91,8 @@ class ChangeSets:
     def _validation_errors(self, arn: str, stack: str) -> tuple[str, ...]:
         """Return what is wrong with which resource, which DescribeChangeSet leaves out.
 
+        It explains an error that is reported anyway, so whatever prevents it is no error of its own.
+
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
         """
         pages = self.client.get_paginator("describe_events").paginate(
@@ -99,9 +100,7 @@ class ChangeSets:
         )
         try:
             events = [event for page in pages for event in page["OperationEvents"]]
-        except ClientError as error:
-            if code(error) not in DENIED_CODES:
-                raise
+        except (BotoCoreError, ClientError):
             return ()
         return tuple(
             f"{event.get('LogicalResourceId', stack)} ({event.get('ResourceType', '')}): {reason}"

@@ -44,7 +44,8 @@ def require_rules(context: DeploymentContext) -> None:
     group = next((routed[host.casefold()] for host in expected if host not in missing), "")
     name = context.deployment.environment_name
     raise MissingRule(
-        f"Beanstalk made no listener rule for {', '.join(missing)}: requests for it don't reach {name}",
+        f"Beanstalk made no listener rule for {', '.join(missing)}: requests for it don't reach {name}. "
+        "Delete a rule made by hand before `beanvault destroy`: a target group in use can't be deleted",
         _create_rule(listener, _free_priority(rules), missing[0], group)
         if group
         else f"aws elasticbeanstalk rebuild-environment --environment-name {name}",
@@ -72,5 +73,6 @@ def _free_priority(rules: list[RuleTypeDef]) -> int:
 def _create_rule(listener: str, priority: int, host: str, group: str) -> str:
     return (
         f"aws elbv2 create-rule --listener-arn {listener} --priority {priority} "
-        f"--conditions Field=host-header,Values={host} --actions Type=forward,TargetGroupArn={group}"
+        f"--conditions Field=host-header,Values={host} --actions Type=forward,TargetGroupArn={group} "
+        f"--region {listener.split(':')[3]}"
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LIST_BRANCHES = (
     "aws elasticbeanstalk list-platform-branches --filters "
-    "'Attribute=LifecycleState,Operator==,Values=supported' --query "
+    '\'[{"Attribute": "LifecycleState", "Operator": "=", "Values": ["supported"]}]\' --query '
     "'PlatformBranchSummaryList[?PlatformName==`Python`].BranchName'"
 )
 

@@ -20,6 +20,7 @@ from ..artifacts.store import beanstalk_bucket
 from ..aws import Aws, code
 from ..errors import Refused
 
+SSE_S3 = '{"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}'
 NO_ACLS = "BucketOwnerEnforced"
 """The ownership that turns ACLs off; the default of buckets since April 2023."""
 
@@ -88,7 +89,8 @@ def _ownership(s3: Any, bucket: str) -> Iterator[BucketFinding]:
         wanted = "Rules=[{ObjectOwnership=BucketOwnerPreferred}]"
         yield BucketFinding(
             f"{bucket} takes no ACLs ({NO_ACLS}); Beanstalk writes with ACLs, so no environment would start",
-            f"aws s3api put-bucket-ownership-controls --bucket {bucket} --ownership-controls '{wanted}'",
+            f"aws s3api put-bucket-ownership-controls --bucket {bucket} --region {s3.meta.region_name} "
+            f"--ownership-controls '{wanted}'",
             prevents=True,
         )
 
@@ -116,18 +118,25 @@ def _key(aws: Aws, s3: Any, bucket: str) -> Iterator[BucketFinding]:
     key = _key_id(s3, bucket)
     if not key:
         return
-    described = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
-    arn, state = described["Arn"], described["KeyState"]
-    if described["AWSAccountId"] != aws.account():
+    described = _unless(
+        "NotFoundException AccessDeniedException", lambda: aws.client("kms").describe_key(KeyId=key)
+    )
+    if described is None or described["KeyMetadata"]["AWSAccountId"] != aws.account():
         yield BucketFinding(
-            f"{bucket} is encrypted with a key of another account ({arn}), which the instances can't use",
-            f"choose a key of this account: aws s3api put-bucket-encryption --bucket {bucket} …",
+            f"{bucket} is encrypted with a key that this account can't use or that is deleted ({key})",
+            "after agreeing it with the bucket's other users: aws s3api put-bucket-encryption --bucket "
+            f"{bucket} --region {aws.region} --server-side-encryption-configuration '{SSE_S3}'",
             prevents=True,
         )
-    elif state != "Enabled":
+        return
+    described = described["KeyMetadata"]
+    arn, state = described["Arn"], described["KeyState"]
+    if state != "Enabled":
+        at = f"--key-id {described['KeyId']} --region {aws.region}"
+        cancel = f"aws kms cancel-key-deletion {at} && " if state == "PendingDeletion" else ""
         yield BucketFinding(
             f"{bucket} is encrypted with {arn}, which is {state}",
-            f"aws kms enable-key --key-id {described['KeyId']}",
+            f"{cancel}aws kms enable-key {at}",
             prevents=True,
         )
     elif described["KeyManager"] == "CUSTOMER":

@@ -359,6 +359,7 @@ def test_destroying_needs_the_name_and_leaves_only_what_it_lists(operator: Opera
     assert {kept["type"] for kept in result["kept"]} <= {
         "AWS::KMS::Key",
         "AWS::RDS::OptionGroup",
+        "automated backups of AWS::RDS::DBInstance",
         "snapshot of AWS::RDS::DBInstance",
     }
     left = [

@@ -77,7 +77,7 @@ def test_a_missing_rule_is_an_error_whose_remedy_makes_it() -> None:
     assert error.value.remedy == (
         f"aws elbv2 create-rule --listener-arn {LISTENER} --priority 2 "
         f"--conditions Field=host-header,Values=shop.example.com "
-        f"--actions Type=forward,TargetGroupArn={GROUP}"
+        f"--actions Type=forward,TargetGroupArn={GROUP} --region eu-central-1"
     )
 
 
