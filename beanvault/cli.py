@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from . import __version__, aws
+from . import DEFAULT_CONFIG, __version__, aws
 from .artifacts.project import ROOT
 from .errors import BeanvaultError, ExitCode
 from .terminal import consoles
@@ -41,8 +41,6 @@ COMMANDS = (
     "destroy",
 )
 """In the order in which a deployment uses them; each is `beanvault.commands.<name>.command`."""
-
-DEFAULT_CONFIG = Path("beanvault.toml")
 
 COMPLETION = """\b
 Shell completion: add one of these lines to your shell's startup file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 from templates.deployment import Deployment
 from templates.deployment_file import DeploymentFileError, read
 
+from . import DEFAULT_CONFIG
 from .aws import Aws
 from .deployment.deployment_context import DeploymentContext
 from .errors import ConfigurationError
@@ -29,6 +31,13 @@ class CommandContext:
     out: Console = field(default_factory=lambda: consoles()[0])
     remarks: Console = field(default_factory=lambda: consoles()[1])
 
+    @property
+    def call(self) -> str:
+        """The beginning of a printed command: `beanvault`, with --config where the file isn't the default."""
+        if self.config == DEFAULT_CONFIG:
+            return "beanvault"
+        return f"beanvault --config {shlex.quote(str(self.config))}"
+
     @cached_property
     def deployment(self) -> Deployment:
         """The deployment file, read and validated.
@@ -40,7 +49,7 @@ class CommandContext:
             return read(self.config)
         except DeploymentFileError as error:
             remedy = (
-                "create one with `beanvault init`" if not self.config.exists() else "correct all of these"
+                f"create one with `{self.call} init`" if not self.config.exists() else "correct all of these"
             )
             raise ConfigurationError(str(error), remedy) from None
 

@@ -32,7 +32,8 @@ def test(context: CommandContext) -> None:
     if not subscriptions:
         raise BeanvaultError(
             f"{deployment.topic_name} has no subscribers",
-            "add emails or webhooks under [alerts] in the deployment file, then run `beanvault deploy keys`",
+            "add emails or webhooks under [alerts] in the deployment file, then run "
+            f"`{context.call} deploy keys`",
         )
     client.publish(
         TopicArn=topic,

@@ -25,7 +25,13 @@ def command(context: CommandContext, output: Path | None, as_json: bool) -> None
 
     Authorities that the deployment file names ([database] ca_file) take the place of RDS's.
     """
-    trusted = authorities.content(context.deployment) if context.config.exists() else None
+    trusted = None
+    if context.config.exists():
+        trusted = authorities.content(context.deployment)
+    else:
+        context.say(
+            f"No deployment file ({context.config}): the bundle trusts the project's own RDS authorities."
+        )
     built = bundle.build(context.project, output or context.project / "build" / "bundle.zip", trusted)
     if trusted is not None:
         context.say(f"The app trusts the authorities in {context.deployment.database.ca_file}.")

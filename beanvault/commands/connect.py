@@ -14,8 +14,7 @@ from ..replication.function import ReplicatorFunction
 from .options import pass_context
 
 EXAMPLES = """\b
-Examples:
-  beanvault vault init --print-connection | beanvault connect -
+Example:
   beanvault connect connection.json"""
 
 
@@ -38,7 +37,7 @@ def command(context: CommandContext, file: TextIO, no_test: bool) -> None:
     if not text.strip():
         raise ConfigurationError(
             "the connection is empty",
-            "pipe one: `beanvault vault init --print-connection | beanvault connect -`",
+            f"pass a file with the output of `{context.call} vault init --print-connection`",
         )
     name = context.deployment.connection_secret
     if no_test:

@@ -53,12 +53,12 @@ def command(
     if not layers and not plan_only:
         context.say(
             "Next:\n"
-            "  beanvault vault init   (for a Vault that another team runs: beanvault connect)\n"
-            "  beanvault rotate       creates and replicates the app's credential\n"
-            "  beanvault bundle\n"
+            f"  {context.call} vault init   # for a Vault that another team runs: connect FILE\n"
+            f"  {context.call} rotate   # creates and replicates the app's credential\n"
+            f"  {context.call} bundle\n"
             f"  {eb_commands.init(context.deployment)}\n"
             f"  {eb_commands.deploy(context.deployment)}\n"
-            "  beanvault verify"
+            f"  {context.call} verify"
         )
 
 

@@ -39,7 +39,7 @@ def command() -> None:
 EXAMPLES = """\b
 Examples:
   beanvault vault init --vault-address https://vault:8200 --keys-file keys.json
-  beanvault vault init --login aws --print-connection | beanvault connect -"""
+  (umask 077; beanvault vault init --login aws --print-connection > connection.json)"""
 
 
 @command.command(epilog=EXAMPLES)
@@ -83,7 +83,7 @@ Examples:
     help="Vault's https:// address for the function, if yours is a tunnel; the sample host's is known.",
 )
 @click.option(
-    "--print-connection", is_flag=True, help="Print the connection as JSON, with its secret, for `connect -`."
+    "--print-connection", is_flag=True, help="Print the connection as JSON, with its secret, for `connect`."
 )
 @vault_options
 @yes
@@ -116,7 +116,8 @@ def init(
     """
     if print_connection and sys.stdout.isatty():
         raise ConfigurationError(
-            "the connection holds a secret and would be shown on the screen", "pipe it: | beanvault connect -"
+            "the connection holds a secret and would be shown on the screen",
+            "write it to a file: (umask 077; … > connection.json)",
         )
     if cidrs and login != "approle":
         raise ConfigurationError(f"--bound-cidr restricts an AppRole, not a login by {login}", "omit it")
@@ -155,7 +156,7 @@ def init(
     name = deployment.connection_secret
     function = ReplicatorFunction(context.aws, deployment.function_name, context.terminal())
     connection_secret.replace(context.aws, name, text, function)
-    context.say(f"{name} is written; {function.name} logged in with it. Next: beanvault rotate")
+    context.say(f"{name} is written; {function.name} logged in with it. Next: {context.call} rotate")
 
 
 def _unsealed(

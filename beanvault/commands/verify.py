@@ -67,7 +67,7 @@ def command(
     unknown = sorted(set(controls) - {control.id for control in CONTROLS})
     if unknown:
         raise ConfigurationError(
-            f"there is no control {', '.join(unknown)}", "list them: `beanvault verify --all`"
+            f"there is no control {', '.join(unknown)}", f"list them: `{context.call} verify --all`"
         )
     for file in filter(None, (html_file, asff_file, ocsf_file)):
         _check_writable(file)
@@ -76,7 +76,7 @@ def command(
     if not state.stacks.resources:
         raise BeanvaultError(
             f"{context.deployment.name} has no stacks in {context.aws.region}",
-            "deploy it: `beanvault deploy`",
+            f"deploy it: `{context.call} deploy`",
         )
     findings = []
     for finding in run_controls(state, controls):

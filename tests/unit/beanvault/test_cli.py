@@ -191,9 +191,21 @@ def test_a_terminal_without_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -
         assert ("\x1b[31m" in screen.getvalue()) is coloured
 
 
+def test_a_bundle_without_a_deployment_file_says_whose_authorities_it_trusts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, written = tmp_path / "shop.toml", ["bundle", "--output", str(tmp_path / "bundle.zip")]
+    assert cli.run(["--config", str(config), *written]) == ExitCode.OK
+    assert f"No deployment file ({config}): " in capsys.readouterr().err
+    config.write_text('name = "shop"\nregion = "eu-central-1"\n[vault]\nwhere = "host"\n')
+    assert cli.run(["--config", str(config), *written]) == ExitCode.OK
+    assert "No deployment file" not in capsys.readouterr().err
+
+
 def test_a_missing_file_points_to_init(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["--config", str(tmp_path / "none.toml"), "render"]) == ExitCode.USAGE
-    assert "beanvault init" in capsys.readouterr().err
+    config = tmp_path / "none.toml"
+    assert cli.run(["--config", str(config), "render"]) == ExitCode.USAGE
+    assert f"`beanvault --config {config} init`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
