@@ -12,13 +12,13 @@ from templates.deployment_file import DeploymentFileError, parse
 
 from ..command_context import CommandContext
 from ..errors import ConfigurationError
-from .options import ask, pass_context
+from .options import FILE, ask, pass_context
 
 EXAMPLES = """\b
 Examples:
   beanvault init
-  beanvault init --name shop --aws-region eu-central-1 --vault-cidr 198.51.100.7/32 --email ops@example.com
-  --production"""
+  beanvault init --production --name shop --aws-region eu-central-1 --domain shop.example.com \\
+    --hosted-zone-id Z0123456789ABCDEFGHIJ --vault-cidr 198.51.100.7/32 --email ops@example.com"""
 
 
 @click.command(epilog=EXAMPLES)
@@ -35,6 +35,7 @@ Examples:
 )
 @click.option("--vault-port", type=int, default=8200, show_default=True)
 @click.option("--email", "emails", multiple=True, help="An address to report failures to.")
+@click.option("--database-ca-file", type=FILE, help="PEM file of RDS's authorities in this region.")
 @click.option("--production", is_flag=True, help="Redundant resources, protected from deletion.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @pass_context
@@ -48,6 +49,7 @@ def command(
     vault_cidrs: tuple[str, ...],
     vault_port: int,
     emails: tuple[str, ...],
+    database_ca_file: Path | None,
     production: bool,
     force: bool,
 ) -> None:
@@ -77,6 +79,7 @@ def command(
         vault_cidrs=vault_cidrs,
         vault_port=vault_port,
         emails=emails,
+        database_ca_file=database_ca_file,
         production=production,
     )
     try:
@@ -84,7 +87,7 @@ def command(
     except DeploymentFileError as error:
         raise ConfigurationError(str(error), "nothing was written; correct these answers") from None
     write(path, tables)
-    context.say(f"{path} was written. Next: beanvault doctor, beanvault deploy")
+    context.say(f"{path} was written. Next: {context.call} doctor, {context.call} deploy")
 
 
 def deployment_tables(
@@ -97,6 +100,7 @@ def deployment_tables(
     vault_cidrs: tuple[str, ...],
     vault_port: int,
     emails: tuple[str, ...],
+    database_ca_file: Path | None,
     production: bool,
 ) -> dict[str, object]:
     """Return the deployment file for the answers, as TOML's own types."""
@@ -109,6 +113,7 @@ def deployment_tables(
     vault: dict[str, object] = {"where": "host", "port": vault_port}
     if vault_cidrs:
         vault = {"where": "outside", "cidrs": list(vault_cidrs), "port": vault_port}
+    authorities = {"ca_file": str(database_ca_file)} if database_ca_file else {}
     tables: dict[str, object] = {"name": name, "region": region, "production": production}
     tables |= {"domain": domain_table, "vault": vault}
     if emails:
@@ -122,13 +127,14 @@ def deployment_tables(
                 "multi_az": True,
                 "backup_days": 35,
                 "max_storage_gb": 200,
+                **authorities,
             },
         }
     else:
         tables |= {
             "network": {"nat": "single"},
             "app": {"min_instances": 1, "max_instances": 2},
-            "database": {"backup_days": 1, "deletion_protection": False},
+            "database": {"backup_days": 1, "deletion_protection": False, **authorities},
             "edge": {"waf": False, "deletion_protection": False},
             "logs": {"retention_days": 30},
         }

@@ -62,8 +62,8 @@ def test_a_command_in_a_document_is_valid(file: Path) -> None:
 
 @pytest.mark.parametrize("name", HELP)
 def test_an_example_in_the_help_is_valid(name: str) -> None:
-    epilog = re.sub(r"\n\s+(--\S+)$", r" \1", HELP[name].epilog or "", flags=re.MULTILINE)
-    calls = list(typed(re.sub(r"\s{2,}\(.*\)$", "", epilog, flags=re.MULTILINE)))
+    epilog = HELP[name].epilog or ""
+    calls = list(typed(re.sub(r"(?<=\S)\s{2,}\(.*\)$", "", epilog, flags=re.MULTILINE)))
     assert calls, "no example"
     assert name in {parse(call) for call in calls}
 

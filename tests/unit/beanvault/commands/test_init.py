@@ -21,6 +21,7 @@ def test_the_file_has_the_answers(tmp_path: Path, production: bool) -> None:
         vault_cidrs=("198.51.100.7/32",),
         vault_port=8200,
         emails=("ops@example.com",),
+        database_ca_file=Path("il-central-1-bundle.pem"),
         production=production,
     )
     path = tmp_path / "shop.toml"
@@ -29,4 +30,5 @@ def test_the_file_has_the_answers(tmp_path: Path, production: bool) -> None:
     assert (deployment.name, deployment.production) == ("shop", production)
     assert deployment.domain.name == "app.example.com"
     assert deployment.database.multi_az is production
+    assert deployment.database.ca_file == "il-central-1-bundle.pem"
     assert deployment.alerts.emails == ("ops@example.com",)
