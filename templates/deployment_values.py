@@ -71,7 +71,9 @@ def _region(regions: Collection[str], reason: Callable[[str], str | None], remed
 
     def check(name: str) -> str:
         if problem := reason(name):
-            close = difflib.get_close_matches(name, regions, n=1, cutoff=0.8)
+            # To `us-gov-west-1`, a region of another partition, `us-west-1` would be close.
+            known = () if name.startswith(("us-gov-", "cn-")) else regions
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise invalid(problem, hint + remedy)
         return name

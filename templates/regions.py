@@ -52,12 +52,12 @@ def unknown(region: str) -> str | None:
     if region.startswith("cn-"):
         # https://docs.amazonaws.cn/en_us/vpc/latest/privatelink/aws-services-cn-privatelink-support.html
         return (
-            "the regions of China are not supported: their names of VPC endpoints, service principals and "
-            "buckets differ by service, and nobody has tried the templates there"
+            "the regions of China are not supported: names of endpoints, principals and buckets differ by "
+            "service, and the templates were never tried there"
         )
     if region.startswith("us-gov-"):
         return (
-            "the GovCloud regions are not supported: their RDS authorities are not in the bundle, and nobody "
-            "has tried the templates there"
+            "the GovCloud regions are not supported: the RDS authorities are not in the bundle, ARNs have "
+            "another partition, and the templates were never tried there"
         )
     return f"{region} is not a region that beanvault knows"

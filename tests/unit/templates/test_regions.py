@@ -164,6 +164,11 @@ def test_another_region_is_refused_with_the_reason_and_the_regions(region: str, 
     assert all(each in text for each in REGIONS)
 
 
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "us-gov-east-1"])
+def test_no_region_of_another_partition_is_suggested_instead(region: str) -> None:
+    assert "did you mean" not in refused(region=region)
+
+
 def test_no_region_of_any_partition_is_between() -> None:
     """Each that botocore knows is accepted, or refused with a reason."""
     session = boto3.session.Session()
