@@ -26,7 +26,7 @@ DATABASE_RESOURCE_ID = LayerOutput(LAYER, "DatabaseResourceId")
 _LOG_GROUP_IDS = {"audit": "Audit", "error": "Error", "general": "General", "slowquery": "SlowQuery"}
 """The exported logs. The general log stays off and its group empty: it would contain statements' values."""
 # Logins only, for the same reason. Those of `rdsadmin`, RDS itself, are among them, about one a second:
-# excluding a user excludes its queries, never its logins. What they cost: scripts/docs/prices.toml.
+# excluding a user excludes its queries, never its logins. What they cost: beanvault/prices.toml.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.Options.AuditPlugin.html
 _AUDIT = {"SERVER_AUDIT_EVENTS": "CONNECT"}
 _PARAMETERS = {

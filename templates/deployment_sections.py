@@ -171,7 +171,9 @@ class Database(Section):
     ca_file: str | None = None
     """PEM file on this machine with the authorities of the database; none means those of RDS in the project.
 
-    It becomes part of the bootstrap function and of the app's bundle.
+    It becomes part of the bootstrap function and of the app's bundle. Required in ap-southeast-5,
+    ap-southeast-6, ap-southeast-7, ca-west-1 and il-central-1, whose authorities the project doesn't have:
+    [TLS to the database](../app.md#tls-to-the-database).
     """
     connection_age_seconds: int = Field(default=300, ge=1, le=3600)
     """Age at which the application replaces a connection, and with it the credential used to log in."""
@@ -217,7 +219,8 @@ class PeeredVault(Section):
     account: Annotated[str, matching(r"\d{12}", "give twelve digits")] | None = None
     region: SecondaryRegion | None = None
     role_arn: Annotated[str, matching(r"arn:aws:iam::\d{12}:role/\S+", "give a role's ARN")] | None = None
-    """The role in the other account that accepts the peering; CloudFormation can't wait for a person to."""
+    """The role in the other account that accepts the peering; CloudFormation doesn't wait for a manual
+    acceptance."""
 
 
 class TransitVault(Section):

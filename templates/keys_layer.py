@@ -31,7 +31,7 @@ SECRETS_KEY_ARN = LayerOutput(LAYER, "SecretsKeyArn")
 FUNCTION_KEY_ARN = LayerOutput(LAYER, "FunctionKeyArn")
 """Encrypts the function's environment, its connection secret and its dead letters."""
 DATA_KEY_ARN = LayerOutput(LAYER, "DataKeyArn")
-"""Encrypts the database with its master secret, logs, artifacts and alerts."""
+"""Encrypts the database with its master secret, snapshots and recovery points, log groups and alerts."""
 TOPIC_ARN = LayerOutput(LAYER, "AlertTopicArn")
 """The topic of alerts; publishing needs `DATA_KEY_ARN` as well."""
 

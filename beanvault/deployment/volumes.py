@@ -27,6 +27,6 @@ def report_unencrypted_volumes(aws: Aws, ui: Ui) -> None:
         return  # `doctor` and `verify` report it
     if not encrypted:
         ui.step(
-            f"the instances' volumes will not be encrypted (EC2.3), because new volumes in {aws.region} are "
-            f"not by default: {remedy(aws)}"
+            f"default encryption of EBS volumes is off in {aws.region}, so the instances' volumes will not "
+            f"be encrypted (EC2.3). Turn it on: {remedy(aws)}"
         )

@@ -92,7 +92,7 @@ def check_service_roles(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
 
 
 def check_disks(_: Deployment, aws: Aws) -> Iterator[PreflightResult]:
-    """Check that root volumes are encrypted, for which Beanstalk has no option: EC2.7 is the account's."""
+    """Check that root volumes are encrypted, for which Beanstalk has no option: EC2.7 is the region's."""
     if encrypted_by_default(aws):
         yield PreflightResult("disks", Verdict.GOOD, "new volumes are encrypted by default")
     else:

@@ -255,7 +255,8 @@ CONTROLS = (
         "BV.DATA2",
         "The engine version is supported",
         HIGH,
-        "aws rds modify-db-instance --allow-major-version-upgrade",
+        'set [database] engine_version to "9.7", then beanvault deploy data (an outage of minutes: '
+        "docs/operations.md#changing-a-deployment)",
         _engine,
     ),
     Control("BV.DATA3", "RDS manages the master password", HIGH, DATA, _managed_password),

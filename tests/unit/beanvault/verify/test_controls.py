@@ -133,9 +133,9 @@ def test_remedies_do_not_name_an_ordinary_deployment_that_would_not_fix_anything
     plain = [
         each for each in CONTROLS if "beanvault deploy" in each.remedy.replace("deploy --revert-drift", "")
     ]
-    # The command itself renews a trial's certificate, and another platform is another template,
-    # and deploying the environment checks its rules.
-    assert {each.id for each in plain} == {"ACM.1", "BV.EDGE3", "SEC06-BP01"}
+    # The command itself renews a trial's certificate, and another platform or engine version is
+    # another template, and deploying the environment checks its rules.
+    assert {each.id for each in plain} == {"ACM.1", "BV.DATA2", "BV.EDGE3", "SEC06-BP01"}
     layers = {layer for each in CONTROLS for layer in CALL.findall(each.remedy)}
     assert layers <= set(LAYERS)
 
