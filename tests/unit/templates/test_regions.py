@@ -15,7 +15,6 @@ import boto3
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from cryptography import x509
-from ebcli.lib.elasticbeanstalk import _get_env_resources_bucket_name
 
 from eb_app.settings import RDS_AUTHORITIES
 from templates.aws_versions import DATABASE_CERTIFICATE_AUTHORITY
@@ -24,6 +23,7 @@ from templates.deployment_file import DeploymentFileError, parse
 from templates.deployment_values import InterfaceEndpoint
 from templates.network_layer import build
 from templates.regions import REGIONS, SECONDARY_REGIONS, WITH_AUTHORITIES, WITHOUT_AUTHORITIES
+from tests.unit.templates.eb_cli_buckets import env_resources_buckets
 from tests.unit.templates.renders import CONFIGURATIONS, FILES, deployment, layers
 
 SERVICES = (
@@ -125,7 +125,7 @@ def test_an_instance_can_download_its_platform(region: str) -> None:
 
     https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/vpc-vpce.policy.html
     """
-    resources = _get_env_resources_bucket_name(region)
+    resources = env_resources_buckets(REGIONS)[region]
     needed = {
         *(resources, resources.replace("env-resources", "platform-assets")),
         *(f"elasticbeanstalk-{region}", f"elasticbeanstalk-samples-{region}"),

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ebcli.lib.elasticbeanstalk import _get_env_resources_bucket_name
 from moto import mock_aws
 
 from templates.network_layer import build
 from templates.regions import REGIONS
 from testbed.localaws.beanstalk.downloads import DownloadRefused, check_downloads, required_buckets
 from testbed.localaws.moto_client import client
+from tests.unit.templates.eb_cli_buckets import env_resources_buckets
 from tests.unit.templates.test_regions import in_region
 
 ACCOUNT = "123456789012"
@@ -89,4 +89,4 @@ def test_without_an_endpoint_there_is_no_policy() -> None:
 def test_the_names_are_the_eb_clis() -> None:
     """In every region."""
     for region in REGIONS:
-        assert _get_env_resources_bucket_name(region) in list(required_buckets(region))
+        assert env_resources_buckets(REGIONS)[region] in list(required_buckets(region))
