@@ -14,6 +14,13 @@ mount -t proc proc "$root/proc"
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,ro,bind "$root/proc/sys"
 mount --rbind /sys "$root/sys"
+# The instance's own control groups, seen from their root: two systemd in the same would kill each other's services.
+while read -r _ point type options _; do
+  case "$type $options" in
+    cgroup2*) mount -t cgroup2 cgroup2 "$root$point" ;;
+    "cgroup "*name=systemd*) mount -t cgroup -o none,name=systemd cgroup "$root$point" ;;
+  esac
+done </proc/self/mounts
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"

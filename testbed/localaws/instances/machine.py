@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +19,15 @@ from .volumes import BlockDevice
 
 _LOOP_MAJOR = 7
 _BOOT = Path(__file__).with_name("boot.sh")
+_ENTER_GROUPS = """
+while read -r _ point type options _; do
+  case "$type $options" in
+    cgroup2* | "cgroup "*name=systemd*) mkdir "$point/$0" && echo $$ >"$point/$0/cgroup.procs" ;;
+  esac
+done </proc/self/mounts
+exec "$@"
+"""
+"""Enters control groups of its own, named by the first argument, and becomes the command of the others."""
 _NAMESPACES = ("--mount", "--uts", "--ipc", "--cgroup", "--pid", "--fork", "--kill-child=KILL")
 
 
@@ -39,6 +48,8 @@ class Machine:
 
     def __init__(self, launch: MachineLaunch) -> None:
         self._home, self._closing = launch.home, ExitStack()
+        self._groups = f"localaws-{launch.home.name}-{os.getpid()}"
+        self._closing.callback(_remove_groups, self._groups)
         self._devices: list[BlockDevice] = []
         home = launch.home
         home.mkdir(parents=True, mode=0o700)
@@ -58,6 +69,10 @@ class Machine:
                 "setpriv",
                 "--pdeathsig",
                 "KILL",
+                "bash",
+                "-c",
+                _ENTER_GROUPS,
+                self._groups,
                 "unshare",
                 *_NAMESPACES,
                 "bash",
@@ -115,3 +130,11 @@ class Machine:
         if self._process.poll() is None:
             os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait(20)
+
+
+def _remove_groups(name: str) -> None:
+    """Remove an instance's control groups, which its last process has left."""
+    for folder in Path("/sys/fs/cgroup").glob(f"**/{name}"):
+        for group, _, _ in os.walk(folder, topdown=False):
+            with suppress(OSError):
+                Path(group).rmdir()
