@@ -176,6 +176,9 @@ def _keep_automated_backups(backend: Any) -> None:
         instance = original(self, db_instance_identifier, *arguments, **named)
         if named.get("delete_automated_backups") is False and int(instance.backup_retention_period or 0):
             _retained(self)[instance.dbi_resource_id] = _automated_backup(instance, "retained")
+            # They are the retained backups' own from now on; moto keeps them under a name of the minute.
+            for snapshot in self.describe_db_snapshots(db_instance_identifier, None, "automated"):
+                self.delete_db_snapshot(snapshot.db_snapshot_identifier)
         return instance
 
     backend.delete_db_instance = delete
