@@ -145,7 +145,14 @@ def without_ours(settings: dict[str, Any]) -> dict[str, Any]:
 def file_of(region: str, **tables: Any) -> Deployment:
     trial = tomllib.loads((ROOT / "config" / "dev.toml").read_text())
     return parse(
-        {**trial, "name": NAME, "region": region, "storage": {"beanstalk_bucket": "existing"}, **tables}
+        {
+            **trial,
+            "name": NAME,
+            "region": region,
+            "storage": {"beanstalk_bucket": "existing"},
+            "vault": {"where": "outside", "cidrs": ["198.51.100.0/24"]},  # the sample host has no bucket
+            **tables,
+        }
     )
 
 
