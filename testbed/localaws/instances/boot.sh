@@ -15,12 +15,13 @@ mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,ro,bind "$root/proc/sys"
 mount --rbind /sys "$root/sys"
 # The instance's own control groups, seen from their root: two systemd in the same would kill each other's services.
+mounts=$(</proc/self/mounts)
 while read -r _ point type options _; do
   case "$type $options" in
-    cgroup2*) mount -t cgroup2 cgroup2 "$root$point" ;;
-    "cgroup "*name=systemd*) mount -t cgroup -o none,name=systemd cgroup "$root$point" ;;
+    cgroup2*) umount "$root$point" && mount -t cgroup2 cgroup2 "$root$point" ;;
+    "cgroup "*name=systemd*) umount "$root$point" && mount -t cgroup -o none,name=systemd cgroup "$root$point" ;;
   esac
-done </proc/self/mounts
+done < <(awk -v root="$root" 'index($2, root) != 1' <<<"$mounts")
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
