@@ -165,7 +165,7 @@ def _answer(event: Mapping[str, Any], status: str, reason: str, data: Mapping[st
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own address
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )
-    for pause in (1, 2, 4, None):  # nobody runs this function again if the answer is lost
+    for pause in (1, 2, 4, None):  # Lambda doesn't run this function again if the answer is lost
         try:
             urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
         except OSError:

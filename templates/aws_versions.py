@@ -59,7 +59,7 @@ FUNCTION_RUNTIME_REASON = (
 )
 """Why no function has the newest runtime, as cdk-nag's AwsSolutions-L1 requires."""
 
-# The branch only: Beanstalk offers a superseded version to nobody who didn't use it in the last 30 days.
+# The branch only: Beanstalk offers a superseded version only to accounts that used it in the last 30 days.
 # The EB CLI takes the same name: `eb init --platform "…"`.
 PLATFORM = AwsVersion(
     in_use="Python 3.14 running on 64bit Amazon Linux 2023",

@@ -138,7 +138,7 @@ class Stacks:
         for event in self._history.all(described["StackId"]):
             if event.physical_id and event.logical_id in declared:
                 key = (event.logical_id, event.type, event.physical_id)
-                # What has the name of a deleted one is somebody else's.
+                # A resource with the name of a deleted one belongs to another owner.
                 changed = {"CREATE_COMPLETE": True, "DELETE_COMPLETE": False}
                 found[key] = changed.get(event.status, found.get(key, False))
         return tuple(

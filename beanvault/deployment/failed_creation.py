@@ -73,7 +73,7 @@ def deletable(
 ) -> tuple[StackResource, ...]:
     """Return the resources of the stack that are deleted with it, its buckets emptied.
 
-    A bucket that somebody else was quicker to create is listed as the stack's too, as a failure of it.
+    A bucket that another owner created first is listed as the stack's too, as a failure of it.
     """
     created = {resource.physical_id for resource in attempted if resource.created}
     return tuple(

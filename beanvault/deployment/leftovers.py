@@ -86,7 +86,7 @@ def _log_group(aws: Aws, name: str) -> LogGroupTypeDef | None:
 
 
 def _remedy_for_group(aws: Aws, group: LogGroupTypeDef, properties: Mapping[str, Any]) -> str:
-    """Return how to let the stack have a log group that can be somebody else's; empty where it is ours.
+    """Return how to let the stack have a log group that can be another owner's; empty where it is ours.
 
     Names in a folder have the deployment's own names in them; AWS requires the others (`aws-waf-logs-NAME`).
     """

@@ -20,7 +20,7 @@ def remedy(aws: Aws) -> str:
 
 
 def report_unencrypted_volumes(aws: Aws, ui: Ui) -> None:
-    """Say that the instances' volumes will not be encrypted; a caller who can't ask is told nothing."""
+    """Say that the instances' volumes will not be encrypted. Without permission to ask, report nothing."""
     try:
         encrypted = encrypted_by_default(aws)
     except FAILURES:

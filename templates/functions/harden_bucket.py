@@ -70,7 +70,7 @@ def deleted_principals(policy: dict[str, Any]) -> list[str]:
 
 
 def without_deleted(policy: dict[str, Any]) -> dict[str, Any]:
-    """Return the policy without deleted principals; a statement about nobody else is left out.
+    """Return the policy without deleted principals; a statement without other principals is left out.
 
     Neither an `Allow` nor a `Deny` for a deleted principal has an effect. `NotPrincipal` is for everybody
     else, so that taking its last name away would change whom the statement is for.
@@ -209,7 +209,7 @@ def respond(event: dict[str, Any], status: str, reason: str) -> None:
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own URL
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )
-    for pause in (1, 2, 4, None):  # nobody runs this function again if the answer is lost
+    for pause in (1, 2, 4, None):  # Lambda doesn't run this function again if the answer is lost
         try:
             urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
         except OSError:

@@ -42,7 +42,7 @@ def respond(event: dict[str, Any], status: str, reason: str, data: dict[str, str
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own URL
         event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
     )
-    for pause in (1, 2, 4, None):  # nobody runs this function again if the answer is lost
+    for pause in (1, 2, 4, None):  # Lambda doesn't run this function again if the answer is lost
         try:
             urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
         except OSError:
