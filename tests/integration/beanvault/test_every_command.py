@@ -180,7 +180,7 @@ def test_the_remedy_before_the_first_deployment_is_to_deploy(
     with files.token_of(openbao):
         code, text = runner.run(files.arguments(command), **local_aws.environment(), **reached(openbao))
     assert code == ExitCode.FAILED, text
-    assert re.search("→ deploy .*`beanvault deploy", text)
+    assert re.search(r"→ deploy .*`beanvault (--config \S+ )?deploy", text)
     assert openbao.root_token not in text
 
 

@@ -163,7 +163,7 @@ class TestHandler:
         assert block["Namespace"] == "beanvault"
         assert block["Dimensions"] == [["deployment"]]
         assert metrics["deployment"] == bench.config.owner
-        assert {each["Name"] for each in block["Metrics"]} == {*counts, "LagSeconds", "Runs"}
+        assert {each["Name"] for each in block["Metrics"]} == {*counts, "LagSeconds", "NotConnected", "Runs"}
         assert metrics["Created"] == [1]
 
     @pytest.mark.usefixtures("environ")
