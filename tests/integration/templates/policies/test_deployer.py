@@ -46,7 +46,7 @@ _TRUST = json.dumps(
 
 @pytest.fixture(scope="module", name="aws")
 def _aws(tmp_path_factory: pytest.TempPathFactory, mariadb: MariaDB) -> Iterator[LocalAws]:
-    server = LocalAws.start(tmp_path_factory.mktemp("deployer"), mariadb)
+    server = LocalAws.start(tmp_path_factory.mktemp("deployer"), mariadb, instances=True)
     yield server
     server.stop()
 
