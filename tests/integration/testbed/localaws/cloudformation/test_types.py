@@ -16,6 +16,8 @@ from tests.unit.templates.renders import CONFIGURATIONS, layers
 EVERYTHING = (ROOT / "tests/integration/testbed/localaws/stacks/everything.yaml").read_text()
 ELSEWHERE = {
     "AWS::CloudFormation::CustomResource",  # test_custom_resources.py
+    "AWS::CloudFormation::WaitCondition",  # test_waiting.py
+    "AWS::CloudFormation::WaitConditionHandle",
     "AWS::ElasticBeanstalk::ApplicationVersion",  # test_beanstalk.py
     "AWS::ElasticBeanstalk::Environment",
 }
