@@ -60,7 +60,7 @@ class HealthState(StrEnum):
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
     NOT_CONNECTED = "not connected"
-    """Nobody has stored a connection to Vault yet."""
+    """No connection to Vault has been stored yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,6 @@ class LocalAwsScenario:
 
 
 def current(home: Path) -> LocalAwsScenario:
-    """Return what was told; an unknown key is an error of the test."""
+    """Return the scenario; an unknown key is an error of the test."""
     file = home / FILE
     return LocalAwsScenario(**json.loads(file.read_text())) if file.exists() else LocalAwsScenario()

@@ -298,7 +298,7 @@ def test_all_layers_are_created_updated_and_deleted(
 
 
 def _update(account: MinistackEngine, file: str, made: list[str]) -> None:
-    """Change every stack: what holds data stays, and nobody is asked about its loss."""
+    """Change every stack: what holds data stays, without a question about its loss."""
     changed: list[ResourceChange] = []
     for layer, rendered in _changed(file).items():
         name = f"{file}-{layer}"

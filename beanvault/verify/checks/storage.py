@@ -75,7 +75,7 @@ def allows_other_accounts(statement: PolicyStatement, account: str) -> bool:
     )
     named = statement.principals.get("AWS", frozenset())
     own_principals = set(statement.principals) == {"AWS"} and all(
-        # A deleted role or user, of which a policy shows the id, is nobody.
+        # The id of a deleted role or user, as policies show it, matches no caller.
         principal == account or f":{account}:" in principal or DELETED.fullmatch(principal)
         for principal in named
     )

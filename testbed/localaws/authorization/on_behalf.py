@@ -45,7 +45,7 @@ def acting() -> OnBehalf | None:
 
 @contextmanager
 def on_behalf_of(caller: Caller | None, service: str) -> Iterator[None]:
-    """Authorize the engine's calls in this block as *caller*'s; as nobody's for None."""
+    """Authorize the engine's calls in this block as *caller*'s; without a caller for None."""
     token = _on_behalf.set(OnBehalf(caller, service) if caller else None)
     try:
         yield

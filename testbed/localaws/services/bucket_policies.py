@@ -19,7 +19,7 @@ LIMIT = 20 * 1024
 """Bytes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html"""
 
 UNIQUE_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}")
-"""Of a role (`AROA…`) or user (`AIDA…`), which a policy shows once its ARN names nobody any more."""
+"""Of a role (`AROA…`) or user (`AIDA…`), which a policy shows once it is deleted."""
 
 _IDENTITY = re.compile(r"arn:[\w-]+:iam::(\d{12}):(role|user)/(.+)")
 
