@@ -123,8 +123,8 @@ class CommandRunner:
 def without_permissions(local_aws: LocalAws) -> dict[str, str]:
     """The environment of a user without permissions."""
     iam = local_aws.client("iam")
-    iam.create_user(UserName="nobody")
-    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    iam.create_user(UserName="without-permissions")
+    key = iam.create_access_key(UserName="without-permissions")["AccessKey"]
     return {
         **local_aws.environment(),
         "AWS_ACCESS_KEY_ID": key["AccessKeyId"],

@@ -77,6 +77,8 @@ def _environment(stacks: Any, name: str) -> dict[str, Any]:
 
 def test_a_stack_update_changes_options_and_keeps_the_version_deployed_meanwhile(stacks: Any) -> None:
     name, beanstalk = stacks.name(), stacks.aws.client("elasticbeanstalk")
+    # The policy names the deleted roles of earlier tests' environments, and Beanstalk would have to put it.
+    stacks.aws.client("s3").delete_bucket_policy(Bucket=beanstalk.create_storage_location()["S3Bucket"])
     available = beanstalk.list_available_solution_stacks()["SolutionStacks"]
     platform = next(p for p in available if "2023" in p and "running Python" in p)
     stack = stacks.deploy(name, _template(name, platform, "green"))
