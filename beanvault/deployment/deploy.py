@@ -100,6 +100,8 @@ def deploy(
         if plan_only and imports(template.to_dict()) - context.aws.exports().keys():
             context.ui.step(f"{layer}: can be planned once the layers before it are deployed")
             continue
+        if layer == ENVIRONMENT_LAYER and not plan_only:
+            shared_bucket.leave_out_deleted(context.aws, context.ui.step)
         groups = taken_over[layer]
         stack = stack_spec(context, layer, taking_over(template, groups), plan_only=plan_only)
         stack = replace(stack, imports_existing=bool(groups))

@@ -13,7 +13,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from templates.deployment import Deployment
-from templates.functions.harden_bucket import deleted_principals, harden
+from templates.functions.harden_bucket import (
+    deleted_principals,
+    harden,
+    policy_of,
+    put_policy,
+    without_deleted,
+)
 from templates.storage_layer import hardening
 
 from ..artifacts.store import beanstalk_bucket
@@ -71,6 +77,20 @@ def restore(aws: Aws, deployment: Deployment, report: Callable[[str], None]) -> 
     """Put the deployment's statements and rules back where they were taken away or changed by hand."""
     bucket = beanstalk_bucket(aws)
     if deleted := harden(aws.client("s3"), dict(hardening(deployment, bucket, aws.partition))):
+        report(f"{bucket}: left deleted principals out of the policy: {', '.join(deleted)}")
+
+
+def leave_out_deleted(aws: Aws, report: Callable[[str], None]) -> None:
+    """Leave deleted principals out of the policy, before Beanstalk adds the role of new instances to it.
+
+    Beanstalk adds each environment's role, and takes none away. The role of a creation that failed is deleted
+    with it, and S3 takes no policy that names a deleted role. How Beanstalk copes is not documented, so the
+    next environment doesn't depend on it.
+    """
+    s3, bucket = aws.client("s3"), beanstalk_bucket(aws)
+    policy = policy_of(s3, bucket)
+    if deleted := deleted_principals(policy):
+        put_policy(s3, bucket, without_deleted(policy))
         report(f"{bucket}: left deleted principals out of the policy: {', '.join(deleted)}")
 
 

@@ -99,14 +99,20 @@ def is_ours(statement: dict[str, Any], name: str) -> bool:
     return statement.get("Sid") in (f"DenyInsecureTransport-{name}", f"DenyBucketDeletion-{name}")
 
 
-def change_policy(s3: Any, bucket: str, name: str, wanted: list[dict[str, Any]]) -> list[str]:
-    """Bring the deployment's statements to *wanted*; return deleted principals that had to be left out."""
+def policy_of(s3: Any, bucket: str) -> dict[str, Any]:
+    """Return a bucket's policy; one without statements where it has none."""
     try:
-        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        policy: dict[str, Any] = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucketPolicy":
             raise
-        policy = {"Version": "2012-10-17", "Statement": []}
+        return {"Version": "2012-10-17", "Statement": []}
+    return policy
+
+
+def change_policy(s3: Any, bucket: str, name: str, wanted: list[dict[str, Any]]) -> list[str]:
+    """Bring the deployment's statements to *wanted*; return deleted principals that had to be left out."""
+    policy = policy_of(s3, bucket)
     found = listed(policy["Statement"])
     if [each for each in found if is_ours(each, name)] == wanted:
         return []

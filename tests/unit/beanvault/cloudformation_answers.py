@@ -103,7 +103,10 @@ def account_with_uploads(answers: Answers, *, creating: bool = True) -> Aws:
     clients = {name: aws.client(name) for name in ("logs", "sts", "s3", "elasticbeanstalk")}
     answered: dict[str, dict[str, Any]] = {
         "sts": {"get_caller_identity": {"Account": "123456789012"}},
-        "s3": {"head_object": {}},
+        "s3": {
+            **({"get_bucket_policy": {"Policy": '{"Statement": []}'}} if creating else {}),
+            "head_object": {},
+        },
         "logs": {"describe_log_groups": {"logGroups": []}},
         "elasticbeanstalk": {
             **({} if creating else {"describe_environments": {"Environments": []}}),

@@ -291,9 +291,23 @@ def test_a_whole_deployment_beside_a_running_environment(
     assert theirs.settings() == written
     assert _balancer_tags(theirs)[count] == "1"
 
+    _delete_environment(guest)
+    assert "AROA" in json.dumps(theirs.settings()["Policy"])
+    assert {result.outcome for result in deploy(guest, ["environment"])} == {StackOutcome.CREATED}
+    assert "AROA" not in json.dumps(theirs.settings()["Policy"])
+
     destroy(guest)
     assert theirs.settings() == before
     assert theirs.reads_a_new_object()
+
+
+def _delete_environment(guest: DeploymentContext) -> None:
+    """Delete the environment with the role of its instances, as the roll-back of its creation does."""
+    stack = guest.deployment.stack_name("environment")
+    guest.aws.client("cloudformation").delete_stack(StackName=stack)
+    guest.aws.client("cloudformation").get_waiter("stack_delete_complete").wait(
+        StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+    )
 
 
 def _launch(theirs: Neighbour, service_role: str = "") -> str:
