@@ -7,7 +7,7 @@ The layers are created one after the other. In a layer, each resource in turn fa
 CloudFormation creates them. Each run first deletes what the failure before it left, and then creates again
 all that had existed; the last run creates the layer. The tests are one story, told in order.
 
-`BEANVAULT_SWEEP=whole` has every resource of every layer fail, which takes another seven minutes.
+`BEANVAULT_SWEEP=whole` has every resource of every layer fail, which takes ten minutes for both files.
 """
 
 from __future__ import annotations
