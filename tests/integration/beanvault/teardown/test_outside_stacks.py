@@ -82,10 +82,9 @@ def _left(aws: LocalAws, directory: Path, like: str) -> Leftovers:
         Name=made.secret, SecretString="canary", Tags=[{"Key": "beanvault:owner", "Value": name}]
     )
     aws.client("logs").create_log_group(logGroupName=made.log_group)
-    s3 = aws.client("s3")
-    if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    s3.put_object(Bucket=BUCKET, Key=f"{name}/version.zip", Body=b"bundle")
+    # As Beanstalk creates it: environments of other tests write into it with ACLs.
+    assert aws.client("elasticbeanstalk").create_storage_location()["S3Bucket"] == BUCKET
+    aws.client("s3").put_object(Bucket=BUCKET, Key=f"{name}/version.zip", Body=b"bundle")
     return made
 
 
