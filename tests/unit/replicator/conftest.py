@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -60,6 +62,15 @@ def failed(report: RunReport) -> dict[str, str]:
     return {
         each.change.name: type(each.error).__name__ for each in report.outcomes if isinstance(each, Failed)
     }
+
+
+@pytest.fixture(autouse=True)
+def threads_switch_often() -> Iterator[None]:
+    """Make each race between the replicator's threads a failure that repeats."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture

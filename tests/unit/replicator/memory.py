@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import threading
 from collections.abc import Iterator, Mapping
 
 from replicator.config import ReplicaRegion
@@ -100,9 +101,14 @@ class StoredSecret:
 
 
 class MemoryTarget:
-    """Secrets Manager, as far as the replicator can see it."""
+    """Secrets Manager, as far as the replicator can see it.
+
+    The replicator calls it from several threads, and a dict that grows can't be iterated over: use `_stored`.
+    """
 
     def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._growing = threading.Lock()
         self.secrets: dict[str, StoredSecret] = {}
         self.calls: list[str] = []
         self.failing_regions: set[str] = set()
@@ -113,11 +119,16 @@ class MemoryTarget:
         """Whether replication ends only after the call that asks for it, as on AWS."""
 
     def _arn(self, name: str) -> str:
-        return f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-{len(self.secrets):06d}"
+        return f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-{next(self._numbers):06d}"
+
+    @property
+    def _stored(self) -> list[tuple[str, StoredSecret]]:
+        with self._growing:
+            return list(self.secrets.items())
 
     def _find(self, operation: str, secret: TargetSecret) -> StoredSecret:
         self.calls.append(operation)
-        for stored in self.secrets.values():
+        for _, stored in self._stored:
             if stored.arn == secret.arn:
                 return stored
         raise TargetMissing(f"{operation} for {secret.name}: it does not exist")
@@ -149,25 +160,26 @@ class MemoryTarget:
         self.calls.append("ListSecrets")
         return {
             name: dataclasses.replace(self._shown(name, secret), replicas=())
-            for name, secret in self.secrets.items()
+            for name, secret in self._stored
             if name.startswith(f"{prefix}/")
         }
 
     def describe(self, name: str) -> TargetSecret | None:
         self.calls.append("DescribeSecret")
-        for stored_name, secret in self.secrets.items():
+        for stored_name, secret in self._stored:
             if name in (stored_name, secret.arn):
                 return self._shown(stored_name, secret)
         return None
 
     def create(self, name: str, value: str, version_id: str, kms_key: str | None, tags: Tags) -> str:
         self.calls.append("CreateSecret")
-        if name in self.secrets:
-            raise TargetError(f"CreateSecret for {name}: refused (ResourceExistsException)")
-        self.secrets[name] = StoredSecret(
+        created = StoredSecret(
             self._arn(name), {version_id: value}, version_id, tags=dict(encode_tags(tags)), kms_key=kms_key
         )
-        return self.secrets[name].arn
+        with self._growing:
+            if self.secrets.setdefault(name, created) is not created:
+                raise TargetError(f"CreateSecret for {name}: refused (ResourceExistsException)")
+        return created.arn
 
     def put(self, secret: TargetSecret, value: str, version_id: str) -> None:
         stored = self._live("PutSecretValue", secret)
