@@ -5,7 +5,6 @@ Also reverts what was changed by hand in its policy, which CloudFormation doesn'
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from templates.deployment import Deployment
 from templates.functions.harden_bucket import (
     deleted_principals,
     harden,
+    listed,
     policy_of,
     put_policy,
     without_deleted,
@@ -55,7 +55,7 @@ def examine(aws: Aws, deployment: Deployment) -> Iterator[BucketFinding]:
         yield BucketFinding(f"{bucket} does not exist", remedy, prevents=True)
         return
     yield from _ownership(s3, bucket)
-    yield from _policy(s3, bucket)
+    yield from _policy(bucket, policy_of(s3, bucket))
     yield from _key(aws, s3, bucket)
     if left := _left_as_is(s3, bucket):
         settings = ", ".join(left)
@@ -81,14 +81,20 @@ def restore(aws: Aws, deployment: Deployment, report: Callable[[str], None]) -> 
 
 
 def leave_out_deleted(aws: Aws, report: Callable[[str], None]) -> None:
-    """Leave deleted principals out of the policy, before Beanstalk adds the role of new instances to it.
+    """Leave deleted principals out of the policy, before Beanstalk adds the role of the instances to it.
 
     Beanstalk adds each environment's role, and takes none away. The role of a creation that failed is deleted
-    with it, and S3 takes no policy that names a deleted role. How Beanstalk copes is not documented, so the
-    next environment doesn't depend on it.
+    with it, and S3 takes no policy that names a deleted role. How Beanstalk copes is not documented, so no
+    environment depends on it.
+
+    Raises:
+        Refused: the policy can't be changed without changing whom a statement is for
     """
     s3, bucket = aws.client("s3"), beanstalk_bucket(aws)
     policy = policy_of(s3, bucket)
+    for found in _policy(bucket, policy):
+        if found.prevents:
+            raise Refused(found.text, found.remedy)
     if deleted := deleted_principals(policy):
         put_policy(s3, bucket, without_deleted(policy))
         report(f"{bucket}: left deleted principals out of the policy: {', '.join(deleted)}")
@@ -115,10 +121,8 @@ def _ownership(s3: Any, bucket: str) -> Iterator[BucketFinding]:
         )
 
 
-def _policy(s3: Any, bucket: str) -> Iterator[BucketFinding]:
-    answer = _unless("NoSuchBucketPolicy", lambda: s3.get_bucket_policy(Bucket=bucket))
-    policy = json.loads(answer["Policy"]) if answer else {"Statement": []}
-    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+def _policy(bucket: str, policy: dict[str, Any]) -> Iterator[BucketFinding]:
+    statements = listed(policy["Statement"])
     excepted = [{"Principal": each["NotPrincipal"]} for each in statements if "NotPrincipal" in each]
     if deleted := deleted_principals({"Statement": excepted}):
         yield BucketFinding(

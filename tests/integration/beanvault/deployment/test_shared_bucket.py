@@ -25,6 +25,7 @@ from beanvault.deployment.deploy import deploy
 from beanvault.deployment.deployment_context import DeploymentContext
 from beanvault.deployment.doctor.result import Verdict
 from beanvault.deployment.doctor.shared_bucket import check_shared_bucket
+from beanvault.deployment.shared_bucket import leave_out_deleted
 from beanvault.errors import Refused
 from beanvault.teardown.destroy import destroy
 from beanvault.ui import NullUi
@@ -299,6 +300,27 @@ def test_a_whole_deployment_beside_a_running_environment(
     destroy(guest)
     assert theirs.settings() == before
     assert theirs.reads_a_new_object()
+
+
+def test_a_policy_that_takes_no_change_is_refused_before_the_environment(account: LocalAws) -> None:
+    """Taking the last name out of `NotPrincipal` would change whom the statement is for."""
+    theirs = Neighbour(account, "sa-east-1", "theirs-excepted")
+    theirs.join()
+    excepted = theirs.make_role("theirs-excepted-role")
+    statement = {
+        "Effect": "Deny",
+        "NotPrincipal": {"AWS": excepted},
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{theirs.bucket}/theirs/*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    theirs.client("s3").put_bucket_policy(Bucket=theirs.bucket, Policy=policy)
+    theirs.client("iam").delete_role(RoleName="theirs-excepted-role")
+    before, reported = theirs.settings(), list[str]()
+    with pytest.raises(Refused, match="NotPrincipal with deleted roles") as error:
+        leave_out_deleted(Aws(account.session(theirs.region), account.endpoint), reported.append)
+    assert "put-bucket-policy" in error.value.remedy
+    assert (theirs.settings(), reported) == (before, [])
 
 
 def _delete_environment(guest: DeploymentContext) -> None:
